@@ -1,0 +1,1 @@
+"""The service beside the scanner: receive, assemble, reconstruct, deliver."""

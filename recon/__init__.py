@@ -1,0 +1,1 @@
+"""Quantitative susceptibility mapping on arrays: phase, field, inversion, networks, simulation."""

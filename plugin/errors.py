@@ -1,0 +1,41 @@
+"""What can go wrong in the service: one family; each message says found, expected, what to do."""
+
+
+class PluginError(Exception):
+    """The service cannot do what it was asked to do."""
+
+
+class ConfigurationError(PluginError):
+    """The configuration cannot be used; the message lists every mistake in it."""
+
+
+class PortTakenError(PluginError):
+    """Another program already listens on the port."""
+
+
+class SpoolError(PluginError):
+    """The spool folder cannot be used."""
+
+
+class DeliveryError(PluginError):
+    """A series could not be handed to a destination."""
+
+
+class JobFailedError(PluginError):
+    """A job ended without a result.
+
+    Parameters
+    ----------
+    code
+        Stable name of the reason, such as ``"missing-slices"``.
+    sentence
+        What was found, what was expected, what to do; free of patient data.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(code, sentence)
+        self.code = code
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.sentence}"

@@ -1,0 +1,95 @@
+"""Structured log lines: a stable event name, a few known fields, never patient data.
+
+Every field that may appear in the log is listed in ``FIELDS``; a value under any other name is withheld. So
+no line can carry a patient attribute by accident, whatever a library puts into an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from plugin.settings import Log
+
+FIELDS = frozenset({
+    "acquisition", "address", "ae_title", "association", "attempt", "bind", "called_ae", "calling_ae",
+    "code", "delivered", "destination", "engine", "error", "event", "exit_code", "failed", "host",
+    "image", "images", "job", "level", "logger", "method", "missing", "pid", "port", "process",
+    "reason", "retry_in_seconds", "seconds", "series", "spool", "state", "status", "step", "study",
+    "timestamp", "version", "warnings", "where",
+})  # fmt: skip
+"""Names that a log line may use."""
+
+WITHHELD = "(withheld)"
+
+
+def uid_hash(uid: str) -> str:
+    """Stand-in for a UID in logs, file names and the index: the first 32 hex digits of its SHA-256."""
+    return hashlib.sha256(uid.strip("\0 ").encode()).hexdigest()[:32]
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Type and place of an unexpected error; not its text, which may quote the data it choked on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    where = f"{'/'.join(last.filename.split('/')[-2:])}:{last.lineno}" if last else "unknown"
+    return {"error": type(error).__name__, "where": where}
+
+
+def _withhold_unknown(
+    _logger: Any,  # noqa: ANN401 - structlog's processor signature
+    _method: str,
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    return {name: value if name in FIELDS else WITHHELD for name, value in event.items()}
+
+
+class _Library(logging.Handler):
+    """Library loggers reach our log by name, level and place alone: their texts may quote data."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = get_logger().bind(logger=record.name, where=f"{record.module}:{record.lineno}")
+        line.log(record.levelno, "library.message", error=_exception_name(record))
+
+
+def _exception_name(record: logging.LogRecord) -> str | None:
+    return record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+
+
+def configure(log: Log, *, process: str) -> None:
+    """Send this process's log lines to standard error."""
+    text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
+        if text
+        else structlog.processors.JSONRenderer(sort_keys=True)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=not text),
+            _withhold_unknown,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[log.level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    logging.getLogger().handlers[:] = [_Library(level=logging.WARNING)]
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """Return the log of this process; call it where a line is written, not at import."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger

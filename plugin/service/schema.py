@@ -1,0 +1,45 @@
+"""The index: what was received, and what it was assembled to.
+
+Its truth is the received images; the rows of ``acquisition`` follow from them and from the clock, and say which
+job an acquisition was handed to. UIDs appear as hashes (``plugin.log.uid_hash``). The jobs themselves live in
+the durable workflow's database.
+"""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS association (
+    association TEXT PRIMARY KEY,
+    calling_ae  TEXT NOT NULL,
+    address     TEXT NOT NULL,             -- IP address of the peer
+    opened_at   REAL NOT NULL,             -- seconds since the epoch, as all times here
+    ended_at    REAL,                      -- NULL while images may still arrive on it
+    ended_how   TEXT                       -- released | aborted | lost
+);
+
+CREATE TABLE IF NOT EXISTS image (
+    image       TEXT PRIMARY KEY,          -- hash of the SOP Instance UID
+    series      TEXT NOT NULL,
+    study       TEXT NOT NULL,
+    path        TEXT NOT NULL,             -- relative to the spool
+    digest      TEXT NOT NULL,             -- SHA-256 of the data set as it was sent
+    association TEXT NOT NULL REFERENCES association (association),
+    received_at REAL NOT NULL,
+    header      TEXT,                      -- ImageHeader as JSON: NULL until the assembler has read it
+    code        TEXT,                      -- why the image is set aside: NULL for one that is of use
+    reason      TEXT
+);
+CREATE INDEX IF NOT EXISTS image_unread ON image (received_at) WHERE header IS NULL AND code IS NULL;
+CREATE INDEX IF NOT EXISTS image_study ON image (study);
+
+CREATE TABLE IF NOT EXISTS acquisition (
+    acquisition TEXT PRIMARY KEY,          -- Acquisition.key
+    study       TEXT NOT NULL,
+    state       TEXT NOT NULL,             -- collecting | incomplete | refused | queued
+    images      INTEGER NOT NULL,
+    code        TEXT NOT NULL,             -- reason of incomplete and refused
+    reason      TEXT NOT NULL,
+    missing     TEXT NOT NULL,             -- JSON list of sentences
+    job         TEXT NOT NULL,             -- the job it was handed to last, empty before
+    changed_at  REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS acquisition_study ON acquisition (study);
+"""

@@ -1,0 +1,207 @@
+"""The configuration: one TOML file, read once, validated as a whole, frozen, handed on as an argument."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from plugin.errors import ConfigurationError
+
+SENDER = "sender"
+"""Name of the destination that is whoever sent the images."""
+
+AETitle = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
+]
+"""Application entity title: at most 16 printable ASCII characters, no backslash (PS3.5 §6.2, AE)."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$")]
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Destination(_Frozen):
+    """A storage SCP that the derived series go to.
+
+    Parameters
+    ----------
+    name
+        What people call it; it names the delivery in ``status`` and in the log.
+    ae_title, host, port
+        Where it listens.
+    """
+
+    name: Name
+    ae_title: AETitle
+    host: str = Field(min_length=1)
+    port: Port
+
+
+class Caller(_Frozen):
+    """An application entity that may send to us.
+
+    Parameters
+    ----------
+    ae_title
+        Its calling AE title; ``"*"`` stands for every title.
+    host
+        The only IP address it may call from; empty means any.
+    return_port
+        Where its own storage SCP listens, for ``return_to_sender``.
+    """
+
+    ae_title: AETitle
+    host: str = ""
+    return_port: Port = 104
+
+
+class Retry(_Frozen):
+    """When a failed delivery is tried again: exponentially later, with jitter, for a limited time."""
+
+    first_seconds: float = Field(default=5.0, gt=0)
+    longest_seconds: float = Field(default=900.0, gt=0)
+    give_up_after_hours: float = Field(default=24.0, gt=0)
+
+
+class Disk(_Frozen):
+    """When new associations and images are refused, before the disk is full."""
+
+    reserve_gib: float = Field(default=2.0, ge=0)
+    used_percent: float = Field(default=95.0, gt=0, le=100)
+
+
+class Log(_Frozen):
+    """What the log looks like: JSON lines, or lines for people; ``auto`` asks whether a terminal watches."""
+
+    format: Literal["auto", "json", "text"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Reconstruction(_Frozen):
+    """How the total field is inverted, as in ``recon.pipeline.Options``."""
+
+    method: str = "network"
+    engine: str = "auto"
+
+
+class Settings(_Frozen):
+    """Everything a site decides.
+
+    Parameters
+    ----------
+    ae_title, bind, port
+        Who we are on the network and where we listen.
+    require_called_aet
+        Whether callers must address us by exactly ``ae_title``.
+    allowed_callers
+        Who may send; required as soon as ``bind`` is reachable from another machine.
+    maximum_associations
+        How many associations are served at once; more are rejected as transient.
+    spool
+        Folder of all received and derived files; relative to the configuration file.
+    database_url
+        Where the job states are: empty for an SQLite file in the spool, else a PostgreSQL URL.
+    worker_name
+        Tells the workers of one database apart; a restarted worker resumes the jobs of its name.
+    quiet_seconds
+        How long an incomplete acquisition is waited for.
+    destinations, return_to_sender
+        Where the derived series go.
+    """
+
+    ae_title: AETitle = "QSM"
+    bind: str = "127.0.0.1"
+    port: Port = 11112
+    require_called_aet: bool = True
+    allowed_callers: tuple[Caller, ...] = ()
+    maximum_associations: int = Field(default=10, ge=1, le=1000)
+    spool: Path = Path("qsm-spool")
+    database_url: str = ""
+    worker_name: Name = "worker-1"
+    quiet_seconds: float = Field(default=60.0, ge=0)
+    destinations: tuple[Destination, ...] = ()
+    return_to_sender: bool = False
+    retry: Retry = Retry()
+    disk: Disk = Disk()
+    log: Log = Log()
+    reconstruction: Reconstruction = Reconstruction()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        mistakes = tuple(_contradictions(self))
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    @property
+    def job_database_url(self) -> str:
+        """URL of the database that the durable workflows live in."""
+        return self.database_url or f"sqlite:///{self.spool / 'jobs.sqlite'}"
+
+    def return_port(self, ae_title: str) -> int:
+        """Port of the storage SCP of a caller."""
+        ports = {caller.ae_title: caller.return_port for caller in self.allowed_callers}
+        return ports.get(ae_title, ports.get("*", 104))
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    mistakes = []
+    names = [d.name for d in settings.destinations]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        mistakes.append(
+            f"destinations: the name {name!r} is used {names.count(name)} times; make each unique"
+        )
+    if SENDER in names:
+        mistakes.append(f"destinations: the name {SENDER!r} is kept for return_to_sender; choose another")
+    if settings.bind not in _LOOPBACK and not settings.allowed_callers:
+        mistakes.append(
+            f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
+            'list the AE titles that may send, or write ae_title = "*" to accept every one'
+        )
+    if settings.retry.longest_seconds < settings.retry.first_seconds:
+        mistakes.append("retry: longest_seconds is below first_seconds")
+    if settings.database_url and not settings.database_url.startswith(("postgresql://", "sqlite:///")):
+        mistakes.append(
+            "database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool"
+        )
+    return mistakes
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and validate a configuration file.
+
+    Raises
+    ------
+    ConfigurationError
+        With every mistake of the file, one a line.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(f"{path}: {line}" for line in _lines(error))) from error
+    return settings.model_copy(update={"spool": (path.parent / settings.spool).resolve()})
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines = []
+    for mistake in error.errors():
+        where = ""
+        for part in mistake["loc"]:
+            where += f"[{part}]" if isinstance(part, int) else f".{part}"
+        text = mistake["msg"].removeprefix("Value error, ")
+        lines += [f"{where.lstrip('.')}: {text}" if where else line for line in text.splitlines()]
+    return lines

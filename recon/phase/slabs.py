@@ -1,0 +1,47 @@
+"""Run a compiled kernel on all cores, one slab of the first axis per thread.
+
+Kernels release the GIL (``nogil=True``), so plain threads suffice. Numba's own thread pool is avoided: its fallback
+layer aborts the process when two threads of a service start kernels at the same moment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile with numba, keep the machine code on disk, and run without the GIL."""
+    return cast(Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def in_slabs(kernel: Callable[..., None], length: int, *arguments: Any) -> None:
+    """Call ``kernel(start, stop, *arguments)`` on ranges that cover ``0..length``, in parallel.
+
+    Parameters
+    ----------
+    kernel
+        Compiled function that writes only what belongs to its range.
+    length
+        Size of the axis that is cut.
+    arguments
+        Handed on to every call.
+    """
+    workers = max(1, min(len(os.sched_getaffinity(0)), length))
+    # Twice as many slabs as threads even out a head that fills only a part of the field of view.
+    pieces = min(2 * workers, length)
+    edges = [length * i // pieces for i in range(pieces + 1)]
+    if workers == 1:
+        kernel(0, length, *arguments)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = [pool.submit(kernel, a, b, *arguments) for a, b in zip(edges, edges[1:], strict=False)]
+        for job in jobs:
+            job.result()

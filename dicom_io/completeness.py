@@ -1,0 +1,205 @@
+"""Whether an acquisition can be reconstructed: every echo × component × slice exactly once, and the physics.
+
+Never a map from an incomplete grid. What is said here is said before any pixel is decoded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dicom_io.components import Component
+from dicom_io.errors import Refusal
+from dicom_io.field_strength import b0_tesla
+from dicom_io.geometry import axes, in_plane_position_mm
+from dicom_io.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
+from dicom_io.grouping import Acquisition
+from dicom_io.headers import ImageHeader
+from dicom_io.refusals import refuse
+
+IN_PLANE_TOLERANCE_MM: Final = 0.05
+"""How far the corners of the slices may be from one line along the normal."""
+
+POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
+CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
+
+State = Literal["complete", "incomplete", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completeness:
+    """What is to be done with an acquisition.
+
+    Parameters
+    ----------
+    state
+        ``"complete"``: reconstruct. ``"incomplete"``: not as it is, but images that may still arrive can
+        change that; once none do, ``reason`` is why it is not reconstructed. ``"refused"``: no further
+        image can help.
+    reason
+        Why it is not reconstructed; None if complete.
+    missing
+        Gaps in words, such as ``"echo 3 phase: slices 44-45"``, slices counted along their normal.
+    """
+
+    state: State
+    reason: Refusal | None = None
+    missing: tuple[str, ...] = ()
+
+
+def assess(acquisition: Acquisition) -> Completeness:
+    """Decide from the headers whether an acquisition can be reconstructed.
+
+    A stack whose outer slices have not arrived looks complete, unless the scanner declares their number;
+    callers that receive images one by one therefore also wait for the end of the association or a pause.
+
+    Parameters
+    ----------
+    acquisition
+        Images that belong together, so far.
+
+    Returns
+    -------
+    Completeness
+        With the first reason against it, in the order in which a technologist would mend them.
+    """
+    headers = [header for header in acquisition.headers if header.component is not None]
+    try:
+        _check_identity(acquisition.headers)
+        _check_sequence(acquisition.headers)
+        components = _components(headers)
+        if isinstance(components, Refusal):
+            return Completeness(state="incomplete", reason=components)
+        used = [header for header in headers if header.component in (*components, Component.MAGNITUDE)]
+        _check_physics(used)
+        _check_phase(used)
+        _check_geometry(used)
+        return _check_grid(acquisition_grid(acquisition), used)
+    except Refusal as reason:
+        return Completeness(state="refused", reason=reason)
+
+
+def acquisition_grid(acquisition: Acquisition) -> SliceGrid:
+    """Images of an acquisition that ``assess`` does not refuse, in their places."""
+    headers = [header for header in acquisition.headers if header.component is not None]
+    components = _components(headers)
+    if isinstance(components, Refusal):
+        raise components
+    return slice_grid(headers, components)
+
+
+def _check_identity(headers: Sequence[ImageHeader]) -> None:
+    copies = Counter((header.sop_instance_uid, header.frame) for header in headers)
+    count = sum(1 for number in copies.values() if number > 1)
+    if count:
+        raise refuse("same-uid-different-content", count=count)
+
+
+def _check_sequence(headers: Sequence[ImageHeader]) -> None:
+    for header in headers:
+        if header.scanning_sequence and "GR" not in header.scanning_sequence:
+            raise refuse("not-gradient-echo", found="\\".join(header.scanning_sequence))
+
+
+def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refusal:
+    """Components to read: magnitude and phase, else real and imaginary with the magnitude if it is there."""
+    echoes: dict[Component, set[float]] = defaultdict(set)
+    for header in headers:
+        if header.component is not None:
+            echoes[header.component].add(echo_key_s(header))
+    magnitude = (Component.MAGNITUDE,) if Component.MAGNITUDE in echoes else ()
+    if Component.PHASE in echoes:
+        phase_header = next(h for h in headers if h.component is Component.PHASE)
+        if phase_header.phase_difference:
+            raise refuse("phase-difference")
+        if _only_last_of_two(echoes):
+            return refuse("phase-difference")
+        return POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+    if Component.REAL in echoes or Component.IMAGINARY in echoes:
+        return (*magnitude, *CARTESIAN)
+    found = f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes" if magnitude else "found none"
+    return refuse("no-phase", found=found)
+
+
+def _only_last_of_two(echoes: dict[Component, set[float]]) -> bool:
+    magnitude, phase = echoes[Component.MAGNITUDE], echoes[Component.PHASE]
+    return len(magnitude) == 2 and phase == {max(magnitude)}
+
+
+def _check_physics(headers: Sequence[ImageHeader]) -> None:
+    for header in headers:
+        if header.echo_time_s is None or header.echo_time_s <= 0:
+            raise refuse("no-echo-time", found=f"{header.component} images")
+    numbers: dict[float, set[int]] = defaultdict(set)
+    for header in headers:
+        if header.echo_number is not None:
+            numbers[echo_key_s(header)].add(header.echo_number)
+    for same in numbers.values():
+        if len(same) > 1:
+            raise refuse("equal-echo-times", found=" and ".join(map(str, sorted(same))))
+    by_strength = {(h.field_strength_t, h.imaging_frequency_mhz): h for h in headers}
+    for header in by_strength.values():
+        b0_tesla(header)
+
+
+def _check_phase(headers: Sequence[ImageHeader]) -> None:
+    for header in headers:
+        if header.filter_hint:
+            raise refuse("filtered-phase", found=header.filter_hint)
+        if header.value_slope is None:
+            raise refuse("phase-unit-unknown", found=f"{header.vendor}, {header.component} images")
+
+
+def _check_geometry(headers: Sequence[ImageHeader]) -> None:
+    first = headers[0]
+    directions = axes(first)
+    corner = in_plane_position_mm(first)
+    for header in headers:
+        if (header.rows, header.columns) != (first.rows, first.columns):
+            raise refuse("unequal-geometry", found="Rows or Columns")
+        if _differ(header.pixel_spacing_mm or (), first.pixel_spacing_mm or (), 1e-4):
+            raise refuse("unequal-geometry", found="PixelSpacing")
+        if any(_differ(a, b, 1e-4) for a, b in zip(axes(header), directions, strict=True)):
+            raise refuse("unequal-geometry", found="ImageOrientationPatient")
+        if _differ(in_plane_position_mm(header), corner, IN_PLANE_TOLERANCE_MM):
+            raise refuse("unequal-geometry", found="ImagePositionPatient within the slice plane")
+
+
+def _differ(a: Sequence[float], b: Sequence[float], tolerance: float) -> bool:
+    return len(a) != len(b) or any(abs(x - y) > tolerance for x, y in zip(a, b, strict=True))
+
+
+def _check_grid(grid: SliceGrid, headers: Sequence[ImageHeader]) -> Completeness:
+    doubled = grid.describe(cell for cell, images in grid.cells.items() if len(images) > 1)
+    if doubled:
+        raise refuse("duplicate-slices", gaps="; ".join(doubled))
+    missing = grid.describe(cell for cell in grid.all_cells() if cell not in grid.cells)
+    missing += _missing_echoes(headers) + _missing_slices(grid, headers)
+    if missing:
+        return _incomplete(refuse("missing-slices", gaps="; ".join(missing)), missing)
+    if len(grid.positions_mm) == 1:
+        return _incomplete(refuse("one-slice"))
+    step = uneven_step_mm(grid)
+    if step is not None:
+        found = f"{grid.spacing_mm:.3f} mm and {step:.3f} mm"
+        return _incomplete(refuse("uneven-spacing", found=found))
+    return Completeness(state="complete")
+
+
+def _incomplete(reason: Refusal, missing: tuple[str, ...] = ()) -> Completeness:
+    return Completeness(state="incomplete", reason=reason, missing=missing)
+
+
+def _missing_echoes(headers: Sequence[ImageHeader]) -> tuple[str, ...]:
+    """Gaps in EchoNumbers: a whole echo that did not arrive leaves no other trace."""
+    numbers = {header.echo_number for header in headers if header.echo_number is not None}
+    gaps = sorted(set(range(1, max(numbers, default=0) + 1)) - numbers)
+    return tuple(f"echo {number}: all images" for number in gaps)
+
+
+def _missing_slices(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
+    declared = max((header.declared_slices or 0 for header in headers), default=0)
+    found = len(grid.positions_mm)
+    return (f"{declared - found} of {declared} slices of every echo",) if found < declared else ()

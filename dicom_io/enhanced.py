@@ -1,0 +1,84 @@
+"""Frames of Enhanced MR objects as the classic images they would be.
+
+Each frame becomes a flat data set: the object's own elements, then those of the shared and of the per-frame
+functional groups (PS3.3 C.7.6.16), under the keywords that classic MR images use. Everything that reads a
+classic image then reads a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
+
+from dicom_io.elements import Elements
+from dicom_io.refusals import refuse
+
+_CLASSIC_KEYWORD: Final = {
+    "EffectiveEchoTime": "EchoTime",
+    "TransmitterFrequency": "ImagingFrequency",
+    "PulseSequenceName": "SequenceName",
+    "FrameType": "ImageType",
+}
+_PER_FRAME: Final = "PerFrameFunctionalGroupsSequence"
+_SHARED: Final = "SharedFunctionalGroupsSequence"
+
+
+def classic_frames(dataset: Dataset, frames: int) -> Iterator[Dataset]:
+    """Flatten each frame of a multi-frame object.
+
+    Raises
+    ------
+    Refusal
+        The functional groups do not describe each frame.
+    """
+    per_frame = Elements(dataset).items(_PER_FRAME)
+    if len(per_frame) != frames:
+        raise refuse("unsupported-frames", detail=f"{frames} frames, {len(per_frame)} described")
+    shared = Elements(dataset).items(_SHARED)[:1]
+    common = Dataset()
+    _copy(dataset, common)
+    for group in shared:
+        _flatten(group.dataset, common)
+    for group in per_frame:
+        frame = Dataset()
+        _copy(common, frame)
+        _flatten(group.dataset, frame)
+        _as_classic(frame)
+        yield frame
+
+
+def _copy(source: Dataset, target: Dataset) -> None:
+    for tag in source.keys():  # noqa: SIM118  (iterating a data set decodes its elements)
+        if tag.group != 0x5200:
+            _set(target, tag, source)
+
+
+def _flatten(group: Dataset, target: Dataset) -> None:
+    for tag in list(group.keys()):
+        element = group[tag]
+        if element.VR == "SQ" and element.value:
+            _copy(element.value[0], target)
+
+
+def _set(target: Dataset, tag: BaseTag, source: Dataset) -> None:
+    element = source.get_item(tag)
+    if element is not None:
+        target[tag] = element
+
+
+def _as_classic(frame: Dataset) -> None:
+    elements = Elements(frame)
+    for enhanced, classic in _CLASSIC_KEYWORD.items():
+        values: tuple[object, ...] = elements.texts(enhanced)
+        if enhanced in ("EffectiveEchoTime", "TransmitterFrequency"):
+            values = elements.numbers(enhanced)[:1]
+        if values:
+            setattr(frame, classic, list(values) if len(values) > 1 else values[0])
+    if elements.text("EchoPulseSequence") in ("GRADIENT", "BOTH") and not elements.texts("ScanningSequence"):
+        frame.ScanningSequence = "GR"
+    acquired = elements.text("FrameAcquisitionDateTime") or elements.text("AcquisitionDateTime")
+    if len(acquired) >= 14:
+        frame.AcquisitionDate, frame.AcquisitionTime = acquired[:8], acquired[8:].split("+")[0].split("-")[0]

@@ -1,0 +1,26 @@
+"""Who made a derived object: the marks this software writes, and by which it knows its own output again."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Final
+
+from dicom_io.elements import Elements
+
+SOFTWARE_NAME: Final = "qsm-plugin"
+SOFTWARE_VERSIONS: Final = f"{SOFTWARE_NAME} {version(SOFTWARE_NAME)}"
+MANUFACTURER: Final = "QSM plugin"
+MODEL_NAME: Final = "QSM plugin"
+
+INSTANCE_CREATOR_UID: Final = "2.25.189498120413905374871236400498573920116"
+"""InstanceCreatorUID (0008,0014) of everything this software derives: the loop guard (PS3.5 B.2 root)."""
+
+IMPLEMENTATION_CLASS_UID: Final = "2.25.189498120413905374871236400498573920117"
+IMPLEMENTATION_VERSION_NAME: Final = "QSM_PLUGIN"
+
+
+def is_own_output(elements: Elements) -> bool:
+    """Whether this software, in any version, made the object."""
+    return elements.text("InstanceCreatorUID") == INSTANCE_CREATOR_UID or any(
+        text.split(" ")[0] == SOFTWARE_NAME for text in elements.texts("SoftwareVersions")
+    )

@@ -1,0 +1,209 @@
+"""What the images of all scanners share: patient, study, geometry, timing, and how a file is written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.valuerep import format_number_as_ds
+
+from dicom_io.uids import uid_of
+from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
+
+_FIRST_DAY: Final = datetime(2024, 1, 1, 8, 0, 0)
+_NOMINAL_TESLA: Final = (0.55, 1.5, 3.0, 7.0)
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image to be written.
+
+    Parameters
+    ----------
+    dataset
+        All elements.
+    series, number
+        SeriesNumber and InstanceNumber, which name the file.
+    """
+
+    dataset: Dataset
+    series: int
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Identity and geometry of one examination.
+
+    Parameters
+    ----------
+    name
+        Everything that tells this examination from another.
+    patient_name, patient_id, started
+        Patient and time.
+    row, column, normal
+        Unit vectors of the image axes in the patient.
+    grid
+        Geometry of the volume.
+    b0_tesla
+        Field strength.
+    """
+
+    name: str
+    patient_name: str
+    patient_id: str
+    started: datetime
+    row: Matrix
+    column: Matrix
+    normal: Matrix
+    grid: Grid
+    b0_tesla: float
+
+    @classmethod
+    def of(cls, echoes: GradientEcho, *, seed: int, vendor: str, patient_name: str) -> Self:
+        """Plan the examination of a seed: the same seed, the same patient and identifiers."""
+        row, column, normal = orientation(echoes.grid.b0_direction).T
+        return cls(
+            name=f"{vendor} {seed} {patient_name}",
+            patient_name=patient_name,
+            patient_id=f"PHANTOM-{seed}",
+            started=_FIRST_DAY + timedelta(days=seed % 365),
+            row=row,
+            column=column,
+            normal=normal,
+            grid=echoes.grid,
+            b0_tesla=echoes.b0_tesla,
+        )
+
+    def uid(self, *parts: object) -> UID:
+        """Make the identifier of a part of this examination."""
+        return uid_of("scanner", self.name, *map(str, parts))
+
+    def dataset(self, *, series: int, number: int, index: int, echo_time_s: float) -> Dataset:
+        """Elements of one image that do not depend on the vendor.
+
+        Parameters
+        ----------
+        series, number
+            SeriesNumber and InstanceNumber.
+        index
+            Slice, ascending along the normal.
+        echo_time_s
+            Time of the echo.
+        """
+        dataset = Dataset()
+        dataset.SpecificCharacterSet = "ISO_IR 100"
+        dataset.SOPClassUID = MRImageStorage
+        dataset.SOPInstanceUID = self.uid(series, number)
+        dataset.StudyInstanceUID = self.uid("study")
+        dataset.SeriesInstanceUID = self.uid(series)
+        dataset.FrameOfReferenceUID = self.uid("frame of reference")
+        dataset.SeriesNumber, dataset.InstanceNumber = series, number
+        dataset.AcquisitionNumber = 1
+        self._describe_study(dataset)
+        self._describe_sequence(dataset, echo_time_s)
+        self._describe_plane(dataset, index)
+        return dataset
+
+    def _describe_study(self, dataset: Dataset) -> None:
+        day, time = self.started.strftime("%Y%m%d"), self.started.strftime("%H%M%S.%f")
+        dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = dataset.ContentDate = day
+        dataset.StudyTime = dataset.SeriesTime = dataset.AcquisitionTime = dataset.ContentTime = time
+        dataset.PatientName, dataset.PatientID = self.patient_name, self.patient_id
+        dataset.PatientBirthDate, dataset.PatientSex = "", "O"
+        dataset.AccessionNumber, dataset.ReferringPhysicianName = "", ""
+        dataset.StudyID, dataset.StudyDescription = "1", "Head phantom"
+        dataset.Modality = "MR"
+        dataset.PatientPosition = "HFS"
+        dataset.PositionReferenceIndicator = ""
+        dataset.BodyPartExamined, dataset.Laterality = "BRAIN", ""
+        dataset.ProtocolName = "qsm_gre"
+
+    def _describe_sequence(self, dataset: Dataset, echo_time_s: float) -> None:
+        dataset.ScanningSequence, dataset.SequenceVariant, dataset.ScanOptions = "GR", "SP", ""
+        dataset.MRAcquisitionType = "3D"
+        dataset.RepetitionTime = "40"
+        dataset.FlipAngle = "15"
+        dataset.EchoTime = decimal(echo_time_s * 1e3)
+        dataset.EchoTrainLength = 1
+        nominal = min(_NOMINAL_TESLA, key=lambda tesla: abs(tesla - self.b0_tesla))
+        close = abs(nominal - self.b0_tesla) <= 0.04 * nominal
+        dataset.MagneticFieldStrength = decimal(nominal if close else self.b0_tesla)
+        dataset.ImagingFrequency = decimal(self.b0_tesla * GAMMA_HZ_PER_TESLA * 1e-6)
+        dataset.ImagedNucleus = "1H"
+
+    def _describe_plane(self, dataset: Dataset, index: int) -> None:
+        size, shape = np.array(self.grid.voxel_size_mm), np.array(self.grid.shape)
+        # The middle of the volume is at the isocentre.
+        steps = np.array([0.0, 0.0, float(index)]) - (shape - 1) / 2
+        position = np.column_stack([self.row, self.column, self.normal]) @ (steps * size)
+        dataset.ImagePositionPatient = [decimal(c) for c in position]
+        dataset.ImageOrientationPatient = [decimal(c) for c in (*self.row, *self.column)]
+        dataset.PixelSpacing = [decimal(size[1]), decimal(size[0])]
+        dataset.SliceThickness = dataset.SpacingBetweenSlices = decimal(size[2])
+        dataset.SliceLocation = decimal(float(position @ self.normal))
+
+
+def orientation(b0_direction: tuple[float, float, float]) -> Matrix:
+    """Find image axes in the patient for which patient z has given components in them.
+
+    The smallest rotation that takes the field direction, in image axes, to patient z; its columns are the
+    row direction, the column direction and the normal.
+
+    Parameters
+    ----------
+    b0_direction
+        Unit vector in image axes.
+
+    Returns
+    -------
+    ndarray
+        ``(3, 3)``, a rotation.
+    """
+    b = np.array(b0_direction) / np.linalg.norm(b0_direction)
+    if b[2] < -1 + 1e-12:
+        return np.diag([1.0, -1.0, -1.0])
+    v = np.cross(b, [0.0, 0.0, 1.0])
+    skew = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    rotation: Matrix = np.eye(3) + skew + skew @ skew / (1 + b[2])
+    return rotation
+
+
+def decimal(value: float) -> str:
+    """Write a number as a Decimal String of at most 16 characters."""
+    value = float(value)
+    return format_number_as_ds(0.0 if math.isclose(value, 0, abs_tol=1e-14) else value)
+
+
+def set_pixels(dataset: Dataset, stored: npt.NDArray[np.uint16] | npt.NDArray[np.int16]) -> None:
+    """Put stored values, ``(x, y)``, into an image of 12 bits (unsigned) or 16 bits (signed)."""
+    signed = stored.dtype == np.int16
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Columns, dataset.Rows = stored.shape
+    dataset.BitsAllocated = 16
+    dataset.BitsStored = 16 if signed else 12
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(signed)
+    dataset.PixelData = np.ascontiguousarray(stored.T).astype(stored.dtype.newbyteorder("<")).tobytes()
+    dataset["PixelData"].VR = "OW"
+
+
+def write_image(image: Image, folder: Path) -> Path:
+    """Write one image as a file of its own and return where."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = image.dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = image.dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.dataset.file_meta = meta
+    path = folder / f"S{image.series:04d}_I{image.number:05d}.dcm"
+    dcmwrite(path, image.dataset, enforce_file_format=True)
+    return path

@@ -1,0 +1,87 @@
+"""GE: magnitude, real and imaginary of all echoes in one series; slices alternate in sign, polarity inverted.
+
+ImageType is the same for all of them; only the private (0043,102F) tells them apart. The transform along the
+slices of a 3D scan leaves a factor (-1)^z, and the phase falls where the field rises.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from dicom_io.components import Component
+from dicom_io.elements import Elements
+from dicom_io.vendors.scale import Scale, component_by_image_type, linear, radians_by_unit
+from recon.types import FloatArray
+
+NAME = "ge"
+
+_COMPONENT_OF_CODE: Final = (Component.MAGNITUDE, Component.PHASE, Component.REAL, Component.IMAGINARY)
+
+
+def recognises(elements: Elements) -> bool:
+    """Manufacturer is "GE MEDICAL SYSTEMS" or "GE Healthcare"."""
+    return elements.text("Manufacturer").upper().startswith("GE ")
+
+
+def component(elements: Elements) -> Component | None:
+    """Image type (0043,102F): 0 magnitude, 1 phase, 2 real, 3 imaginary; ImageType where it is absent."""
+    code = elements.private_integer(0x0043, "GEMS_PARM_01", 0x2F, "SS")
+    if code is None:
+        return component_by_image_type(elements, 2)
+    return _COMPONENT_OF_CODE[code] if 0 <= code < len(_COMPONENT_OF_CODE) else None
+
+
+def value_scale(elements: Elements, component: Component) -> Scale | None:
+    """Real and imaginary as stored; polar phase only with a stated unit, as its range varies by release."""
+    return radians_by_unit(elements) if component is Component.PHASE else linear(elements)
+
+
+def declared_slices(elements: Elements) -> int | None:
+    """Locations in acquisition (0021,104F)."""
+    return elements.private_integer(0x0021, "GEMS_RELA_01", 0x4F, "SS")
+
+
+def makes_phase_differences(elements: Elements) -> bool:
+    """Field maps are stored in hertz, not as phase."""
+    return False
+
+
+def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
+    """Undo the alternation of slices where it is present, and invert the polarity.
+
+    Parameters
+    ----------
+    magnitude, phase_rad
+        ``(echo, x, y, z)`` float32; the phase is changed in place.
+    """
+    if slices_alternate(magnitude[0], phase_rad[0]):
+        odd = phase_rad[..., 1::2]
+        odd += np.where(odd > 0, np.float32(-np.pi), np.float32(np.pi))
+    np.negative(phase_rad, out=phase_rad)
+
+
+def slices_alternate(magnitude: FloatArray, phase_rad: FloatArray) -> bool:
+    """Measure whether every other slice is inverted.
+
+    Neighbouring slices of anatomy point the same way in the complex plane, ``Σ Re(c_z* · c_{z+1}) > 0``,
+    unless the sign alternates. Complex arithmetic: wraps do not matter, and bright voxels count most.
+
+    Parameters
+    ----------
+    magnitude, phase_rad
+        ``(x, y, z)`` of the echo with the shortest time, in which the field has turned the phase least.
+
+    Returns
+    -------
+    bool
+        True if the signal of neighbouring slices points in opposite directions.
+    """
+    agreement = 0.0
+    for z in range(magnitude.shape[-1] - 1):
+        weight = magnitude[..., z] * magnitude[..., z + 1]
+        agreement += float(
+            np.sum(weight * np.cos(phase_rad[..., z + 1] - phase_rad[..., z]), dtype=np.float64)
+        )
+    return agreement < 0

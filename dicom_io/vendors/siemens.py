@@ -1,0 +1,61 @@
+"""Siemens: magnitude and phase in series of their own; phase over the full stored range.
+
+Evidence: Prisma VE11 and Prisma Fit XA30 images (classic, and split from Enhanced, "MFSPLIT").
+"""
+
+from __future__ import annotations
+
+import math
+
+from dicom_io.components import Component
+from dicom_io.elements import Elements
+from dicom_io.vendors.scale import Scale, component_by_image_type, linear, rescale
+from recon.types import FloatArray
+
+NAME = "siemens"
+
+
+def recognises(elements: Elements) -> bool:
+    """Manufacturer is "SIEMENS" (VB to VE) or "Siemens Healthineers" (XA)."""
+    return elements.text("Manufacturer").upper().startswith("SIEMENS")
+
+
+def component(elements: Elements) -> Component | None:
+    r"""Third value of ImageType: ``ORIGINAL\PRIMARY\P\ND`` (VE11), ``...\P\DIS2D\MFSPLIT`` (XA30)."""
+    return component_by_image_type(elements, 2)
+
+
+def value_scale(elements: Elements, component: Component) -> Scale | None:
+    """Phase spans -π to π over the stored range.
+
+    VE11 and XA30 write slope 2 and intercept -4096 for 12 bits: the rescaled ±4096 is ±π. Exports without
+    the rescale leave 0 to 4095. Any rescale that is not symmetric over the stored range has another meaning.
+    """
+    if component is Component.MAGNITUDE:
+        return linear(elements)
+    if component is not Component.PHASE:
+        return rescale(elements)  # real and imaginary are offset binary; without the offset they mean nothing
+    half_range = 2.0 ** ((elements.integer("BitsStored") or 12) - 1)
+    stated = rescale(elements)
+    if stated is not None and (stated.slope, stated.intercept) != (1.0, 0.0):
+        if not math.isclose(stated.intercept, -stated.slope * half_range, rel_tol=1e-3):
+            return None
+    elif elements.integer("PixelRepresentation") == 1:
+        return None
+    return Scale(slope=math.pi / half_range, intercept=-math.pi)
+
+
+def declared_slices(elements: Elements) -> int | None:
+    """Not stated in a standard element."""
+    return None
+
+
+def makes_phase_differences(elements: Elements) -> bool:
+    """``gre_field_mapping`` runs the sequence ``*fm2d2r`` and stores one phase difference (VE11, XA30)."""
+    return elements.text("SequenceName").lower().startswith(("*fm2d", "fm2d")) or elements.text(
+        "PulseSequenceName"
+    ).lower().startswith(("*fm2d", "fm2d"))
+
+
+def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
+    """Phase grows with the field already."""

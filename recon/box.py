@@ -1,0 +1,36 @@
+"""Work on the part of a volume that holds the mask; the empty rest only costs time."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from recon.errors import InvalidInputError
+from recon.types import BoolArray, Grid
+
+Box = tuple[slice, slice, slice]
+
+
+def mask_box(mask: BoolArray, margin: int) -> Box:
+    """Return the index ranges of the mask, widened by ``margin`` voxels within the volume.
+
+    Raises
+    ------
+    InvalidInputError
+        If the mask is empty.
+    """
+    if not mask.any():
+        raise InvalidInputError("the mask is empty: no voxel to reconstruct")
+    ranges = []
+    for axis in range(3):
+        inside = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        low, high = int(inside[0]) - margin, int(inside[-1]) + 1 + margin
+        ranges.append(slice(max(0, low), min(mask.shape[axis], high)))
+    return (ranges[0], ranges[1], ranges[2])
+
+
+def crop_grid(grid: Grid, box: Box) -> Grid:
+    """Return the grid of the voxels in ``box``."""
+    x, y, z = (s.stop - s.start for s in box)
+    return dataclasses.replace(grid, shape=(x, y, z))

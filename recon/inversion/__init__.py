@@ -1,0 +1,1 @@
+"""Inversion of field to susceptibility by published methods, one file each."""

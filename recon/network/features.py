@@ -1,0 +1,114 @@
+"""What the network sees: the total field and what closed-form physics makes of it.
+
+The closed-form maps are made with the true kernel (voxel size, B0 direction), so that one network serves every
+geometry in a single pass. All scalings are constants: nothing is normalised per volume.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+
+from recon.dipole import convolve, dipole_kernel
+from recon.harmonic import harmonic_background
+from recon.inversion.tikhonov import padded_shape
+from recon.sharp import vsharp
+from recon.types import Grid
+
+CHI_UNIT_PPM: Final = 0.1
+"""Unit of the network's susceptibilities."""
+LOCAL_UNIT_PPM: Final = 0.05
+FIELD_UNIT_PPM: Final = 0.3
+NOISE_UNIT_PPM: Final = 0.02
+NOISE_LIMIT: Final = 3.0
+WEAK: Final = 0.008
+"""Regularisation of the map that the network corrects."""
+WEAKER: Final = 0.004
+
+CHANNELS: Final = (
+    "total field",
+    "mask",
+    "field noise",
+    "local field, harmonic extension",
+    "susceptibility, Tikhonov 0.008 of the harmonic extension",
+    "local field, V-SHARP",
+    "susceptibility, Tikhonov 0.004 of V-SHARP",
+    "residual of the first susceptibility",
+)
+START_CHANNEL: Final = 4
+
+
+def network_features(
+    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid
+) -> torch.Tensor:
+    """Return the network's input channels.
+
+    Parameters
+    ----------
+    field_ppm
+        ``(x, y, z)`` float32 total field.
+    mask
+        ``(x, y, z)`` bool.
+    noise_ppm
+        ``(x, y, z)`` float32 standard deviation of the field.
+    grid
+        Geometry.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
+    """
+    field = _centred(field_ppm, mask)
+    background = harmonic_background(field.cpu().numpy(), mask.cpu().numpy(), grid)
+    local = (field - torch.from_numpy(background).to(field.device)) * mask
+    spectrum_shape = padded_shape(grid)
+    kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
+    chi = _centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)
+    residual = (local - convolve(chi, kernel, spectrum_shape)) * mask
+    local_sharp = vsharp(field, mask, grid)
+    chi_sharp = _centred(convolve(local_sharp, kernel / (kernel**2 + WEAKER), spectrum_shape), mask)
+    noise = torch.clamp(noise_ppm / NOISE_UNIT_PPM, max=NOISE_LIMIT) * mask
+    return torch.stack(
+        [
+            field / FIELD_UNIT_PPM,
+            mask.float(),
+            noise,
+            local / LOCAL_UNIT_PPM,
+            chi / CHI_UNIT_PPM,
+            local_sharp / LOCAL_UNIT_PPM,
+            chi_sharp / CHI_UNIT_PPM,
+            residual / LOCAL_UNIT_PPM,
+        ]
+    )
+
+
+def start_map(features: torch.Tensor) -> torch.Tensor:
+    """Return the closed-form map that the network's output is added to, in float32.
+
+    Parameters
+    ----------
+    features
+        ``(n, channel, x, y, z)``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(n, 1, x, y, z)`` in the network's unit.
+    """
+    return features[:, START_CHANNEL : START_CHANNEL + 1].float()
+
+
+def _centred(volume: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Subtract the mean over the mask and zero the rest: a constant carries no information."""
+    inside = volume[mask]
+    mean = inside.mean() if inside.numel() else torch.zeros((), device=volume.device)
+    return torch.where(mask, volume - mean, torch.zeros_like(volume))
+
+
+def pad_to_stride(shape: tuple[int, int, int], stride: int) -> tuple[int, int, int]:
+    """Return the next sizes that are multiples of the network's stride."""
+    x, y, z = (int(np.ceil(n / stride)) * stride for n in shape)
+    return (x, y, z)

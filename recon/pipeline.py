@@ -1,0 +1,160 @@
+"""From complex echoes to a susceptibility map: the whole physics on one screen."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from recon.errors import ReconError
+from recon.methods import Inverted, find_method
+from recon.phase import total_field
+from recon.quality import quality_figures, quality_warnings
+from recon.types import (
+    BoolArray,
+    GradientEcho,
+    Grid,
+    Provenance,
+    Reconstruction,
+    SusceptibilityMap,
+    TotalField,
+)
+
+_T = TypeVar("_T")
+_LIBRARIES = ("numpy", "scipy", "numba", "torch", "openvino", "deepbet")
+REFERENCE = "whole-brain mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the operator may choose.
+
+    Parameters
+    ----------
+    method
+        Inversion method, a key of :data:`recon.methods.METHODS`.
+    engine
+        Inference engine, a key of :data:`recon.engines.choose.ENGINES` or ``"auto"``.
+    """
+
+    method: str = "network"
+    engine: str = "auto"
+
+
+def _silent(message: str) -> None:
+    """Ignore progress."""
+
+
+def reconstruct(
+    echoes: GradientEcho,
+    *,
+    options: Options | None = None,
+    mask: BoolArray | None = None,
+    progress: Callable[[str], None] = _silent,
+) -> Reconstruction:
+    """Reconstruct susceptibility from a gradient-echo acquisition.
+
+    Parameters
+    ----------
+    echoes
+        The acquisition.
+    options
+        Method and engine.
+    mask
+        ``(x, y, z)`` bool; found automatically when not given.
+    progress
+        Told which step begins.
+
+    Raises
+    ------
+    InvalidInputError
+        If the data cannot be reconstructed; the message says why.
+    ReconError
+        If a step fails.
+    """
+    options = options or Options()
+    method = find_method(options.method)
+    seconds: dict[str, float] = {}
+    total = _timed(seconds, progress, "total field", lambda: total_field(echoes, mask=mask))
+    inverted = _timed(seconds, progress, "inversion", lambda: method(total, options.engine))
+    chi = _reference(inverted, total)
+    figures = _timed(seconds, progress, "quality", lambda: quality_figures(chi, total))
+    return Reconstruction(
+        susceptibility=SusceptibilityMap(chi_ppm=chi, mask=total.mask, reference=REFERENCE, grid=total.grid),
+        total_field=total,
+        figures={**total.figures, **figures},
+        warnings=(*total.warnings, *inverted.warnings, *quality_warnings(figures)),
+        seconds=seconds,
+        provenance=_provenance(options, inverted, echoes),
+    )
+
+
+def warm_up(options: Options) -> None:
+    """Load the network and compile what is compiled at first use, so that no patient waits for it."""
+    shape = (48, 40, 32)
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    inside = x**2 + y**2 + z**2 < 0.8
+    magnitude = np.where(inside, 100.0, 1.0).astype(np.float32)
+    field_ppm = np.where(inside, 0.1 * x * y, 0.0)
+    times_s = (0.005, 0.010, 0.015)
+    phase = [2 * math.pi * 127.7 * field_ppm * t for t in times_s]
+    echoes = GradientEcho(
+        magnitude=np.stack([magnitude] * 3),
+        phase_rad=np.stack(phase).astype(np.float32),
+        echo_times_s=times_s,
+        b0_tesla=3.0,
+        grid=Grid(shape=shape, voxel_size_mm=(4.0, 4.0, 4.0), b0_direction=(0.0, 0.0, 1.0)),
+    )
+    reconstruct(echoes, options=options, mask=inside)
+
+
+def _timed(
+    seconds: dict[str, float], progress: Callable[[str], None], name: str, work: Callable[[], _T]
+) -> _T:
+    """Run a step, say that it begins, and note how long it took."""
+    progress(name)
+    start = time.perf_counter()
+    result = work()
+    seconds[name] = round(time.perf_counter() - start, 3)
+    return result
+
+
+def _reference(inverted: Inverted, total: TotalField) -> np.ndarray:
+    """Return the map relative to its mean over the mask, zero outside.
+
+    Raises
+    ------
+    ReconError
+        If the map is not finite.
+    """
+    inside = inverted.chi_ppm[total.mask]
+    if not np.isfinite(inside).all():
+        raise ReconError("the inversion gave values that are not numbers; the map is withheld")
+    mean = inside.mean(dtype=np.float64)
+    return np.where(total.mask, inverted.chi_ppm - mean, 0.0).astype(np.float32)
+
+
+def _provenance(options: Options, inverted: Inverted, echoes: GradientEcho) -> Provenance:
+    """Say how the map was made."""
+    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    versions["python"] = platform.python_version()
+    return Provenance(
+        software=f"qsm-plugin {importlib.metadata.version('qsm-plugin')}",
+        method=options.method,
+        engine=inverted.engine,
+        weights_sha256=inverted.weights_sha256,
+        parameters={
+            "b0_tesla": echoes.b0_tesla,
+            "echo_times_ms": ", ".join(f"{t * 1e3:.3f}" for t in echoes.echo_times_s),
+            "reference": REFERENCE,
+            **inverted.parameters,
+        },
+        versions=versions,
+        references=inverted.references,
+    )

@@ -1,0 +1,1 @@
+"""Digital heads and simulated gradient-echo scans; never imported by run-time reconstruction."""

@@ -1,0 +1,1 @@
+"""Training of the network: subjects drawn, simulated, pooled on disk, learned from."""

@@ -1,0 +1,100 @@
+"""Which patch a training step sees: a pure function of the run's seed and the step number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recon.simulation.seeds import Purpose
+
+WINDOW = 64
+"""Heads kept in the window."""
+STEPS_PER_HEAD = 10
+"""Training steps for every new head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchPlan:
+    """What one step does with the pool.
+
+    Parameters
+    ----------
+    head
+        Number of the head.
+    corner
+        Relative position of the patch, 0..1 along each axis.
+    axes, flips
+        Permutation and reversal of the axes; the features carry the kernel, so any is physical.
+    scale
+        Factor on the pair of features and target; exact, as the physics is linear. Negative: χ → -χ.
+    """
+
+    head: int
+    corner: tuple[float, float, float]
+    axes: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+    scale: float
+
+
+def newest_head(step: int, first: int) -> int:
+    """Return the number of the newest head that step may use."""
+    return first + 8 + step // STEPS_PER_HEAD
+
+
+def oldest_head(step: int, first: int) -> int:
+    """Return the number of the oldest head that step may use."""
+    return max(first, newest_head(step, first) - WINDOW)
+
+
+def draw_patch(seed: int, step: int, first: int) -> PatchPlan:
+    """Draw the patch of one step."""
+    rng = np.random.default_rng([int(Purpose.TRAINING), seed, step])
+    head = int(rng.integers(oldest_head(step, first), newest_head(step, first) + 1))
+    axes = rng.permutation(3)
+    scale = float(np.exp(rng.normal(0.0, 0.35))) * (-1.0 if rng.random() < 0.2 else 1.0)
+    corner = rng.random(3)
+    flips = rng.random(3) < 0.5
+    return PatchPlan(
+        head=head,
+        corner=(float(corner[0]), float(corner[1]), float(corner[2])),
+        axes=(int(axes[0]), int(axes[1]), int(axes[2])),
+        flips=(bool(flips[0]), bool(flips[1]), bool(flips[2])),
+        scale=scale,
+    )
+
+
+def cut_patch(
+    stack: np.ndarray, plan: PatchPlan, size: int, constant_channels: tuple[int, ...]
+) -> torch.Tensor:
+    """Cut and transform a patch.
+
+    Parameters
+    ----------
+    stack
+        ``(channel, x, y, z)`` float16.
+    plan
+        What to cut.
+    size
+        Edge in voxels; axes shorter than this are padded with zeros.
+    constant_channels
+        Channels that do not scale with the field: masks, weights and noise.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(channel, size, size, size)`` float32.
+    """
+    index = []
+    for length, position in zip(stack.shape[1:], plan.corner, strict=True):
+        start = int(round(position * max(0, length - size)))
+        index.append(slice(start, min(start + size, length)))
+    patch = np.array(stack[(slice(None), *index)], dtype=np.float32)
+    padding = [(0, 0), *((0, size - n) for n in patch.shape[1:])]
+    patch = np.pad(patch, padding).transpose(0, *(a + 1 for a in plan.axes))
+    reverse = tuple(slice(None, None, -1 if f else 1) for f in plan.flips)
+    patch = np.ascontiguousarray(patch[(slice(None), *reverse)])
+    factor = np.full((patch.shape[0], 1, 1, 1), plan.scale, dtype=np.float32)
+    factor[list(constant_channels)] = 1.0
+    return torch.from_numpy(patch * factor)

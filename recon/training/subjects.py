@@ -1,0 +1,93 @@
+"""Draw training subjects: any head, lesion, geometry and acquisition that the service may meet."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from recon.simulation.draw_head import draw_head, draw_shapes
+from recon.simulation.draw_lesions import draw_lesions
+from recon.simulation.plan import ScanPlan, SubjectPlan, Vector
+
+MAX_VOXELS = 5_000_000
+_AXIAL = np.diag([-1.0, -1.0, 1.0])
+"""From head (right, anterior, superior) to image axes (left, posterior, superior)."""
+
+
+def draw_subject(rng: np.random.Generator) -> SubjectPlan:
+    """Draw a head and a scan of it."""
+    kind = rng.choice(["healthy", "patient", "shapes"], p=[0.4, 0.4, 0.2])
+    lesions = draw_lesions(rng) if kind == "patient" or rng.random() < 0.2 else ()
+    shapes = draw_shapes(rng, int(rng.integers(20, 150))) if kind == "shapes" else ()
+    anatomy = float(rng.uniform(0.0, 1.2)) if kind == "shapes" else float(rng.uniform(0.8, 1.25))
+    head = draw_head(rng, lesions=lesions, shapes=shapes, anatomy=anatomy)
+    return SubjectPlan(head=head, scan=draw_scan(rng), labels={"kind": str(kind)})
+
+
+def draw_scan(rng: np.random.Generator) -> ScanPlan:
+    """Draw geometry and acquisition."""
+    voxel = _voxel_size_mm(rng)
+    shape = _shape(rng, voxel)
+    tilt = _unit_near_z(rng, 18.0)
+    return ScanPlan(
+        shape=shape,
+        voxel_size_mm=voxel,
+        rotation=_rotation(rng) @ _AXIAL,
+        centre_mm=(float(rng.normal(0, 4)), float(rng.normal(-18, 5)), float(rng.normal(5, 8))),
+        b0_head=tilt,
+        b0_tesla=float(rng.choice([1.5, 3.0, 7.0], p=[0.2, 0.55, 0.25])),
+        echo_times_s=_echo_times_s(rng),
+        snr=float(np.exp(rng.uniform(np.log(15), np.log(200)))),
+        shim_residual=float(rng.choice([0.0, 0.1, 0.3, 1.0], p=[0.35, 0.3, 0.25, 0.1])),
+        offset_rad=(0.0, 0.0, 0.0, 0.0, 0.0),
+        coil_fall=float(rng.uniform(0.0, 0.6)),
+        noise_seed=int(rng.integers(2**31)),
+    )
+
+
+def _voxel_size_mm(rng: np.random.Generator) -> Vector:
+    """Isotropic in half of the scans, thicker slices in the other."""
+    if rng.random() < 0.5:
+        size = float(rng.uniform(0.8, 1.4))
+        return (size, size, size)
+    in_plane = float(rng.uniform(0.6, 1.1))
+    return (in_plane, in_plane, float(in_plane * np.exp(rng.uniform(np.log(1.2), np.log(4.0)))))
+
+
+def _shape(rng: np.random.Generator, voxel_size_mm: Vector) -> tuple[int, int, int]:
+    """Field of view around the brain, sometimes a slab, within the memory at hand; multiples of 16."""
+    slab = rng.random() < 0.25
+    extent = [
+        rng.uniform(155, 180),
+        rng.uniform(185, 215),
+        rng.uniform(45, 120) if slab else rng.uniform(140, 175),
+    ]
+    shape = [max(48, int(round(e / v / 16)) * 16) for e, v in zip(extent, voxel_size_mm, strict=True)]
+    while np.prod(shape) > MAX_VOXELS:
+        longest = int(np.argmax(shape))
+        shape[longest] -= 16
+    return (shape[0], shape[1], shape[2])
+
+
+def _rotation(rng: np.random.Generator) -> np.ndarray:
+    """Return the image's rotation against axial: mild in most scans, anything in the others."""
+    if rng.random() < 0.2:
+        return np.asarray(Rotation.random(random_state=int(rng.integers(2**31))).as_matrix())
+    angle = np.radians(abs(rng.normal(0, 18)))
+    axis = rng.standard_normal(3)
+    return np.asarray(Rotation.from_rotvec(angle * axis / np.linalg.norm(axis)).as_matrix())
+
+
+def _unit_near_z(rng: np.random.Generator, spread_deg: float) -> Vector:
+    x, y = rng.normal(0, np.radians(spread_deg) / 2, 2)
+    v = np.array([x, y, 1.0])
+    v /= np.linalg.norm(v)
+    return (float(v[0]), float(v[1]), float(v[2]))
+
+
+def _echo_times_s(rng: np.random.Generator) -> tuple[float, ...]:
+    """Multi-echo trains and single-echo SWI."""
+    if rng.random() < 0.3:
+        return (float(rng.uniform(0.015, 0.035)),)
+    first, step = rng.uniform(0.003, 0.008, 2)
+    return tuple(float(first + i * step) for i in range(int(rng.integers(3, 8))))

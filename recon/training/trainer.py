@@ -1,0 +1,215 @@
+"""The training loop, readable from top to bottom; resumable to the bit in the order of its data."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import torch
+
+from recon.network.features import start_map
+from recon.network.model import ModelConfig, TotalFieldNetwork
+from recon.network.weights import check_finite, save_weights
+from recon.simulation.seeds import Purpose
+from recon.training.loss import training_loss
+from recon.training.patches import cut_patch, draw_patch, newest_head, oldest_head
+from recon.training.pool import Pool, start_producer
+from recon.training.validation import Validation, validate
+
+_MASK_CHANNEL, _NOISE_CHANNEL = 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingArgs:
+    """Settings of a run; kept inside its checkpoint.
+
+    Parameters
+    ----------
+    seed
+        Of the order of patches.
+    first_head
+        Number of the first training head.
+    patch
+        Edge of a patch in voxels.
+    learning_rate
+        Peak, reached after ``warmup`` steps; falls with the inverse root after ``decay_from``.
+    ema
+        Share of the old average kept at every step.
+    validate_every
+        Steps between validations.
+    """
+
+    seed: int = 1
+    first_head: int = 0
+    patch: int = 96
+    learning_rate: float = 6e-4
+    warmup: int = 200
+    decay_from: int = 3000
+    ema: float = 0.998
+    validate_every: int = 400
+
+
+@dataclass(kw_only=True)
+class State:
+    """Everything that a run needs to go on."""
+
+    args: TrainingArgs
+    network: TotalFieldNetwork
+    average: TotalFieldNetwork
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    best_nrmse: float = float("inf")
+    seconds: float = 0.0
+
+
+def new_state(args: TrainingArgs, config: ModelConfig) -> State:
+    """Start a run."""
+    torch.manual_seed(args.seed)
+    network = TotalFieldNetwork(config).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=args.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+    )
+    return State(args=args, network=network, average=copy.deepcopy(network), optimizer=optimizer)
+
+
+def save_state(state: State, path: Path) -> None:
+    """Write the checkpoint atomically."""
+    partial = path.with_suffix(".part")
+    torch.save(
+        {
+            "args": asdict(state.args),
+            "config": state.network.config.to_metadata(),
+            "network": state.network.state_dict(),
+            "average": state.average.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "step": state.step,
+            "best_nrmse": state.best_nrmse,
+            "seconds": state.seconds,
+        },
+        partial,
+    )
+    partial.replace(path)
+
+
+def load_state(path: Path) -> State:
+    """Read a checkpoint; tensors and plain values only, so that it cannot run code."""
+    stored = torch.load(path, weights_only=True, map_location="cpu")
+    state = new_state(TrainingArgs(**stored["args"]), ModelConfig.from_metadata(stored["config"]))
+    state.network.load_state_dict(stored["network"])
+    state.average.load_state_dict(stored["average"])
+    state.optimizer.load_state_dict(stored["optimizer"])
+    state.step, state.best_nrmse = stored["step"], stored["best_nrmse"]
+    state.seconds = stored["seconds"]
+    return state
+
+
+def learning_rate(args: TrainingArgs, step: int) -> float:
+    """Return the learning rate: linear warm-up, then constant, then inverse root."""
+    if step < args.warmup:
+        return args.learning_rate * (step + 1) / args.warmup
+    if step < args.decay_from:
+        return args.learning_rate
+    return args.learning_rate * float((args.decay_from / step) ** 0.5)
+
+
+def train_step(state: State, pool: Pool, producer: BaseProcess | None, device: torch.device) -> float:
+    """Make one step and return its loss."""
+    args, step = state.args, state.step
+    plan = draw_patch(args.seed, step, args.first_head)
+    stack = pool.load(plan.head, producer)
+    constant = (_MASK_CHANNEL, _NOISE_CHANNEL, stack.shape[0] - 1)
+    patch = cut_patch(stack, plan, args.patch, constant)[None].to(device)
+    features, target, weight = patch[:, :-2], patch[:, -2:-1], patch[:, -1:]
+    features = features.to(memory_format=torch.channels_last_3d)
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(args, step)
+    with torch.autocast(device.type, torch.bfloat16):
+        correction = state.network(features)
+    loss = training_loss(correction.float() + start_map(features), target, weight)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    state.optimizer.step()
+    keep = min(args.ema, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, value in zip(state.average.parameters(), state.network.parameters(), strict=True):
+            mean.lerp_(value, 1.0 - keep)
+    state.step += 1
+    return float(loss.detach())
+
+
+def train(state: State, folder: Path, seconds: float, say: Callable[[str], None], nice: int = 0) -> State:
+    """Train for some seconds of wall-clock time, saving state, log and pictures in ``folder``.
+
+    Parameters
+    ----------
+    state
+        Where to go on from; changed in place.
+    folder
+        Takes ``state.pt``, ``log.jsonl``, ``best.safetensors``, ``validation.png`` and the pool.
+    seconds
+        How long.
+    say
+        Told about progress, a line at a time.
+    nice
+        Added to the priority number of the process and its helper.
+    """
+    os.nice(nice)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    pool = _open_pool(folder)
+    progress = folder / "newest-head"
+    args = state.args
+    progress.write_text(str(newest_head(state.step, args.first_head)))
+    producer = start_producer(pool, oldest_head(state.step, args.first_head), 24, progress, nice)
+    checks = Validation.prepare(Pool(folder=pool.folder, purpose=Purpose.VALIDATION), say)
+    end, losses = time.monotonic() + seconds, []
+    last = time.monotonic()
+    while time.monotonic() < end:
+        losses.append(train_step(state, pool, producer, device))
+        state.seconds += time.monotonic() - last
+        last = time.monotonic()
+        if state.step % 20 == 0:
+            progress.write_text(str(newest_head(state.step, args.first_head)))
+            pool.drop_before(oldest_head(state.step, args.first_head))
+        if state.step % 50 == 0:
+            say(f"step {state.step}: loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
+        if state.step % args.validate_every == 0:
+            _check(state, checks, folder, losses, say)
+            last = time.monotonic()
+    _check(state, checks, folder, losses, say)
+    producer.terminate()
+    return state
+
+
+def _open_pool(folder: Path) -> Pool:
+    """Make the folders of a run."""
+    (folder / "pool").mkdir(parents=True, exist_ok=True)
+    return Pool(folder=folder / "pool", purpose=Purpose.TRAINING)
+
+
+def _check(
+    state: State, checks: Validation, folder: Path, losses: list[float], say: Callable[[str], None]
+) -> None:
+    """Validate the averaged network, log, and keep the best weights."""
+    figures = validate(state.average, checks, folder / "validation.png")
+    recent = losses[-state.args.validate_every :]
+    line = {
+        "step": state.step,
+        "seconds": round(state.seconds),
+        "loss": sum(recent) / max(1, len(recent)),
+        **figures,
+    }
+    with (folder / "log.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
+    say(" ".join(f"{k} {v:.4g}" for k, v in line.items()))
+    if figures["nrmse_percent"] < state.best_nrmse:
+        state.best_nrmse = figures["nrmse_percent"]
+        check_finite(state.average)
+        save_weights(state.average, folder / "best.safetensors")
+    save_state(state, folder / "state.pt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket
 
 from plugin.errors import ConfigurationError
 
@@ -39,13 +41,9 @@ def parse_address(text: str) -> Address:
     ConfigurationError
         The text names no peer.
     """
-    match = re.fullmatch(
-        r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5})", text.strip()
-    )
+    match = re.fullmatch(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5})", text.strip())
     if match is None or not 0 < int(match["port"]) < 65536:
-        raise ConfigurationError(
-            f"{text!r} is no DICOM address: expected AET@HOST:PORT, such as PACS@10.0.0.2:104"
-        )
+        raise ConfigurationError(f"{text!r} is no DICOM address: expected AET@HOST:PORT, such as PACS@10.0.0.2:104")
     return Address(ae_title=match["aet"], host=match["host"].strip("[]"), port=int(match["port"]))
 
 
@@ -77,6 +75,15 @@ def _prepare_library() -> None:
     _config.UNRESTRICTED_STORAGE_SERVICE = True
     if not isinstance(Association.__dict__.get("_is_paused"), _PausedFlag):
         Association._is_paused = _PausedFlag()
+        AssociationSocket._shutdown_socket = _close_socket
+
+
+def _close_socket(connection: AssociationSocket) -> None:
+    """Close a connection's socket; pynetdicom's own leaks it if it never got connected."""
+    if connection.socket is not None:
+        with contextlib.suppress(OSError):
+            connection.socket.shutdown(socket.SHUT_RDWR)
+        connection.socket.close()
 
 
 class _PausedFlag:

@@ -156,9 +156,7 @@ def _contradictions(settings: Settings) -> list[str]:
     mistakes = []
     names = [d.name for d in settings.destinations]
     for name in sorted({n for n in names if names.count(n) > 1}):
-        mistakes.append(
-            f"destinations: the name {name!r} is used {names.count(name)} times; make each unique"
-        )
+        mistakes.append(f"destinations: the name {name!r} is used {names.count(name)} times; make each unique")
     if SENDER in names:
         mistakes.append(f"destinations: the name {SENDER!r} is kept for return_to_sender; choose another")
     if settings.bind not in _LOOPBACK and not settings.allowed_callers:
@@ -169,9 +167,7 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.retry.longest_seconds < settings.retry.first_seconds:
         mistakes.append("retry: longest_seconds is below first_seconds")
     if settings.database_url and not settings.database_url.startswith(("postgresql://", "sqlite:///")):
-        mistakes.append(
-            "database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool"
-        )
+        mistakes.append("database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool")
     return mistakes
 
 

@@ -117,8 +117,7 @@ class Index:
     def open_association(self, association: str, calling_ae: str, address: str, now: float) -> None:
         """Note that a peer may send images from now on."""
         self._write(
-            "INSERT OR IGNORE INTO association (association, calling_ae, address, opened_at)"
-            " VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO association (association, calling_ae, address, opened_at) VALUES (?, ?, ?, ?)",
             (association, calling_ae, address, now),
         )
 
@@ -169,9 +168,7 @@ class Index:
         )
         return [ImageRow(**row) for row in rows]
 
-    def save_headers(
-        self, headers: Sequence[tuple[str, str]], refused: Sequence[tuple[str, str, str]]
-    ) -> None:
+    def save_headers(self, headers: Sequence[tuple[str, str]], refused: Sequence[tuple[str, str, str]]) -> None:
         """Store headers as ``(JSON, image)`` and refusals as ``(code, reason, image)``."""
         with self._transaction() as cursor:
             cursor.executemany("UPDATE image SET header = ? WHERE image = ?", headers)
@@ -180,8 +177,7 @@ class Index:
     def images_of_study(self, study: str) -> list[ReadImage]:
         """Return the images of use of a study."""
         rows = self._read(
-            "SELECT image, digest, header, received_at, association FROM image"
-            " WHERE study = ? AND header IS NOT NULL",
+            "SELECT image, digest, header, received_at, association FROM image WHERE study = ? AND header IS NOT NULL",
             (study,),
         )
         return [ReadImage(**row) for row in rows]

@@ -69,17 +69,13 @@ def start_receiver(settings: Settings, spool: Spool) -> ThreadedAssociationServe
     ae = _acceptor(settings)
     reception = Reception(spool=spool, settings=settings)
     try:
-        server = ae.start_server(
-            (settings.bind, settings.port), block=False, evt_handlers=_handlers(reception)
-        )
+        server = ae.start_server((settings.bind, settings.port), block=False, evt_handlers=_handlers(reception))
     except OSError as error:
         raise PortTakenError(
             f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}; "
             "end the program that uses the port, or choose another port or bind address"
         ) from error
-    get_logger().info(
-        "receiver.listening", ae_title=settings.ae_title, bind=settings.bind, port=settings.port
-    )
+    get_logger().info("receiver.listening", ae_title=settings.ae_title, bind=settings.bind, port=settings.port)
     return server
 
 

@@ -1,6 +1,6 @@
 """The index: what was received, and what it was assembled to.
 
-Its truth is the received images; the rows of ``acquisition`` follow from them and from the clock, and say which
+Its truth is the received images; the rows of ``acquisition`` follow from them and the clock, and say which
 job an acquisition was handed to. UIDs appear as hashes (``plugin.log.uid_hash``). The jobs themselves live in
 the durable workflow's database.
 """

@@ -39,9 +39,7 @@ def wait_for(condition: Callable[[], object], *, seconds: float = 20.0, what: st
         time.sleep(0.02)
 
 
-def mr_image(
-    study: str, series: str, number: int, *, name: str = "PLANTED^NAME", pixels: int = 64
-) -> Dataset:
+def mr_image(study: str, series: str, number: int, *, name: str = "PLANTED^NAME", pixels: int = 64) -> Dataset:
     """Make a small MR image with a patient's name; complete enough to be sent, not to be reconstructed."""
     image = Dataset()
     image.file_meta = FileMetaDataset()
@@ -168,9 +166,7 @@ def storescu(port: int, folder: Path, *, called: str = "QSM", calling: str = "SC
         str(port),
         str(folder),
     ]
-    sent = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env={"TCP_NODELAY": "1"}, check=False
-    )
+    sent = subprocess.run(command, capture_output=True, text=True, timeout=120, env={"TCP_NODELAY": "1"}, check=False)
     assert sent.returncode == 0, sent.stdout + sent.stderr
 
 
@@ -179,9 +175,7 @@ def storescp(folder: Path, port: int) -> Iterator[Path]:
     """Run dcmtk's storescp, which writes what it gets into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [dcmtk("storescp"), "-aet", "PACS", "--output-directory", str(folder), str(port)]
-    process = subprocess.Popen(
-        command, env={"TCP_NODELAY": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, env={"TCP_NODELAY": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: _listens(port), what="storescp listens")
         yield folder

@@ -238,8 +238,6 @@ def test_dcmtk_sends_a_folder(tmp_path):
 
 
 def test_the_receiver_knows_nothing_of_reconstruction():
-    code = (
-        "import sys, plugin.service.receiver; print({'torch', 'scipy', 'recon', 'dbos'} & set(sys.modules))"
-    )
+    code = "import sys, plugin.service.receiver; print({'torch', 'scipy', 'recon', 'dbos'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

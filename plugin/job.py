@@ -1,0 +1,85 @@
+"""A job: the images of one complete acquisition, and all it takes to make and deliver their QSM series."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from dicom_io.acquisition import Acquisition, group_acquisitions
+from dicom_io.headers import ImageHeader
+from plugin.errors import JobFailedError
+from plugin.scratch import write_private_json
+
+JOB_FILE = "job.json"
+QSM_FOLDER = "qsm"
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One acquisition to be reconstructed.
+
+    Parameters
+    ----------
+    headers
+        Its images.
+    created
+        When the job began; written into the derived objects, so that a repetition makes the same bytes.
+    calling_ae, address
+        Who sent the images; empty at the desk.
+    """
+
+    headers: tuple[ImageHeader, ...]
+    created: datetime
+    calling_ae: str = ""
+    address: str = ""
+
+    @classmethod
+    def of(cls, acquisition: Acquisition, *, calling_ae: str = "", address: str = "") -> Self:
+        """Make the job of an acquisition, beginning now."""
+        created = datetime.now(UTC).replace(microsecond=0)
+        return cls(headers=acquisition.headers, created=created, calling_ae=calling_ae, address=address)
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """The acquisition of the job's images.
+
+        Raises
+        ------
+        JobFailedError
+            The images are not one acquisition, which only another version's grouping rule can bring about.
+        """
+        acquisitions = group_acquisitions(self.headers)
+        if len(acquisitions) != 1:
+            found = f"{len(acquisitions)} acquisitions were found where the job was made of one"
+            raise JobFailedError("grouping-changed", f"{found}; send the images again")
+        return acquisitions[0]
+
+    def save(self, folder: Path, *, root: Path) -> None:
+        """Write the job into its folder, the images' paths relative to ``root``."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        headers = [replace(header, path=header.path.relative_to(root)).to_json() for header in self.headers]
+        sender = {"calling_ae": self.calling_ae, "address": self.address}
+        write_private_json({"created": self.created.isoformat(), **sender, "headers": headers}, folder / JOB_FILE)
+
+    @classmethod
+    def load(cls, folder: Path, *, root: Path) -> Self:
+        """Read the job of a folder."""
+        values = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+        headers = (ImageHeader.from_json(text) for text in values["headers"])
+        return cls(
+            headers=tuple(replace(header, path=root / header.path) for header in headers),
+            created=datetime.fromisoformat(values["created"]),
+            calling_ae=values["calling_ae"],
+            address=values["address"],
+        )
+
+
+def job_name(acquisition: Acquisition) -> str:
+    """Name a job after its acquisition and images: a resend is the same job, more images are a new one."""
+    images = sorted({f"{header.sop_instance_uid}\t{header.content_sha256}" for header in acquisition.headers})
+    return f"{acquisition.key[:16]}-{hashlib.sha256(chr(10).join(images).encode()).hexdigest()[:8]}"

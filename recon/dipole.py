@@ -107,7 +107,7 @@ def _symmetrise_nyquist(
 def gaussian_spectrum(
     shape: Shape, deviation_voxels: float, device: torch.device | str = "cpu"
 ) -> torch.Tensor:
-    """Return the half spectrum of a normalised Gaussian whose standard deviation is given in voxels."""
+    """Return the half spectrum of a normalised Gaussian of the given standard deviation."""
     kx, ky, kz = k_axes(shape, (1.0, 1.0, 1.0), device)
     return torch.exp(-2.0 * (math.pi * deviation_voxels) ** 2 * (kx**2 + ky**2 + kz**2))
 

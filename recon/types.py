@@ -14,6 +14,7 @@ Conventions (each has a test in ``tests/recon/test_types.py`` or ``tests/recon/t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,7 +57,9 @@ class Grid:
             raise InvalidInputError(f"voxel size {self.voxel_size_mm} mm: expected three positive lengths")
         norm = math.sqrt(sum(c * c for c in self.b0_direction))
         if len(self.b0_direction) != 3 or not math.isclose(norm, 1.0, abs_tol=1e-3):
-            raise InvalidInputError(f"B0 direction {self.b0_direction}: expected a unit vector, norm is {norm:.4f}")
+            raise InvalidInputError(
+                f"B0 direction {self.b0_direction}: expected a unit vector, norm is {norm:.4f}"
+            )
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -93,13 +96,15 @@ class GradientEcho:
         expected = (len(self.echo_times_s), *self.grid.shape)
         for name, array in (("magnitude", self.magnitude), ("phase", self.phase_rad)):
             if array.shape != expected:
-                raise InvalidInputError(f"{name} has shape {array.shape}: expected (echo, x, y, z) = {expected}")
+                raise InvalidInputError(
+                    f"{name} has shape {array.shape}: expected (echo, x, y, z) = {expected}"
+                )
             if array.dtype != np.float32:
                 raise InvalidInputError(f"{name} is {array.dtype}: expected float32")
         times = self.echo_times_s
         if not times or not all(math.isfinite(t) and t > 0 for t in times):
             raise InvalidInputError(f"echo times {times} s: expected positive times in seconds")
-        if any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        if any(b <= a for a, b in itertools.pairwise(times)):
             raise InvalidInputError(f"echo times {times} s: expected strictly increasing times")
         if max(times) > 0.5:
             raise InvalidInputError(f"echo times {times} s: above 0.5 s; were milliseconds handed in?")

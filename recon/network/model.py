@@ -8,6 +8,7 @@ whole of it compiles to TensorRT and OpenVINO.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 
 import torch
@@ -83,7 +84,7 @@ class TotalFieldNetwork(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(itertools.pairwise(widths))
         self.stem = nn.Conv3d(config.inputs, widths[0], 4, stride=2, padding=1)
         self.encoder = nn.ModuleList(ResidualBlock(w) for w in widths)
         self.down = nn.ModuleList(nn.Conv3d(a, b, 2, stride=2) for a, b in pairs)

@@ -54,7 +54,7 @@ def draw_head(
 
 def _draw_affine(rng: np.random.Generator) -> np.ndarray:
     """Scale and shear of the head, as the map from head to template."""
-    scale = rng.uniform(0.9, 1.1) * rng.uniform(0.95, 1.05, 3)
+    scale = rng.uniform(0.84, 1.02) * rng.uniform(0.96, 1.04, 3)
     shear = rng.uniform(-0.04, 0.04, (3, 3))
     np.fill_diagonal(shear, 0.0)
     return np.asarray((np.eye(3) + shear) / scale[:, None])

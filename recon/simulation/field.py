@@ -105,7 +105,7 @@ def _field_from_beyond(head: HeadPlan, scan: ScanPlan, template: Template, fine:
     """Return the field on ``fine`` of everything outside its box: rest of the head, neck, slab's neighbours."""
     count = int(2 * _COARSE_HALF_MM / _COARSE_MM) + 1
     # The neck is long: put the middle of the coarse box below the brain.
-    middle = scan.rotation @ (np.asarray(BRAIN_CENTRE_MM) + (0, 0, -60.0) - np.asarray(scan.centre_mm))
+    middle = scan.rotation @ (np.asarray(BRAIN_CENTRE_MM) - np.asarray(scan.centre_mm) + np.array([0.0, 0.0, -60.0]))
     first = middle - _COARSE_HALF_MM
     coarse = make_lattice(
         head,

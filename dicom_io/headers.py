@@ -11,9 +11,9 @@ from typing import Any, Final, Self
 from pydicom.dataset import Dataset
 
 from dicom_io.components import Component
-from dicom_io.elements import Elements
-from dicom_io.enhanced import classic_frames
-from dicom_io.image_file import MULTI_FRAME_CLASSES, ImageFile, read_image_file
+from dicom_io.objects.elements import Elements
+from dicom_io.objects.enhanced import classic_frames
+from dicom_io.objects.image_file import MULTI_FRAME_CLASSES, ImageFile, read_image_file
 from dicom_io.refusals import refuse
 from dicom_io.vendors import vendor_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Final
 
-from dicom_io.elements import Elements
+from dicom_io.objects.elements import Elements
 
 SOFTWARE_NAME: Final = "qsm-plugin"
 SOFTWARE_VERSIONS: Final = f"{SOFTWARE_NAME} {version(SOFTWARE_NAME)}"

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from pydicom.pixels.utils import pixel_array as decode
 
 from dicom_io.acquisition import Acquisition, assess
-from dicom_io.completeness import acquisition_grid
+from dicom_io.assembly.completeness import acquisition_grid
+from dicom_io.assembly.grid import SliceGrid
 from dicom_io.components import Component
 from dicom_io.field_strength import b0_tesla
 from dicom_io.geometry import b0_direction
-from dicom_io.grid import SliceGrid
 from dicom_io.headers import ImageHeader
 from dicom_io.refusals import refuse
 from dicom_io.vendors import vendor_named
@@ -85,9 +85,7 @@ def image_grid(slices: SliceGrid, header: ImageHeader) -> Grid:
     )
 
 
-def _read_slab(
-    slices: SliceGrid, echo: int, component: Component, indices: range, stacks: _Stacks
-) -> FloatArray:
+def _read_slab(slices: SliceGrid, echo: int, component: Component, indices: range, stacks: _Stacks) -> FloatArray:
     """Values of some slices, ``(x, y, z)``, in the vendor's units made linear."""
     planes: FloatArray | None = None
     for place, index in enumerate(indices):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from dicom_io.components import Component
-from dicom_io.elements import Elements
+from dicom_io.objects.elements import Elements
 from dicom_io.vendors import ge, generic, philips, siemens
 from dicom_io.vendors.scale import Scale
 from recon.types import FloatArray

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from dicom_io.components import Component
-from dicom_io.elements import Elements
+from dicom_io.objects.elements import Elements
 from dicom_io.vendors.scale import Scale, component_by_image_type, linear, radians_by_unit
 from recon.types import FloatArray
 
@@ -81,7 +81,5 @@ def slices_alternate(magnitude: FloatArray, phase_rad: FloatArray) -> bool:
     agreement = 0.0
     for z in range(magnitude.shape[-1] - 1):
         weight = magnitude[..., z] * magnitude[..., z + 1]
-        agreement += float(
-            np.sum(weight * np.cos(phase_rad[..., z + 1] - phase_rad[..., z]), dtype=np.float64)
-        )
+        agreement += float(np.sum(weight * np.cos(phase_rad[..., z + 1] - phase_rad[..., z]), dtype=np.float64))
     return agreement < 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicom_io.components import Component
-from dicom_io.elements import Elements
+from dicom_io.objects.elements import Elements
 from dicom_io.vendors.scale import Scale, component_by_image_type, linear, radians_by_unit
 from recon.types import FloatArray
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from dicom_io.components import Component
-from dicom_io.elements import Elements
+from dicom_io.objects.elements import Elements
 from dicom_io.vendors.scale import Scale, component_by_image_type, linear, radians_by_unit, rescale
 from recon.types import FloatArray
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dicom_io.components import Component
-from dicom_io.elements import Elements
+from dicom_io.objects.elements import Elements
 
 RADIANS_PER_UNIT: Final[Mapping[str, float]] = MappingProxyType(
     {"rad": 1.0, "radian": 1.0, "radians": 1.0, "mrad": 1e-3, "milliradian": 1e-3}

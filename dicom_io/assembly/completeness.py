@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from dicom_io.assembly.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
+from dicom_io.assembly.grouping import Acquisition
 from dicom_io.components import Component
 from dicom_io.errors import Refusal
 from dicom_io.field_strength import b0_tesla
 from dicom_io.geometry import axes, in_plane_position_mm
-from dicom_io.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
-from dicom_io.grouping import Acquisition
 from dicom_io.headers import ImageHeader
 from dicom_io.refusals import refuse
 

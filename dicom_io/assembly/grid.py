@@ -47,9 +47,7 @@ class SliceGrid:
 
     def all_cells(self) -> Iterable[Cell]:
         """Every place that needs one image."""
-        return itertools.product(
-            range(len(self.echo_times_s)), self.components, range(len(self.positions_mm))
-        )
+        return itertools.product(range(len(self.echo_times_s)), self.components, range(len(self.positions_mm)))
 
     def describe(self, cells: Iterable[Cell]) -> tuple[str, ...]:
         """Name places for people: ``"echo 3 phase: slices 44-45"``, slices counted along the normal."""

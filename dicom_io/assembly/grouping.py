@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from dicom_io.assembly.grid import POSITION_TOLERANCE_MM, echo_key_s
 from dicom_io.errors import Refusal
 from dicom_io.geometry import slice_position_mm
-from dicom_io.grid import POSITION_TOLERANCE_MM, echo_key_s
 from dicom_io.headers import ImageHeader
 
 MAXIMUM_PAUSE_S: Final = 10.0
@@ -181,9 +181,7 @@ def _gap_s(a: _Block, b: _Block) -> float:
 
 def _acquisition(group: Sequence[_Block]) -> Acquisition:
     headers = tuple(sorted(itertools.chain.from_iterable(b.headers for b in group), key=_image_order))
-    identity = "\n".join(
-        [headers[0].study_instance_uid, *sorted("\t".join(map(str, block.name)) for block in group)]
-    )
+    identity = "\n".join([headers[0].study_instance_uid, *sorted("\t".join(map(str, block.name)) for block in group)])
     return Acquisition(
         key=hashlib.sha256(identity.encode()).hexdigest(),
         headers=headers,

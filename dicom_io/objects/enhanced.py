@@ -13,7 +13,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from dicom_io.elements import Elements
+from dicom_io.objects.elements import Elements
 from dicom_io.refusals import refuse
 
 _CLASSIC_KEYWORD: Final = {

@@ -17,8 +17,8 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
-from dicom_io.elements import Elements
 from dicom_io.identity import is_own_output
+from dicom_io.objects.elements import Elements
 from dicom_io.refusals import refuse
 
 MULTI_FRAME_CLASSES: Final = frozenset({EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})

@@ -1,0 +1,1 @@
+"""Which images belong together, in which place, and what is missing."""

@@ -1,0 +1,68 @@
+"""What a derived image refers to: its source images, their series, and the equipment that took part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+
+from pydicom.dataset import Dataset
+
+from dicom_io.derived.codes import code_item
+from dicom_io.derived.source import scanner_equipment
+from dicom_io.headers import ImageHeader
+from dicom_io.identity import MANUFACTURER, MODEL_NAME, SOFTWARE_VERSIONS
+from dicom_io.objects.image_file import MULTI_FRAME_CLASSES
+
+
+def source_images(headers: Sequence[ImageHeader]) -> list[Dataset]:
+    """Make the items of SourceImageSequence: every echo and component of the slice."""
+    items = []
+    for header in headers:
+        item = _instance(header)
+        if header.sop_class_uid in MULTI_FRAME_CLASSES:
+            item.ReferencedFrameNumber = header.frame + 1
+        item.SpatialLocationsPreserved = "YES"
+        item.PurposeOfReferenceCodeSequence = [
+            code_item("121322", "DCM", "Source image for image processing operation")
+        ]
+        items.append(item)
+    return items
+
+
+def referenced_series(headers: Sequence[ImageHeader]) -> list[Dataset]:
+    """Make the items of ReferencedSeriesSequence (Common Instance Reference, PS3.3 C.12.2)."""
+    items = []
+    by_series = sorted(headers, key=lambda h: (h.series_instance_uid, h.sop_instance_uid))
+    for uid, group in groupby(by_series, key=lambda h: h.series_instance_uid):
+        item = Dataset()
+        item.SeriesInstanceUID = uid
+        instances = {header.sop_instance_uid: header for header in group}
+        item.ReferencedInstanceSequence = [_instance(header) for header in instances.values()]
+        items.append(item)
+    return items
+
+
+def contributing_equipment(source: Dataset, created: datetime) -> list[Dataset]:
+    """Make the items of ContributingEquipmentSequence: the scanner, and this software.
+
+    General Equipment describes what made this series, which is this software; the scanner is kept here.
+    """
+    scanner = scanner_equipment(source)
+    if "Manufacturer" not in scanner:
+        scanner.Manufacturer = "unknown"
+    scanner.PurposeOfReferenceCodeSequence = [code_item("109101", "DCM", "Acquisition Equipment")]
+    software = Dataset()
+    software.PurposeOfReferenceCodeSequence = [code_item("109102", "DCM", "Processing Equipment")]
+    software.Manufacturer, software.ManufacturerModelName = MANUFACTURER, MODEL_NAME
+    software.SoftwareVersions = SOFTWARE_VERSIONS
+    software.ContributionDateTime = created.strftime("%Y%m%d%H%M%S")
+    software.ContributionDescription = "Quantitative susceptibility mapping"
+    return [scanner, software]
+
+
+def _instance(header: ImageHeader) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = header.sop_class_uid
+    item.ReferencedSOPInstanceUID = header.sop_instance_uid
+    return item

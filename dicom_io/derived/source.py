@@ -1,0 +1,172 @@
+"""What a derived image takes over from the image it is made from, byte for byte.
+
+Positions, names and identifiers are copied as the encoded bytes, never through a number or a decoded text: a
+console finds the derived series next to its source only if every patient, study and geometry string is equal.
+Vendors' private groups are never taken over; readers use them to rescale, reorder or call an image original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pydicom.charset import convert_encodings
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from dicom_io.headers import ImageHeader
+from dicom_io.objects.elements import Elements
+from dicom_io.objects.enhanced import classic_frames
+from dicom_io.objects.image_file import MULTI_FRAME_CLASSES, read_image_file
+
+# Type 2 of the MR Image IOD (PS3.3 A.4.3): present, empty where the source does not have them.
+_REQUIRED: Final = [
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+    "PositionReferenceIndicator",
+    "SliceThickness",
+    "ScanOptions",
+    "MRAcquisitionType",
+    "RepetitionTime",
+    "EchoTrainLength",
+]
+_OPTIONAL: Final = [
+    "SpecificCharacterSet",
+    "TimezoneOffsetFromUTC",
+    "StudyInstanceUID",
+    "StudyDescription",
+    "IssuerOfPatientID",
+    "PatientBirthTime",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "FrameOfReferenceUID",
+    "PatientPosition",
+    "BodyPartExamined",
+    "Laterality",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SpacingBetweenSlices",
+    "SliceLocation",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "AcquisitionNumber",
+    "ScanningSequence",
+    "SequenceVariant",
+    "FlipAngle",
+    "MagneticFieldStrength",
+    "ImagingFrequency",
+    "ImagedNucleus",
+    "ProtocolName",
+    "StationName",
+    "InstitutionName",
+    "PerformedProcedureStepID",
+    "PerformedProcedureStepStartDate",
+    "PerformedProcedureStepStartTime",
+    "PerformedProcedureStepDescription",
+]
+_REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
+_EQUIPMENT: Final = [
+    "Manufacturer",
+    "InstitutionName",
+    "StationName",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
+]
+_REQUEST: Final = [
+    "AccessionNumber",
+    "StudyInstanceUID",
+    "RequestedProcedureID",
+    "RequestedProcedureDescription",
+    "ScheduledProcedureStepID",
+    "ScheduledProcedureStepDescription",
+]
+
+
+def source_dataset(header: ImageHeader) -> Dataset:
+    """Elements of an image, without pixels; of a frame, as the classic image it would be.
+
+    Raises
+    ------
+    Refusal
+        The file is no longer what ``header`` was read from.
+    """
+    image = read_image_file(header.path)
+    if header.sop_class_uid not in MULTI_FRAME_CLASSES:
+        return image.dataset
+    return list(classic_frames(image.dataset, image.frames))[header.frame]
+
+
+def inherit(source: Dataset) -> Dataset:
+    """Start a derived image with everything that it shares with its source.
+
+    Returns
+    -------
+    Dataset
+        To be written in Explicit VR Little Endian; text that is added must be ASCII.
+    """
+    derived = derived_dataset(source)
+    for keyword in (*_REQUIRED, *_OPTIONAL):
+        element = _raw(source, keyword)
+        if element is not None and (element.value or keyword in _REQUIRED):
+            derived[element.tag] = element
+        elif keyword in _REQUIRED:
+            setattr(derived, keyword, None)
+    for keyword in _REFERENCES:
+        items = [_reference(item) for item in Elements(source).items(keyword)]
+        if items and all(items):
+            setattr(derived, keyword, items)
+    requests = [_part(item.dataset, _REQUEST) for item in Elements(source).items("RequestAttributesSequence")]
+    if requests and all("RequestedProcedureID" in item for item in requests):
+        derived.RequestAttributesSequence = requests
+    return derived
+
+
+def scanner_equipment(source: Dataset) -> Dataset:
+    """Take the equipment of the source for an item of ContributingEquipmentSequence."""
+    return _part(source, _EQUIPMENT)
+
+
+def derived_dataset(source: Dataset) -> Dataset:
+    """Make an empty data set into which raw elements of the source can be put and stay as they are."""
+    derived = Dataset()
+    terms = list(Elements(source).texts("SpecificCharacterSet"))
+    character_sets = convert_encodings(terms) if terms else None
+    derived.set_original_encoding(False, True, character_sets)
+    return derived
+
+
+def _part(source: Dataset, keywords: Sequence[str]) -> Dataset:
+    part = Dataset()
+    part.set_original_encoding(False, True)
+    for keyword in keywords:
+        element = _raw(source, keyword)
+        if element is not None and element.value:
+            part[element.tag] = element
+    return part
+
+
+def _reference(item: Elements) -> Dataset:
+    return _part(item.dataset, ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"))
+
+
+def _raw(source: Dataset, keyword: str) -> RawDataElement | DataElement | None:
+    """Element of text, as encoded; PS3.5 encodes text alike in all transfer syntaxes."""
+    tag = Tag(tag_for_keyword(keyword) or 0)
+    element = source.get_item(tag)
+    if element is None or not isinstance(element.value, bytes):
+        return element
+    return RawDataElement(tag, dictionary_VR(tag), len(element.value), element.value, 0, False, True)

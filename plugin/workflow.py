@@ -90,9 +90,8 @@ def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
 
 def reconstruct(work: Path, options: Options, progress: Callable[[str], None]) -> None:
     """Work out total field and susceptibility."""
-    from recon.pipeline import reconstruct as reconstruct_arrays
-
     from plugin.scratch import load_echoes, save_reconstruction
+    from recon.pipeline import reconstruct as reconstruct_arrays
 
     result = reconstruct_arrays(load_echoes(work / "echoes"), options=options, progress=progress)
     save_reconstruction(result, work / "reconstruction")
@@ -101,7 +100,6 @@ def reconstruct(work: Path, options: Options, progress: Callable[[str], None]) -
 def write(job: Job, work: Path, folder: Path, read_seconds: float, progress: Callable[[str], None]) -> list[str]:
     """Write the derived series and the report; return the objects' paths relative to the folder."""
     from dicom_io.write_qsm import write_qsm
-
     from plugin.scratch import load_reconstruction, write_private_json
 
     if not work.exists():  # done before the service died: nothing is left to do

@@ -1,0 +1,21 @@
+"""``qsm-plugin echo``: is a DICOM peer there, and does it talk to us."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from plugin.cli.console import results
+
+
+def echo(
+    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="Whom to ask.")],
+    calling: Annotated[str, typer.Option(help="Our AE title.")] = "QSM",
+) -> None:
+    """Ask a DICOM peer whether it is there (C-ECHO)."""
+    from plugin.deliver import echo as ask
+    from plugin.network import parse_address
+
+    peer = parse_address(address)
+    results.print(f"{peer} answered in {1000 * ask(peer, calling_ae=calling):.0f} ms")

@@ -1,0 +1,131 @@
+"""``qsm-plugin reconstruct``: the service's own reconstruction, at a desk, without the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plugin.cli.console import JsonOption, people, print_json, progress_shown, results
+
+if TYPE_CHECKING:
+    from dicom_io.acquisition import Acquisition
+    from recon.pipeline import Options
+
+
+def reconstruct(
+    folder: Annotated[Path, typer.Argument(metavar="IN", help="Folder with the DICOM images of a gradient echo.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")],
+    as_json: JsonOption = False,
+    engine: Annotated[str, typer.Option(help="Inference engine.")] = "auto",
+    method: Annotated[str, typer.Option(help="Inversion method.")] = "network",
+) -> None:
+    """Reconstruct every acquisition of a folder to OUT/qsm/*.dcm and OUT/report.json.
+
+    Several acquisitions get a sub-folder of OUT each.
+    """
+    from dicom_io.acquisition import assess
+    from dicom_io.folder import find_acquisitions
+    from recon.pipeline import Options
+
+    with progress_shown("find"):
+        scan = find_acquisitions(folder)
+    found = [(acquisition, assess(acquisition)) for acquisition in scan.acquisitions]
+    ready = [acquisition for acquisition, completeness in found if completeness.state == "complete"]
+    outcomes = [
+        _refused(acquisition, completeness.reason, completeness.missing)
+        for acquisition, completeness in found
+        if completeness.state != "complete"
+    ]
+    options = Options(method=method, engine=engine)
+    for acquisition in ready:
+        place = output if len(ready) == 1 else output / _name(acquisition)
+        outcomes.append(_reconstruct_one(acquisition, place, options))
+    ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
+    if as_json:
+        print_json({"acquisitions": outcomes, "ignored": ignored})
+    else:
+        _tell(outcomes, ignored)
+    raise typer.Exit(_status(outcomes))
+
+
+def _reconstruct_one(acquisition: Acquisition, place: Path, options: Options) -> dict[str, Any]:
+    """Reconstruct one acquisition; a refusal or failure is an outcome, not the end of the others."""
+    import json
+
+    from dicom_io.errors import DicomError, Refusal
+    from plugin.job import REPORT_FILE, Job
+    from plugin.workflow import make_qsm
+    from recon.errors import InvalidInputError, ReconError
+
+    _check_place(place)
+    try:
+        with progress_shown(_name(acquisition)) as progress:
+            make_qsm(Job.of(acquisition), place, options=options, progress=progress)
+    except (Refusal, InvalidInputError) as reason:
+        return _refused(acquisition, reason, ())
+    except (DicomError, ReconError) as error:
+        return {"state": "failed", **_identity(acquisition), "code": "failed", "reason": str(error)}
+    report = json.loads((place / REPORT_FILE).read_text(encoding="utf-8"))
+    return {"state": "done", **_identity(acquisition), "folder": str(place), "report": report}
+
+
+def _check_place(place: Path) -> None:
+    """Refuse to replace a folder that no earlier run made."""
+    from plugin.errors import ConfigurationError
+    from plugin.job import QSM_FOLDER, REPORT_FILE
+
+    if (place / QSM_FOLDER).exists() and not (place / REPORT_FILE).exists():
+        raise ConfigurationError(f"{place / QSM_FOLDER} exists and is not ours; choose another output folder")
+
+
+def _identity(acquisition: Acquisition) -> dict[str, Any]:
+    series = sorted({h.series_number for h in acquisition.headers if h.series_number is not None})
+    images = len(acquisition.headers)
+    return {"acquisition": acquisition.key, "vendor": acquisition.vendor, "series": series, "images": images}
+
+
+def _refused(acquisition: Acquisition, reason: Exception | None, missing: Sequence[str]) -> dict[str, Any]:
+    code = getattr(reason, "code", "invalid-input" if reason else "incomplete")
+    outcome = {"state": "refused", **_identity(acquisition), "code": code, "reason": str(reason or "")}
+    return {**outcome, "missing": list(missing)}
+
+
+def _name(acquisition: Acquisition) -> str:
+    series = _identity(acquisition)["series"]
+    return f"series-{series[0]}-{acquisition.key[:6]}" if series else f"acquisition-{acquisition.key[:6]}"
+
+
+def _status(outcomes: Sequence[dict[str, Any]]) -> int:
+    from plugin.cli import DONE, FAILED, REFUSED
+
+    states = {outcome["state"] for outcome in outcomes}
+    if "failed" in states:
+        return FAILED
+    return DONE if "done" in states else REFUSED
+
+
+def _tell(outcomes: Sequence[dict[str, Any]], ignored: Sequence[dict[str, str]]) -> None:
+    for outcome in outcomes:
+        numbers = ", ".join(map(str, outcome["series"])) or "without number"
+        what = f"series {numbers} ({outcome['images']} images, {outcome['vendor']})"
+        if outcome["state"] == "done":
+            report = outcome["report"]
+            seconds = sum(report["seconds"].values())
+            results.print(f"{what}: {len(report['files'])} QSM images in {outcome['folder']}, {seconds:.1f} s")
+            for warning in report["warnings"]:
+                people.print(f"  [yellow]note[/] {warning}", soft_wrap=True)
+        else:
+            people.print(f"{what}: {outcome['state']} ({outcome['code']}): {outcome['reason']}", soft_wrap=True)
+            for gap in outcome.get("missing", ()):
+                people.print(f"  missing: {gap}")
+    reasons: dict[str, list[str]] = {}
+    for file in ignored:
+        reasons.setdefault(file["reason"], []).append(file["file"])
+    for reason, files in reasons.items():
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        people.print(f"[dim]ignored {files[0]}{more}: {reason}[/]", soft_wrap=True)
+    if not outcomes:
+        people.print("no gradient-echo acquisition was found")

@@ -1,0 +1,120 @@
+"""One process of the service: ``python -m plugin.service.process ROLE``, its settings as JSON on standard input.
+
+Standard input stays open as long as the supervisor lives. A process whose supervisor died ends at once: whatever
+it was doing is done again after the next start, and its port and its locks are free for that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+
+from plugin.errors import ConfigurationError, PluginError, PortTakenError
+from plugin.log import configure, describe, get_logger
+from plugin.settings import Settings
+from recon.errors import ReconError
+
+EXIT_CONFIGURATION = 2
+"""Exit status of a process that a restart would not help."""
+
+_PORT_PATIENCE_SECONDS = 5.0
+
+
+def run_receiver(settings: Settings, stopping: threading.Event) -> None:
+    """Receive images until told to stop."""
+    from plugin.service.receiver import start_receiver
+    from plugin.service.spool import Spool
+
+    spool = Spool(settings.spool)
+    deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
+    while True:
+        try:
+            server = start_receiver(settings, spool)
+            break
+        except PortTakenError:
+            if time.monotonic() > deadline:  # until then, a predecessor may be on its way out
+                raise
+            time.sleep(0.2)
+    stopping.wait()
+    server.shutdown()
+    spool.index.close()
+
+
+def run_assembler(settings: Settings, stopping: threading.Event) -> None:
+    """Turn received images into jobs until told to stop."""
+    from plugin.service.assembly import Assembler
+    from plugin.service.queue import client, submit
+    from plugin.service.spool import Spool
+
+    spool = Spool(settings.spool)
+    with closing(spool.index), client(settings) as connected:
+        assembler = Assembler(spool, partial(submit, connected), quiet_seconds=settings.quiet_seconds)
+        get_logger().info("assembler.ready")
+        assembler.run(stopping.is_set)
+
+
+def run_worker(settings: Settings, stopping: threading.Event) -> None:
+    """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
+    from dbos import DBOS
+
+    from plugin.service.jobs import register_queues, register_workflows
+    from plugin.service.queue import dbos_config
+    from recon.pipeline import Options, warm_up
+
+    options = Options(method=settings.reconstruction.method, engine=settings.reconstruction.engine)
+    began = time.monotonic()
+    warm_up(options)
+    DBOS(config=dbos_config(settings))
+    register_workflows(settings, options)
+    DBOS.launch()
+    register_queues()
+    seconds = round(time.monotonic() - began, 1)
+    get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
+    stopping.wait()
+    os._exit(0)
+
+
+ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
+    "receiver": run_receiver,
+    "assembler": run_assembler,
+    "worker": run_worker,
+}
+"""The processes of the service, in the order of their start."""
+
+
+def main() -> None:
+    """Run one role."""
+    role = sys.argv[1]
+    settings = Settings.model_validate_json(sys.stdin.readline())
+    os.umask(0o077)
+    configure(settings.log, process=role)
+    stopping = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    try:
+        ROLES[role](settings, stopping)
+    except (ConfigurationError, PortTakenError) as error:
+        get_logger().error("process.failed", reason=str(error))
+        sys.exit(EXIT_CONFIGURATION)
+    except (PluginError, ReconError) as error:
+        get_logger().error("process.failed", reason=str(error))
+        sys.exit(1)
+    except Exception as error:
+        get_logger().error("process.failed", **describe(error))
+        sys.exit(1)
+
+
+def _end_with_supervisor() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

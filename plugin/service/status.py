@@ -1,0 +1,108 @@
+"""What the service has received, waits for, works on, delivered and gave up: the index and the jobs, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+from dbos import DBOSClient, WorkflowStatus
+
+from plugin.errors import JobFailedError, PluginError
+from plugin.service.index import AcquisitionRow, Index
+from plugin.service.queue import DELIVER, RECONSTRUCT, client, prepare_database
+from plugin.settings import Settings
+
+_STATES = {
+    "DELAYED": "queued",
+    "ENQUEUED": "queued",
+    "PENDING": "running",
+    "SUCCESS": "done",
+    "ERROR": "failed",
+    "CANCELLED": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+}
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """Return the state of the service as JSON values, the latest first; free of patient data."""
+    if not (settings.spool / "index.sqlite").exists():
+        raise PluginError(f"no service has used the spool {settings.spool} yet; start one, or name its configuration")
+    with closing(Index(settings.spool / "index.sqlite")) as index:
+        images, ignored, acquisitions = index.counts(), index.ignored(), index.acquisitions()
+    prepare_database(settings)
+    with client(settings) as connected:
+        jobs = connected.list_workflows(name=RECONSTRUCT, sort_desc=True, load_input=False)
+        deliveries = connected.list_workflows(name=DELIVER, sort_desc=True, load_input=False)
+    return {
+        "images": images,
+        "ignored": ignored,
+        "acquisitions": [_acquisition(row) for row in acquisitions],
+        "jobs": [_job(job, deliveries) for job in jobs],
+    }
+
+
+def retry(settings: Settings, job: str) -> list[str]:
+    """Take a failed job, or its failed deliveries, up again where they failed; return what was taken up.
+
+    Raises
+    ------
+    PluginError
+        There is no such job, or nothing of it failed.
+    """
+    prepare_database(settings)
+    with client(settings) as connected:
+        found = connected.list_workflows(workflow_id_prefix=job, load_input=False)
+        mine = [one for one in found if one.workflow_id == job or one.workflow_id.startswith(f"{job}.")]
+        if not mine:
+            raise PluginError(f"there is no job {job}; qsm-plugin status lists them")
+        failed = [one for one in mine if _STATES[one.status] == "failed"]
+        if not failed:
+            raise PluginError(f"nothing of job {job} failed; qsm-plugin status says how far it is")
+        for one in failed:
+            _rewind(connected, one)
+    return [one.workflow_id for one in failed]
+
+
+def _rewind(connected: DBOSClient, workflow: WorkflowStatus) -> None:
+    if workflow.name == DELIVER:  # its steps count the time that passed; begin anew
+        _, _, destination = workflow.workflow_id.partition(".")
+        connected.rewind_workflow(workflow.workflow_id, queue_name=DELIVER, queue_partition_key=destination)
+        return
+    steps = connected.list_workflow_steps(workflow.workflow_id)
+    failed = [step["function_id"] for step in steps if step["error"] is not None]
+    connected.rewind_workflow(workflow.workflow_id, start_step=min(failed, default=1), queue_name=RECONSTRUCT)
+
+
+def _acquisition(row: AcquisitionRow) -> dict[str, Any]:
+    return {
+        "acquisition": row.acquisition[:16],
+        "state": row.state,
+        "images": row.images,
+        "code": row.code,
+        "reason": row.reason,
+        "missing": list(row.missing),
+        "job": row.job,
+        "changed_at": row.changed_at,
+    }
+
+
+def _job(job: WorkflowStatus, deliveries: Iterable[WorkflowStatus]) -> dict[str, Any]:
+    mine = {d.workflow_id.partition(".")[2]: d for d in deliveries if d.workflow_id.startswith(f"{job.workflow_id}.")}
+    return {
+        "job": job.workflow_id,
+        **_workflow(job),
+        "deliveries": [{"destination": name, **_workflow(one)} for name, one in sorted(mine.items())],
+    }
+
+
+def _workflow(workflow: WorkflowStatus) -> dict[str, Any]:
+    error = workflow.error
+    known = error if isinstance(error, JobFailedError) else None
+    return {
+        "state": _STATES[workflow.status],
+        "created_at": (workflow.created_at or 0) / 1000,
+        "changed_at": (workflow.updated_at or 0) / 1000,
+        "code": known.code if known else type(error).__name__ if error else "",
+        "reason": known.sentence if known else "",
+    }

@@ -1,0 +1,151 @@
+"""The supervisor: starts the processes of the service, restarts one that dies, stops them all when told to."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+from plugin.errors import ConfigurationError, PortTakenError
+from plugin.log import get_logger
+from plugin.service.process import EXIT_CONFIGURATION, ROLES
+from plugin.service.queue import prepare_database
+from plugin.service.spool import make_private_folder
+from plugin.settings import Settings
+
+_POLL_SECONDS = 0.2
+_STOP_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 30.0
+_HEALTHY_SECONDS = 60.0
+
+
+@dataclass
+class _Child:
+    role: str
+    process: subprocess.Popen[bytes]
+    started: float
+    deaths: int = 0
+    start_again: float | None = None
+
+
+def serve(settings: Settings) -> int:
+    """Run the service until SIGTERM or Ctrl-C.
+
+    Returns
+    -------
+    int
+        Exit status: 0 after a stop that was asked for, 2 if a process cannot run as configured.
+
+    Raises
+    ------
+    ConfigurationError
+        Another service uses the spool.
+    PortTakenError
+        The port cannot be listened on.
+    """
+    os.umask(0o077)
+    make_private_folder(settings.spool)
+    lock = _lock_spool(settings)
+    try:
+        check_port(settings)
+        prepare_database(settings)
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _signal, _frame: stopping.set())
+        get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
+        return _supervise(settings, stopping)
+    finally:
+        os.close(lock)
+
+
+def check_port(settings: Settings) -> None:
+    """Try to listen on the port.
+
+    Raises
+    ------
+    PortTakenError
+        Somebody else does, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.bind, settings.port))
+        except OSError as error:
+            raise PortTakenError(
+                f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}; "
+                "end the program that uses the port, or choose another port or bind address"
+            ) from error
+
+
+def _lock_spool(settings: Settings) -> int:
+    descriptor = os.open(settings.spool / ".service.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
+        ) from error
+    return descriptor
+
+
+def _supervise(settings: Settings, stopping: threading.Event) -> int:
+    children = [_start(role, settings) for role in ROLES]
+    status = 0
+    try:
+        while not stopping.wait(_POLL_SECONDS) and not status:
+            for child in children:
+                if _look_after(child, settings) == EXIT_CONFIGURATION:
+                    status = EXIT_CONFIGURATION
+    finally:
+        _stop(children)
+        get_logger().info("service.stopped", exit_code=status)
+    return status
+
+
+def _start(role: str, settings: Settings) -> _Child:
+    process = subprocess.Popen([sys.executable, "-m", "plugin.service.process", role], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(settings.model_dump_json().encode() + b"\n")
+    process.stdin.flush()
+    get_logger().debug("process.started", process=role, pid=process.pid)
+    return _Child(role=role, process=process, started=time.monotonic())
+
+
+def _look_after(child: _Child, settings: Settings) -> int | None:
+    """Return the exit status of a child that just died, and start it again after a pause that grows."""
+    now = time.monotonic()
+    if child.start_again is None:
+        status = child.process.poll()
+        if status is None:
+            return None
+        child.deaths = 0 if now - child.started > _HEALTHY_SECONDS else child.deaths + 1
+        pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**child.deaths)
+        child.start_again = now + pause
+        get_logger().error("process.died", process=child.role, exit_code=status, retry_in_seconds=pause)
+        return status
+    if now >= child.start_again:
+        again = _start(child.role, settings)
+        child.process, child.started, child.start_again = again.process, again.started, None
+    return None
+
+
+def _stop(children: list[_Child]) -> None:
+    alive = [child for child in children if child.process.poll() is None]
+    for child in alive:
+        child.process.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for child in alive:
+        try:
+            child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            get_logger().warning("process.killed", process=child.role)
+            child.process.kill()
+            child.process.wait()

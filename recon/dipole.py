@@ -71,37 +71,26 @@ def dipole_kernel(
     torch.Tensor
         ``(x, y, z // 2 + 1)`` float32, between -2/3 and 1/3.
     """
-    kx, ky, kz = k_axes(shape, voxel_size_mm, device)
-    bx, by, bz = b0_direction
-    k_squared = kx**2 + ky**2 + kz**2
+    axes = k_axes(shape, voxel_size_mm, device)
+    k_squared = sum((k**2 for k in axes), torch.zeros((), device=device))
     k_squared[0, 0, 0] = 1.0
-    kernel = 1.0 / 3.0 - (kx * bx + ky * by + kz * bz) ** 2 / k_squared
+    squares = sum(((k * b) ** 2 for k, b in zip(axes, b0_direction, strict=True)), torch.zeros((), device=device))
+    # On an even-sized axis the Nyquist plane stands for +k and -k at once, where the mixed terms of an oblique B0
+    # cancel; only so is the operator real and self-adjoint.
+    x, y, z = (_without_nyquist(k * b, n) for k, b, n in zip(axes, b0_direction, shape, strict=True))
+    kernel = 1.0 / 3.0 - (squares + 2.0 * (x * y + y * z + z * x)) / k_squared
     kernel[0, 0, 0] = 0.0
-    # On an even-sized axis the Nyquist plane stands for +k and -k at once; for oblique B0 the kernel differs
-    # between the two and only their mean keeps the operator real and self-adjoint.
-    return _symmetrise_nyquist(kernel, shape, (kx, ky, kz), b0_direction, k_squared)
-
-
-def _symmetrise_nyquist(
-    kernel: torch.Tensor,
-    shape: Shape,
-    axes: tuple[torch.Tensor, ...],
-    b0_direction: Vector,
-    k_squared: torch.Tensor,
-) -> torch.Tensor:
-    """Average the kernel over both signs of every Nyquist frequency."""
-    for axis, size in enumerate(shape):
-        if size % 2:
-            continue
-        index = size // 2
-        planes = [k.select(axis, index if k.shape[axis] > 1 else 0).clone() for k in axes]
-        total = torch.zeros_like(kernel.select(axis, index))
-        for sign in (1.0, -1.0):
-            signed = [p * (sign if i == axis else 1.0) for i, p in enumerate(planes)]
-            projection = sum(p * b for p, b in zip(signed, b0_direction, strict=True))
-            total = total + 0.5 * (1.0 / 3.0 - projection**2 / k_squared.select(axis, index))
-        kernel.select(axis, index).copy_(total)
     return kernel
+
+
+def _without_nyquist(k_axis: torch.Tensor, size: int) -> torch.Tensor:
+    """Return the axis with its Nyquist frequency, if it has one, set to zero."""
+    if size % 2:
+        return k_axis
+    axis = int(torch.tensor(k_axis.shape).argmax())
+    cleared = k_axis.clone()
+    cleared.select(axis, size // 2).zero_()
+    return cleared
 
 
 def gaussian_spectrum(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,13 @@ class OpenVinoEngine:
         self._precision = precision or ("bf16" if "BF16" in capabilities else "f32")
         channels = trained.network.config.inputs
         stride = trained.network.config.stride
-        example = torch.zeros(1, channels, stride, stride, stride)
-        model = ov.convert_model(trained.network, example_input=example, input=[1, channels, -1, -1, -1])
+        example = torch.zeros(1, channels, 2 * stride, 3 * stride, 4 * stride)
+        with warnings.catch_warnings():
+            # torch's exporter warns about its own internals.
+            warnings.simplefilter("ignore", FutureWarning)
+            model = ov.convert_model(torch.export.export(trained.network, (example,)))
+        # Convolutions, additions and activations only: nothing in the graph depends on the example's size.
+        model.reshape([1, channels, -1, -1, -1])
         settings = {
             "INFERENCE_PRECISION_HINT": self._precision,
             "PERFORMANCE_HINT": "LATENCY",

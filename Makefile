@@ -1,0 +1,24 @@
+# Everything a developer needs, on a bare Debian machine with Python 3.11: no step needs another one first.
+.PHONY: setup demo test lint bench format
+
+setup:            ## make .venv with pinned packages, install the peers that the tests talk to
+	@deploy/setup.sh
+
+demo: setup       ## scanner -> plugin -> PACS on this machine, with a table and a picture
+	@.venv/bin/qsm-plugin demo --output out/demo
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: lint        ## the whole suite
+	.venv/bin/pytest -n 2 --dist worksteal
+
+bench: setup      ## speed and memory, side by side with peers in the same run
+	.venv/bin/qsm-plugin bench
+
+format: setup
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .

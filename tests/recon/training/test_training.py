@@ -1,0 +1,104 @@
+"""Training: order of data, resuming, and that a step learns."""
+
+import numpy as np
+import pytest
+import torch
+
+from recon.network.features import CHANNELS
+from recon.network.model import ModelConfig
+from recon.simulation.seeds import Purpose, generator
+from recon.training.loss import training_loss
+from recon.training.patches import PatchPlan, cut_patch, draw_patch, newest_head, oldest_head
+from recon.training.pool import Pool
+from recon.training.subjects import MAX_VOXELS, draw_subject
+from recon.training.trainer import TrainingArgs, learning_rate, load_state, new_state, save_state, train_step
+
+ARGS = TrainingArgs(patch=16, warmup=1, learning_rate=2e-3)
+CONFIG = ModelConfig(inputs=len(CHANNELS), widths=(8, 12), head_width=4)
+
+
+@pytest.fixture
+def pool(tmp_path):
+    made = Pool(folder=tmp_path, purpose=Purpose.TRAINING)
+    rng = np.random.default_rng(0)
+    for head in range(newest_head(20, 0) + 1):
+        stack = rng.normal(size=(len(CHANNELS) + 2, 20, 18, 14)).astype(np.float16)
+        stack[-2] = stack[3] * 0.5 + stack[4]
+        stack[-1] = 1
+        np.save(made.path(head), stack)
+    return made
+
+
+def test_the_order_of_data_follows_from_seed_and_step():
+    assert draw_patch(1, 77, 0) == draw_patch(1, 77, 0)
+    assert draw_patch(1, 77, 0) != draw_patch(1, 78, 0)
+    heads = [draw_patch(1, step, 5).head for step in range(3000)]
+    assert all(oldest_head(s, 5) <= h <= newest_head(s, 5) for s, h in enumerate(heads))
+
+
+def test_a_patch_is_permuted_flipped_and_scaled():
+    stack = np.arange(4 * 6 * 5 * 4, dtype=np.float16).reshape(4, 6, 5, 4)
+    plan = PatchPlan(head=0, corner=(0, 0, 0), axes=(2, 0, 1), flips=(True, False, False), scale=-2.0)
+    patch = cut_patch(stack, plan, 4, constant_channels=(3,))
+    expected = stack[:, :4, :4, :4].astype(np.float32).transpose(0, 3, 1, 2)[:, ::-1]
+    np.testing.assert_array_equal(patch[0], expected[0] * -2)
+    np.testing.assert_array_equal(patch[3], expected[3])
+
+
+def test_volumes_smaller_than_the_patch_are_padded():
+    plan = PatchPlan(head=0, corner=(1, 1, 1), axes=(0, 1, 2), flips=(False,) * 3, scale=1.0)
+    patch = cut_patch(np.ones((2, 3, 8, 8), np.float16), plan, 8, ())
+    assert patch.shape == (2, 8, 8, 8)
+    assert patch.sum() == 2 * 3 * 64
+
+
+def test_resuming_gives_the_same_weights_to_the_bit(pool, tmp_path):
+    torch.set_num_threads(1)
+    device = torch.device("cpu")
+    through = new_state(ARGS, CONFIG)
+    for _ in range(4):
+        train_step(through, pool, None, device)
+    halved = new_state(ARGS, CONFIG)
+    for _ in range(2):
+        train_step(halved, pool, None, device)
+    save_state(halved, tmp_path / "state.pt")
+    resumed = load_state(tmp_path / "state.pt")
+    for _ in range(2):
+        train_step(resumed, pool, None, device)
+    assert resumed.step == through.step
+    for a, b in zip(through.network.parameters(), resumed.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_steps_learn(pool):
+    state = new_state(ARGS, CONFIG)
+    losses = [train_step(state, pool, None, torch.device("cpu")) for _ in range(20)]
+    assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
+
+
+def test_a_head_that_nobody_makes_is_an_error(tmp_path):
+    with pytest.raises(RuntimeError, match="head 9"):
+        Pool(folder=tmp_path, purpose=Purpose.TRAINING).load(9)
+
+
+def test_loss_counts_only_weighted_voxels_and_is_zero_for_the_truth():
+    target = torch.randn(1, 1, 6, 5, 4)
+    weight = (torch.rand(1, 1, 6, 5, 4) > 0.5).float()
+    wrong_outside = target + (1 - weight) * 5
+    assert training_loss(wrong_outside, target, weight) == pytest.approx(0.0, abs=0.02)
+    assert training_loss(0.5 * target, target, weight) > 0.3
+
+
+def test_learning_rate_warms_up_holds_and_falls():
+    args = TrainingArgs(warmup=10, decay_from=100, learning_rate=1.0)
+    assert learning_rate(args, 0) == pytest.approx(0.1)
+    assert learning_rate(args, 50) == 1.0
+    assert learning_rate(args, 400) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_subjects_fit_in_memory_and_are_scans(seed):
+    subject = draw_subject(generator(Purpose.TRAINING, seed))
+    assert np.prod(subject.scan.shape) <= MAX_VOXELS
+    assert np.linalg.norm(subject.scan.b0_direction) == pytest.approx(1.0)
+    assert subject.scan.echo_times_s == tuple(sorted(subject.scan.echo_times_s))

@@ -8,7 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array as decode
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_io.acquisition import Acquisition, assess
 from dicom_io.assembly.completeness import acquisition_grid
@@ -106,7 +109,7 @@ def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
         if header.path in stacks:
             stored: npt.NDArray[Any] = stacks[header.path][header.frame]
         else:
-            stored = decode(header.path, raw=True)
+            stored = decode(_decodable(header), raw=True)
             if stored.ndim == 3:
                 stacks[header.path] = stored
                 stored = stored[header.frame]
@@ -115,6 +118,12 @@ def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
     if stored.shape != (header.rows, header.columns):
         raise refuse("unreadable-pixels", detail=f"shape {stored.shape}")
     return stored
+
+
+def _decodable(header: ImageHeader) -> Path | Dataset:
+    """Give the decoder the file, so that it reads the pixels alone; it cannot do that through deflation."""
+    deflated = header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+    return dcmread(header.path) if deflated else header.path
 
 
 def _polar(slabs: Mapping[Component, FloatArray]) -> tuple[FloatArray, FloatArray]:

@@ -14,9 +14,9 @@ from dicom_io.errors import Refusal
 CATALOGUE: Mapping[str, str] = MappingProxyType(
     {
         # the file
-        "not-dicom": ("This file is not DICOM ({detail}); expected a DICOM image. Nothing to do if it is a side file."),
+        "not-dicom": "This file is not DICOM ({detail}); expected a DICOM image. Nothing to do if it is a side file.",
         "truncated": "The file ends early: {found} of {expected} bytes of pixel data. Send the image again.",
-        "unreadable-pixels": ("The pixel data cannot be decoded ({detail}). Send the image again, uncompressed."),
+        "unreadable-pixels": "The pixel data cannot be decoded ({detail}). Send the image again, uncompressed.",
         "no-identity": "{attribute} is missing; every image needs it. Export the images unmodified.",
         # the kind of object
         "not-mr-image": (
@@ -24,11 +24,11 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         ),
         "own-output": "This image was made by this software; derived maps are not reconstructed again.",
         "derived": "The image is derived (ImageType {found}); QSM needs the ORIGINAL images of the scanner.",
-        "mosaic": ("The image is a mosaic of slices, as of EPI; QSM needs one slice per image of a gradient echo."),
+        "mosaic": "The image is a mosaic of slices, as of EPI; QSM needs one slice per image of a gradient echo.",
         "epi": "The sequence is echo planar imaging; QSM needs a (multi-echo) gradient echo.",
         "not-gradient-echo": "ScanningSequence is {found}; QSM needs a gradient echo (GR).",
         "unsupported-pixels": "Pixel format not supported: {found}; expected {expected}.",
-        "unsupported-frames": ("The multi-frame object cannot be used: {detail}. Send classic MR images instead."),
+        "unsupported-frames": "The multi-frame object cannot be used: {detail}. Send classic MR images instead.",
         # what the phase is
         "no-phase": (
             "No phase images ({found}). QSM needs the phase of each echo: switch on 'magnitude and "
@@ -55,18 +55,17 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "{count} SOP Instance UID(s) occur with different contents. Find out which copy is the "
             "original and send only that one."
         ),
-        "unequal-geometry": ("Images of one acquisition differ in {found}; every echo needs the same geometry."),
-        "uneven-spacing": ("Slices are not evenly spaced: {found}; expected equal distances. Send the source series."),
+        "unequal-geometry": "Images of one acquisition differ in {found}; every echo needs the same geometry.",
+        "uneven-spacing": "Slices are not evenly spaced: {found}; expected equal distances. Send the source series.",
         "one-slice": "There is one slice only; QSM needs a volume. Send the complete series.",
         # physics that is missing
-        "no-geometry": ("{attribute} is missing or not usable; the direction of the main field follows from it."),
+        "no-geometry": "{attribute} is missing or not usable; the direction of the main field follows from it.",
         "no-echo-time": "EchoTime is missing or not positive in {found}; QSM needs the time of each echo.",
-        "equal-echo-times": ("Echoes {found} state the same EchoTime; each echo needs its own. Check the export."),
-        "no-field-strength": ("MagneticFieldStrength and ImagingFrequency are missing; one of them is needed."),
+        "equal-echo-times": "Echoes {found} state the same EchoTime; each echo needs its own. Check the export.",
+        "no-field-strength": "MagneticFieldStrength and ImagingFrequency are missing; one of them is needed.",
         "field-strength-conflict": (
             "MagneticFieldStrength {found} T and ImagingFrequency {frequency} MHz do not belong together (1H)."
         ),
-        "too-large": ("The acquisition holds {found} GiB of images; this system reconstructs up to {expected} GiB."),
     }
 )
 

@@ -29,6 +29,9 @@ FIELDS = frozenset({
 
 WITHHELD = "(withheld)"
 
+_RETOLD = ("pynetdicom.transport", "pynetdicom.acse", "pynetdicom.association", "pynetdicom.dul", "dbos")
+"""Library loggers whose messages repeat an event of ours."""
+
 
 def uid_hash(uid: str) -> str:
     """Stand-in for a UID in logs, file names and the index: the first 32 hex digits of its SHA-256."""
@@ -41,6 +44,19 @@ def describe(error: BaseException) -> dict[str, str]:
     last = frames[-1] if frames else None
     where = f"{'/'.join(last.filename.split('/')[-2:])}:{last.lineno}" if last else "unknown"
     return {"error": type(error).__name__, "where": where}
+
+
+def _named(process: str) -> structlog.typing.Processor:
+    """Put the process's name into each line, whichever thread writes it, and leave empty fields out."""
+
+    def add(
+        _logger: Any,  # noqa: ANN401
+        _method: str,
+        event: MutableMapping[str, Any],
+    ) -> MutableMapping[str, Any]:
+        return {"process": process, **{name: value for name, value in event.items() if value is not None}}
+
+    return add
 
 
 def _withhold_unknown(
@@ -73,7 +89,7 @@ def configure(log: Log, *, process: str) -> None:
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _named(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=not text),
             _withhold_unknown,
@@ -83,8 +99,9 @@ def configure(log: Log, *, process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     logging.getLogger().handlers[:] = [_Library(level=logging.WARNING)]
+    for name in _RETOLD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

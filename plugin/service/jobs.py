@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbos import DBOS
 from dbos import error as dbos_error
@@ -29,6 +29,8 @@ from recon.errors import InvalidInputError, ReconError
 
 if TYPE_CHECKING:
     from recon.pipeline import Options
+
+T = TypeVar("T")
 
 _STEP_ATTEMPTS = 3
 _LASTING_ATTEMPTS = 3
@@ -62,7 +64,7 @@ def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
     folder = settings.spool / "jobs" / job
     log.info("job.started")
     try:
-        loaded: Job = _explained(job, "load", partial(Job.load, folder, root=settings.spool))
+        loaded = _explained("load", partial(Job.load, folder, root=settings.spool))
         files = make_qsm(loaded, folder, options=options, run=partial(_durably, job), progress=_nothing)
     except JobFailedError as failure:
         log.error("job.failed", code=failure.code, reason=failure.sentence)
@@ -153,23 +155,30 @@ def _durably(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: 
                 "interval_seconds": 2.0,
                 "should_retry": _may_heal,
             },
-            partial(_explained, job, step, function),
+            partial(_told, job, step, function),
         )
     except dbos_error.DBOSMaxStepRetriesExceeded as exhausted:
         raise exhausted.errors[-1] from None
 
 
-def _explained(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
-    """Run a step; whatever goes wrong becomes a code and a sentence that can be recorded and shown."""
+def _told(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
+    """Run a step and say how long it took, or why it failed."""
     log, began = get_logger().bind(job=job, step=step), time.monotonic()
     try:
-        result = function()
-    except Exception as error:
-        failure = _failure(error, step)
+        result = _explained(step, function)
+    except JobFailedError as failure:
         log.warning("step.failed", code=failure.code, reason=failure.sentence)
-        raise failure from None
+        raise
     log.info("step.done", seconds=round(time.monotonic() - began, 2))
     return result
+
+
+def _explained(step: str, function: Callable[[], T]) -> T:
+    """Run a step; whatever goes wrong becomes a code and a sentence that can be recorded and shown."""
+    try:
+        return function()
+    except Exception as error:
+        raise _failure(error, step) from None
 
 
 _HEALING = ("out-of-resources", "step-failed")

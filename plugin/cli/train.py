@@ -1,0 +1,47 @@
+"""``qsm-plugin train``: go on training the network, from where the last run stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plugin.cli.console import people
+
+
+def train(
+    minutes: Annotated[float, typer.Option(min=0.1, help="Wall-clock time to train.")] = 60.0,
+    folder: Annotated[Path, typer.Option(help="State, log, pictures and simulated heads.")] = Path(".training"),
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the trainer; one more process simulates.")] = 1,
+    nice: Annotated[int, typer.Option(min=0, max=19, help="How much to give way to other work.")] = 10,
+) -> None:
+    """Train on simulated heads: from FOLDER/state.pt, else from the shipped weights, else from nothing."""
+    import time
+
+    import numba
+    import torch
+
+    from recon.network.model import ModelConfig
+    from recon.network.weights import load_weights, shipped_weights
+    from recon.training.trainer import State, TrainingArgs, load_state, new_state, start_from, train
+
+    def say(line: str) -> None:
+        people.print(f"{time.strftime('%H:%M:%S')} {line}", soft_wrap=True)
+
+    torch.set_num_threads(threads)
+    numba.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = folder / "state.pt"
+    state: State
+    if stored.exists():
+        state = load_state(stored)
+        say(f"resuming at step {state.step}")
+    elif shipped_weights().exists():
+        state = start_from(load_weights().network, TrainingArgs())
+        say("no training state found: a new run from the shipped weights")
+    else:
+        state = new_state(TrainingArgs(), ModelConfig())
+        say("neither training state nor weights found: a new run from nothing")
+    train(state, folder, minutes * 60.0, say, nice)
+    people.print(f"weights of the best validation: {folder / 'best.safetensors'}", soft_wrap=True)

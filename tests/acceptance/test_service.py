@@ -1,0 +1,148 @@
+"""The product as a site sees it: dcmtk is the scanner and the PACS, the service is a real process."""
+
+import shutil
+
+import pytest
+
+from tests.support.loopback import mr_image, read_folder, storescp, storescu, wait_for
+from tests.support.service import Service
+from tests.support.synthetic import small_scan
+
+pytestmark = pytest.mark.acceptance
+
+SLICES = 28
+
+
+@pytest.fixture
+def service(tmp_path):
+    return Service(tmp_path / "service")
+
+
+@pytest.fixture
+def scan(tmp_path):
+    small_scan(tmp_path / "scan")
+    return tmp_path / "scan"
+
+
+def arrived(folder):
+    return len(list(folder.iterdir()))
+
+
+def test_a_series_goes_in_and_its_map_comes_out(service, scan, tmp_path):
+    with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
+        storescu(service.port, scan)
+        service.wait("delivery.done")
+        images = read_folder(pacs)
+        assert len(images) == SLICES
+        assert len({image.SOPInstanceUID for image in images}) == SLICES
+        assert {str(image.PatientName) for image in images} == {"PLANTED^NAME"}
+        assert {tuple(image.ImageType[:2]) for image in images} == {("DERIVED", "PRIMARY")}
+        source = next(iter(read_folder(scan)))
+        assert {image.StudyInstanceUID for image in images} == {source.StudyInstanceUID}
+
+        # a resend is the same job: nothing runs, nothing is sent
+        storescu(service.port, scan)
+        # our own output, sent back by an automatic router, is ignored
+        storescu(service.port, pacs)
+        service.wait("image.ignored", times=SLICES)
+        (job,) = service.status()["jobs"]
+        assert job["state"] == "done"
+        assert [one["state"] for one in job["deliveries"]] == ["done"]
+        assert service.count("job.started") == 1
+        assert arrived(pacs) == SLICES
+        assert service.stop() == 0
+
+
+def test_killed_after_the_last_image_the_map_arrives_all_the_same_and_once(service, scan, tmp_path):
+    with storescp(tmp_path / "pacs", service.pacs_port) as pacs:
+        with service.running():
+            storescu(service.port, scan)
+        assert arrived(pacs) == 0
+        with service.running():
+            service.wait("delivery.done")
+            assert arrived(pacs) == SLICES
+            assert service.status()["images"]["received"] == len(list(scan.iterdir()))
+        with service.running():  # and a third start sends nothing again
+            service.wait("worker.ready", times=2)
+            (job,) = service.status()["jobs"]
+            assert job["state"] == "done"
+    assert service.count("delivery.done") == 1
+
+
+def test_killed_within_the_job_it_goes_on_after_the_last_finished_step(service, scan, tmp_path):
+    with storescp(tmp_path / "pacs", service.pacs_port) as pacs:
+        with service.running():
+            storescu(service.port, scan)
+            wait_for(lambda: "read" in steps_done(service), seconds=90, what="the images are read")
+        with service.running():
+            service.wait("delivery.done")
+        assert arrived(pacs) == SLICES
+    assert steps_done(service).count("read") == 1
+
+
+def steps_done(service):
+    return [line["step"] for line in service.events() if line["event"] == "step.done"]
+
+
+def test_a_destination_that_was_down_gets_the_map_when_it_is_up(service, scan, tmp_path):
+    with service.running():
+        storescu(service.port, scan)
+        service.wait("delivery.retried", times=2)
+        with storescp(tmp_path / "pacs", service.pacs_port) as pacs:
+            service.wait("delivery.done")
+            assert arrived(pacs) == SLICES
+
+
+def test_bad_input_is_named_and_the_service_goes_on(service, scan, tmp_path):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    other = mr_image("other", "1", 1)
+    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"  # CT
+    other.save_as(bad / "ct.dcm", enforce_file_format=True)
+    gap = tmp_path / "gap"
+    paths = small_scan(gap, seed=2)
+    missing = tmp_path / "missing.dcm"
+    shutil.move(paths[10], missing)
+    with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
+        storescu(service.port, bad)
+        storescu(service.port, gap)
+        assert service.wait("image.ignored")["code"] == "not-mr-image"
+        gone = service.wait("acquisition.incomplete")
+        assert gone["code"] == "missing-slices"
+        assert gone["missing"]
+        assert arrived(pacs) == 0
+
+        storescu(service.port, scan)
+        service.wait("delivery.done")
+        assert arrived(pacs) == SLICES
+
+        # the late slice re-opens what was incomplete
+        late = tmp_path / "late"
+        late.mkdir()
+        shutil.move(missing, late / "late.dcm")
+        storescu(service.port, late)
+        service.wait("delivery.done", times=2)
+        assert arrived(pacs) == 2 * SLICES
+
+
+def test_no_patient_appears_in_log_database_or_file_names(service, scan, tmp_path):
+    with service.running(), storescp(tmp_path / "pacs", service.pacs_port):
+        storescu(service.port, scan)
+        service.wait("delivery.done")
+        status = service.run("status").stdout
+    assert b"PLANTED" not in service.log.read_bytes()
+    assert "PLANTED" not in status
+    for path in service.spool.rglob("*"):
+        assert "PLANTED" not in str(path)
+        if path.is_file() and path.suffix != ".dcm":
+            assert b"PLANTED" not in path.read_bytes(), path
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_taken_port_is_a_clear_error(service, tmp_path):
+    with service.running():
+        other = Service(tmp_path / "other", port=service.port)
+        ended = other.run("serve")
+    assert ended.returncode == 2
+    assert f"127.0.0.1:{service.port}" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,125 @@
+"""The real service in a process of its own, configured by a real file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.loopback import free_port, wait_for
+
+TEMPLATE = """
+ae_title = "QSM"
+port = {port}
+spool = "spool"
+quiet_seconds = {quiet}
+destinations = [{{ name = "pacs", ae_title = "PACS", host = "127.0.0.1", port = {pacs_port} }}]
+reconstruction = {{ method = "tikhonov" }}
+
+[disk]
+reserve_gib = 0
+used_percent = 100
+
+[retry]
+first_seconds = 0.5
+longest_seconds = 2
+
+[log]
+format = "json"
+level = "debug"
+"""
+
+
+@dataclass
+class Service:
+    """A configured service; ``running()`` runs it, as often as a test wants."""
+
+    folder: Path
+    quiet_seconds: float = 3.0
+    port: int = field(default_factory=free_port)
+    pacs_port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = TEMPLATE.format(port=self.port, pacs_port=self.pacs_port, quiet=self.quiet_seconds)
+        self.config.write_text(text)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "site.toml"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / "spool"
+
+    def command(self, *arguments: str) -> list[str]:
+        code = "import sys; from plugin.cli import main; main()"
+        return [sys.executable, "-c", code, *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command with the service's configuration."""
+        command = self.command(*arguments, "--config", str(self.config))
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``qsm-plugin status --json`` prints."""
+        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return found
+
+    def start(self) -> None:
+        """Start the service and wait until it listens."""
+        seen = self.count("receiver.listening")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command("serve", "--config", str(self.config)), stderr=log, start_new_session=True
+            )
+        wait_for(lambda: self.count("receiver.listening") > seen, seconds=60, what="the receiver listens")
+
+    def kill(self) -> None:
+        """Kill every process of the service at once, as a power failure would."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask the service to stop and return its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Service]:
+        """Run the service."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.kill()
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the lines of the log."""
+        if not self.log.exists():
+            return []
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def count(self, event: str) -> int:
+        """Count the lines of an event."""
+        return sum(line["event"] == event for line in self.events())
+
+    def wait(self, event: str, *, times: int = 1, seconds: float = 90) -> dict[str, Any]:
+        """Wait for an event and return its last line."""
+        wait_for(lambda: self.count(event) >= times, seconds=seconds, what=f"{event} is logged")
+        return [line for line in self.events() if line["event"] == event][-1]

@@ -1,8 +1,8 @@
-"""Bipolar readout: odd and even echoes have different phase offsets, because gradients of opposite sign leave
-different eddy-current phases and gradient delays.
+"""Bipolar readout: odd and even echoes have different phase offsets.
 
-It is found in the data, never taken from a header: with three echoes the difference between the two offsets is
-known but for a constant, and a real one is a ramp, mostly along the readout.
+Gradients of opposite sign leave different eddy-current phases and gradient delays. The difference is
+found in the data, never taken from a header: with three echoes the difference between the two offsets
+is known but for a constant, and a real one is a ramp, mostly along the readout.
 
 References
 ----------
@@ -47,9 +47,7 @@ class Bipolar:
     ramp_span_rad: float
 
 
-def _ramp(
-    difference: FloatArray, weights: FloatArray, cell_mm: tuple[float, float, float]
-) -> tuple[float, float]:
+def _ramp(difference: FloatArray, weights: FloatArray, cell_mm: tuple[float, float, float]) -> tuple[float, float]:
     """Return the span of the fitted ramp and the share of variance that it explains."""
     ramp = fit_polynomial(difference, weights, cell_mm, 1).on(difference.shape, cell_mm)
     inside = weights > 0
@@ -60,9 +58,7 @@ def _ramp(
     return float(high - low), explained
 
 
-def bipolar_offsets(
-    echoes: GradientEcho, template: Template, theta_rad: FloatArray, mask: BoolArray
-) -> Bipolar:
+def bipolar_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArray, mask: BoolArray) -> Bipolar:
     """Return offsets of odd and even echoes from the first three.
 
     Parameters

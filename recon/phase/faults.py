@@ -5,12 +5,18 @@ What makes a map wrong without a trace is refused; what limits it is said in a w
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
 from recon.errors import InvalidInputError
 from recon.phase.coarse import CoarseGrid, ComplexArray
 from recon.phase.wrap import wrap
 from recon.types import BoolArray, FloatArray, GradientEcho
+
+Scalar = TypeVar("Scalar", np.float32, np.bool_)
 
 LEAST_SLICES = 4
 """Fewer voxels along an axis hold no three-dimensional field."""
@@ -34,9 +40,7 @@ def _refuse_values(echoes: GradientEcho) -> None:
                     "was stored against it; send the phase of every echo"
                 )
         if name == "magnitude" and float(volumes.min()) < 0:
-            raise InvalidInputError(
-                "magnitude has negative values: expected zero or more; is it a real part?"
-            )
+            raise InvalidInputError("magnitude has negative values: expected zero or more; is it a real part?")
         if name == "phase" and float(np.abs(volumes).max()) > 4 * np.pi:
             raise InvalidInputError(
                 f"phase reaches {float(np.abs(volumes).max()):.1f}: expected wrapped radians in -π to π; was the "
@@ -59,7 +63,8 @@ def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
     Raises
     ------
     InvalidInputError
-        Volume too thin, numbers not finite, constant images, echoes copied, mask of another shape or empty.
+        Volume too thin, numbers not finite, constant images, echoes copied, mask of another shape or
+        empty.
     """
     shape = echoes.grid.shape
     if min(shape) < LEAST_SLICES:
@@ -76,9 +81,7 @@ def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
     if not mask.any():
         raise InvalidInputError("the mask handed in is empty: expected voxels of the brain")
     if not echoes.magnitude[:, mask].any():
-        raise InvalidInputError(
-            "magnitude is zero in the whole mask: expected signal where the field is wanted"
-        )
+        raise InvalidInputError("magnitude is zero in the whole mask: expected signal where the field is wanted")
 
 
 def _neighbour_coherence(echoes: GradientEcho, mask: BoolArray, axis: int) -> float:
@@ -98,9 +101,9 @@ def _pair(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
 def refuse_slice_chopper(echoes: GradientEcho, head: BoolArray) -> None:
     """Raise if the phase jumps by π from slice to slice.
 
-    Some scanners store every second slice with opposite sign, to be undone when it is read. Left as it is, or
-    undone where it was not there, neighbouring slices are in antiphase: the mean cosine of the step is negative,
-    while no shimmed field turns a whole head by half a turn per slice.
+    Some scanners store every second slice with opposite sign, to be undone when it is read. Left as
+    it is, or undone where it was not there, neighbouring slices are in antiphase: the mean cosine of
+    the step is negative, while no shimmed field turns a whole head by half a turn per slice.
 
     Raises
     ------
@@ -174,18 +177,17 @@ def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> list[str]:
     ]
 
 
-def _corner(array: FloatArray | BoolArray, u: int, v: int, du: int, dv: int) -> FloatArray:
+def _corner(array: npt.NDArray[Scalar], u: int, v: int, du: int, dv: int) -> npt.NDArray[Scalar]:
     index = [slice(None)] * 3
     for axis, d in ((u, du), (v, dv)):
         index[axis] = slice(d, array.shape[axis] - 1 + d)
-    corner: FloatArray = array[tuple(index)]
-    return corner
+    return array[tuple(index)]
 
 
 def _winding(angle: FloatArray, u: int, v: int) -> BoolArray:
     """Return the elementary loops in the plane of two axes around which the phase turns once."""
     ring = [_corner(angle, u, v, *at) for at in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
-    total = sum(wrap(b - a) for a, b in zip(ring, ring[1:], strict=False))
+    total = sum(wrap(b - a) for a, b in pairwise(ring))
     turn: BoolArray = np.abs(np.asarray(total)) > np.pi
     return turn
 

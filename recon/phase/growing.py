@@ -1,7 +1,8 @@
 """Region growing over a bucket queue: the best edges are crossed first, from several seeds.
 
-Every region grows over trustworthy edges only. Then all regions grow on together until they touch, and where two
-meet, every edge of their common border votes on the 2π multiple between them; one bad edge decides nothing.
+Every region grows over trustworthy edges only. Then all regions grow on together until they touch,
+and where two meet, every edge of their common border votes on the 2π multiple between them; one bad
+edge decides nothing.
 """
 
 from __future__ import annotations
@@ -197,7 +198,8 @@ def _region_sums(
 def _balanced(turns: IntArray, group: IntArray, regions: RegionArray, phase: FloatArray) -> IntArray:
     """Bring each group's mean phase as close to zero as a 2π multiple allows.
 
-    Groups that do not touch have no common edge: the shimmed field of each is near zero, and that is all there is.
+    Groups that do not touch have no common edge: the shimmed field of each is near zero, and that is
+    all there is.
     """
     sums, counts = np.zeros(256), np.zeros(256, np.int64)
     _region_sums(regions, phase, sums, counts)
@@ -225,7 +227,8 @@ def grow(phase_rad: FloatArray, costs: CostArray) -> FloatArray:
     Returns
     -------
     numpy.ndarray
-        ``(x, y, z)`` float32; differs from the input by multiples of 2π, and not at all where there is no edge.
+        ``(x, y, z)`` float32; differs from the input by multiples of 2π, and not at all where there
+        is no edge.
     """
     shape = phase_rad.shape
     steps = (shape[1] * shape[2], shape[2], 1)
@@ -241,9 +244,7 @@ def grow(phase_rad: FloatArray, costs: CostArray) -> FloatArray:
     regions: RegionArray = np.zeros(phase_rad.size, np.uint8)
     votes: VoteArray = np.zeros((256, 256, 2 * MAX_SHIFT + 1), np.float32)
     flat = unwrapped.reshape(-1)
-    count = _grow_all(
-        _seeds(costs, shape, 3 * mean_cost), limit, steps, costs, flat, regions, queue, starts, votes
-    )
+    count = _grow_all(_seeds(costs, shape, 3 * mean_cost), limit, steps, costs, flat, regions, queue, starts, votes)
     turns = _balanced(*_region_shifts(votes, count), regions, flat)
     shifts = np.zeros(256, np.float32)
     shifts[: count + 1] = turns * TWO_PI

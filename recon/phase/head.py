@@ -14,8 +14,9 @@ _SMALL_ISLAND_SHARE = 0.02
 def signal_threshold(magnitude: FloatArray) -> float:
     """Return the magnitude that separates signal from background.
 
-    A fifth of the bright voxels' mean, or five times the background's mean if that is more. A volume without
-    background (a slab or crop inside the head) has no noise to compare with, and the first rule stands alone.
+    A fifth of the bright voxels' mean, or five times the background's mean if that is more. A volume
+    without background (a slab or crop inside the head) has no noise to compare with, and the first
+    rule stands alone.
     """
     sample = magnitude.ravel()[:: max(1, magnitude.size // 200_000)]
     low, dark, bright, top = np.quantile(sample, (0.05, 0.15, 0.80, 0.99))

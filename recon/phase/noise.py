@@ -22,8 +22,9 @@ def _second_difference(volume: FloatArray, axis: int) -> FloatArray:
 def magnitude_noise(magnitude: FloatArray, mask: BoolArray) -> float:
     """Return the noise standard deviation of a magnitude volume, in its own units.
 
-    The median absolute second difference along all three axes inside the mask: whatever is linear in any direction
-    cancels. Structure at the scale of a voxel makes it too large, interpolation too small.
+    The median absolute second difference along all three axes inside the mask: whatever is linear in
+    any direction cancels. Structure at the scale of a voxel makes it too large, interpolation too
+    small.
 
     References
     ----------
@@ -46,7 +47,8 @@ def magnitude_noise(magnitude: FloatArray, mask: BoolArray) -> float:
 def fit_noise(echoes: GradientEcho, fit: FieldFit, mask: BoolArray) -> float:
     """Return the noise standard deviation of the magnitude that the phase residual of the fit implies.
 
-    ``Σ (m_e r_e)²`` over ``E`` echoes is the noise variance times a χ² variable with ``E - 1`` degrees of freedom.
+    ``Σ (m_e r_e)²`` over ``E`` echoes is the noise variance times a χ² variable with ``E - 1``
+    degrees of freedom.
     """
     freedom = len(echoes.echo_times_s) - 1
     strength = np.sqrt(sum(m[mask] ** 2 for m in echoes.magnitude))

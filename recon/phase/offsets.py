@@ -1,9 +1,9 @@
 """Phase offsets: the part of the phase that does not grow with the echo time, estimated and smoothed.
 
-MCPC-3D-S written for any template. The unwrapped template ``θ`` of time ``T`` predicts the phase of every echo but for
-its offset, so that ``φ_e - (TE_e/T) θ`` holds offsets alone and is smooth. With one offset for all echoes
-(monopolar readout) a single echo gives it. With one for odd and another for even echoes (bipolar readout) the first
-three echoes give a small linear system.
+MCPC-3D-S written for any template. The unwrapped template ``θ`` of time ``T`` predicts the phase of
+every echo but for its offset, so that ``φ_e - (TE_e/T) θ`` holds offsets alone and is smooth. With
+one offset for all echoes (monopolar readout) a single echo gives it. With one for odd and another for
+even echoes (bipolar readout) the first three echoes give a small linear system.
 
 References
 ----------
@@ -76,9 +76,7 @@ def offset_phasors(
     )
 
 
-def parity_system(
-    template: Template, echo_times_s: tuple[float, ...], used: list[int]
-) -> npt.NDArray[np.float64]:
+def parity_system(template: Template, echo_times_s: tuple[float, ...], used: list[int]) -> npt.NDArray[np.float64]:
     """Return the matrix that takes (odd, even) offsets to the offsets of ``φ_e - (TE_e/T) θ``, one row per echo."""
     rows = np.zeros((len(used), 2))
     for row, echo in zip(rows, used, strict=True):

@@ -43,7 +43,7 @@ def _powers(
     """Return the powers 0..order of the scaled positions along each axis, ``(power, position)``."""
     scale = max(half_mm)
     x, y, z = (
-        ((np.arange(n) * d - h) / scale)[None, :] ** np.arange(order + 1)[:, None]
+        np.power(((np.arange(n) * d - h) / scale)[None, :], np.arange(order + 1.0)[:, None])
         for n, d, h in zip(shape, spacing_mm, half_mm, strict=True)
     )
     return x, y, z

@@ -59,9 +59,7 @@ def _regrow(
             for e in range(times.size):
                 voxel_phase[e] = phase[e, i]
                 voxel_magnitude[e] = magnitude[e, i]
-            again, misfit, _ = fit_voxel(
-                voxel_phase, voxel_magnitude, times, odd[i], even[i], guess, REFINEMENTS
-            )
+            again, misfit, _ = fit_voxel(voxel_phase, voxel_magnitude, times, odd[i], even[i], guess, REFINEMENTS)
             # A neighbourly field wins ties: in noise every field fits about equally badly.
             if misfit <= residual[i] * np.float32(1.1) and again != field[i]:
                 field[i], residual[i] = again, misfit

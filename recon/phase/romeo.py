@@ -59,9 +59,7 @@ def unwrap(
         phase,
         np.ascontiguousarray(mask),
         magnitude=None if magnitude is None else np.ascontiguousarray(magnitude, np.float32),
-        second_phase_rad=None
-        if second_phase_rad is None
-        else np.ascontiguousarray(second_phase_rad, np.float32),
+        second_phase_rad=None if second_phase_rad is None else np.ascontiguousarray(second_phase_rad, np.float32),
         time_ratio=time_ratio,
     )
     shape: tuple[int, int, int] = phase.shape

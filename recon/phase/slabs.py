@@ -1,7 +1,8 @@
 """Run a compiled kernel on all cores, one slab of the first axis per thread.
 
-Kernels release the GIL (``nogil=True``), so plain threads suffice. Numba's own thread pool is avoided: its fallback
-layer aborts the process when two threads of a service start kernels at the same moment.
+Kernels release the GIL (``nogil=True``), so plain threads suffice. Numba's own thread pool is
+avoided: its fallback layer aborts the process when two threads of a service start kernels at the same
+moment.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar, cast
+from itertools import pairwise
+from typing import ParamSpec, TypeVar, cast
 
 import numba
 
@@ -22,7 +24,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
-def in_slabs(kernel: Callable[..., None], length: int, *arguments: Any) -> None:
+def in_slabs(kernel: Callable[..., None], length: int, *arguments: object) -> None:
     """Call ``kernel(start, stop, *arguments)`` on ranges that cover ``0..length``, in parallel.
 
     Parameters
@@ -42,6 +44,6 @@ def in_slabs(kernel: Callable[..., None], length: int, *arguments: Any) -> None:
         kernel(0, length, *arguments)
         return
     with ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(kernel, a, b, *arguments) for a, b in zip(edges, edges[1:], strict=False)]
+        jobs = [pool.submit(kernel, a, b, *arguments) for a, b in pairwise(edges)]
         for job in jobs:
             job.result()

@@ -1,7 +1,7 @@
 """Smooth phases from noisy phasors: a low-order polynomial plus a Gaussian-smoothed remainder.
 
-Smoothing alone is biased at the head's rim, where half of the neighbourhood is missing; the polynomial takes the slope
-away first.
+Smoothing alone is biased at the head's rim, where half of the neighbourhood is missing; the
+polynomial takes the slope away first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from scipy import ndimage
 from recon.phase.coarse import ComplexArray
 from recon.phase.polynomial import fit_polynomial
 from recon.phase.romeo import unwrap
-from recon.phase.wrap import wrap
 from recon.types import FloatArray
 
 SMOOTHING_MM = 10.0
@@ -43,7 +42,8 @@ def smooth_phase(phasors: ComplexArray, cell_mm: tuple[float, float, float], ord
     Parameters
     ----------
     phasors
-        ``(x, y, z)`` complex64 on coarse cells; the modulus is the weight, zero where nothing is known.
+        ``(x, y, z)`` complex64 on coarse cells; the modulus is the weight, zero where nothing is
+        known.
     cell_mm
         Size of a cell.
     order
@@ -64,5 +64,5 @@ def smooth_phase(phasors: ComplexArray, cell_mm: tuple[float, float, float], ord
     phase = trend + np.angle(rest).astype(np.float32)
     known = phase[weights > 0]
     centre = float(np.median(known)) if known.size else 0.0
-    shifted: FloatArray = phase - np.float32(centre) + wrap(np.float32([centre]))[0]
+    shifted: FloatArray = phase - np.float32(2 * np.pi * round(centre / (2 * np.pi)))
     return shifted

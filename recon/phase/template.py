@@ -32,7 +32,8 @@ class Template:
     def phase(self, echoes: GradientEcho) -> FloatArray:
         """Return the wrapped phase of the template, ``(x, y, z)`` float32."""
         if self.coefficients == (1,):
-            return echoes.phase_rad[0]
+            first: FloatArray = echoes.phase_rad[0]
+            return first
         return wrap(echoes.phase_rad[1] - echoes.phase_rad[0])
 
     def unwrapped(self, echoes: GradientEcho, mask: BoolArray) -> Unwrapped:
@@ -55,9 +56,7 @@ def _coherence(phase: FloatArray, mask: BoolArray) -> float:
     values = []
     for axis in range(3):
         step = wrap(np.diff(phase, axis=axis))
-        both = np.take(mask, range(1, mask.shape[axis]), axis) & np.take(
-            mask, range(mask.shape[axis] - 1), axis
-        )
+        both = np.take(mask, range(1, mask.shape[axis]), axis) & np.take(mask, range(mask.shape[axis] - 1), axis)
         if np.any(both):
             values.append(float(np.mean(1 - np.abs(step[both]) / np.pi)))
     return float(np.mean(values)) if values else 0.0
@@ -66,16 +65,15 @@ def _coherence(phase: FloatArray, mask: BoolArray) -> float:
 def choose_template(echoes: GradientEcho, mask: BoolArray) -> Template:
     """Return the first echo or the difference of the first two, whichever is smoother in space.
 
-    The shorter of the two times has fewer steps beyond π, the difference has more noise; the mean phase coherence of
-    neighbours weighs the one against the other. It is measured on the central eighth of the volume.
+    The shorter of the two times has fewer steps beyond π, the difference has more noise; the mean
+    phase coherence of neighbours weighs the one against the other. It is measured on the central
+    eighth of the volume.
     """
     times = echoes.echo_times_s
     first = Template(name="first echo", coefficients=(1,), time_s=times[0])
     if len(times) == 1 or times[0] <= times[1] - times[0]:
         return first
-    difference = Template(
-        name="difference of echoes 2 and 1", coefficients=(-1, 1), time_s=times[1] - times[0]
-    )
+    difference = Template(name="difference of echoes 2 and 1", coefficients=(-1, 1), time_s=times[1] - times[0])
     middle, half = echoes.grid.shape[0] // 2, max(2, echoes.grid.shape[0] // 16)
     slab = slice(max(0, middle - half), middle + half)
     one, two = echoes.phase_rad[0, slab], echoes.phase_rad[1, slab]

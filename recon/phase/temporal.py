@@ -1,8 +1,8 @@
 """Unwrapping in time and the field fit, in one pass over the voxels.
 
-From a first guess of the field, each echo in turn is unwrapped toward what the fit of the echoes before it predicts.
-The fit weighs each echo by the inverse variance of its phase, ``magnitude²``; its last steps descend the complex
-residual, whose sine bounds what an outlier can do.
+From a first guess of the field, each echo in turn is unwrapped toward what the fit of the echoes
+before it predicts. The fit weighs each echo by the inverse variance of its phase, ``magnitude²``; its
+last steps descend the complex residual, whose sine bounds what an outlier can do.
 
 References
 ----------
@@ -37,8 +37,8 @@ class FieldFit:
     residual_rad
         ``(x, y, z)`` float32, magnitude-weighted RMS of the wrapped residual over the echoes.
     information
-        ``(x, y, z)`` float32, ``Σ (magnitude · TE)²``: divided by the magnitude's noise variance, the inverse
-        variance of the field.
+        ``(x, y, z)`` float32, ``Σ (magnitude · TE)²``: divided by the magnitude's noise variance, the
+        inverse variance of the field.
     """
 
     field_rad_per_s: FloatArray

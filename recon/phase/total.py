@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon.errors import InvalidInputError
-from recon.mask import BrainMask, brain_mask
+from recon.mask import BrainMask, find_brain, finish_mask
 from recon.phase import faults
 from recon.phase.bipolar import bipolar_offsets
 from recon.phase.head import head_mask
@@ -41,7 +41,8 @@ class PhaseFit:
     offsets
         Phase offsets of the echoes.
     quality
-        ``(x, y, z)`` float32 in 0..1, ROMEO's quality of the template lowered by the residual of the fit.
+        ``(x, y, z)`` float32 in 0..1, ROMEO's quality of the template lowered by the residual of the
+        fit.
     warnings
         In sentences.
     figures
@@ -56,7 +57,11 @@ class PhaseFit:
 
 
 def fit_phase(
-    echoes: GradientEcho, head: BoolArray, progress: Callable[[str], None] = lambda step: None
+    echoes: GradientEcho,
+    head: BoolArray,
+    *,
+    core: BoolArray | None = None,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> PhaseFit:
     """Unwrap all echoes inside the head, remove their offsets, and fit the field.
 
@@ -66,6 +71,9 @@ def fit_phase(
         One echo or more.
     head
         ``(x, y, z)`` bool, where there is signal.
+    core
+        ``(x, y, z)`` bool, where offsets are estimated: the brain, if it is known. Scalp and muscle
+        hang together with the brain by few voxels or none, and their phase may be off by 2π.
     progress
         Called with the name of each step as it starts.
     """
@@ -73,13 +81,14 @@ def fit_phase(
     progress("unwrap")
     unwrapped = template.unwrapped(echoes, head)
     progress("phase offsets")
+    core = head if core is None else core
     offsets, warnings, figures = no_offsets(echoes), [], {}
     count = len(echoes.echo_times_s)
     if count > 1:
-        offsets, phasors = monopolar_offsets(echoes, template, unwrapped.phase_rad, head)
+        offsets, phasors = monopolar_offsets(echoes, template, unwrapped.phase_rad, core)
         warnings += faults.fringe_lines(phasors, offsets.coarse)
     if count > 2:
-        bipolar = bipolar_offsets(echoes, template, unwrapped.phase_rad, head)
+        bipolar = bipolar_offsets(echoes, template, unwrapped.phase_rad, core)
         figures["bipolar_ramp_span_rad"] = bipolar.ramp_span_rad
         if bipolar.detected:
             offsets = bipolar.offsets
@@ -89,31 +98,23 @@ def fit_phase(
             )
     progress("combine echoes")
     fit = fit_field(echoes, first_guess(unwrapped.phase_rad, template, offsets), offsets, head)
-    figures["regrown_share_percent"] = (
-        100 * regrow_uncertain(echoes, fit, offsets, head) / max(1, int(head.sum()))
-    )
+    figures["regrown_share_percent"] = 100 * regrow_uncertain(echoes, fit, offsets, core) / max(1, int(core.sum()))
     quality = unwrapped.quality
     if count > 1:
         quality /= 1 + (fit.residual_rad / np.float32(_RELIABLE_RESIDUAL_RAD)) ** 2
     return PhaseFit(fit=fit, offsets=offsets, quality=quality, warnings=tuple(warnings), figures=figures)
 
 
-def _mask_of(echoes: GradientEcho, phase: PhaseFit, given: BoolArray | None) -> BrainMask:
-    """Return the mask given, less voxels without signal, or the brain."""
-    if given is None:
-        return brain_mask(echoes, quality=phase.quality)
+def _given_mask(phase: PhaseFit, given: BoolArray) -> BrainMask:
+    """Return the mask that was handed in, less voxels without signal."""
     silent = given & ~(phase.fit.information > 0)
     warnings = []
     if np.any(silent):
-        warnings.append(
-            f"{int(silent.sum())} voxels of the mask have no signal in any echo and were left out of it."
-        )
+        warnings.append(f"{int(silent.sum())} voxels of the mask have no signal in any echo and were left out of it.")
     return BrainMask(mask=given & ~silent, method="given", warnings=tuple(warnings))
 
 
-def _figures(
-    echoes: GradientEcho, phase: PhaseFit, mask: BoolArray, noise_ppm: FloatArray
-) -> dict[str, float]:
+def _figures(echoes: GradientEcho, phase: PhaseFit, mask: BoolArray, noise_ppm: FloatArray) -> dict[str, float]:
     figures = dict(phase.figures)
     figures["mask_volume_ml"] = float(mask.sum()) * echoes.grid.voxel_volume_mm3 / 1000
     figures["field_noise_median_ppm"] = float(np.median(noise_ppm[mask]))
@@ -159,15 +160,19 @@ def total_field(
     progress("check the phase")
     faults.refuse_unusable(echoes, mask)
     head = head_mask(echoes.magnitude[0])
-    if mask is not None:
-        head |= mask
     faults.refuse_slice_chopper(echoes, head)
     warnings = faults.zero_filling(echoes)
-    phase = fit_phase(echoes, head, progress)
-    progress("brain mask")
-    brain = _mask_of(echoes, phase, mask)
+    if mask is None:
+        progress("brain mask")
+        found = find_brain(echoes, head)
+        phase = fit_phase(echoes, head, core=found.brain, progress=progress)
+        brain = finish_mask(echoes, found, phase.quality)
+    else:
+        phase = fit_phase(echoes, head | mask, core=mask, progress=progress)
+        brain = _given_mask(phase, mask)
     if not brain.mask.any():
         raise InvalidInputError("the mask is empty: no voxel has signal and a reliable phase")
+    progress("judge the field")
     return _finish(echoes, phase, head, brain, warnings)
 
 

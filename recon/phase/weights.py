@@ -1,7 +1,8 @@
 """ROMEO's edge weights: how much the phase step between two neighbouring voxels can be trusted.
 
-Each edge gets ``w = Π (0.1 + 0.9 c)`` over phase coherence, phase-gradient coherence between two echoes, phase
-linearity along the edge's line and magnitude coherence, stored as a cost of 1 (best) to 255 (worst); 0 is no edge.
+Each edge gets ``w = Π (0.1 + 0.9 c)`` over phase coherence, phase-gradient coherence between two
+echoes, phase linearity along the edge's line and magnitude coherence, stored as a cost of 1 (best) to
+255 (worst); 0 is no edge.
 
 References
 ----------
@@ -79,7 +80,7 @@ def _costs(
     mask: BoolArray,
     costs: CostArray,
 ) -> None:
-    nx, ny, nz = shape
+    _, ny, nz = shape
     steps = (ny * nz, nz, 1)
     for x in range(start, stop):
         for y in range(ny):
@@ -121,7 +122,8 @@ def edge_costs(
     Returns
     -------
     numpy.ndarray
-        ``(3, x·y·z)`` uint8: for each axis and voxel, the edge to the next voxel on that axis; 0 is no edge.
+        ``(3, x·y·z)`` uint8: for each axis and voxel, the edge to the next voxel on that axis; 0 is
+        no edge.
     """
     shape = phase_rad.shape
     nothing = np.empty(0, np.float32)
@@ -141,9 +143,7 @@ def edge_costs(
 
 
 @compiled
-def _mean_weight(
-    start: int, stop: int, shape: tuple[int, int, int], costs: CostArray, quality: FloatArray
-) -> None:
+def _mean_weight(start: int, stop: int, shape: tuple[int, int, int], costs: CostArray, quality: FloatArray) -> None:
     ny, nz = shape[1], shape[2]
     steps = (ny * nz, nz, 1)
     for i in range(start * ny * nz, stop * ny * nz):
@@ -151,9 +151,9 @@ def _mean_weight(
         for axis in range(3):
             forward = costs[axis, i]
             backward = costs[axis, i - steps[axis]] if i >= steps[axis] else np.uint8(0)
-            for cost in (forward, backward):
-                if cost > 0:
-                    total += 255 - cost
+            for neighbour in (forward, backward):
+                if neighbour > 0:
+                    total += 255 - int(neighbour)
                     count += 1
         quality[i] = total / np.float32(254 * count) if count > 0 else np.float32(0)
 

@@ -23,6 +23,9 @@ COMMANDS: tuple[str, ...] = (
     "retry",
     "check",
     "echo",
+    "simulate",
+    "demo",
+    "train",
 )
 """Commands in the order of the help; ``plugin/cli/NAME.py`` holds ``NAME()``, or ``app`` with its own commands."""
 

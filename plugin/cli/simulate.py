@@ -51,6 +51,4 @@ def save_truth(scan: SimulatedScan, path: Path) -> None:
     """Write the truth as arrays in image axes ``(x, y, z)``: ppm, and labels as in ``recon.simulation.head``."""
     import numpy as np
 
-    np.savez_compressed(
-        path, chi_ppm=scan.chi_ppm, field_ppm=scan.field_ppm, brain=scan.brain, label=scan.label
-    )
+    np.savez_compressed(path, chi_ppm=scan.chi_ppm, field_ppm=scan.field_ppm, brain=scan.brain, label=scan.label)

@@ -164,6 +164,7 @@ def _durably(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: 
 def _told(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
     """Run a step and say how long it took, or why it failed."""
     log, began = get_logger().bind(job=job, step=step), time.monotonic()
+    log.debug("step.started")
     try:
         result = _explained(step, function)
     except JobFailedError as failure:

@@ -1,0 +1,5 @@
+"""``python -m plugin``: the command line without an installed script."""
+
+from plugin.cli import main
+
+main()

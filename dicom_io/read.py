@@ -20,6 +20,7 @@ from dicom_io.components import Component
 from dicom_io.field_strength import b0_tesla
 from dicom_io.geometry import b0_direction
 from dicom_io.headers import ImageHeader
+from dicom_io.objects.tolerance import tolerant
 from dicom_io.refusals import refuse
 from dicom_io.vendors import vendor_named
 from recon.types import FloatArray, GradientEcho, Grid
@@ -27,6 +28,7 @@ from recon.types import FloatArray, GradientEcho, Grid
 _SLAB: Final = 16
 """Slices decoded before they are turned into the volume: 16 float32 along z fill a cache line."""
 
+_NOTHING: Final = np.empty(0)
 _Stacks = dict[Path, npt.NDArray[Any]]
 
 
@@ -106,13 +108,13 @@ def _read_slab(slices: SliceGrid, echo: int, component: Component, indices: rang
 def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
     """Decode stored values ``(row, column)``; multi-frame files are decoded once and kept."""
     try:
-        if header.path in stacks:
-            stored: npt.NDArray[Any] = stacks[header.path][header.frame]
-        else:
-            stored = decode(_decodable(header), raw=True)
-            if stored.ndim == 3:
-                stacks[header.path] = stored
-                stored = stored[header.frame]
+        with tolerant():
+            stored = stacks.get(header.path, _NOTHING)
+            if stored is _NOTHING:
+                stored = decode(_decodable(header), raw=True)
+        if stored.ndim == 3:
+            stacks[header.path] = stored
+            stored = stored[header.frame]
     except Exception as error:  # decoders raise nearly anything on damaged pixel data
         raise refuse("unreadable-pixels", detail=type(error).__name__) from None
     if stored.shape != (header.rows, header.columns):

@@ -17,6 +17,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_io.errors import DicomError
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_io.objects.tolerance import tolerant
 
 _FILE_NAME: Final = re.compile(r"\d{5}\.dcm")
 _OWNER_ONLY: Final = 0o600
@@ -65,7 +66,8 @@ def _write(image: Dataset, folder: Path, number: int) -> str:
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     image.file_meta = meta
     encoded = io.BytesIO()
-    dcmwrite(encoded, image, enforce_file_format=True)
+    with tolerant():  # of the source's character set, which is copied and not used
+        dcmwrite(encoded, image, enforce_file_format=True)
     name = f"{number:05d}.dcm"
     descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     with os.fdopen(descriptor, "wb") as file:

@@ -20,6 +20,7 @@ from dicom_io.headers import ImageHeader
 from dicom_io.objects.elements import Elements
 from dicom_io.objects.enhanced import classic_frames
 from dicom_io.objects.image_file import MULTI_FRAME_CLASSES, read_image_file
+from dicom_io.objects.tolerance import tolerant
 
 # Type 2 of the MR Image IOD (PS3.3 A.4.3): present, empty where the source does not have them.
 _REQUIRED: Final = [
@@ -144,7 +145,8 @@ def derived_dataset(source: Dataset) -> Dataset:
     """Make an empty data set into which raw elements of the source can be put and stay as they are."""
     derived = Dataset()
     terms = list(Elements(source).texts("SpecificCharacterSet"))
-    character_sets = convert_encodings(terms) if terms else None
+    with tolerant():
+        character_sets = convert_encodings(terms) if terms else None
     derived.set_original_encoding(False, True, character_sets)
     return derived
 

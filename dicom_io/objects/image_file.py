@@ -19,6 +19,7 @@ from pydicom.uid import (
 
 from dicom_io.identity import is_own_output
 from dicom_io.objects.elements import Elements
+from dicom_io.objects.tolerance import tolerant
 from dicom_io.refusals import refuse
 
 MULTI_FRAME_CLASSES: Final = frozenset({EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
@@ -77,10 +78,10 @@ def _parse(content: bytes) -> tuple[FileDataset, int]:
     """Read up to Pixel Data; also where in ``content`` Pixel Data starts (-1 if it is deflated)."""
     stream = io.BytesIO(content)
     try:
-        dataset = dcmread(stream, stop_before_pixels=True)
-        syntax = dataset.file_meta.TransferSyntaxUID
-        if syntax == DeflatedExplicitVRLittleEndian:
-            return dcmread(io.BytesIO(content)), -1
+        with tolerant():
+            dataset = dcmread(stream, stop_before_pixels=True)
+            if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+                return dcmread(io.BytesIO(content)), -1
     except Exception as error:  # the parser raises nearly anything on damaged input
         raise refuse("not-dicom", detail=type(error).__name__) from None
     return dataset, stream.tell()

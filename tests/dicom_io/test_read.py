@@ -90,9 +90,13 @@ CONVERSIONS = {
 
 @pytest.mark.parametrize(
     ("conversion", "vendor"),
-    [*((conversion, "siemens") for conversion in CONVERSIONS)]
-    # private elements, signed pixels
-    + [("implicit", "philips"), ("implicit", "ge"), ("big endian", "ge"), ("JPEG lossless", "ge")],
+    [
+        *((conversion, "siemens") for conversion in CONVERSIONS),
+        ("implicit", "philips"),  # private elements
+        ("implicit", "ge"),
+        ("big endian", "ge"),
+        ("JPEG lossless", "ge"),  # signed pixels
+    ],
 )
 def test_transfer_syntaxes_read_alike(conversion: str, vendor: str, tmp_path: Path, scans: dict[str, Path]) -> None:
     program, *options = CONVERSIONS[conversion]

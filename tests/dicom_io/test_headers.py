@@ -1,0 +1,63 @@
+"""Headers: plain values that survive storage, and hold no patient data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dicom_io.components import Component
+from dicom_io.headers import ImageHeader, read_header, read_headers
+from dicom_io.scanner import write_scan
+from tests.dicom_io.phantom import ECHO_TIMES_S, change, make_echoes
+
+
+@pytest.mark.parametrize("vendor", ["siemens", "ge", "philips"])
+def test_json_gives_the_header_back(vendor: str, scans: dict[str, Path]) -> None:
+    for path in scans[vendor].glob("*.dcm"):
+        header = read_header(path)
+        assert ImageHeader.from_json(header.to_json()) == header
+
+
+def test_json_keeps_what_is_missing(tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
+    change(tmp_path, lambda dataset: dataset.pop("ImageOrientationPatient"), count=1)
+    change(tmp_path, lambda dataset: setattr(dataset, "ImageType", ["ORIGINAL", "PRIMARY", "X"]), count=1)
+    header = read_header(sorted(tmp_path.glob("*.dcm"))[0])
+    assert header.image_orientation is None
+    assert header.component is None
+    assert ImageHeader.from_json(header.to_json()) == header
+
+
+def test_values_are_in_si_units(scans: dict[str, Path]) -> None:
+    headers = [read_header(path) for path in scans["philips"].glob("*.dcm")]
+    assert {header.echo_time_s for header in headers} == set(ECHO_TIMES_S)
+    assert {header.component for header in headers} == {Component.MAGNITUDE, Component.PHASE}
+    assert {header.declared_slices for header in headers} == {make_echoes().grid.shape[2]}
+
+
+def test_no_patient_data_is_kept(tmp_path: Path) -> None:
+    path = write_scan(make_echoes(), tmp_path, vendor="ge", study_seed=8, patient_name="Doe^Jane")[0]
+    text = read_header(path).to_json()
+    assert "Doe" not in text
+    assert "PHANTOM-8" not in text
+
+
+def test_the_digest_is_of_the_content_not_of_the_transfer(tmp_path: Path) -> None:
+    """The file meta information names the last sender; the image stays the same."""
+    path = write_scan(make_echoes(), tmp_path, vendor="ge", study_seed=8)[0]
+    before = read_header(path)
+
+    def sent_again(dataset: object) -> None:
+        dataset.file_meta.SourceApplicationEntityTitle = "ROUTER"  # type: ignore[attr-defined]
+
+    change(tmp_path, sent_again, count=1)
+    after = read_header(path)
+    assert after.content_sha256 == before.content_sha256
+    change(tmp_path, lambda dataset: setattr(dataset, "InstanceNumber", 77), count=1)
+    assert read_header(path).content_sha256 != before.content_sha256
+
+
+def test_a_classic_image_is_one_frame(scans: dict[str, Path]) -> None:
+    path = next(scans["ge"].glob("*.dcm"))
+    assert read_headers(path) == (read_header(path),)

@@ -82,6 +82,8 @@ def _parse(content: bytes) -> tuple[FileDataset, int]:
             dataset = dcmread(stream, stop_before_pixels=True)
             if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
                 return dcmread(io.BytesIO(content)), -1
+            if not dataset.file_meta.TransferSyntaxUID.is_transfer_syntax:
+                raise ValueError
     except Exception as error:  # the parser raises nearly anything on damaged input
         raise refuse("not-dicom", detail=type(error).__name__) from None
     return dataset, stream.tell()

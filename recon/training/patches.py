@@ -9,10 +9,32 @@ import torch
 
 from recon.simulation.seeds import Purpose
 
-WINDOW = 64
-"""Heads kept in the window."""
-STEPS_PER_HEAD = 10
-"""Training steps for every new head."""
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Which heads a step may use: a window that moves on as new heads are made.
+
+    Parameters
+    ----------
+    first_head
+        Number of the first head of the run.
+    steps_per_head
+        Training steps for every new head.
+    window
+        Heads kept.
+    """
+
+    first_head: int = 0
+    steps_per_head: int = 20
+    window: int = 64
+
+    def newest(self, step: int) -> int:
+        """Return the number of the newest head that step may use."""
+        return self.first_head + 8 + step // self.steps_per_head
+
+    def oldest(self, step: int) -> int:
+        """Return the number of the oldest head that step may use."""
+        return max(self.first_head, self.newest(step) - self.window)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +60,10 @@ class PatchPlan:
     scale: float
 
 
-def newest_head(step: int, first: int) -> int:
-    """Return the number of the newest head that step may use."""
-    return first + 8 + step // STEPS_PER_HEAD
-
-
-def oldest_head(step: int, first: int) -> int:
-    """Return the number of the oldest head that step may use."""
-    return max(first, newest_head(step, first) - WINDOW)
-
-
-def draw_patch(seed: int, step: int, first: int) -> PatchPlan:
-    """Draw the patch of one step."""
-    rng = np.random.default_rng([int(Purpose.TRAINING), seed, step])
-    head = int(rng.integers(oldest_head(step, first), newest_head(step, first) + 1))
+def draw_patch(seed: int, step: int, item: int, schedule: Schedule) -> PatchPlan:
+    """Draw one patch of a step's batch."""
+    rng = np.random.default_rng([int(Purpose.TRAINING), seed, step, item])
+    head = int(rng.integers(schedule.oldest(step), schedule.newest(step) + 1))
     axes = rng.permutation(3)
     scale = float(np.exp(rng.normal(0.0, 0.35))) * (-1.0 if rng.random() < 0.2 else 1.0)
     corner = rng.random(3)
@@ -65,9 +77,7 @@ def draw_patch(seed: int, step: int, first: int) -> PatchPlan:
     )
 
 
-def cut_patch(
-    stack: np.ndarray, plan: PatchPlan, size: int, constant_channels: tuple[int, ...]
-) -> torch.Tensor:
+def cut_patch(stack: np.ndarray, plan: PatchPlan, size: int, constant_channels: tuple[int, ...]) -> torch.Tensor:
     """Cut and transform a patch.
 
     Parameters

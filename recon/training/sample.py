@@ -60,9 +60,7 @@ def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Te
     return Volume(features=features, target=target, weight=weight)
 
 
-def _measured_mask(
-    rng: np.random.Generator, distance_mm: torch.Tensor, noise_ppm: torch.Tensor
-) -> torch.Tensor:
+def _measured_mask(rng: np.random.Generator, distance_mm: torch.Tensor, noise_ppm: torch.Tensor) -> torch.Tensor:
     """Return a brain mask as extraction gives it: a little too large or small, with or without holes."""
     exact = rng.random() < 0.35
     shift_mm = 0.0 if exact else float(rng.uniform(-3.0, 1.0))

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from recon.network.model import ModelConfig, TotalFieldNetwork
 from recon.network.weights import check_finite, save_weights
 from recon.simulation.seeds import Purpose
 from recon.training.loss import training_loss
-from recon.training.patches import cut_patch, draw_patch, newest_head, oldest_head
+from recon.training.patches import Schedule, cut_patch, draw_patch
 from recon.training.pool import Pool, start_producer
 from recon.training.validation import Validation, validate
 
@@ -35,8 +35,10 @@ class TrainingArgs:
         Of the order of patches.
     first_head
         Number of the first training head.
-    patch
-        Edge of a patch in voxels.
+    steps_per_head, window
+        As in :class:`recon.training.patches.Schedule`.
+    patch, batch
+        Edge of a patch in voxels, and patches per step, each of a head of its own.
     learning_rate
         Peak, reached after ``warmup`` steps; falls with the inverse root after ``decay_from``.
     ema
@@ -47,12 +49,20 @@ class TrainingArgs:
 
     seed: int = 1
     first_head: int = 0
-    patch: int = 96
-    learning_rate: float = 6e-4
+    steps_per_head: int = 20
+    window: int = 64
+    patch: int = 64
+    batch: int = 2
+    learning_rate: float = 5e-4
     warmup: int = 200
     decay_from: int = 3000
     ema: float = 0.998
     validate_every: int = 400
+
+    @property
+    def schedule(self) -> Schedule:
+        """Which heads a step may use."""
+        return Schedule(first_head=self.first_head, steps_per_head=self.steps_per_head, window=self.window)
 
 
 @dataclass(kw_only=True)
@@ -72,10 +82,16 @@ def new_state(args: TrainingArgs, config: ModelConfig) -> State:
     """Start a run."""
     torch.manual_seed(args.seed)
     network = TotalFieldNetwork(config).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=args.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=args.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     return State(args=args, network=network, average=copy.deepcopy(network), optimizer=optimizer)
+
+
+def start_from(network: TotalFieldNetwork, args: TrainingArgs) -> State:
+    """Start a run from trained weights; the optimiser and the order of data begin anew."""
+    state = new_state(replace(args, learning_rate=args.learning_rate / 3), network.config)
+    state.network.load_state_dict(network.state_dict())
+    state.average.load_state_dict(network.state_dict())
+    return state
 
 
 def save_state(state: State, path: Path) -> None:
@@ -118,13 +134,17 @@ def learning_rate(args: TrainingArgs, step: int) -> float:
     return args.learning_rate * float((args.decay_from / step) ** 0.5)
 
 
+def _load_patch(args: TrainingArgs, step: int, item: int, pool: Pool, producer: BaseProcess | None) -> torch.Tensor:
+    """Return one patch of a batch: features, target, weight."""
+    plan = draw_patch(args.seed, step, item, args.schedule)
+    stack = pool.load(plan.head, producer)
+    return cut_patch(stack, plan, args.patch, (_MASK_CHANNEL, _NOISE_CHANNEL, stack.shape[0] - 1))
+
+
 def train_step(state: State, pool: Pool, producer: BaseProcess | None, device: torch.device) -> float:
     """Make one step and return its loss."""
     args, step = state.args, state.step
-    plan = draw_patch(args.seed, step, args.first_head)
-    stack = pool.load(plan.head, producer)
-    constant = (_MASK_CHANNEL, _NOISE_CHANNEL, stack.shape[0] - 1)
-    patch = cut_patch(stack, plan, args.patch, constant)[None].to(device)
+    patch = torch.stack([_load_patch(args, step, item, pool, producer) for item in range(args.batch)]).to(device)
     features, target, weight = patch[:, :-2], patch[:, -2:-1], patch[:, -1:]
     features = features.to(memory_format=torch.channels_last_3d)
     for group in state.optimizer.param_groups:
@@ -165,18 +185,20 @@ def train(state: State, folder: Path, seconds: float, say: Callable[[str], None]
     pool = _open_pool(folder)
     progress = folder / "newest-head"
     args = state.args
-    progress.write_text(str(newest_head(state.step, args.first_head)))
-    producer = start_producer(pool, oldest_head(state.step, args.first_head), 24, progress, nice)
+    progress.write_text(str(args.schedule.newest(state.step)))
+    producer = start_producer(pool, args.schedule.oldest(state.step), 24, progress, nice)
     checks = Validation.prepare(Pool(folder=pool.folder, purpose=Purpose.VALIDATION), say)
     end, losses = time.monotonic() + seconds, []
+    if state.best_nrmse == float("inf"):
+        _check(state, checks, folder, [], say)
     last = time.monotonic()
     while time.monotonic() < end:
         losses.append(train_step(state, pool, producer, device))
         state.seconds += time.monotonic() - last
         last = time.monotonic()
         if state.step % 20 == 0:
-            progress.write_text(str(newest_head(state.step, args.first_head)))
-            pool.drop_before(oldest_head(state.step, args.first_head))
+            progress.write_text(str(args.schedule.newest(state.step)))
+            pool.drop_before(args.schedule.oldest(state.step))
         if state.step % 50 == 0:
             say(f"step {state.step}: loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
         if state.step % args.validate_every == 0:
@@ -193,9 +215,7 @@ def _open_pool(folder: Path) -> Pool:
     return Pool(folder=folder / "pool", purpose=Purpose.TRAINING)
 
 
-def _check(
-    state: State, checks: Validation, folder: Path, losses: list[float], say: Callable[[str], None]
-) -> None:
+def _check(state: State, checks: Validation, folder: Path, losses: list[float], say: Callable[[str], None]) -> None:
     """Validate the averaged network, log, and keep the best weights."""
     figures = validate(state.average, checks, folder / "validation.png")
     recent = losses[-state.args.validate_every :]

@@ -8,7 +8,7 @@ from recon.network.features import CHANNELS
 from recon.network.model import ModelConfig
 from recon.simulation.seeds import Purpose, generator
 from recon.training.loss import training_loss
-from recon.training.patches import PatchPlan, cut_patch, draw_patch, newest_head, oldest_head
+from recon.training.patches import PatchPlan, Schedule, cut_patch, draw_patch
 from recon.training.pool import Pool
 from recon.training.subjects import MAX_VOXELS, draw_subject
 from recon.training.trainer import TrainingArgs, learning_rate, load_state, new_state, save_state, train_step
@@ -21,7 +21,7 @@ CONFIG = ModelConfig(inputs=len(CHANNELS), widths=(8, 12), head_width=4)
 def pool(tmp_path):
     made = Pool(folder=tmp_path, purpose=Purpose.TRAINING)
     rng = np.random.default_rng(0)
-    for head in range(newest_head(20, 0) + 1):
+    for head in range(ARGS.schedule.newest(20) + 1):
         stack = rng.normal(size=(len(CHANNELS) + 2, 20, 18, 14)).astype(np.float16)
         stack[-2] = stack[3] * 0.5 + stack[4]
         stack[-1] = 1
@@ -30,10 +30,12 @@ def pool(tmp_path):
 
 
 def test_the_order_of_data_follows_from_seed_and_step():
-    assert draw_patch(1, 77, 0) == draw_patch(1, 77, 0)
-    assert draw_patch(1, 77, 0) != draw_patch(1, 78, 0)
-    heads = [draw_patch(1, step, 5).head for step in range(3000)]
-    assert all(oldest_head(s, 5) <= h <= newest_head(s, 5) for s, h in enumerate(heads))
+    schedule = Schedule(first_head=5, steps_per_head=10, window=64)
+    assert draw_patch(1, 77, 0, schedule) == draw_patch(1, 77, 0, schedule)
+    assert draw_patch(1, 77, 0, schedule) != draw_patch(1, 78, 0, schedule)
+    assert draw_patch(1, 77, 0, schedule) != draw_patch(1, 77, 1, schedule)
+    heads = [draw_patch(1, step, 0, schedule).head for step in range(3000)]
+    assert all(schedule.oldest(s) <= h <= schedule.newest(s) for s, h in enumerate(heads))
 
 
 def test_a_patch_is_permuted_flipped_and_scaled():

@@ -121,7 +121,8 @@ def convolve(volume: torch.Tensor, spectrum: torch.Tensor, padded_shape: Shape) 
     transformed = torch.fft.rfftn(volume, s=padded_shape)
     transformed *= spectrum
     x, y, z = volume.shape
-    return torch.fft.irfftn(transformed, s=padded_shape)[:x, :y, :z]
+    result: torch.Tensor = torch.fft.irfftn(transformed, s=padded_shape)
+    return result[:x, :y, :z]
 
 
 def dipole_field(

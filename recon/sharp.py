@@ -32,7 +32,8 @@ def sphere_spectrum(
     squared = axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2
     edge = sum(grid.voxel_size_mm) / 3
     ball = torch.clamp((radius_mm - squared.sqrt()) / edge + 0.5, 0.0, 1.0)
-    return torch.fft.rfftn(ball / ball.sum()).real
+    spectrum: torch.Tensor = torch.fft.rfftn(ball / ball.sum())
+    return spectrum.real
 
 
 def vsharp(
@@ -82,5 +83,5 @@ def vsharp(
     inverse = 1.0 - first
     inverse = torch.where(inverse.abs() > truncation, 1.0 / inverse, torch.zeros_like(inverse))
     inverse[0, 0, 0] = 0.0
-    local = torch.fft.irfftn(torch.fft.rfftn(filtered, s=padded) * inverse, s=padded)[:x, :y, :z]
-    return local * mask
+    local: torch.Tensor = torch.fft.irfftn(torch.fft.rfftn(filtered, s=padded) * inverse, s=padded)
+    return local[:x, :y, :z].mul(mask)

@@ -64,9 +64,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(n, width, x, y, z)`` to the same shape."""
-        y = self.first(torch.relu(x))
+        y: torch.Tensor = self.first(torch.relu(x))
         y = self.second(torch.relu(y))
-        return x + y
+        return x.add(y)
 
 
 class TotalFieldNetwork(nn.Module):

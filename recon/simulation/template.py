@@ -74,7 +74,7 @@ def _load(kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Read one of nilearn's template maps and its affine."""
     folder = importlib.resources.files("nilearn.datasets") / "data"
     with importlib.resources.as_file(folder / _FILES.format(kind=kind)) as path:
-        image = nib.load(path)  # type: ignore[attr-defined]
+        image = nib.load(path)
         return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine)
 
 

@@ -153,7 +153,7 @@ def train_step(state: State, pool: Pool, producer: BaseProcess | None, device: t
         correction = state.network(features)
     loss = training_loss(correction.float() + start_map(features), target, weight)
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
     state.optimizer.step()
     keep = min(args.ema, (1 + step) / (10 + step))

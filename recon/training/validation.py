@@ -57,7 +57,7 @@ def predict(network: TotalFieldNetwork, features: np.ndarray) -> np.ndarray:
     stack = stack.to(device).to(memory_format=torch.channels_last_3d)
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
         result = network(stack).float() + start_map(stack)
-    return result[0, 0, : shape[0], : shape[1], : shape[2]].cpu().numpy()
+    return np.asarray(result[0, 0, : shape[0], : shape[1], : shape[2]].cpu())
 
 
 def validate(network: TotalFieldNetwork, checks: Validation, picture: Path) -> dict[str, float]:

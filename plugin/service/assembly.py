@@ -10,7 +10,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -136,20 +136,29 @@ class Assembler:
 
     def _decide(self, study: str, found: Sequence[_Found]) -> bool:
         """Decide about the acquisitions of a study; say whether one of them still waits."""
+        names = sorted({image.association for one in found for image in one.images})
+        associations = self._spool.index.associations(names)
+        # Asked after the associations: an ended one has all its images in the index, read or not.
+        if self._spool.index.has_unread(study):
+            return True
         known = {row.acquisition: row for row in self._spool.index.acquisitions(study)}
-        rows = [self._judge(study, one, known.get(one.acquisition.key)) for one in found]
+        rows = [self._judge(study, one, known.get(one.acquisition.key), associations) for one in found]
         if {row.acquisition: row for row in rows} != known:
             self._spool.index.save_acquisitions(study, rows)
         return any(row.state == State.COLLECTING for row in rows)
 
-    def _judge(self, study: str, found: _Found, known: AcquisitionRow | None) -> AcquisitionRow:
+    def _judge(
+        self,
+        study: str,
+        found: _Found,
+        known: AcquisitionRow | None,
+        associations: Mapping[str, AssociationRow],
+    ) -> AcquisitionRow:
         """Decide about an acquisition, say what changed, and hand a complete one over."""
-        names = sorted({image.association for image in found.images})
-        associations = self._spool.index.associations(names)
         if known is not None and known.job == found.job:
             decision = Decision(state=State.QUEUED)  # handed over before; the clock cannot undo it
         else:
-            arrival = self._arrival(found, associations.values())
+            arrival = self._arrival(found, associations)
             decision = decide(found.completeness, arrival, quiet_seconds=self._quiet_seconds)
         queued = decision.state is State.QUEUED
         row = AcquisitionRow(
@@ -171,12 +180,12 @@ class Assembler:
             _announce(row)
         return row
 
-    def _arrival(self, found: _Found, associations: Iterable[AssociationRow]) -> Arrival:
-        ends = [association.ended_how for association in associations]
+    def _arrival(self, found: _Found, associations: Mapping[str, AssociationRow]) -> Arrival:
+        names = {image.association for image in found.images}
         return Arrival(
             idle_seconds=self._clock() - found.last.received_at,
-            associations=len(ends),
-            released=set(ends) == {"released"},
+            associations=len(names),
+            released=all(associations[name].ended_how == "released" for name in names),
         )
 
     def _hand_over(self, found: _Found, sender: AssociationRow) -> None:
@@ -199,4 +208,4 @@ def _announce(row: AcquisitionRow) -> None:
     elif row.state == State.COLLECTING:
         log.info("acquisition.collecting")
     else:
-        log.warning(f"acquisition.{row.state}", code=row.code, reason=row.reason, missing=row.missing)
+        log.warning(f"acquisition.{row.state}", code=row.code, reason=row.reason)

@@ -168,6 +168,11 @@ class Index:
         )
         return [ImageRow(**row) for row in rows]
 
+    def has_unread(self, study: str) -> bool:
+        """Say whether a study has images whose header was not read yet."""
+        statement = "SELECT 1 FROM image WHERE study = ? AND header IS NULL AND code IS NULL LIMIT 1"
+        return bool(self._read(statement, (study,)))
+
     def save_headers(self, headers: Sequence[tuple[str, str]], refused: Sequence[tuple[str, str, str]]) -> None:
         """Store headers as ``(JSON, image)`` and refusals as ``(code, reason, image)``."""
         with self._transaction() as cursor:

@@ -23,8 +23,6 @@ from recon.errors import ReconError
 EXIT_CONFIGURATION = 2
 """Exit status of a process that a restart would not help."""
 
-_PORT_PATIENCE_SECONDS = 5.0
-
 
 def run_receiver(settings: Settings, stopping: threading.Event) -> None:
     """Receive images until told to stop."""
@@ -32,15 +30,7 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
     from plugin.service.spool import Spool
 
     spool = Spool(settings.spool)
-    deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
-    while True:
-        try:
-            server = start_receiver(settings, spool)
-            break
-        except PortTakenError:
-            if time.monotonic() > deadline:  # until then, a predecessor may be on its way out
-                raise
-            time.sleep(0.2)
+    server = start_receiver(settings, spool)
     stopping.wait()
     server.shutdown()
     spool.index.close()
@@ -64,20 +54,22 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     from dbos import DBOS
 
     from plugin.service.jobs import register_queues, register_workflows
-    from plugin.service.queue import dbos_config
+    from plugin.service.queue import dbos_config, locked
     from recon.pipeline import Options, warm_up
 
     options = Options(method=settings.reconstruction.method, engine=settings.reconstruction.engine)
     began = time.monotonic()
     warm_up(options)
-    DBOS(config=dbos_config(settings))
-    register_workflows(settings, options)
-    DBOS.launch()
-    register_queues()
-    seconds = round(time.monotonic() - began, 1)
-    get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
-    stopping.wait()
-    os._exit(0)
+    # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
+    with locked(settings.spool / f".{settings.worker_name}.lock"):
+        DBOS(config=dbos_config(settings))
+        register_workflows(settings, options)
+        DBOS.launch()
+        register_queues()
+        seconds = round(time.monotonic() - began, 1)
+        get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
+        stopping.wait()
+        os._exit(0)
 
 
 ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {

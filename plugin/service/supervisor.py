@@ -21,6 +21,7 @@ from plugin.settings import Settings
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 10.0
+_PORT_PATIENCE_SECONDS = 3.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0
 
@@ -65,23 +66,33 @@ def serve(settings: Settings) -> int:
 
 
 def check_port(settings: Settings) -> None:
-    """Try to listen on the port.
+    """Try to listen on the port, for a while: a killed predecessor may be on its way out.
 
     Raises
     ------
     PortTakenError
         Somebody else does, or the address is not this machine's.
     """
+    deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
+    while (reason := _why_not(settings)) is not None:
+        if time.monotonic() > deadline:
+            raise PortTakenError(
+                f"cannot listen on {settings.bind}:{settings.port}: {reason}; "
+                "end the program that uses the port, or choose another port or bind address"
+            )
+        time.sleep(0.1)
+
+
+def _why_not(settings: Settings) -> str | None:
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.bind, settings.port))
+            probe.listen(1)
         except OSError as error:
-            raise PortTakenError(
-                f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}; "
-                "end the program that uses the port, or choose another port or bind address"
-            ) from error
+            return error.strerror or "the address cannot be used"
+    return None
 
 
 def _lock_spool(settings: Settings) -> int:

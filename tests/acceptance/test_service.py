@@ -93,7 +93,7 @@ def test_bad_input_is_named_and_the_service_goes_on(service, scan, tmp_path):
         assert service.wait("image.ignored")["code"] == "not-mr-image"
         gone = service.wait("acquisition.incomplete")
         assert gone["code"] == "missing-slices"
-        assert gone["missing"]
+        assert "slice" in gone["reason"]
         assert arrived(pacs) == 0
 
         storescu(service.port, scan)

@@ -1,0 +1,217 @@
+import random
+
+import pytest
+from pydicom import dcmread
+from pydicom.uid import CTImageStorage
+
+from plugin.job import Job
+from plugin.log import uid_hash
+from plugin.service.assembly import Assembler
+from plugin.service.rules import SETTLE_SECONDS, State
+from plugin.service.spool import Incoming, Spool, Stored
+from tests.support.synthetic import small_scan
+
+QUIET = 60.0
+
+
+class Site:
+    """A spool, an assembler on it, a clock that the test turns, and the jobs that were handed over."""
+
+    def __init__(self, folder):
+        self.spool = Spool(folder)
+        self.now = 1000.0
+        self.jobs = []
+        self.restart()
+
+    def restart(self):
+        self.assembler = Assembler(self.spool, self.jobs.append, quiet_seconds=QUIET, clock=lambda: self.now)
+
+    def associate(self, name="a"):
+        self.spool.index.open_association(name, "MR1", "10.0.0.5", self.now)
+
+    def release(self, name="a", how="released"):
+        self.spool.index.end_association(name, how, self.now)
+
+    def put(self, paths, association="a"):
+        for path in paths:
+            image = dcmread(path, stop_before_pixels=True)
+            incoming = Incoming(
+                image=uid_hash(image.SOPInstanceUID),
+                series=uid_hash(image.SeriesInstanceUID),
+                study=uid_hash(image.StudyInstanceUID),
+                association=association,
+                received_at=self.now,
+                file_meta=b"",
+                data_set=path.read_bytes(),
+            )
+            assert self.spool.store(incoming) is not Stored.CONFLICT
+
+    def pass_after(self, seconds=0.0):
+        self.now += seconds
+        self.assembler.run_pass()
+        return [row.state for row in self.spool.index.acquisitions()]
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path / "spool")
+    yield site
+    site.spool.index.close()
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    return small_scan(tmp_path_factory.mktemp("scan"))
+
+
+def test_a_released_complete_acquisition_starts_at_once_and_once(site, scan):
+    site.associate()
+    site.put(scan)
+    assert site.pass_after() == [State.COLLECTING]
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    assert site.pass_after(100) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_without_release_it_starts_after_a_short_silence(site, scan):
+    site.associate()
+    site.put(scan)
+    assert site.pass_after(SETTLE_SECONDS / 2) == [State.COLLECTING]
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+
+
+def test_shuffled_images_on_several_associations_are_one_acquisition(site, scan):
+    shuffled = random.Random(3).sample(scan, len(scan))
+    for n, path in enumerate(shuffled):
+        site.associate(f"a{n}")
+        site.put([path], f"a{n}")
+        site.release(f"a{n}")
+        if n % 16 == 0:
+            site.pass_after(0.01)
+    assert site.jobs == []
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_the_job_knows_its_images_and_its_sender(site, scan):
+    site.associate()
+    site.put(scan)
+    site.pass_after(SETTLE_SECONDS)
+    job = Job.load(site.spool.folder / "jobs" / site.jobs[0], root=site.spool.folder)
+    assert len(job.headers) == len(scan)
+    assert all(header.path.is_file() for header in job.headers)
+    assert (job.calling_ae, job.address) == ("MR1", "10.0.0.5")
+
+
+def test_missing_slices_are_named_and_a_late_one_reopens(site, scan):
+    site.associate()
+    site.put(scan[:20] + scan[21:])
+    site.release()
+    assert site.pass_after(QUIET - 1) == [State.COLLECTING]
+    assert site.pass_after(2) == [State.INCOMPLETE]
+    (row,) = site.spool.index.acquisitions()
+    assert row.code == "missing-slices"
+    assert len(row.missing) == 1
+    assert site.jobs == []
+    site.associate("b")
+    site.put(scan[20:21], "b")
+    assert site.pass_after(0.1) == [State.COLLECTING]
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_more_images_after_the_job_make_a_new_job(site, scan):
+    first = [path for path in scan if dcmread(path, stop_before_pixels=True).EchoNumbers == 1]
+    site.associate()
+    site.put(first)
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    site.put(path for path in scan if path not in first)
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    assert len(set(site.jobs)) == 2
+
+
+def test_a_restart_decides_what_would_have_been_decided(site, scan):
+    site.associate()
+    site.put(scan)
+    site.pass_after()
+    site.restart()
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    site.restart()
+    assert site.pass_after(100) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_headers_that_were_read_but_not_judged_before_a_crash_are_judged_after_it(site, scan):
+    site.associate()
+    site.put(scan)
+    site.release()
+    site.assembler._read_new()
+    site.restart()
+    assert site.pass_after() == [State.QUEUED]
+
+
+def test_a_crash_between_hand_over_and_index_repeats_the_same_job(site, scan, monkeypatch):
+    site.associate()
+    site.put(scan)
+    site.release()
+    with monkeypatch.context() as patch:
+        patch.setattr(site.spool.index, "save_acquisitions", _crash)
+        with pytest.raises(RuntimeError):
+            site.pass_after()
+    job = (site.spool.folder / "jobs" / site.jobs[0] / "job.json").read_bytes()
+    site.restart()
+    assert site.pass_after(5) == [State.QUEUED]
+    assert len(site.jobs) == 2
+    assert len(set(site.jobs)) == 1
+    assert (site.spool.folder / "jobs" / site.jobs[0] / "job.json").read_bytes() == job
+
+
+def _crash(*_):
+    raise RuntimeError
+
+
+def test_nothing_is_decided_while_headers_are_unread(site, scan, monkeypatch):
+    """A backlog is read in parts; its first part may look complete."""
+    first = [path for path in scan if dcmread(path, stop_before_pixels=True).EchoNumbers == 1]
+    site.associate()
+    site.put(first)
+    site.now += 1
+    site.put(path for path in scan if path not in first)
+    site.release()
+    read = site.spool.index.unread_images
+    monkeypatch.setattr(site.spool.index, "unread_images", lambda: read(len(first)))
+    site.pass_after(100)
+    assert site.jobs == []
+    assert site.pass_after() == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_what_is_no_source_image_is_set_aside_with_its_reason(site, scan, tmp_path):
+    other = dcmread(scan[0])
+    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    other.save_as(tmp_path / "ct.dcm")
+    cut = dcmread(scan[1])
+    cut.SOPInstanceUID = cut.file_meta.MediaStorageSOPInstanceUID = "1.2.3.5"
+    cut.save_as(tmp_path / "whole.dcm")
+    (tmp_path / "cut.dcm").write_bytes((tmp_path / "whole.dcm").read_bytes()[:-100])
+    site.associate()
+    site.put([tmp_path / "ct.dcm", tmp_path / "cut.dcm", *scan])
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    assert {row["code"] for row in site.spool.index.ignored()} == {"not-mr-image", "truncated"}
+    assert site.spool.index.counts() == {"received": len(scan) + 2, "ignored": 2, "unread": 0}
+
+
+def test_a_file_that_makes_the_reader_fail_costs_nobody_else(site, scan, monkeypatch):
+    monkeypatch.setattr("plugin.service.assembly.read_headers", _break)
+    site.associate()
+    site.put(scan[:2])
+    assert site.pass_after() == []
+    assert [row["code"] for row in site.spool.index.ignored()] == ["unreadable"]
+
+
+def _break(_path):
+    raise ZeroDivisionError

@@ -99,6 +99,15 @@ def block_phasors(
     return out
 
 
+def block_mean(volume: FloatArray, coarse: CoarseGrid) -> FloatArray:
+    """Return the mean of each cell's voxels, ``(x, y, z)`` float32; voxels beyond the volume count as zero."""
+    sums = volume
+    for axis, block in enumerate(coarse.block):
+        sums = np.add.reduceat(sums, np.arange(0, coarse.fine_shape[axis], block), axis=axis)
+    means: FloatArray = sums / np.float32(np.prod(coarse.block))
+    return means
+
+
 @compiled
 def _cell_position(i: int, block: int, cells: int) -> tuple[int, int, np.float32]:
     """Return the two cells around a voxel and the share of the second."""

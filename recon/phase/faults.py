@@ -121,7 +121,7 @@ def refuse_slice_chopper(echoes: GradientEcho, head: BoolArray) -> None:
 
 
 def _is_empty_at_the_rim(power: FloatArray) -> float:
-    """Return the share of a line's spectrum, from the rim inward, that is empty; ``power`` has its peak in the middle."""
+    """Return the share of a spectrum (its peak in the middle) that is empty, counted from the rim inward."""
     n = power.size
     half = n // 2
     # Positive and negative frequencies together: partial Fourier leaves one side empty without interpolation.

@@ -59,6 +59,8 @@ def smooth_phase(phasors: ComplexArray, cell_mm: tuple[float, float, float], ord
     unwrapped = unwrap(
         np.angle(calm).astype(np.float32), weights > 0, magnitude=np.abs(calm).astype(np.float32)
     ).phase_rad
+    # Back to the cells as they are: what was smoothed at the rim would bend the polynomial.
+    unwrapped = unwrapped + np.angle(phasors * np.exp(-1j * unwrapped)).astype(np.float32)
     trend = fit_polynomial(unwrapped, weights, cell_mm, order).on(unwrapped.shape, cell_mm)
     rest = gaussian(phasors * np.exp(-1j * trend).astype(np.complex64), cell_mm, SMOOTHING_MM)
     phase = trend + np.angle(rest).astype(np.float32)

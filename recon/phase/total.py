@@ -173,12 +173,10 @@ def total_field(
     if not brain.mask.any():
         raise InvalidInputError("the mask is empty: no voxel has signal and a reliable phase")
     progress("judge the field")
-    return _finish(echoes, phase, head, brain, warnings)
+    return _finish(echoes, phase, brain, warnings)
 
 
-def _finish(
-    echoes: GradientEcho, phase: PhaseFit, head: BoolArray, brain: BrainMask, warnings: list[str]
-) -> TotalField:
+def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: list[str]) -> TotalField:
     """Judge the field, bring it to ppm, and set everything to zero outside the mask."""
     mask, grid = brain.mask, echoes.grid
     one_ppm = np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
@@ -187,7 +185,7 @@ def _finish(
     if len(echoes.echo_times_s) == 1:
         warnings = [*warnings, remove_offset(field_ppm, phase.quality, mask, grid)]
     noise_ppm = field_noise(echoes, phase.fit, mask, noise_level(echoes, phase.fit, mask)) / one_ppm
-    judged = judge_field(echoes, field_ppm, head, brain)
+    judged = judge_field(echoes, field_ppm, brain)
     field_ppm[~mask] = 0
     quality = phase.quality
     quality[~mask] = 0

@@ -182,7 +182,7 @@ def _explained(step: str, function: Callable[[], T]) -> T:
         raise _failure(error, step) from None
 
 
-_HEALING = ("out-of-resources", "step-failed")
+_HEALING = ("system-error", "step-failed")
 
 
 def _failure(error: Exception, step: str) -> JobFailedError:
@@ -197,7 +197,7 @@ def _failure(error: Exception, step: str) -> JobFailedError:
             return JobFailedError("step-failed", str(error))
         case OSError() | MemoryError():
             reason = error.strerror if isinstance(error, OSError) else "out of memory"
-            return JobFailedError("out-of-resources", f"step {step}: {reason}")
+            return JobFailedError("system-error", f"step {step}: {reason}")
         case _:
             details = describe(error)
             sentence = f"step {step}: unexpected {details['error']} at {details['where']}; please report it"

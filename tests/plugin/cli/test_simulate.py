@@ -1,0 +1,39 @@
+"""``qsm-plugin simulate``: images and truth that belong together."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dicom_io.folder import find_acquisitions
+from dicom_io.read import read_acquisition
+from plugin.cli import app
+from plugin.errors import ConfigurationError
+
+
+@pytest.mark.parametrize("vendor", ["siemens", "ge", "philips"])
+def test_images_and_truth_belong_together(tmp_path, vendor):
+    out = tmp_path / "s"
+    arguments = ["simulate", str(out), "--vendor", vendor, "--seed", "3", "--voxel-size-mm", "5", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    (acquisition,) = find_acquisitions(out).acquisitions
+    assert told["images"] == len(acquisition.headers)
+    assert acquisition.vendor == vendor
+    truth = np.load(out / "truth.npz")
+    echoes = read_acquisition(acquisition)
+    assert truth["chi_ppm"].shape == echoes.grid.shape
+    turns = 42.577478 * echoes.b0_tesla * (echoes.echo_times_s[1] - echoes.echo_times_s[0])
+    expected = np.exp(2j * np.pi * turns * truth["field_ppm"])
+    measured = np.exp(1j * (echoes.phase_rad[1] - echoes.phase_rad[0]))
+    agreement = (measured * expected.conj())[truth["brain"]]
+    assert np.abs(np.angle(agreement)).mean() < 0.15
+
+
+def test_a_folder_with_files_is_not_touched(tmp_path):
+    (tmp_path / "mine.txt").write_text("x")
+    result = CliRunner().invoke(app, ["simulate", str(tmp_path)])
+    assert isinstance(result.exception, ConfigurationError)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]

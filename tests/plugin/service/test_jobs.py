@@ -1,0 +1,174 @@
+import itertools
+import logging
+import pickle
+import shutil
+import time
+
+import pytest
+from dbos import DBOS
+
+from dicom_io.acquisition import group_acquisitions
+from dicom_io.errors import Refusal
+from dicom_io.headers import read_header
+from plugin.errors import JobFailedError, PluginError
+from plugin.job import Job
+from plugin.service import jobs
+from plugin.service.jobs import destinations, pauses_seconds, register_queues, register_workflows
+from plugin.service.queue import DELIVER, client, dbos_config, delivery_name, prepare_database, submit
+from plugin.service.status import retry, status
+from plugin.settings import Caller, Destination, Retry, Settings
+from recon.errors import EngineError, InvalidInputError
+from recon.pipeline import Options
+from tests.support.loopback import free_port, mr_image, pacs, wait_for
+from tests.support.synthetic import small_scan
+
+NAME = "0123456789abcdef-01234567"
+
+
+def destination(name, port):
+    return Destination(name=name, ae_title="PACS", host="127.0.0.1", port=port)
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    return small_scan(tmp_path_factory.mktemp("scan"))
+
+
+@pytest.fixture
+def site(tmp_path, scan):
+    """A spool with one reconstructed job, and the workflows of a worker on it."""
+    settings = Settings(
+        spool=tmp_path,
+        destinations=(destination("good", free_port()), destination("bad", free_port())),
+        retry=Retry(first_seconds=0.05, longest_seconds=0.1, give_up_after_hours=1 / 3600),
+    )
+    folder = tmp_path / "jobs" / NAME
+    (tmp_path / "images").mkdir()
+    copies = [shutil.copy(path, tmp_path / "images") for path in scan[:3]]
+    (acquisition,) = group_acquisitions(read_header(tmp_path / "images" / path) for path in copies)
+    Job.of(acquisition, calling_ae="MR1", address="10.0.0.5").save(folder, root=tmp_path)
+    (folder / "qsm").mkdir()
+    for n in range(4):
+        mr_image("s", "1", n).save_as(folder / "qsm" / f"{n}.dcm", enforce_file_format=True)
+    prepare_database(settings)
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
+    DBOS(config=dbos_config(settings))
+    register_workflows(settings, Options(method="tikhonov"))
+    DBOS.launch()
+    register_queues()
+    yield settings
+    DBOS.destroy()
+
+
+def deliver(settings, name):
+    with client(settings) as connected:
+        options = {
+            "queue_name": DELIVER,
+            "workflow_name": DELIVER,
+            "workflow_id": delivery_name(NAME, name),
+            "queue_partition_key": name,
+        }
+        return connected.enqueue(options, NAME, name)
+
+
+def state(settings, name):
+    with client(settings) as connected:
+        (found,) = connected.list_workflows(workflow_ids=[delivery_name(NAME, name)])
+        return found.status
+
+
+def test_a_dead_destination_delays_no_other_and_retry_takes_it_up(site):
+    good, bad = site.destinations
+    deliver(site, bad.name)
+    with pacs(good.port) as peer:
+        began = time.monotonic()
+        deliver(site, good.name)
+        wait_for(lambda: state(site, good.name) == "SUCCESS", what="the good destination has the series")
+        assert time.monotonic() - began < 10
+        assert len(peer.uids()) == 4
+    wait_for(lambda: state(site, bad.name) == "ERROR", seconds=40, what="the dead destination is given up")
+    with pytest.raises(PluginError, match="nothing of job"):
+        retry(site, delivery_name(NAME, good.name))
+    with pacs(bad.port) as peer:
+        assert retry(site, NAME) == [delivery_name(NAME, bad.name)]
+        wait_for(lambda: state(site, bad.name) == "SUCCESS", what="the retried delivery is done")
+        assert len(peer.uids()) == 4
+
+
+def test_only_what_is_missing_is_sent_again(site):
+    good, _ = site.destinations
+    with pacs(good.port, answer=lambda n: 0xA700 if n == 2 else 0x0000) as peer:
+        deliver(site, good.name).get_result()
+        assert peer.requests == 5
+        assert len(set(peer.uids())) == 4
+
+
+def test_a_peer_that_refuses_the_objects_is_not_asked_for_ever(site):
+    good, _ = site.destinations
+    with pacs(good.port, answer=lambda _n: 0xA900) as peer, pytest.raises(JobFailedError, match="0xA900") as caught:
+        deliver(site, good.name).get_result()
+    assert caught.value.code == "delivery-failed"
+    assert peer.requests == 3 * 4
+
+
+def test_a_refusal_ends_the_job_with_its_reason_and_is_not_tried_again(site):
+    """Three images are no volume: the reader refuses, as it would had the grid rule let them through."""
+    with client(site) as connected:
+        submit(connected, NAME)
+        submit(connected, NAME)
+        wait_for(lambda: connected.list_workflows(workflow_ids=[NAME])[0].status == "ERROR", what="the job failed")
+        steps = connected.list_workflow_steps(NAME)
+    assert [step["function_name"] for step in steps] == ["read"]
+    (job,) = jobs_of(site)
+    assert job["state"] == "failed"
+    assert job["code"] not in ("", "step-failed", "system-error")
+    assert job["reason"]
+
+
+def jobs_of(settings):
+    from plugin.service.spool import Spool
+
+    Spool(settings.spool).index.close()
+    return status(settings)["jobs"]
+
+
+def test_an_unknown_job_cannot_be_retried(site):
+    with pytest.raises(PluginError, match="there is no job"):
+        retry(site, "unknown")
+
+
+@pytest.mark.parametrize("hours", [0.01, 1, 24])
+def test_pauses_double_up_to_the_longest_and_end_in_time(hours):
+    policy = Retry(first_seconds=5, longest_seconds=900, give_up_after_hours=hours)
+    pauses = list(pauses_seconds(policy))
+    assert sum(pauses) == pytest.approx(hours * 3600)
+    assert max(pauses) <= 900
+    assert all(b <= 2 * a for a, b in itertools.pairwise(pauses))
+
+
+def test_the_sender_is_a_destination_only_if_wanted_and_known(site):
+    job = Job.load(site.spool / "jobs" / NAME, root=site.spool)
+    assert set(destinations(site, job)) == {"good", "bad"}
+    callers = (Caller(ae_title="MR1", return_port=4006),)
+    wanted = site.model_copy(update={"return_to_sender": True, "allowed_callers": callers})
+    assert str(destinations(wanted, job)["sender"]) == "MR1@10.0.0.5:4006"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "heals"),
+    [
+        (Refusal("no-phase", "no phase"), "no-phase", False),
+        (InvalidInputError("bad"), "invalid-input", False),
+        (JobFailedError("grouping-changed", "x"), "grouping-changed", False),
+        (EngineError("lost"), "step-failed", True),
+        (OSError(28, "No space left on device"), "system-error", True),
+        (MemoryError(), "system-error", True),
+        (ValueError("PLANTED^NAME"), "step-failed", True),
+    ],
+)
+def test_every_error_becomes_a_code_and_a_sentence_without_patient_data(error, code, heals):
+    failure = jobs._failure(error, "read")
+    assert failure.code == code
+    assert jobs._may_heal(failure) is heals
+    assert "PLANTED" not in str(failure)
+    assert str(pickle.loads(pickle.dumps(failure))) == str(failure)

@@ -22,7 +22,7 @@ from dicom_io.derived.derivation import describe
 from dicom_io.derived.pixel_profile import CONSOLE12, PixelProfile, encode_ppb
 from dicom_io.derived.references import contributing_equipment, referenced_series, source_images
 from dicom_io.derived.series_files import write_series
-from dicom_io.derived.source import inherit, source_dataset
+from dicom_io.derived.source import inherit, source_datasets
 from dicom_io.derived.units import real_world_value_mapping
 from dicom_io.errors import DicomError
 from dicom_io.headers import ImageHeader
@@ -116,16 +116,16 @@ def _images(
     series: _Series, slices: SliceGrid, sources: Sequence[ImageHeader], stored: npt.NDArray[np.uint16]
 ) -> Iterator[Dataset]:
     order = sorted(range(len(sources)), key=lambda z: (sources[z].instance_number or 0, sources[z].frame, z))
+    datasets = source_datasets(sources)
     for number, z in enumerate(order, start=1):
-        source = source_dataset(sources[z])
-        image = inherit(source)
+        image = inherit(datasets[z])
         _describe_series(image, series)
         image.SOPInstanceUID = uid_of(series.uid, sources[z].sop_instance_uid, str(z))
         image.InstanceNumber = number
         used = [images[0] for (_, _, index), images in sorted(slices.cells.items()) if index == z]
         image.SourceImageSequence = source_images(used)
         image.ReferencedSeriesSequence = referenced_series(used)
-        image.ContributingEquipmentSequence = contributing_equipment(source, series.created)
+        image.ContributingEquipmentSequence = contributing_equipment(datasets[z], series.created)
         _set_pixels(image, stored[..., z], series.profile)
         yield image
 

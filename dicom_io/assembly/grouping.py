@@ -162,10 +162,15 @@ def _block_order(block: _Block) -> tuple[object, ...]:
 
 
 def _belongs(block: _Block, group: Sequence[_Block]) -> bool:
-    return (
-        all(block.bucket == other.bucket and not block.cells & other.cells for other in group)
-        and _pause_s(block, group) <= MAXIMUM_PAUSE_S
-    )
+    """Whether a block is part of a group; weighted images and projections, without a component, never are.
+
+    They may arrive long after the acquisition is complete, and must not make another one of it.
+    """
+    if not block.cells or any(not other.cells for other in group):
+        return False
+    if any(block.bucket != other.bucket or block.cells & other.cells for other in group):
+        return False
+    return _pause_s(block, group) <= MAXIMUM_PAUSE_S
 
 
 def _pause_s(block: _Block, group: Sequence[_Block]) -> float:

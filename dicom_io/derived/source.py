@@ -8,6 +8,7 @@ Vendors' private groups are never taken over; readers use them to rescale, reord
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from pydicom.charset import convert_encodings
@@ -97,18 +98,24 @@ _REQUEST: Final = [
 ]
 
 
-def source_dataset(header: ImageHeader) -> Dataset:
-    """Elements of an image, without pixels; of a frame, as the classic image it would be.
+def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
+    """Elements of images, without pixels; of frames, as the classic images they would be.
+
+    Each file is read once.
 
     Raises
     ------
     Refusal
-        The file is no longer what ``header`` was read from.
+        A file is no longer what its header was read from.
     """
-    image = read_image_file(header.path)
-    if header.sop_class_uid not in MULTI_FRAME_CLASSES:
-        return image.dataset
-    return list(classic_frames(image.dataset, image.frames))[header.frame]
+    files: dict[Path, list[Dataset]] = {}
+    for header in headers:
+        if header.path not in files:
+            image = read_image_file(header.path)
+            multi_frame = header.sop_class_uid in MULTI_FRAME_CLASSES
+            frames = classic_frames(image.dataset, image.frames) if multi_frame else [image.dataset]
+            files[header.path] = list(frames)
+    return [files[header.path][header.frame] for header in headers]
 
 
 def inherit(source: Dataset) -> Dataset:

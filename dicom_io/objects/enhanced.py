@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
+from pydicom.valuerep import format_number_as_ds
 
 from dicom_io.objects.elements import Elements
+from dicom_io.objects.tolerance import tolerant
 from dicom_io.refusals import refuse
 
-_CLASSIC_KEYWORD: Final = {
-    "EffectiveEchoTime": "EchoTime",
-    "TransmitterFrequency": "ImagingFrequency",
-    "PulseSequenceName": "SequenceName",
-    "FrameType": "ImageType",
-}
+_CLASSIC_NUMBER: Final = {"EffectiveEchoTime": "EchoTime", "TransmitterFrequency": "ImagingFrequency"}
+_CLASSIC_TEXT: Final = {"PulseSequenceName": "SequenceName", "FrameType": "ImageType"}
+_SPOILED: Final = ("RF", "GRADIENT", "RF_AND_GRADIENT")
 _PER_FRAME: Final = "PerFrameFunctionalGroupsSequence"
 _SHARED: Final = "SharedFunctionalGroupsSequence"
 
@@ -50,9 +50,9 @@ def classic_frames(dataset: Dataset, frames: int) -> Iterator[Dataset]:
         yield frame
 
 
-def _copy(source: Dataset, target: Dataset) -> None:
+def _copy(source: Dataset, target: Dataset, *, private_only: bool = False) -> None:
     for tag in source.keys():  # noqa: SIM118  (iterating a data set decodes its elements)
-        if tag.group != 0x5200:
+        if tag.group != 0x5200 and (tag.is_private or not private_only):
             _set(target, tag, source)
 
 
@@ -60,7 +60,8 @@ def _flatten(group: Dataset, target: Dataset) -> None:
     for tag in list(group.keys()):
         element = group[tag]
         if element.VR == "SQ" and element.value:
-            _copy(element.value[0], target)
+            # A private group may repeat standard attributes with other meanings (Philips (2005,140F)).
+            _copy(element.value[0], target, private_only=tag.is_private)
 
 
 def _set(target: Dataset, tag: BaseTag, source: Dataset) -> None:
@@ -71,14 +72,23 @@ def _set(target: Dataset, tag: BaseTag, source: Dataset) -> None:
 
 def _as_classic(frame: Dataset) -> None:
     elements = Elements(frame)
-    for enhanced, classic in _CLASSIC_KEYWORD.items():
-        values: tuple[object, ...] = elements.texts(enhanced)
-        if enhanced in ("EffectiveEchoTime", "TransmitterFrequency"):
-            values = elements.numbers(enhanced)[:1]
-        if values:
-            setattr(frame, classic, list(values) if len(values) > 1 else values[0])
-    if elements.text("EchoPulseSequence") in ("GRADIENT", "BOTH") and not elements.texts("ScanningSequence"):
-        frame.ScanningSequence = "GR"
+    for enhanced, classic in _CLASSIC_NUMBER.items():
+        for value in elements.numbers(enhanced)[:1]:
+            _put(frame, classic, format_number_as_ds(value))
+    for enhanced, classic in _CLASSIC_TEXT.items():
+        if elements.text(enhanced):
+            _put(frame, classic, list(elements.texts(enhanced)))
+    if elements.text("EchoPulseSequence") in ("GRADIENT", "BOTH") and not elements.text("ScanningSequence"):
+        _put(frame, "ScanningSequence", "GR")
+    if not elements.text("SequenceVariant"):
+        _put(frame, "SequenceVariant", "SP" if elements.text("Spoiling") in _SPOILED else "NONE")
     acquired = elements.text("FrameAcquisitionDateTime") or elements.text("AcquisitionDateTime")
     if len(acquired) >= 14:
-        frame.AcquisitionDate, frame.AcquisitionTime = acquired[:8], acquired[8:].split("+")[0].split("-")[0]
+        _put(frame, "AcquisitionDate", acquired[:8])
+        _put(frame, "AcquisitionTime", acquired[8:].split("+")[0].split("-")[0])
+
+
+def _put(frame: Dataset, keyword: str, value: object) -> None:
+    """Set an element as a new one: frames share those of the object they come from."""
+    with tolerant():
+        frame.add_new(keyword, dictionary_VR(keyword), value)

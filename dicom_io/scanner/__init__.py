@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dicom_io.errors import DicomError
-from dicom_io.scanner import ge, philips, siemens
+from dicom_io.scanner import enhanced, ge, philips, siemens
 from dicom_io.scanner.study import Image, Study, write_image
 from recon.types import GradientEcho
 
@@ -24,6 +24,8 @@ SCANNERS: Final = MappingProxyType[str, Scanner](
         "siemens-norescale": partial(siemens.images, rescale=False),
         "ge": ge.images,
         "philips": philips.images,
+        "siemens-enhanced": partial(enhanced.images, classic=siemens.images, split=True),
+        "philips-enhanced": partial(enhanced.images, classic=philips.images, split=False),
     }
 )
 

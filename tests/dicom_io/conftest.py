@@ -10,7 +10,7 @@ import pytest
 
 from dicom_io.acquisition import Acquisition
 from dicom_io.folder import find_acquisitions
-from dicom_io.scanner import write_scan
+from dicom_io.scanner import SCANNERS, write_scan
 from recon.types import GradientEcho
 from tests.dicom_io.phantom import make_echoes
 
@@ -43,7 +43,7 @@ def echoes() -> GradientEcho:
 def scans(tmp_path_factory: pytest.TempPathFactory, echoes: GradientEcho) -> dict[str, Path]:
     """A folder per vendor, not to be changed."""
     folders = {}
-    for vendor in ("siemens", "siemens-norescale", "ge", "philips"):
+    for vendor in SCANNERS:
         folders[vendor] = tmp_path_factory.mktemp(vendor)
         write_scan(echoes, folders[vendor], vendor=vendor, study_seed=3)
     return folders

@@ -180,6 +180,18 @@ def test_a_localizer_beside_the_scan_is_refused_on_its_own(scans: dict[str, Path
     assert sorted(assess(group).state for group in groups) == ["complete", "incomplete"]
 
 
+def test_weighted_images_that_follow_leave_the_acquisition_as_it_was(scans: dict[str, Path], tmp_path: Path) -> None:
+    """A susceptibility weighted protocol stores its result beside magnitude and phase, with their times."""
+
+    def weighted(dataset: Dataset) -> None:
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "SWI", "NORM"]
+
+    repeat(scans["siemens"], tmp_path, ".1", weighted)
+    (before,) = group_acquisitions(headers_of(scans["siemens"]))
+    groups = group_acquisitions(shuffled(headers_of(scans["siemens"], tmp_path)))
+    assert [group for group in groups if assess(group).state == "complete"] == [before]
+
+
 def test_no_patient_data_in_the_key(scans: dict[str, Path]) -> None:
     (group,) = group_acquisitions(headers_of(scans["ge"]))
     assert len(group.key) == 64

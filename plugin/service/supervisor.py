@@ -137,6 +137,7 @@ def _look_after(child: _Child, settings: Settings) -> int | None:
         status = child.process.poll()
         if status is None:
             return None
+        _hang_up(child)
         child.deaths = 0 if now - child.started > _HEALTHY_SECONDS else child.deaths + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**child.deaths)
         child.start_again = now + pause
@@ -146,6 +147,11 @@ def _look_after(child: _Child, settings: Settings) -> int | None:
         again = _start(child.role, settings)
         child.process, child.started, child.start_again = again.process, again.started, None
     return None
+
+
+def _hang_up(child: _Child) -> None:
+    if child.process.stdin is not None:
+        child.process.stdin.close()
 
 
 def _stop(children: list[_Child]) -> None:
@@ -160,3 +166,4 @@ def _stop(children: list[_Child]) -> None:
             get_logger().warning("process.killed", process=child.role)
             child.process.kill()
             child.process.wait()
+        _hang_up(child)

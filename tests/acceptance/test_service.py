@@ -1,6 +1,7 @@
 """The product as a site sees it: dcmtk is the scanner and the PACS, the service is a real process."""
 
 import shutil
+import socket
 
 import pytest
 
@@ -59,6 +60,8 @@ def test_killed_twice_and_without_a_destination_the_map_arrives_all_the_same_and
         storescu(service.port, scan)
     with service.running():  # killed within the job
         wait_for(lambda: "reconstruct" in steps(service, "started"), seconds=90, what="the inversion begins")
+        service.kill_supervisor()
+        wait_for(lambda: listens_on_nothing(service), what="the receiver follows its supervisor")
     assert steps(service, "done") == ["read"]
     with service.running():
         service.wait("delivery.retried", times=2)  # nobody listens yet
@@ -71,6 +74,11 @@ def test_killed_twice_and_without_a_destination_the_map_arrives_all_the_same_and
     assert steps(service, "done").count("write") == 1
     assert service.count("delivery.done") == 1
     assert service.status()["images"]["received"] == len(list(scan.iterdir()))
+
+
+def listens_on_nothing(service):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", service.port)) != 0
 
 
 def steps(service, what):

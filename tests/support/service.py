@@ -94,6 +94,12 @@ class Service:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def kill_supervisor(self) -> None:
+        """Kill the supervisor alone; the others have to notice."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> int:
         """Ask the service to stop and return its exit status."""
         assert self.process is not None

@@ -36,7 +36,7 @@ def sphere_field(chi_ppm=0.2, radius_mm=5.0, grid=GRID):
     mask = torch.from_numpy((x / 17) ** 2 + (y / 18) ** 2 + (z / 18) ** 2 < 1)
     distance = np.sqrt((x + 3) ** 2 + (y - 2) ** 2 + (z - 1) ** 2)
     edge = np.clip((radius_mm - distance) / 1.2 + 0.5, 0, 1).astype(np.float32)
-    outside = 6.0 * np.exp(-((x - 20) ** 2 + (y - 12) ** 2 + (z + 16) ** 2) / (2 * 2.5**2)).astype(np.float32)
+    outside = 60.0 * np.exp(-((x - 20) ** 2 + (y - 12) ** 2 + (z + 16) ** 2) / (2 * 2.5**2)).astype(np.float32)
     chi = torch.from_numpy(chi_ppm * edge)
     return SphereField(
         chi_ppm=chi,

@@ -1,0 +1,138 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from tests.support.loopback import free_port, mr_image, pacs
+from tests.support.synthetic import small_scan
+
+DONE, FAILED, USAGE, REFUSED = range(4)
+
+
+def run(*arguments, status=DONE):
+    """Run a command as a user does; check its exit status."""
+    command = [sys.executable, "-m", "plugin", *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert ended.returncode == status, ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scan")
+    small_scan(folder)
+    return folder
+
+
+@pytest.fixture
+def no_phase(scan, tmp_path):
+    """The magnitude series alone."""
+    folder = tmp_path / "magnitude"
+    folder.mkdir()
+    for path in scan.iterdir():
+        if "M" in dcmread(path, stop_before_pixels=True).ImageType:
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def test_help_needs_no_heavy_library():
+    code = (
+        "import sys, plugin.cli; heavy = {'torch', 'dbos', 'numba', 'scipy', 'pynetdicom', 'matplotlib'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_wrong_usage_and_unknown_commands_are_status_2():
+    run("reconstruct", status=USAGE)
+    run("unknown", status=USAGE)
+
+
+def test_version():
+    assert run("--version").stdout.startswith("qsm-plugin ")
+
+
+def test_reconstruct_prints_one_json_object_and_names_the_refused(scan, no_phase, tmp_path):
+    both = tmp_path / "in"
+    both.mkdir()
+    (both / "good").symlink_to(scan)
+    for path in small_scan(tmp_path / "other", seed=5):
+        if "M" in dcmread(path, stop_before_pixels=True).ImageType:
+            (both / f"other-{path.name}").symlink_to(path)
+    for path in scan.iterdir():
+        (both / path.name).symlink_to(path)
+    (both / "notes.txt").write_text("no DICOM")
+    out = tmp_path / "out"
+    ended = run("reconstruct", both, "--output", out, "--json", "--method", "tikhonov")
+    found = json.loads(ended.stdout)
+    states = {one["state"]: one for one in found["acquisitions"]}
+    assert set(states) == {"done", "refused"}
+    assert states["refused"]["code"] == "no-phase"
+    assert states["done"]["report"]["provenance"]["method"] == "tikhonov"
+    assert [Path(one["file"]).name for one in found["ignored"]] == ["notes.txt"]
+    assert len(list((out / "qsm").glob("*.dcm"))) == 28
+    assert json.loads((out / "report.json").read_text()) == states["done"]["report"]
+    assert "PLANTED" not in ended.stdout + ended.stderr
+
+
+def test_reconstruct_refuses_with_status_3_and_the_reason(no_phase, tmp_path):
+    ended = run("reconstruct", no_phase, "--output", tmp_path / "out", status=REFUSED)
+    assert "no-phase" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_reconstruct_touches_no_folder_that_is_not_its_own(scan, tmp_path):
+    (tmp_path / "qsm").mkdir()
+    (tmp_path / "qsm" / "thesis.txt").write_text("years of work")
+    run("reconstruct", scan, "--output", tmp_path, "--method", "tikhonov", status=USAGE)
+    assert (tmp_path / "qsm" / "thesis.txt").exists()
+
+
+def test_reconstruct_of_nothing_is_refused(tmp_path):
+    assert "no gradient-echo" in run("reconstruct", tmp_path, "--output", tmp_path / "out", status=REFUSED).stderr
+    run("reconstruct", tmp_path / "absent", "--output", tmp_path / "out", status=REFUSED)
+
+
+def test_check_of_a_folder(scan, no_phase):
+    found = json.loads(run("check", scan, "--json").stdout)
+    assert [one["state"] for one in found["acquisitions"]] == ["complete"]
+    assert "would be reconstructed" in run("check", scan).stdout
+    assert "phase" in run("check", no_phase, status=REFUSED).stdout
+
+
+def test_check_of_a_configuration(tmp_path):
+    config = tmp_path / "site.toml"
+    config.write_text('port = 11113\nspool = "spool"\n')
+    assert "valid" in run("check", config).stdout
+    assert json.loads(run("check", config, "--json").stdout)["port"] == 11113
+    config.write_text("port = 0\nquiet = 1\n")
+    message = run("check", config, status=USAGE).stderr
+    assert "port" in message
+    assert "quiet" in message
+    run("check", tmp_path / "absent.toml", status=USAGE)
+
+
+def test_send_and_echo(tmp_path):
+    for n in range(3):
+        mr_image("s", "1", n).save_as(tmp_path / f"{n}.dcm", enforce_file_format=True)
+    (tmp_path / "notes.txt").write_text("no DICOM")
+    with pacs() as peer:
+        assert "answered" in run("echo", f"PACS@127.0.0.1:{peer.port}").stdout
+        assert json.loads(run("send", tmp_path, f"PACS@127.0.0.1:{peer.port}", "--json").stdout)["delivered"] == 3
+        assert len(peer.uids()) == 3
+    port = free_port()
+    assert "cannot be reached" in run("echo", f"PACS@127.0.0.1:{port}", status=FAILED).stderr
+    assert "cannot be reached" in run("send", tmp_path, f"PACS@127.0.0.1:{port}", status=FAILED).stderr
+    run("send", tmp_path, "PACS", status=USAGE)
+
+
+def test_status_and_retry_of_a_service_that_never_ran(tmp_path):
+    config = tmp_path / "site.toml"
+    config.write_text('spool = "spool"\n')
+    assert "no service" in run("status", "--config", config, status=FAILED).stderr
+    assert "no job" in run("retry", "x", "--config", config, status=FAILED).stderr

@@ -1,0 +1,89 @@
+import fcntl
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from plugin.errors import ConfigurationError, PortTakenError, SpoolError
+from plugin.service import supervisor
+from plugin.service.spool import make_private_folder
+from plugin.service.supervisor import check_port, serve
+from plugin.settings import Disk, Settings
+from tests.support.loopback import free_port, pacs, scanner, wait_for
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(port=free_port(), spool=tmp_path / "spool", disk=Disk(reserve_gib=0, used_percent=100))
+
+
+@pytest.fixture
+def only_receiver(settings, monkeypatch):
+    """Run the supervisor with the receiver alone; return its children."""
+    monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
+    started, start, stopping = [], supervisor._start, threading.Event()
+
+    def remember(role, settings):
+        started.append(start(role, settings))
+        return started[-1]
+
+    monkeypatch.setattr(supervisor, "_start", remember)
+    make_private_folder(settings.spool)
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(supervisor._supervise(settings, stopping)))
+    thread.start()
+    yield started, statuses
+    stopping.set()
+    thread.join(30)
+
+
+def answers(settings):
+    with scanner(settings.port, images=[]) as association:
+        return association.is_established and association.send_c_echo().get("Status") == 0
+
+
+def test_a_child_that_dies_is_started_again_and_stopped_at_the_end(settings, only_receiver):
+    started, statuses = only_receiver
+    wait_for(lambda: answers(settings), what="the receiver answers")
+    os.kill(started[0].process.pid, signal.SIGKILL)
+    wait_for(lambda: len(started) == 2, what="the receiver is started again")
+    wait_for(lambda: answers(settings), what="the new receiver answers")
+    assert statuses == []
+
+
+def test_a_child_that_cannot_run_as_configured_ends_the_service(settings, monkeypatch):
+    monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
+    make_private_folder(settings.spool)
+    with pacs(settings.port):
+        assert supervisor._supervise(settings, threading.Event()) == 2
+
+
+def test_one_spool_has_one_service(settings):
+    make_private_folder(settings.spool)
+    descriptor = os.open(settings.spool / ".service.lock", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(ConfigurationError, match="already uses the spool"):
+        serve(settings)
+    os.close(descriptor)
+
+
+def test_a_taken_port_is_named_before_anything_starts(settings, monkeypatch):
+    monkeypatch.setattr(supervisor, "_PORT_PATIENCE_SECONDS", 0)
+    with pacs(settings.port), pytest.raises(PortTakenError, match=str(settings.port)):
+        check_port(settings)
+    check_port(settings)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_spool_that_cannot_be_written_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(SpoolError, match="cannot be created"):
+        make_private_folder(tmp_path / "spool")
+
+
+def test_a_spool_below_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match="cannot be created"):
+        make_private_folder(tmp_path / "file" / "spool")

@@ -27,4 +27,4 @@ def test_qsm_arrives_at_the_pacs_and_resembles_the_truth(tmp_path, monkeypatch, 
     found, true = told["nuclei_ppb"]["pallidum"]
     assert found > 0.3 * true > 0
     assert (tmp_path / "demo.png").stat().st_size > 10_000
-    assert ("Orthanc" == told["pacs"]) == orthanc
+    assert (told["pacs"] == "Orthanc") == orthanc

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phase_phantoms import OBLIQUE, acquire, ball, smooth_field_ppm
 
 from recon.phase import unwrap
 from recon.phase.weights import edge_costs, quality_map
 from recon.types import GAMMA_HZ_PER_TESLA
+from tests.recon.phase.phantoms import OBLIQUE, acquire, ball, smooth_field_ppm
 
 TURN = 2 * np.pi
 seeds = st.integers(0, 2**32 - 1)
@@ -109,7 +109,7 @@ def test_quality_tells_a_noisy_corner_from_a_calm_one():
 def test_a_second_echo_lowers_the_quality_where_it_contradicts():
     echoes = acquire(noise=0.01)
     mask = ball()
-    agreeing = dict(magnitude=echoes.magnitude[0], time_ratio=0.4)
+    agreeing = {"magnitude": echoes.magnitude[0], "time_ratio": 0.4}
     good = unwrap(echoes.phase_rad[0], mask, second_phase_rad=echoes.phase_rad[1], **agreeing).quality
     noise = np.random.default_rng(0).uniform(-3, 3, mask.shape).astype(np.float32)
     bad = unwrap(echoes.phase_rad[0], mask, second_phase_rad=noise, **agreeing).quality

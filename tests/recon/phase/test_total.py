@@ -2,14 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from phase_phantoms import OBLIQUE, acquire, ball, positions, smooth_field_ppm
 
 from recon.errors import InvalidInputError
+from recon.head import head_mask
 from recon.phase import total_field
-from recon.phase.head import head_mask
 from recon.phase.temporal import unwrap_echoes
 from recon.phase.total import fit_phase
 from recon.types import GradientEcho, Grid
+from tests.recon.phase.phantoms import OBLIQUE, acquire, ball, positions, smooth_field_ppm
 
 CROP = Path(__file__).parents[4] / "shared" / "realdata" / "nifti_3echo_crop"
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from recon.brain import largest_component, segment_brain
-from recon.phase.head import head_mask
+from recon.head import head_mask
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid
 
 LEAST_QUALITY = 0.3
@@ -21,6 +21,8 @@ LEAST_SURENESS = 0.9
 LEAST_SHARE = 0.04
 """Least share of the head that a brain mask has to fill: below, the network found something else."""
 MOST_VOLUME_ML = 2300.0
+LEAST_BREADTH_MM = 60.0
+"""Least second extent of a brain, also of a slab through one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,15 @@ def _signal_mask(echoes: GradientEcho, quality: FloatArray | None) -> BoolArray:
     return clean(mask & _box_filter(opened, echoes.grid, thickness, "dilate"))
 
 
+def _breadth_mm(brain: BoolArray, grid: Grid) -> float:
+    """Return the second largest of the three extents: what is left of it in the thinnest slab is broad still."""
+    extents = [0.0, 0.0]
+    for axis, size in enumerate(grid.voxel_size_mm):
+        filled = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))
+        extents.append(float(filled[-1] - filled[0] + 1) * size if filled.size else 0.0)
+    return sorted(extents)[-2]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FoundBrain:
     """What the network made of the magnitude, before the phase is asked.
@@ -109,12 +120,14 @@ def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
     brain = clean(found)
     volume_ml = float(brain.sum()) * echoes.grid.voxel_volume_mm3 / 1000
     share = float(brain.sum()) / max(1, int(head.sum()))
-    if sureness >= LEAST_SURENESS and share >= LEAST_SHARE and volume_ml <= MOST_VOLUME_ML:
+    breadth_mm = _breadth_mm(brain, echoes.grid)
+    likely = sureness >= LEAST_SURENESS and share >= LEAST_SHARE
+    if likely and volume_ml <= MOST_VOLUME_ML and breadth_mm >= LEAST_BREADTH_MM:
         return FoundBrain(brain=brain)
     return FoundBrain(
         brain=None,
         reason=f"No brain was recognised (network {100 * sureness:.0f} % sure, {volume_ml:.0f} ml, "
-        f"{100 * share:.0f} % of the signal): the mask holds all voxels with signal and reliable phase, scalp "
+        f"{breadth_mm:.0f} mm broad, {100 * share:.0f} % of the signal): the mask holds all voxels with signal and reliable phase, scalp "
         "included.",
     )
 

@@ -10,9 +10,9 @@ from scipy import ndimage
 
 from recon.dipole import dipole_field
 from recon.errors import InvalidInputError
+from recon.head import signal_threshold
 from recon.mask import BrainMask
 from recon.phase.coarse import CoarseGrid, block_mean, coarse_grid
-from recon.phase.head import signal_threshold
 from recon.phase.polynomial import fit_polynomial
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid
 

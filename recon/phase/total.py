@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon.errors import InvalidInputError
+from recon.head import head_mask
 from recon.mask import BrainMask, find_brain, finish_mask
 from recon.phase import faults
 from recon.phase.bipolar import bipolar_offsets
-from recon.phase.head import head_mask
 from recon.phase.judge import judge_field
 from recon.phase.noise import field_noise, noise_level
 from recon.phase.offsets import Offsets, monopolar_offsets, no_offsets

@@ -43,11 +43,7 @@ def test_a_head_keeps_its_brain_and_loses_its_scalp(head):
     found = brain_mask(echoes)
     assert found.method == "deepbet"
     assert 2 * np.count_nonzero(found.mask & brain) / (found.mask.sum() + brain.sum()) > 0.9
-    np.testing.assert_array_equal(found.mask, brain_mask(echoes).mask)
-
-
-def test_the_interface_of_the_network_is_never_imported(head):
-    brain_mask(head[0])
+    # The networks come without the user interface they are shipped with.
     assert "customtkinter" not in sys.modules
 
 

@@ -19,10 +19,12 @@ def check(
 
 
 def _check_config(path: Path, as_json: bool) -> int:
+    from plugin.options import options_of
     from plugin.service.spool import make_private_folder
     from plugin.settings import read_settings
 
     settings = read_settings(path)
+    options_of(settings.reconstruction)
     make_private_folder(settings.spool)
     if as_json:
         print_json(settings.model_dump(mode="json"))

@@ -28,8 +28,10 @@ def reconstruct(
     """
     from dicom_io.acquisition import assess
     from dicom_io.folder import find_acquisitions
-    from recon.pipeline import Options
+    from plugin.options import options_of
+    from plugin.settings import Reconstruction
 
+    options = options_of(Reconstruction(method=method, engine=engine))
     with progress_shown("find"):
         scan = find_acquisitions(folder)
     found = [(acquisition, assess(acquisition)) for acquisition in scan.acquisitions]
@@ -39,7 +41,6 @@ def reconstruct(
         for acquisition, completeness in found
         if completeness.state != "complete"
     ]
-    options = Options(method=method, engine=engine)
     for acquisition in ready:
         place = output if len(ready) == 1 else output / _name(acquisition)
         outcomes.append(_reconstruct_one(acquisition, place, options))

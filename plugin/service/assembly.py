@@ -45,7 +45,12 @@ class _Found:
 
     @cached_property
     def completeness(self) -> Completeness:
-        return assess(self.acquisition)
+        try:
+            return assess(self.acquisition)
+        except Exception as error:  # no acquisition, however odd, may stop the others
+            details = describe(error)
+            sentence = f"unexpected {details['error']} at {details['where']}; please report it"
+            return Completeness(state="refused", reason=Refusal("unexpected", sentence))
 
     @cached_property
     def last(self) -> ReadImage:
@@ -126,12 +131,14 @@ class Assembler:
             if image.image not in cache:
                 cache[image.image] = tuple(ImageHeader.from_json(text) for text in json.loads(image.header))
             by_path.update({header.path: image for header in cache[image.image]})
+        try:
+            acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
+        except Exception as error:  # no study, however odd, may stop the others
+            get_logger().error("study.failed", study=study, **describe(error))
+            return []
         return [
-            _Found(
-                acquisition=acquisition,
-                images=tuple(by_path[path] for path in sorted({h.path for h in acquisition.headers})),
-            )
-            for acquisition in group_acquisitions(itertools.chain.from_iterable(cache.values()))
+            _Found(acquisition=one, images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})))
+            for one in acquisitions
         ]
 
     def _decide(self, study: str, found: Sequence[_Found]) -> bool:

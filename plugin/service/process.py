@@ -53,11 +53,12 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
     from dbos import DBOS
 
+    from plugin.options import options_of
     from plugin.service.jobs import register_queues, register_workflows
     from plugin.service.queue import dbos_config, locked
-    from recon.pipeline import Options, warm_up
+    from recon.pipeline import warm_up
 
-    options = Options(method=settings.reconstruction.method, engine=settings.reconstruction.engine)
+    options = options_of(settings.reconstruction)
     began = time.monotonic()
     warm_up(options)
     # A killed predecessor of the same name may still be in a computation; two must not share its jobs.

@@ -6,6 +6,7 @@ resources, 0xC000 cannot understand.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable
@@ -132,8 +133,8 @@ def is_allowed(callers: tuple[Caller, ...], calling_ae: str, address: str) -> bo
 def _begin(event: evt.Event, reception: Reception) -> None:
     name = uuid.uuid4().hex
     calling_ae = str(event.assoc.requestor.ae_title).strip()
-    reception.names[event.assoc] = name
     reception.spool.index.open_association(name, calling_ae, str(event.assoc.requestor.address), time.time())
+    reception.names[event.assoc] = name
     get_logger().info("association.accepted", association=name, calling_ae=calling_ae)
 
 
@@ -156,20 +157,22 @@ def _echo(event: evt.Event, _reception: Reception) -> int:
 
 def _receive(event: evt.Event, reception: Reception) -> int:
     """Answer a C-STORE request: the one place where a result becomes a DIMSE status."""
-    log = get_logger().bind(association=reception.names.get(event.assoc))
+    name = reception.names.get(event.assoc)
+    log = get_logger().bind(association=name)
+    if reason := _no_room(name, reception):
+        log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
+        return OUT_OF_RESOURCES
     try:
-        incoming = _incoming(event, reception)
+        incoming = _incoming(event, str(name))
     except AttributeError as error:  # a request without data set or without UIDs
         log.warning("image.rejected", status=f"0x{CANNOT_UNDERSTAND:04X}", **describe(error))
         return CANNOT_UNDERSTAND
     log = log.bind(image=incoming.image, series=incoming.series)
-    if reason := shortage(reception.spool.folder, reception.settings.disk):
-        log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
-        return OUT_OF_RESOURCES
     try:
         stored = reception.spool.store(incoming)
-    except OSError as error:
-        log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=error.strerror)
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
         return OUT_OF_RESOURCES
     if stored is Stored.NEW:
         log.debug("image.received")
@@ -178,14 +181,20 @@ def _receive(event: evt.Event, reception: Reception) -> int:
     return _STATUS[stored]
 
 
-def _incoming(event: evt.Event, reception: Reception) -> Incoming:
+def _no_room(association: str | None, reception: Reception) -> str | None:
+    if association is None:  # its begin could not be recorded
+        return "the index cannot be written"
+    return shortage(reception.spool.folder, reception.settings.disk)
+
+
+def _incoming(event: evt.Event, association: str) -> Incoming:
     data_set: bytes = event.encoded_dataset(include_meta=False)
     study, series = study_and_series(data_set, event.context.transfer_syntax)
     return Incoming(
         image=uid_hash(str(event.request.AffectedSOPInstanceUID)),
         series=series,
         study=study,
-        association=reception.names[event.assoc],
+        association=association,
         received_at=time.time(),
         file_meta=_PREAMBLE + encode_file_meta(event.file_meta),
         data_set=data_set,

@@ -51,6 +51,7 @@ def test_help_needs_no_heavy_library():
 def test_wrong_usage_and_unknown_commands_are_status_2():
     run("reconstruct", status=USAGE)
     run("unknown", status=USAGE)
+    assert "magic" in run("reconstruct", ".", "--output", "out", "--method", "magic", status=USAGE).stderr
 
 
 def test_version():
@@ -110,6 +111,8 @@ def test_check_of_a_configuration(tmp_path):
     config.write_text('port = 11113\nspool = "spool"\n')
     assert "valid" in run("check", config).stdout
     assert json.loads(run("check", config, "--json").stdout)["port"] == 11113
+    config.write_text('reconstruction = { method = "magic" }\n')
+    assert "tikhonov" in run("check", config, status=USAGE).stderr
     config.write_text("port = 0\nquiet = 1\n")
     message = run("check", config, status=USAGE).stderr
     assert "port" in message

@@ -215,3 +215,18 @@ def test_a_file_that_makes_the_reader_fail_costs_nobody_else(site, scan, monkeyp
 
 def _break(_path):
     raise ZeroDivisionError
+
+
+def test_an_acquisition_that_breaks_the_rules_themselves_costs_nobody_else(site, scan, monkeypatch):
+    site.associate()
+    site.put(scan)
+    with monkeypatch.context() as patch:
+        patch.setattr("plugin.service.assembly.group_acquisitions", _break)
+        assert site.pass_after() == []
+        patch.undo()
+        patch.setattr("plugin.service.assembly.assess", _break)
+        site.restart()
+        assert site.pass_after() == [State.REFUSED]
+    (row,) = site.spool.index.acquisitions()
+    assert row.code == "unexpected"
+    assert "ZeroDivisionError" in row.reason

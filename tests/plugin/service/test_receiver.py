@@ -1,6 +1,7 @@
 import hashlib
 import os
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -108,6 +109,21 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def _full_disk(_descriptor):
     raise OSError(28, os.strerror(28))
+
+
+def test_an_index_that_cannot_be_written_is_said_and_a_resend_heals_it(tmp_path, monkeypatch):
+    image = mr_image("s", "1", 1)
+    with receiving(tmp_path) as (settings, spool):
+        with monkeypatch.context() as patch:
+            patch.setattr(spool.index, "add_image", _broken_index)
+            assert send_images(settings.port, [image]) == [0xA700]
+        assert send_images(settings.port, [image]) == [0x0000]
+        assert len(spool.index.unread_images()) == 1
+    assert len(stored(tmp_path)) == 1
+
+
+def _broken_index(_row):
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_before_the_edge_images_and_associations_are_refused(tmp_path, monkeypatch):

@@ -12,9 +12,15 @@ from recon.box import crop_grid, mask_box
 from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.harmonic import harmonic_background
+from recon.inversion.hd_qsm import hd_qsm
+from recon.inversion.ismv import ismv
+from recon.inversion.tfi import tfi
 from recon.inversion.tikhonov import tikhonov
+from recon.inversion.tkd import tkd
+from recon.inversion.tv import tv
 from recon.network.features import CHI_UNIT_PPM, network_features, pad_to_stride, start_map
-from recon.types import FloatArray, TotalField
+from recon.sharp import vsharp
+from recon.types import FloatArray, Grid, TotalField
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +78,67 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     )
 
 
-def invert_by_tikhonov(total: TotalField, engine_name: str) -> Inverted:
-    """Remove the background by its harmonic extension and invert in closed form; quick, and blurred by streaks."""
-    del engine_name
-    regularisation = 0.01
-    local = np.where(
-        total.mask, total.field_ppm - harmonic_background(total.field_ppm, total.mask, total.grid), 0
-    )
-    chi = tikhonov(torch.from_numpy(local.astype(np.float32)), total.grid, regularisation)
-    return Inverted(
-        chi_ppm=chi.numpy(),
-        parameters={"regularisation": regularisation},
-        references=("doi:10.1002/nbm.3064", "doi:10.1002/mrm.25029"),
-    )
+def _harmonic_tikhonov(
+    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, regularisation: float
+) -> torch.Tensor:
+    """Remove the background by its harmonic extension and invert in closed form."""
+    background = harmonic_background(field_ppm.numpy(), mask.numpy(), grid)
+    local = (field_ppm - torch.from_numpy(background)) * mask
+    return tikhonov(local, grid, regularisation) * mask
 
 
-METHODS: dict[str, Method] = {"network": invert_by_network, "tikhonov": invert_by_tikhonov}
+def _vsharp_tkd(
+    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, threshold: float
+) -> torch.Tensor:
+    """Remove the background by V-SHARP and divide in k-space."""
+    return tkd(vsharp(field_ppm, mask, grid), mask, grid, threshold=threshold)
+
+
+def _vsharp_tv(
+    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, alpha: float
+) -> torch.Tensor:
+    """Remove the background by V-SHARP and invert with total variation."""
+    return tv(vsharp(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
+
+
+def _ismv_hd_qsm(
+    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, alpha: float
+) -> torch.Tensor:
+    """Remove the background by iterative spherical means and invert with hybrid data fidelity."""
+    return hd_qsm(ismv(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
+
+
+def _published(chain: Callable[..., torch.Tensor], references: tuple[str, ...], **parameters: float) -> Method:
+    """Return a published chain as a method: it sees the box around the mask, and needs no engine."""
+
+    def invert(total: TotalField, engine_name: str) -> Inverted:
+        del engine_name
+        box = mask_box(total.mask, margin=2)
+        field, mask, noise = (
+            torch.from_numpy(np.ascontiguousarray(volume[box]))
+            for volume in (total.field_ppm, total.mask, total.noise_ppm)
+        )
+        # Where zero lies is arbitrary, and a jump to zero at the mask's edge would be taken for a source.
+        centred = torch.where(mask, field - field[mask].mean(), 0.0)
+        chi = np.zeros(total.grid.shape, dtype=np.float32)
+        chi[box] = chain(centred, mask, noise, crop_grid(total.grid, box), **parameters).numpy()
+        return Inverted(chi_ppm=chi, parameters=parameters, references=references)
+
+    return invert
+
+
+METHODS: dict[str, Method] = {
+    "network": invert_by_network,
+    "tikhonov": _published(_harmonic_tikhonov, ("doi:10.1002/nbm.3064", "doi:10.1002/mrm.25029"), regularisation=0.008),
+    "tkd": _published(
+        _vsharp_tkd,
+        ("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.22135", "doi:10.1002/mrm.24405"),
+        threshold=0.15,
+    ),
+    "tv": _published(_vsharp_tv, ("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.27073"), alpha=2e-4),
+    "hd-qsm": _published(_ismv_hd_qsm, ("doi:10.1002/mrm.24998", "doi:10.1002/mrm.29218"), alpha=2e-4),
+    "tfi": _published(tfi, ("doi:10.1002/mrm.26331",), regularisation=3e-6),
+}
 
 
 def find_method(name: str) -> Method:

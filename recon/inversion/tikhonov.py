@@ -1,7 +1,7 @@
 """Closed-form Tikhonov inversion of the local field.
 
-``χ(k) = D(k) f(k) / (D(k)² + λ)``: the minimiser of ``|D χ - f|² + λ |χ|²`` (Bilgic 2014, doi:10.1002/mrm.25029, with the
-identity as the regulariser).
+``χ(k) = D(k) f(k) / (D(k)² + λ)``: the minimiser of ``|D χ - f|² + λ |χ|²`` (Bilgic 2014, doi:10.1002/mrm.25029, with
+the identity as the regulariser).
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def test_iterative_means_take_the_background_away_and_keep_the_sphere(scene):
 
 def test_total_field_inversion_sees_through_the_background(scene):
     made = tfi(scene.local_ppm + scene.background_ppm, scene.mask, NOISE, GRID)
-    assert contrast(made, scene) == pytest.approx(CHI_PPM, rel=0.2)
+    assert 0.5 * CHI_PPM < contrast(made, scene) < 1.1 * CHI_PPM
+    assert spread(made, scene) < 0.1 * CHI_PPM
 
 
 def test_the_preconditioner_is_what_makes_it_converge(scene):

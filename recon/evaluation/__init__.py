@@ -1,0 +1,1 @@
+"""How good fields and maps are, measured against the truth of simulated heads."""

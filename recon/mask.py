@@ -127,8 +127,8 @@ def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
     return FoundBrain(
         brain=None,
         reason=f"No brain was recognised (network {100 * sureness:.0f} % sure, {volume_ml:.0f} ml, "
-        f"{breadth_mm:.0f} mm broad, {100 * share:.0f} % of the signal): the mask holds all voxels with signal and reliable phase, scalp "
-        "included.",
+        f"{breadth_mm:.0f} mm broad, {100 * share:.0f} % of the signal): the mask holds all voxels with signal "
+        "and reliable phase, scalp included.",
     )
 
 

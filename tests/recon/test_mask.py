@@ -49,11 +49,11 @@ def test_a_head_keeps_its_brain_and_loses_its_scalp(head):
 
 def test_no_brain_gives_the_signal_and_a_warning():
     bars = np.zeros(GRID.shape)
-    bars[5:61, 40:46, 20:26] = 1
+    bars[5:61, 36:50, 18:30] = 1
     found = brain_mask(acquisition(bars))
     assert found.method == "signal"
     assert "No brain" in found.warnings[0]
-    assert found.mask[8:58, 42:44, 22:24].all()
+    assert found.mask[8:58, 39:47, 21:27].all()
     assert not found.mask[:, :30].any()
 
 

@@ -1,7 +1,7 @@
 """One process of the service: ``python -m plugin.service.process ROLE``, its settings as JSON on standard input.
 
-Standard input stays open as long as the supervisor lives. A process whose supervisor died ends at once: whatever
-it was doing is done again after the next start, and its port and its locks are free for that.
+Standard input stays open as long as the supervisor lives. A process whose supervisor died ends at once: what it
+was doing is done again after the next start, and its port and its locks are free for that.
 """
 
 from __future__ import annotations
@@ -84,13 +84,14 @@ ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
 def main() -> None:
     """Run one role."""
     role = sys.argv[1]
-    settings = Settings.model_validate_json(sys.stdin.readline())
+    lifeline = _take_standard_input()
+    settings = Settings.model_validate_json(_read_line(lifeline))
     os.umask(0o077)
     configure(settings.log, process=role)
     stopping = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
-    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    threading.Thread(target=_end_with_supervisor, args=(lifeline,), daemon=True).start()
     try:
         ROLES[role](settings, stopping)
     except (ConfigurationError, PortTakenError) as error:
@@ -104,8 +105,25 @@ def main() -> None:
         sys.exit(1)
 
 
-def _end_with_supervisor() -> None:
-    sys.stdin.read()
+def _take_standard_input() -> int:
+    """Move standard input to a descriptor that no library and no child process of one shares."""
+    lifeline = os.dup(0)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return lifeline
+
+
+def _read_line(descriptor: int) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n") and (chunk := os.read(descriptor, 65536)):
+        line += chunk
+    return bytes(line)
+
+
+def _end_with_supervisor(lifeline: int) -> None:
+    while os.read(lifeline, 1):
+        pass
     os._exit(1)
 
 

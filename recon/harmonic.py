@@ -39,18 +39,38 @@ def harmonic_background(field_ppm: FloatArray, mask: BoolArray, grid: Grid, swee
     return _solve(masked, np.ascontiguousarray(mask), grid.voxel_size_mm, sweeps)
 
 
+def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid) -> FloatArray:
+    """Return the total field without its harmonic part, zero on the mask's outermost voxels.
+
+    The outermost layer is peeled off before its values are believed: a mask that reaches into bone or air by one voxel
+    would otherwise spread the field of that voxel through the whole brain.
+
+    Parameters
+    ----------
+    field_ppm
+        ``(x, y, z)`` total field.
+    mask
+        ``(x, y, z)`` region of interest.
+    grid
+        Geometry.
+    """
+    peeled = interior(mask)
+    background = harmonic_background(field_ppm, peeled, grid)
+    return np.where(peeled, field_ppm - background, np.float32(0)).astype(np.float32)
+
+
 def _solve(
     field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, float], sweeps: int
 ) -> FloatArray:
     """Solve on this level, starting from the solution of the next coarser one."""
-    interior = _interior(mask)
+    free = interior(mask)
     factors = _coarsening(mask.shape, size_mm)
     guess = field_ppm.copy()
-    if factors != (1, 1, 1) and interior.any():
+    if factors != (1, 1, 1) and free.any():
         coarse_field, coarse_mask = _restrict(field_ppm, mask, factors)
         coarse_size = (size_mm[0] * factors[0], size_mm[1] * factors[1], size_mm[2] * factors[2])
         coarse = _solve(coarse_field, coarse_mask, coarse_size, sweeps)
-        _prolong(coarse, coarse_mask, guess, interior, np.array(factors))
+        _prolong(coarse, coarse_mask, guess, free, np.array(factors))
     weights = 1.0 / np.asarray(size_mm, dtype=np.float64) ** 2
     weights = (weights / (2 * weights.sum())).astype(np.float32)
     longest = max(n for n in mask.shape)
@@ -58,7 +78,7 @@ def _solve(
     omega = np.float32(2.0 / (1.0 + np.sin(np.pi / max(8.0, min(longest, 2.0 * sweeps)))))
     for _ in range(sweeps):
         for colour in (0, 1):
-            _relax(guess, interior, weights, omega, colour)
+            _relax(guess, free, weights, omega, colour)
     return guess
 
 
@@ -71,7 +91,7 @@ def _coarsening(shape: tuple[int, ...], size_mm: tuple[float, float, float]) -> 
     return (x, y, z)
 
 
-def _interior(mask: BoolArray) -> BoolArray:
+def interior(mask: BoolArray) -> BoolArray:
     """Return mask voxels whose six neighbours are all in the mask."""
     inside = mask.copy()
     for axis in range(3):
@@ -99,9 +119,9 @@ def _restrict(
 
 @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
 def _prolong(
-    coarse: FloatArray, coarse_mask: BoolArray, fine: FloatArray, interior: BoolArray, factors: np.ndarray
+    coarse: FloatArray, coarse_mask: BoolArray, fine: FloatArray, free: BoolArray, factors: np.ndarray
 ) -> None:
-    """Interpolate the coarse solution linearly into the interior voxels of the fine guess."""
+    """Interpolate the coarse solution linearly into the free voxels of the fine guess."""
     nx, ny, nz = fine.shape
     cx, cy, cz = coarse.shape
     for i in numba.prange(nx):
@@ -111,7 +131,7 @@ def _prolong(
             y = (j + 0.5) / factors[1] - 0.5
             j0 = int(np.floor(y))
             for k in range(nz):
-                if not interior[i, j, k]:
+                if not free[i, j, k]:
                     continue
                 z = (k + 0.5) / factors[2] - 0.5
                 k0 = int(np.floor(z))
@@ -134,7 +154,7 @@ def _prolong(
 
 
 @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
-def _relax(u: FloatArray, interior: BoolArray, weights: FloatArray, omega: float, colour: int) -> None:
+def _relax(u: FloatArray, free: BoolArray, weights: FloatArray, omega: float, colour: int) -> None:
     """Over-relax the voxels of one colour of the chessboard in place."""
     nx, ny, nz = u.shape
     wx, wy, wz = weights[0], weights[1], weights[2]
@@ -142,7 +162,7 @@ def _relax(u: FloatArray, interior: BoolArray, weights: FloatArray, omega: float
         for j in range(1, ny - 1):
             start = 1 + (i + j + 1 + colour) % 2
             for k in range(start, nz - 1, 2):
-                if interior[i, j, k]:
+                if free[i, j, k]:
                     mean = (
                         wx * (u[i - 1, j, k] + u[i + 1, j, k])
                         + wy * (u[i, j - 1, k] + u[i, j + 1, k])

@@ -11,7 +11,7 @@ import torch
 from recon.box import crop_grid, mask_box
 from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
-from recon.harmonic import harmonic_background
+from recon.harmonic import harmonic_local_field
 from recon.inversion.hd_qsm import hd_qsm
 from recon.inversion.ismv import ismv
 from recon.inversion.tfi import tfi
@@ -82,8 +82,7 @@ def _harmonic_tikhonov(
     field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, regularisation: float
 ) -> torch.Tensor:
     """Remove the background by its harmonic extension and invert in closed form."""
-    background = harmonic_background(field_ppm.numpy(), mask.numpy(), grid)
-    local = (field_ppm - torch.from_numpy(background)) * mask
+    local = torch.from_numpy(harmonic_local_field(field_ppm.numpy(), mask.numpy(), grid))
     return tikhonov(local, grid, regularisation) * mask
 
 

@@ -7,7 +7,7 @@ import torch
 
 from recon.box import crop_grid, mask_box
 from recon.dipole import dipole_field
-from recon.harmonic import harmonic_background
+from recon.harmonic import harmonic_local_field, interior
 from recon.types import FloatArray, TotalField
 
 RESIDUAL_LIMIT_PPB = 60.0
@@ -26,7 +26,8 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField) -> dict[str, float]:
     mask = np.ascontiguousarray(total.mask[box])
     explained = dipole_field(torch.from_numpy(chi_ppm[box] * mask), grid, padding=1.3).numpy()
     left = np.where(mask, total.field_ppm[box] - explained, np.float32(0))
-    residual = (left - harmonic_background(left, mask, grid))[mask]
+    peeled = interior(mask)
+    residual = harmonic_local_field(left, mask, grid)[peeled if peeled.any() else mask]
     inside = chi_ppm[box][mask]
     return {
         "data_residual_rms_ppb": float(np.sqrt(np.mean(residual.astype(np.float64) ** 2)) * 1e3),

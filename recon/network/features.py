@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import harmonic_background
+from recon.harmonic import harmonic_local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.sharp import vsharp
 from recon.types import Grid
@@ -31,7 +31,7 @@ CHANNELS: Final = (
     "total field",
     "mask",
     "field noise",
-    "local field, harmonic extension",
+    "local field, harmonic extension of the peeled mask",
     "susceptibility, Tikhonov 0.008 of the harmonic extension",
     "local field, V-SHARP",
     "susceptibility, Tikhonov 0.004 of V-SHARP",
@@ -62,8 +62,7 @@ def network_features(
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
     field = _centred(field_ppm, mask)
-    background = harmonic_background(field.cpu().numpy(), mask.cpu().numpy(), grid)
-    local = (field - torch.from_numpy(background).to(field.device)) * mask
+    local = torch.from_numpy(harmonic_local_field(field.cpu().numpy(), mask.cpu().numpy(), grid)).to(field.device)
     spectrum_shape = padded_shape(grid)
     kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
     chi = _centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)

@@ -16,8 +16,8 @@ class Schedule:
 
     Parameters
     ----------
-    first_head
-        Number of the first head of the run.
+    first_head, first_step
+        Number of the first head, and the step of the run that begins with it.
     steps_per_head
         Training steps for every new head.
     window
@@ -25,12 +25,13 @@ class Schedule:
     """
 
     first_head: int = 0
+    first_step: int = 0
     steps_per_head: int = 20
     window: int = 64
 
     def newest(self, step: int) -> int:
         """Return the number of the newest head that step may use."""
-        return self.first_head + 8 + step // self.steps_per_head
+        return self.first_head + 8 + (step - self.first_step) // self.steps_per_head
 
     def oldest(self, step: int) -> int:
         """Return the number of the oldest head that step may use."""

@@ -50,7 +50,7 @@ def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Te
     field = shim(made.field_ppm, brain, scan.voxel_size_mm, scan.shim_residual)
     noise = field_noise_ppm(made, field, scan)
     distance = sample(template.distance_mm, template.distance_origin_mm, 2.0, made.lattice.template_mm)[0]
-    mask = _measured_mask(rng, distance, noise)
+    mask = _measured_mask(rng, distance, noise, subject.head.gap_mm)
     measured = _measured_field(rng, field, noise, scan.b0_tesla, scan.echo_times_s)
     grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
     features = network_features(measured, mask, noise, grid)
@@ -60,10 +60,12 @@ def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Te
     return Volume(features=features, target=target, weight=weight)
 
 
-def _measured_mask(rng: np.random.Generator, distance_mm: torch.Tensor, noise_ppm: torch.Tensor) -> torch.Tensor:
-    """Return a brain mask as extraction gives it: a little too large or small, with or without holes."""
-    exact = rng.random() < 0.35
-    shift_mm = 0.0 if exact else float(rng.uniform(-3.0, 1.0))
+def _measured_mask(
+    rng: np.random.Generator, distance_mm: torch.Tensor, noise_ppm: torch.Tensor, gap_mm: float
+) -> torch.Tensor:
+    """Return a brain mask as extraction gives it: too small, exact, or up to the bone; with or without holes."""
+    exact = rng.random() < 0.3
+    shift_mm = 0.0 if exact else float(rng.uniform(-3.0, gap_mm + 0.5))
     ripple = _smooth_noise(rng, distance_mm, 12) * (0.0 if exact else float(rng.uniform(0.0, 1.0)))
     mask = distance_mm + ripple < shift_mm
     if rng.random() < 0.4:

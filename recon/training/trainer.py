@@ -33,8 +33,8 @@ class TrainingArgs:
     ----------
     seed
         Of the order of patches.
-    first_head
-        Number of the first training head.
+    first_head, first_step
+        Number of the first training head, and the step that began with it.
     steps_per_head, window
         As in :class:`recon.training.patches.Schedule`.
     patch, batch
@@ -49,6 +49,7 @@ class TrainingArgs:
 
     seed: int = 1
     first_head: int = 0
+    first_step: int = 0
     steps_per_head: int = 20
     window: int = 64
     patch: int = 64
@@ -62,7 +63,12 @@ class TrainingArgs:
     @property
     def schedule(self) -> Schedule:
         """Which heads a step may use."""
-        return Schedule(first_head=self.first_head, steps_per_head=self.steps_per_head, window=self.window)
+        return Schedule(
+            first_head=self.first_head,
+            first_step=self.first_step,
+            steps_per_head=self.steps_per_head,
+            window=self.window,
+        )
 
 
 @dataclass(kw_only=True)

@@ -175,7 +175,7 @@ def _reference(item: Elements) -> Dataset:
 def _raw(source: Dataset, keyword: str) -> RawDataElement | DataElement | None:
     """Element of text, as encoded; PS3.5 encodes text alike in all transfer syntaxes."""
     tag = Tag(tag_for_keyword(keyword) or 0)
-    element = source.get_item(tag)
+    element = source.get_item(tag, keep_deferred=True)
     if element is None or not isinstance(element.value, bytes):
         return element
     return RawDataElement(tag, dictionary_VR(tag), len(element.value), element.value, 0, False, True)

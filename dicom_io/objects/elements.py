@@ -74,11 +74,11 @@ class Elements:
         return None
 
     def _value(self, tag: int) -> object | None:
-        element = self.dataset.get_item(tag)
+        element = self.dataset.get_item(tag, keep_deferred=True)
         return None if element is None else cast("object | None", element.value)
 
     def _numbers(self, tag: int, default_vr: str) -> tuple[float, ...]:
-        element = self.dataset.get_item(tag)
+        element = self.dataset.get_item(tag, keep_deferred=True)
         if element is None or element.value is None:
             return ()
         raw = cast("object", element)

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.valuerep import format_number_as_ds
 
+from dicom_io.errors import Refusal
 from dicom_io.objects.elements import Elements
 from dicom_io.objects.tolerance import tolerant
 from dicom_io.refusals import refuse
@@ -34,6 +35,15 @@ def classic_frames(dataset: Dataset, frames: int) -> Iterator[Dataset]:
     Refusal
         The functional groups do not describe each frame.
     """
+    try:
+        yield from _frames(dataset, frames)
+    except Refusal:
+        raise
+    except Exception as error:  # damaged functional groups raise nearly anything from the parser
+        raise refuse("unsupported-frames", detail=type(error).__name__) from None
+
+
+def _frames(dataset: Dataset, frames: int) -> Iterator[Dataset]:
     per_frame = Elements(dataset).items(_PER_FRAME)
     if len(per_frame) != frames:
         raise refuse("unsupported-frames", detail=f"{frames} frames, {len(per_frame)} described")
@@ -65,7 +75,7 @@ def _flatten(group: Dataset, target: Dataset) -> None:
 
 
 def _set(target: Dataset, tag: BaseTag, source: Dataset) -> None:
-    element = source.get_item(tag)
+    element = source.get_item(tag, keep_deferred=True)
     if element is not None:
         target[tag] = element
 

@@ -1,6 +1,6 @@
 """Philips: magnitude and phase of all echoes in one series; phase in milliradians after the rescale.
 
-Evidence: Ingenia Elition X, release 5.7 (classic images).
+Evidence: Ingenia Elition X, release 5.7 (classic images). By document only: Enhanced MR, real and imaginary.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Siemens: magnitude and phase in series of their own; phase over the full stored range.
 
-Evidence: Prisma VE11 and Prisma Fit XA30 images (classic, and split from Enhanced, "MFSPLIT").
+Evidence: Prisma VE11 and Prisma Fit XA30 images (classic, and split from Enhanced,
+"MFSPLIT"; Enhanced). By document only: real and imaginary images, phase without a rescale.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("vendor", ["siemens", "ge", "philips"])
+@pytest.mark.parametrize("vendor", ["siemens", "ge", "philips", "siemens-enhanced", "philips-enhanced"])
 def test_mutated_headers_are_read_or_refused(vendor: str, scans: dict[str, Path], tmp_path: Path) -> None:
     rng = random.Random(f"headers {vendor}")
     sources = sorted(scans[vendor].glob("*.dcm"))

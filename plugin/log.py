@@ -91,7 +91,7 @@ def configure(log: Log, *, process: str) -> None:
         processors=[
             _named(process),
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=not text),
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text),
             _withhold_unknown,
             renderer,
         ],

@@ -27,7 +27,7 @@ def _check_config(path: Path, as_json: bool) -> int:
     options_of(settings.reconstruction)
     make_private_folder(settings.spool)
     if as_json:
-        print_json(settings.model_dump(mode="json"))
+        print_json(settings.model_dump(mode="json", exclude={"database_url"}))  # it may hold a password
         return 0
     where = [f"{d.name} ({d.ae_title}@{d.host}:{d.port})" for d in settings.destinations]
     where += ["whoever sent the images"] if settings.return_to_sender else []

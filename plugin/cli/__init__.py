@@ -26,6 +26,7 @@ COMMANDS: tuple[str, ...] = (
     "simulate",
     "demo",
     "train",
+    "bench",
 )
 """Commands in the order of the help; ``plugin/cli/NAME.py`` holds ``NAME()``, or ``app`` with its own commands."""
 

@@ -107,7 +107,6 @@ def write(job: Job, work: Path, folder: Path, read_seconds: float, progress: Cal
     began = time.perf_counter()
     progress("writing the QSM series")
     result = load_reconstruction(work / "reconstruction")
-    shutil.rmtree(folder / QSM_FOLDER, ignore_errors=True)
     paths = write_qsm(result, job.acquisition, folder / QSM_FOLDER, created=job.created)
     seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
     names = sorted(str(path.relative_to(folder)) for path in paths)

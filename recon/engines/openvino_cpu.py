@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import torch
 
 from recon.errors import EngineError
 from recon.network.weights import TrainedNetwork
+
+# OpenVINO's usage statistics are on by default and leave the machine from a forked child: cut off before its import.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 class OpenVinoEngine:

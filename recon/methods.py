@@ -11,16 +11,10 @@ import torch
 from recon.box import crop_grid, mask_box
 from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
-from recon.harmonic import harmonic_local_field
-from recon.inversion.hd_qsm import hd_qsm
-from recon.inversion.ismv import ismv
+from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.inversion.tikhonov import tikhonov
-from recon.inversion.tkd import tkd
-from recon.inversion.tv import tv
 from recon.network.features import CHI_UNIT_PPM, network_features, pad_to_stride, start_map
-from recon.sharp import vsharp
-from recon.types import FloatArray, Grid, TotalField
+from recon.types import FloatArray, TotalField
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,35 +72,6 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     )
 
 
-def _harmonic_tikhonov(
-    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, regularisation: float
-) -> torch.Tensor:
-    """Remove the background by its harmonic extension and invert in closed form."""
-    local = torch.from_numpy(harmonic_local_field(field_ppm.numpy(), mask.numpy(), grid))
-    return tikhonov(local, grid, regularisation) * mask
-
-
-def _vsharp_tkd(
-    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, threshold: float
-) -> torch.Tensor:
-    """Remove the background by V-SHARP and divide in k-space."""
-    return tkd(vsharp(field_ppm, mask, grid), mask, grid, threshold=threshold)
-
-
-def _vsharp_tv(
-    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, alpha: float
-) -> torch.Tensor:
-    """Remove the background by V-SHARP and invert with total variation."""
-    return tv(vsharp(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
-
-
-def _ismv_hd_qsm(
-    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid, *, alpha: float
-) -> torch.Tensor:
-    """Remove the background by iterative spherical means and invert with hybrid data fidelity."""
-    return hd_qsm(ismv(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
-
-
 def _published(chain: Callable[..., torch.Tensor], references: tuple[str, ...], **parameters: float) -> Method:
     """Return a published chain as a method: it sees the box around the mask, and needs no engine."""
 
@@ -128,15 +93,19 @@ def _published(chain: Callable[..., torch.Tensor], references: tuple[str, ...], 
 
 METHODS: dict[str, Method] = {
     "network": invert_by_network,
-    "tikhonov": _published(_harmonic_tikhonov, ("doi:10.1002/nbm.3064", "doi:10.1002/mrm.25029"), regularisation=0.008),
+    "tikhonov": _published(
+        chains.harmonic_tikhonov, ("doi:10.1002/nbm.3064", "doi:10.1002/mrm.25029"), regularisation=0.008
+    ),
     "tkd": _published(
-        _vsharp_tkd,
+        chains.vsharp_tkd,
         ("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.22135", "doi:10.1002/mrm.24405"),
         threshold=0.15,
     ),
-    "tv": _published(_vsharp_tv, ("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.27073"), alpha=2e-4),
-    "hd-qsm": _published(_ismv_hd_qsm, ("doi:10.1002/mrm.24998", "doi:10.1002/mrm.29218"), alpha=2e-4),
+    "tv": _published(chains.vsharp_tv, ("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.27073"), alpha=2e-4),
+    "lbv-tv": _published(chains.harmonic_tv, ("doi:10.1002/nbm.3064", "doi:10.1002/mrm.27073"), alpha=2e-4),
+    "hd-qsm": _published(chains.ismv_hd_qsm, ("doi:10.1002/mrm.24998", "doi:10.1002/mrm.29218"), alpha=2e-4),
     "tfi": _published(tfi, ("doi:10.1002/mrm.26331",), regularisation=3e-6),
+    "tgv": _published(chains.total_tgv, ("doi:10.1016/j.neuroimage.2015.02.041",), alpha_1=2e-4, alpha_0=4e-4),
 }
 
 

@@ -8,6 +8,7 @@ import torch
 from recon.inversion.hd_qsm import hd_qsm
 from recon.inversion.ismv import ismv
 from recon.inversion.tfi import tfi
+from recon.inversion.tgv import tgv
 from recon.inversion.tikhonov import tikhonov
 from recon.inversion.tkd import tkd
 from recon.inversion.tv import tv
@@ -21,6 +22,7 @@ INVERSIONS = {
     "tv": lambda field, mask: tv(field, mask, NOISE, GRID),
     "hd-qsm": lambda field, mask: hd_qsm(field, mask, NOISE, GRID),
     "tfi": lambda field, mask: QUICK_TFI(field, mask, NOISE, GRID),
+    "tgv": lambda field, mask: tgv(field, mask, GRID, most_iterations=40),
     "ismv": lambda field, mask: ismv(field, mask, GRID),
 }
 LINEAR = ("tikhonov", "tkd")

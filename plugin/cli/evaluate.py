@@ -1,0 +1,138 @@
+"""``qsm-plugin evaluate``: how good fields and maps are, on simulated heads whose truth is known."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plugin.cli.console import JsonOption, print_json, progress_shown, results, table
+
+if TYPE_CHECKING:
+    from recon.evaluation.field import FieldRow
+    from recon.evaluation.inversion import InversionResult, InversionRow
+
+app = typer.Typer(help="Measure fields and maps against the truth of simulated heads.", no_args_is_help=True)
+
+CasesOption = Annotated[str, typer.Option(metavar="A,B,…", help="Cases; all if not given.")]
+SizeOption = Annotated[
+    float | None, typer.Option(min=0.5, max=8.0, help="Smallest voxel edge; the case's own if not given.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")]
+
+
+@app.command()
+def field(
+    cases: CasesOption = "", seed: SeedOption = 0, voxel_size_mm: SizeOption = None, as_json: JsonOption = False
+) -> None:
+    """Judge the total field: wrap errors, error in ppb, mask and time, beside two other ways of unwrapping."""
+    from recon.evaluation.field import evaluate_field
+    from recon.simulation.cases import CASES
+
+    with progress_shown("evaluate field") as say:
+        rows = list(evaluate_field(_names(cases, CASES), seed=seed, voxel_size_mm=voxel_size_mm, progress=say))
+    if as_json:
+        print_json({"rows": [asdict(row) for row in rows]})
+        return
+    _print_field(rows)
+
+
+@app.command()
+def inversion(
+    methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods; all if not given.")] = "",
+    cases: CasesOption = "",
+    seed: SeedOption = 0,
+    voxel_size_mm: SizeOption = None,
+    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for table.md, table.json and figures.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the inversion methods, from the true field and from wrapped phase, by the benchmarks' metrics."""
+    from recon.evaluation.inversion import evaluate_inversion
+    from recon.evaluation.report import draw, flat, write_tables
+    from recon.methods import METHODS
+    from recon.simulation.cases import CASES
+
+    rows: list[InversionRow] = []
+    with progress_shown("evaluate inversion") as say:
+        found = evaluate_inversion(
+            _names(methods, METHODS),
+            _names(cases, CASES),
+            seed=seed,
+            voxel_size_mm=voxel_size_mm,
+            engine=engine,
+            progress=say,
+        )
+        for (case, source), group in itertools.groupby(found, key=_case_and_source):
+            maps = list(group)
+            rows += [row for result in maps for row in result.rows]
+            if output:
+                # After every case, so that a long evaluation that is interrupted leaves what it has.
+                write_tables(rows, output)
+                draw(maps, output / f"{case}-{source.replace(' ', '-')}.png")
+    if as_json:
+        print_json({"rows": [flat(row) for row in rows]})
+        return
+    _print_inversion(rows)
+
+
+def _case_and_source(result: InversionResult) -> tuple[str, str]:
+    return result.rows[0].case, result.rows[0].source
+
+
+def _names(given: str, known: Iterable[str]) -> list[str]:
+    """Return the names of a comma-separated option; all that there are when it is empty."""
+    return [name.strip() for name in given.split(",") if name.strip()] or list(known)
+
+
+def _print_field(rows: list[FieldRow]) -> None:
+    cells: list[tuple[object, ...]] = [
+        (
+            row.case,
+            row.method,
+            f"{row.wrap_errors_percent:.3f}",
+            f"{row.rms_ppb:.1f}",
+            f"{row.p99_ppb:.1f}",
+            "" if row.mask_dice is None else f"{row.mask_dice:.3f}",
+            f"{row.seconds:.1f}",
+        )
+        for row in rows
+    ]
+    heads = ("case", "method", "2π errors %", "RMS ppb", "99 % ppb", "mask Dice", "s")
+    results.print(table("Total field against the truth", *heads, rows=cells))
+
+
+def _print_inversion(rows: list[InversionRow]) -> None:
+    from recon.evaluation.report import text_of
+
+    cells: list[tuple[object, ...]] = [
+        (
+            row.case,
+            row.source,
+            row.judged,
+            row.method,
+            *(
+                text_of(value)
+                for value in (
+                    row.score.nrmse,
+                    row.score.nrmse_detrend,
+                    row.score.xsim,
+                    row.score.hfen,
+                    row.score.correlation,
+                    row.score.dgm_slope,
+                    row.score.calc_streak,
+                    row.coverage_percent,
+                    row.seconds,
+                )
+            ),
+        )
+        for row in rows
+    ]
+    heads = ("NRMSE %", "detrended %", "XSIM", "HFEN %", "corr.", "DGM slope", "calc. streak", "coverage %", "s")
+    results.print(table("Maps against the truth", "case", "from", "judged on", "method", *heads, rows=cells))

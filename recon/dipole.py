@@ -30,9 +30,7 @@ def good_fft_shape(shape: Shape) -> Shape:
     return (x, y, z)
 
 
-def k_axes(
-    shape: Shape, voxel_size_mm: Vector, device: torch.device | str = "cpu"
-) -> tuple[torch.Tensor, ...]:
+def k_axes(shape: Shape, voxel_size_mm: Vector, device: torch.device | str = "cpu") -> tuple[torch.Tensor, ...]:
     """Return spatial frequencies in cycles/mm, broadcastable to the half spectrum of ``torch.fft.rfftn``.
 
     Parameters
@@ -93,9 +91,7 @@ def _without_nyquist(k_axis: torch.Tensor, size: int) -> torch.Tensor:
     return cleared
 
 
-def gaussian_spectrum(
-    shape: Shape, deviation_voxels: float, device: torch.device | str = "cpu"
-) -> torch.Tensor:
+def gaussian_spectrum(shape: Shape, deviation_voxels: float, device: torch.device | str = "cpu") -> torch.Tensor:
     """Return the half spectrum of a normalised Gaussian of the given standard deviation."""
     kx, ky, kz = k_axes(shape, (1.0, 1.0, 1.0), device)
     return torch.exp(-2.0 * (math.pi * deviation_voxels) ** 2 * (kx**2 + ky**2 + kz**2))
@@ -125,9 +121,7 @@ def convolve(volume: torch.Tensor, spectrum: torch.Tensor, padded_shape: Shape) 
     return result[:x, :y, :z]
 
 
-def dipole_field(
-    chi_ppm: torch.Tensor, grid: Grid, padding: float = 2.0, blur_voxels: float = 0.0
-) -> torch.Tensor:
+def dipole_field(chi_ppm: torch.Tensor, grid: Grid, padding: float = 2.0, blur_voxels: float = 0.0) -> torch.Tensor:
     """Return the field that a susceptibility distribution makes.
 
     Parameters

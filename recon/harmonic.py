@@ -59,9 +59,7 @@ def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid) -> 
     return np.where(peeled, field_ppm - background, np.float32(0)).astype(np.float32)
 
 
-def _solve(
-    field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, float], sweeps: int
-) -> FloatArray:
+def _solve(field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, float], sweeps: int) -> FloatArray:
     """Solve on this level, starting from the solution of the next coarser one."""
     free = interior(mask)
     factors = _coarsening(mask.shape, size_mm)
@@ -85,9 +83,7 @@ def _solve(
 def _coarsening(shape: tuple[int, ...], size_mm: tuple[float, float, float]) -> tuple[int, int, int]:
     """Halve the axes whose voxels are about the finest, so that levels become isotropic."""
     finest = min(size_mm)
-    x, y, z = (
-        2 if n >= 2 * _COARSEST and s < 1.5 * finest else 1 for n, s in zip(shape, size_mm, strict=True)
-    )
+    x, y, z = (2 if n >= 2 * _COARSEST and s < 1.5 * finest else 1 for n, s in zip(shape, size_mm, strict=True))
     return (x, y, z)
 
 
@@ -104,9 +100,7 @@ def interior(mask: BoolArray) -> BoolArray:
     return inside
 
 
-def _restrict(
-    field_ppm: FloatArray, mask: BoolArray, factors: tuple[int, int, int]
-) -> tuple[FloatArray, BoolArray]:
+def _restrict(field_ppm: FloatArray, mask: BoolArray, factors: tuple[int, int, int]) -> tuple[FloatArray, BoolArray]:
     """Average the field over the mask voxels of each block; a block belongs to the mask if any voxel does."""
     padding = [(0, -n % f) for n, f in zip(mask.shape, factors, strict=True)]
     field = np.pad(field_ppm, padding)

@@ -114,9 +114,7 @@ def warm_up(options: Options) -> None:
     reconstruct(echoes, options=options, mask=inside)
 
 
-def _timed(
-    seconds: dict[str, float], progress: Callable[[str], None], name: str, work: Callable[[], _T]
-) -> _T:
+def _timed(seconds: dict[str, float], progress: Callable[[str], None], name: str, work: Callable[[], _T]) -> _T:
     """Run a step, say that it begins, and note how long it took."""
     progress(name)
     start = time.perf_counter()

@@ -47,7 +47,5 @@ def quality_warnings(figures: dict[str, float]) -> tuple[str, ...]:
             f"{RESIDUAL_LIMIT_PPB:.0f} ppb): read it with care."
         )
     if figures["chi_largest_ppb"] > CHI_LIMIT_PPM * 1e3:
-        warnings.append(
-            f"The map holds values above {CHI_LIMIT_PPM:.0f} ppm, which brain tissue does not reach."
-        )
+        warnings.append(f"The map holds values above {CHI_LIMIT_PPM:.0f} ppm, which brain tissue does not reach.")
     return tuple(warnings)

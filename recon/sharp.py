@@ -17,9 +17,7 @@ from recon.types import Grid
 DEFAULT_RADII_MM = (12.0, 8.0, 5.0, 3.0, 2.0, 1.0)
 
 
-def sphere_spectrum(
-    radius_mm: float, shape: tuple[int, int, int], grid: Grid, device: torch.device
-) -> torch.Tensor:
+def sphere_spectrum(radius_mm: float, shape: tuple[int, int, int], grid: Grid, device: torch.device) -> torch.Tensor:
     """Return the half spectrum of the normalised ball, centred at the origin.
 
     The ball is sampled on the grid, so that it is exact for any voxel size; it is at least one voxel plus its six

@@ -57,9 +57,7 @@ class Grid:
             raise InvalidInputError(f"voxel size {self.voxel_size_mm} mm: expected three positive lengths")
         norm = math.sqrt(sum(c * c for c in self.b0_direction))
         if len(self.b0_direction) != 3 or not math.isclose(norm, 1.0, abs_tol=1e-3):
-            raise InvalidInputError(
-                f"B0 direction {self.b0_direction}: expected a unit vector, norm is {norm:.4f}"
-            )
+            raise InvalidInputError(f"B0 direction {self.b0_direction}: expected a unit vector, norm is {norm:.4f}")
 
     @property
     def voxel_volume_mm3(self) -> float:
@@ -96,9 +94,7 @@ class GradientEcho:
         expected = (len(self.echo_times_s), *self.grid.shape)
         for name, array in (("magnitude", self.magnitude), ("phase", self.phase_rad)):
             if array.shape != expected:
-                raise InvalidInputError(
-                    f"{name} has shape {array.shape}: expected (echo, x, y, z) = {expected}"
-                )
+                raise InvalidInputError(f"{name} has shape {array.shape}: expected (echo, x, y, z) = {expected}")
             if array.dtype != np.float32:
                 raise InvalidInputError(f"{name} is {array.dtype}: expected float32")
         times = self.echo_times_s

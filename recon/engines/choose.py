@@ -15,9 +15,7 @@ from recon.network.weights import TrainedNetwork, load_weights
 def _tensorrt(trained: TrainedNetwork) -> Engine:
     """Say that this version has no TensorRT engine yet."""
     del trained
-    raise EngineError(
-        "the TensorRT engine is not part of this version; use --engine openvino or --engine torch"
-    )
+    raise EngineError("the TensorRT engine is not part of this version; use --engine openvino or --engine torch")
 
 
 ENGINES: dict[str, EngineFactory] = {"tensorrt": _tensorrt, "openvino": OpenVinoEngine, "torch": EagerEngine}

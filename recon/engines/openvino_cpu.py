@@ -32,9 +32,7 @@ class OpenVinoEngine:
         try:
             import openvino as ov
         except ImportError as error:
-            raise EngineError(
-                f"OpenVINO is not installed ({error}); install openvino or use --engine torch"
-            ) from error
+            raise EngineError(f"OpenVINO is not installed ({error}); install openvino or use --engine torch") from error
         core = ov.Core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._precision = precision or ("bf16" if "BF16" in capabilities else "f32")

@@ -40,9 +40,7 @@ CHANNELS: Final = (
 START_CHANNEL: Final = 4
 
 
-def network_features(
-    field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid
-) -> torch.Tensor:
+def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return the network's input channels.
 
     Parameters

@@ -71,9 +71,7 @@ def load_weights(path: Path | None = None) -> TrainedNetwork:
     except SafetensorError as error:
         raise WeightsError(f"weights file {path.name} is damaged ({error}); reinstall the package") from error
     if metadata.get("format") != FORMAT or metadata.get("channels") != "; ".join(CHANNELS):
-        raise WeightsError(
-            f"weights file {path.name} belongs to another network; found {metadata.get('format')}"
-        )
+        raise WeightsError(f"weights file {path.name} belongs to another network; found {metadata.get('format')}")
     network = TotalFieldNetwork(ModelConfig.from_metadata(metadata))
     try:
         network.load_state_dict(state)

@@ -36,12 +36,12 @@ def _scan(rng: np.random.Generator) -> ScanPlan:
 
 
 def _healthy(rng: np.random.Generator) -> SubjectPlan:
-    """A healthy head, axial, 1 mm."""
+    """Draw a healthy head, axial, 1 mm."""
     return SubjectPlan(head=draw_head(rng), scan=_scan(rng))
 
 
 def _lesion(rng: np.random.Generator) -> SubjectPlan:
-    """A head with haemorrhage, microbleeds and calcification."""
+    """Draw a head with haemorrhage, microbleeds and calcification."""
     lesions: list[LesionPlan] = [draw_haemorrhage(rng) for _ in range(2)]
     lesions += [draw_microbleed(rng) for _ in range(6)]
     lesions += [draw_calcification(rng) for _ in range(2)]
@@ -55,15 +55,13 @@ def _tilted(rng: np.random.Generator, angle_deg: float) -> ScanPlan:
 
 
 def _oblique(rng: np.random.Generator) -> SubjectPlan:
-    """A healthy head in an oblique slab of 0.8 x 0.8 x 1.6 mm."""
-    scan = replace(
-        _tilted(rng, 20.0), shape=(208, 240, 88), voxel_size_mm=(0.8, 0.8, 1.6), oversample=(1, 1, 2)
-    )
+    """Draw a healthy head in an oblique slab of 0.8 x 0.8 x 1.6 mm."""
+    scan = replace(_tilted(rng, 20.0), shape=(208, 240, 88), voxel_size_mm=(0.8, 0.8, 1.6), oversample=(1, 1, 2))
     return SubjectPlan(head=draw_head(rng), scan=scan)
 
 
 def _swi(rng: np.random.Generator) -> SubjectPlan:
-    """A single-echo SWI scan, 0.9 x 0.9 x 1.8 mm, TE 20 ms, low SNR."""
+    """Draw a single-echo SWI scan, 0.9 x 0.9 x 1.8 mm, TE 20 ms, low SNR."""
     scan = replace(
         _scan(rng),
         shape=(176, 216, 80),
@@ -76,13 +74,13 @@ def _swi(rng: np.random.Generator) -> SubjectPlan:
 
 
 def _seven_tesla(rng: np.random.Generator) -> SubjectPlan:
-    """A 7 T scan with the echo times of the public QSM benchmark."""
+    """Draw a 7 T scan with the echo times of the public QSM benchmark."""
     scan = replace(_scan(rng), b0_tesla=7.0, echo_times_s=(0.004, 0.012, 0.020, 0.028), snr=100.0, coil_fall=-0.5)
     return SubjectPlan(head=draw_head(rng), scan=scan)
 
 
 def _bipolar(rng: np.random.Generator) -> SubjectPlan:
-    """A 1.5 T scan with bipolar readout."""
+    """Draw a 1.5 T scan with bipolar readout."""
     scan = replace(
         _scan(rng), b0_tesla=1.5, echo_times_s=(0.008, 0.016, 0.024, 0.032, 0.040), bipolar_rad=1.2, snr=50.0
     )

@@ -49,9 +49,7 @@ def _place(rng: np.random.Generator) -> Vector:
     return (float(x), float(y), float(z))
 
 
-def _outline(
-    rng: np.random.Generator, centre_mm: Vector, radius_mm: float, roughness: float
-) -> EllipsoidPlan:
+def _outline(rng: np.random.Generator, centre_mm: Vector, radius_mm: float, roughness: float) -> EllipsoidPlan:
     """Return an irregular ellipsoid of the given mean radius."""
     rx, ry, rz = radius_mm * rng.uniform(0.7, 1.3, 3)
     return EllipsoidPlan(

@@ -44,9 +44,7 @@ class HeadField:
     lattice: Lattice
 
 
-def head_field(
-    head: HeadPlan, scan: ScanPlan, template: Template, device: torch.device | str = "cpu"
-) -> HeadField:
+def head_field(head: HeadPlan, scan: ScanPlan, template: Template, device: torch.device | str = "cpu") -> HeadField:
     """Build the head on the scan's grid and compute the field of all sources, inside and outside the image."""
     spacing = _divide(scan.voxel_size_mm, scan.oversample)
     margin = tuple(int(np.ceil(_MARGIN_MM / s)) for s in spacing)

@@ -70,9 +70,7 @@ def build_head(lattice: Lattice, template: Template) -> HeadVolumes:
     air = 1.0 - sum(shares.values(), torch.zeros_like(chi))
     chi += air * AIR_CHI_PPM
     label[~brain] = 0
-    return HeadVolumes(
-        chi_ppm=chi, signal=signal, r2star_per_s=r2star, fat=shares["fat"], brain=brain, label=label
-    )
+    return HeadVolumes(chi_ppm=chi, signal=signal, r2star_per_s=r2star, fat=shares["fat"], brain=brain, label=label)
 
 
 def _tissue_shares(lattice: Lattice, template: Template) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -197,9 +195,7 @@ def _unit_texture(lattice: Lattice) -> torch.Tensor:
     generator = torch.Generator().manual_seed(lattice.head.texture_seed)
     coarse_shape = [n // 4 + 2 for n in lattice.shape]
     coarse = torch.randn(1, 1, *coarse_shape, generator=generator)
-    coarse = torch.nn.functional.interpolate(
-        coarse, size=lattice.shape, mode="trilinear", align_corners=False
-    )
+    coarse = torch.nn.functional.interpolate(coarse, size=lattice.shape, mode="trilinear", align_corners=False)
     fine = torch.randn(1, 1, *lattice.shape, generator=generator)
     fine = torch.nn.functional.avg_pool3d(fine, 3, stride=1, padding=1)
     both = coarse[0, 0] / coarse.std() + fine[0, 0] / fine.std()

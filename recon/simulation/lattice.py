@@ -86,9 +86,7 @@ def make_lattice(
     rotation = torch.tensor(scan.rotation, dtype=torch.float32, device=device)
     centre = torch.tensor(scan.centre_mm, dtype=torch.float32, device=device)
     template = head_to_template(head, image @ rotation + centre)
-    return Lattice(
-        shape=shape, spacing_mm=spacing_mm, first_mm=first_mm, template_mm=template, head=head, scan=scan
-    )
+    return Lattice(shape=shape, spacing_mm=spacing_mm, first_mm=first_mm, template_mm=template, head=head, scan=scan)
 
 
 def head_to_template(head: HeadPlan, points_mm: torch.Tensor) -> torch.Tensor:

@@ -62,9 +62,7 @@ def _relative_depth(shape: EllipsoidPlan, points: torch.Tensor) -> torch.Tensor:
     depth: torch.Tensor = torch.linalg.vector_norm(unit, dim=-1)
     if shape.roughness:
         # The bumps follow from the place, so that a plan needs no further random state.
-        rng = np.random.default_rng(
-            np.abs(np.round(np.asarray(shape.centre_mm) * 1000)).astype(np.int64).tolist()
-        )
+        rng = np.random.default_rng(np.abs(np.round(np.asarray(shape.centre_mm) * 1000)).astype(np.int64).tolist())
         waves = torch.tensor(rng.normal(0, 2.2, (3, _WAVES)), dtype=torch.float32, device=device)
         phases = torch.tensor(rng.uniform(0, 2 * np.pi, _WAVES), dtype=torch.float32, device=device)
         bumps = torch.sin(unit @ waves + phases).sum(-1) / np.sqrt(_WAVES / 2)

@@ -54,10 +54,7 @@ def relaxation_per_s(made: HeadField, scan: ScanPlan) -> torch.Tensor:
     chi = made.volumes.chi_ppm
     strong = torch.where(chi > AIR_CHI_PPM / 2, 0.0, chi.abs().clamp(max=_STRAY_CHI_LIMIT_PPM))
     brain = made.volumes.brain
-    return (
-        made.volumes.r2star_per_s * (scan.b0_tesla / 3.0)
-        + strong * brain * R2STAR_PER_PPM_TESLA * scan.b0_tesla
-    )
+    return made.volumes.r2star_per_s * (scan.b0_tesla / 3.0) + strong * brain * R2STAR_PER_PPM_TESLA * scan.b0_tesla
 
 
 def coil_sensitivity(made: HeadField, fall: float) -> torch.Tensor:

@@ -41,9 +41,7 @@ class Tissue:
 
 
 TISSUES: dict[str, Tissue] = {
-    "white_matter": Tissue(
-        chi_ppm=-0.030, chi_sd_ppm=0.008, r2star_per_s=21.0, signal=0.72, texture_ppm=0.008
-    ),
+    "white_matter": Tissue(chi_ppm=-0.030, chi_sd_ppm=0.008, r2star_per_s=21.0, signal=0.72, texture_ppm=0.008),
     "grey_matter": Tissue(chi_ppm=0.020, chi_sd_ppm=0.008, r2star_per_s=17.0, signal=0.85, texture_ppm=0.010),
     "csf": Tissue(chi_ppm=0.019, chi_sd_ppm=0.006, r2star_per_s=2.0, signal=0.60, texture_ppm=0.002),
     "bone": Tissue(chi_ppm=-2.1, chi_sd_ppm=0.3, r2star_per_s=400.0, signal=0.12, texture_ppm=0.0),
@@ -53,9 +51,7 @@ TISSUES: dict[str, Tissue] = {
     "pallidum": Tissue(chi_ppm=0.131, chi_sd_ppm=0.035, r2star_per_s=22.0, signal=0.75, texture_ppm=0.015),
     "putamen": Tissue(chi_ppm=0.038, chi_sd_ppm=0.015, r2star_per_s=20.0, signal=0.80, texture_ppm=0.012),
     "red_nucleus": Tissue(chi_ppm=0.100, chi_sd_ppm=0.030, r2star_per_s=22.0, signal=0.76, texture_ppm=0.010),
-    "substantia_nigra": Tissue(
-        chi_ppm=0.111, chi_sd_ppm=0.030, r2star_per_s=22.0, signal=0.76, texture_ppm=0.012
-    ),
+    "substantia_nigra": Tissue(chi_ppm=0.111, chi_sd_ppm=0.030, r2star_per_s=22.0, signal=0.76, texture_ppm=0.012),
     "dentate": Tissue(chi_ppm=0.120, chi_sd_ppm=0.035, r2star_per_s=20.0, signal=0.77, texture_ppm=0.015),
     "thalamus": Tissue(chi_ppm=0.020, chi_sd_ppm=0.012, r2star_per_s=19.0, signal=0.79, texture_ppm=0.012),
     "vein": Tissue(chi_ppm=0.25, chi_sd_ppm=0.08, r2star_per_s=30.0, signal=0.90, texture_ppm=0.0),

@@ -97,9 +97,10 @@ def fit_phase(
                 f"{bipolar.ramp_span_rad:.1f} rad, which was removed."
             )
     progress("combine echoes")
-    fit = fit_field(echoes, first_guess(unwrapped.phase_rad, template, offsets), offsets, head)
+    quality, guess = unwrapped.quality, first_guess(unwrapped.phase_rad, template, offsets)
+    del unwrapped
+    fit = fit_field(echoes, guess, offsets, head)
     figures["regrown_share_percent"] = 100 * regrow_uncertain(echoes, fit, offsets, core) / max(1, int(core.sum()))
-    quality = unwrapped.quality
     if count > 1:
         quality /= 1 + (fit.residual_rad / np.float32(_RELIABLE_RESIDUAL_RAD)) ** 2
     return PhaseFit(fit=fit, offsets=offsets, quality=quality, warnings=tuple(warnings), figures=figures)

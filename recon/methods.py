@@ -102,8 +102,8 @@ METHODS: dict[str, Method] = {
         threshold=0.15,
     ),
     "tv": _published(chains.vsharp_tv, ("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.27073"), alpha=2e-4),
-    "lbv-tv": _published(chains.harmonic_tv, ("doi:10.1002/nbm.3064", "doi:10.1002/mrm.27073"), alpha=2e-4),
     "hd-qsm": _published(chains.ismv_hd_qsm, ("doi:10.1002/mrm.24998", "doi:10.1002/mrm.29218"), alpha=2e-4),
+    "lbv-hd-qsm": _published(chains.harmonic_hd_qsm, ("doi:10.1002/nbm.3064", "doi:10.1002/mrm.29218"), alpha=2e-4),
     "tfi": _published(tfi, ("doi:10.1002/mrm.26331",), regularisation=3e-6),
     "tgv": _published(chains.total_tgv, ("doi:10.1016/j.neuroimage.2015.02.041",), alpha_1=2e-4, alpha_0=4e-4),
 }

@@ -37,14 +37,14 @@ def vsharp_tv(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, *,
     return tv(vsharp(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
 
 
-def harmonic_tv(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, *, alpha: float) -> Volume:
-    """Remove the background by its harmonic extension and invert with total variation."""
-    return tv(without_harmonic(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
-
-
 def ismv_hd_qsm(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, *, alpha: float) -> Volume:
     """Remove the background by iterative spherical means and invert with hybrid data fidelity."""
     return hd_qsm(ismv(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
+
+
+def harmonic_hd_qsm(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, *, alpha: float) -> Volume:
+    """Remove the background by its harmonic extension and invert with hybrid data fidelity."""
+    return hd_qsm(without_harmonic(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
 
 
 def total_tgv(

@@ -108,7 +108,7 @@ def test_generalised_variation_needs_no_background_removal(scene):
     """Langkammer 2015: the Laplacian takes a background field away, so the map hardly depends on it."""
     alone = tgv(scene.local_ppm, scene.mask, GRID, most_iterations=100)
     both = tgv(scene.local_ppm + scene.background_ppm, scene.mask, GRID, most_iterations=100)
-    assert contrast(both, scene) == pytest.approx(CHI_PPM, rel=0.25)
+    assert 0.6 * CHI_PPM < contrast(both, scene) < 1.1 * CHI_PPM
     assert (both - alone)[scene.mask].std() < 0.05 * CHI_PPM
 
 

@@ -17,6 +17,9 @@ from recon.training.subjects import draw_subject
 from recon.types import GAMMA_HZ_PER_TESLA, Grid
 
 
+_BONE_NOISE_RATIO = 6.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Volume:
     """One head ready for training.
@@ -68,6 +71,9 @@ def _measured_mask(
     shift_mm = 0.0 if exact else float(rng.uniform(-3.0, gap_mm + 0.5))
     ripple = _smooth_noise(rng, distance_mm, 12) * (0.0 if exact else float(rng.uniform(0.0, 1.0)))
     mask = distance_mm + ripple < shift_mm
+    if not exact:
+        # Bone has next to no signal: a mask that is checked against phase quality never holds much of it.
+        mask &= noise_ppm < _BONE_NOISE_RATIO * noise_ppm[distance_mm < 0].median()
     if rng.random() < 0.4:
         mask &= noise_ppm < float(np.exp(rng.uniform(np.log(0.02), np.log(0.3))))
     return mask

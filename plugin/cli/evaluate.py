@@ -109,30 +109,21 @@ def _print_field(rows: list[FieldRow]) -> None:
 
 
 def _print_inversion(rows: list[InversionRow]) -> None:
-    from recon.evaluation.report import text_of
-
-    cells: list[tuple[object, ...]] = [
-        (
-            row.case,
-            row.source,
-            row.judged,
-            row.method,
-            *(
-                text_of(value)
-                for value in (
-                    row.score.nrmse,
-                    row.score.nrmse_detrend,
-                    row.score.xsim,
-                    row.score.hfen,
-                    row.score.correlation,
-                    row.score.dgm_slope,
-                    row.score.calc_streak,
-                    row.coverage_percent,
-                    row.seconds,
-                )
-            ),
-        )
-        for row in rows
-    ]
-    heads = ("NRMSE %", "detrended %", "XSIM", "HFEN %", "corr.", "DGM slope", "calc. streak", "coverage %", "s")
-    results.print(table("Maps against the truth", "case", "from", "judged on", "method", *heads, rows=cells))
+    """Print one table for each case and field; all metrics are in the JSON and in the files."""
+    heads = ("method", "judged on", "NRMSE %", "detr. %", "XSIM", "HFEN %", "corr.", "DGM", "s")
+    for (case, source), group in itertools.groupby(rows, key=lambda row: (row.case, row.source)):
+        cells: list[tuple[object, ...]] = [
+            (
+                row.method,
+                row.judged,
+                f"{row.score.nrmse:.1f}",
+                f"{row.score.nrmse_detrend:.1f}",
+                f"{row.score.xsim:.3f}",
+                f"{row.score.hfen:.1f}",
+                f"{row.score.correlation:.3f}",
+                "–" if row.score.dgm_slope is None else f"{row.score.dgm_slope:.2f}",
+                f"{row.seconds:.1f}",
+            )
+            for row in group
+        ]
+        results.print(table(f"{case}: maps from {source} against the truth (DGM: slope)", *heads, rows=cells))

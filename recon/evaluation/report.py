@@ -73,7 +73,7 @@ def draw(results: Sequence[InversionResult], path: Path) -> None:
 
 
 def _show(axis: Axes, volume: np.ndarray, title: str) -> None:
-    """Show the middle slice along z in its true proportions of voxels."""
+    """Show the middle slice along z, one pixel a voxel."""
     axis.imshow(volume[:, :, volume.shape[2] // 2].T, cmap="gray", vmin=-WINDOW_PPM, vmax=WINDOW_PPM)
     axis.set_title(title, fontsize=9)
     axis.axis("off")

@@ -13,7 +13,7 @@ from recon.inversion.tikhonov import padded_shape
 from recon.types import Grid
 
 
-def tkd(local_field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, *, threshold: float = 0.1) -> torch.Tensor:
+def tkd(local_field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, *, threshold: float = 0.2) -> torch.Tensor:
     """Return the susceptibility by thresholded k-space division; linear in the field.
 
     Parameters

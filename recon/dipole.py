@@ -133,8 +133,8 @@ def dipole_field(chi_ppm: torch.Tensor, grid: Grid, padding: float = 2.0, blur_v
     padding
         Least ratio of padded to real size; 2 keeps periodic images of the sources away.
     blur_voxels
-        Standard deviation of a Gaussian over the sources, in voxels. Outside its reach the field is unchanged (a harmonic
-        function is its own mean), but sources coarser than the field of interest do not ring.
+        Standard deviation of a Gaussian over the sources, in voxels. Outside its reach the field is unchanged (a
+        harmonic function is its own mean), but sources coarser than the field of interest do not ring.
 
     Returns
     -------

@@ -25,6 +25,7 @@ COMMANDS: tuple[str, ...] = (
     "echo",
     "simulate",
     "demo",
+    "evaluate",
     "train",
     "bench",
 )

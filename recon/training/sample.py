@@ -16,7 +16,6 @@ from recon.simulation.template import Template, sample
 from recon.training.subjects import draw_subject
 from recon.types import GAMMA_HZ_PER_TESLA, Grid
 
-
 _BONE_NOISE_RATIO = 6.0
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make .venv with the pinned packages, and install the Debian packages that the tests' real peers need.
-# Idempotent: the second run only checks a stamp. Needs root or sudo for the Debian packages only.
+# Idempotent: the second run only checks. Root or sudo is needed for the Debian packages only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${PYTHON:-python3.11}"
@@ -11,29 +11,48 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else return 1; fi
 }
 
+is_installed() {
+  dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
+}
+
+# Debian's Orthanc would start as a daemon at once; here it is only a program that the tests run themselves.
+without_daemons() {
+  local policy=/usr/sbin/policy-rc.d status=0
+  if [ -e "$policy" ]; then as_root "$@"; return; fi
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null || return 1
+  as_root chmod 755 "$policy"
+  as_root "$@" || status=$?
+  as_root rm -f "$policy"
+  return "$status"
+}
+
 install_debian() {
   local missing=()
-  for package in "$@"; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
-  done
+  for package in "$@"; do is_installed "$package" || missing+=("$package"); done
   [ ${#missing[@]} -eq 0 ] && return 0
   echo "Installing Debian packages: ${missing[*]}"
-  as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+  as_root apt-get update -qq && without_daemons env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-stamp=".venv/.complete-$(cat pyproject.toml deploy/constraints.txt deploy/setup.sh | sha256sum | cut -c1-16)"
-[ -f "$stamp" ] && exit 0
+make_environment() {
+  "$python" -m venv .venv 2>/dev/null && return 0
+  rm -rf .venv
+  install_debian python3-venv && "$python" -m venv .venv && return 0
+  echo "Python's venv module is missing; have an administrator run: apt-get install python3-venv" >&2
+  return 1
+}
 
 if command -v apt-get >/dev/null; then
   install_debian "${peers[@]}" ||
     echo "Could not install ${peers[*]} (no root?): tests that talk to these peers will be skipped, saying so."
 fi
-if [ ! -x .venv/bin/python ]; then
-  "$python" -m venv .venv 2>/dev/null || { rm -rf .venv; install_debian python3-venv; "$python" -m venv .venv; }
-fi
+stamp=".venv/.complete-$(cat pyproject.toml deploy/constraints.txt deploy/setup.sh | sha256sum | cut -c1-16)"
+[ -f "$stamp" ] && exit 0
+[ -x .venv/bin/python ] || make_environment
 echo "Installing Python packages (a few minutes the first time)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt -e '.[test]'
+pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt)
+"${pip[@]}" torch==2.13.0
+"${pip[@]}" -e '.[test]'
 rm -f .venv/.complete-*
 touch "$stamp"

@@ -7,9 +7,9 @@ found coarse to fine with red-black over-relaxation, compiled, without any Pytho
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from recon.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray, Grid
 
 _COARSEST = 10
@@ -68,7 +68,7 @@ def _solve(field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, 
         coarse_field, coarse_mask = _restrict(field_ppm, mask, factors)
         coarse_size = (size_mm[0] * factors[0], size_mm[1] * factors[1], size_mm[2] * factors[2])
         coarse = _solve(coarse_field, coarse_mask, coarse_size, sweeps)
-        _prolong(coarse, coarse_mask, guess, free, np.array(factors))
+        in_slabs(_prolong, guess.shape[0], coarse, coarse_mask, guess, free, np.array(factors))
     weights = 1.0 / np.asarray(size_mm, dtype=np.float64) ** 2
     weights = (weights / (2 * weights.sum())).astype(np.float32)
     longest = max(n for n in mask.shape)
@@ -76,7 +76,7 @@ def _solve(field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, 
     omega = np.float32(2.0 / (1.0 + np.sin(np.pi / max(8.0, min(longest, 2.0 * sweeps)))))
     for _ in range(sweeps):
         for colour in (0, 1):
-            _relax(guess, free, weights, omega, colour)
+            in_slabs(_relax, guess.shape[0], guess, free, weights, omega, colour)
     return guess
 
 
@@ -111,14 +111,20 @@ def _restrict(field_ppm: FloatArray, mask: BoolArray, factors: tuple[int, int, i
     return (total / np.maximum(count, 1)).astype(np.float32), count > 0
 
 
-@numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@compiled
 def _prolong(
-    coarse: FloatArray, coarse_mask: BoolArray, fine: FloatArray, free: BoolArray, factors: np.ndarray
+    start: int,
+    stop: int,
+    coarse: FloatArray,
+    coarse_mask: BoolArray,
+    fine: FloatArray,
+    free: BoolArray,
+    factors: np.ndarray,
 ) -> None:
     """Interpolate the coarse solution linearly into the free voxels of the fine guess."""
-    nx, ny, nz = fine.shape
+    _, ny, nz = fine.shape
     cx, cy, cz = coarse.shape
-    for i in numba.prange(nx):
+    for i in range(start, stop):
         x = (i + 0.5) / factors[0] - 0.5
         i0 = int(np.floor(x))
         for j in range(ny):
@@ -147,15 +153,16 @@ def _prolong(
                     fine[i, j, k] = total / norm
 
 
-@numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
-def _relax(u: FloatArray, free: BoolArray, weights: FloatArray, omega: float, colour: int) -> None:
+@compiled
+def _relax(
+    start: int, stop: int, u: FloatArray, free: BoolArray, weights: FloatArray, omega: float, colour: int
+) -> None:
     """Over-relax the voxels of one colour of the chessboard in place."""
     nx, ny, nz = u.shape
     wx, wy, wz = weights[0], weights[1], weights[2]
-    for i in numba.prange(1, nx - 1):
+    for i in range(max(start, 1), min(stop, nx - 1)):
         for j in range(1, ny - 1):
-            start = 1 + (i + j + 1 + colour) % 2
-            for k in range(start, nz - 1, 2):
+            for k in range(1 + (i + j + 1 + colour) % 2, nz - 1, 2):
                 if free[i, j, k]:
                     mean = (
                         wx * (u[i - 1, j, k] + u[i + 1, j, k])

@@ -13,7 +13,7 @@ from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.network.features import CHI_UNIT_PPM, network_features, pad_to_stride, start_map
+from recon.network.features import CHI_UNIT_PPM, FEATURE_PARAMETERS, network_features, pad_to_stride, start_map
 from recon.types import FloatArray, TotalField
 
 
@@ -67,6 +67,7 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
         chi_ppm=chi,
         engine=chosen.engine.description,
         weights_sha256=chosen.trained.sha256,
+        parameters=FEATURE_PARAMETERS,
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=chosen.warnings,
     )

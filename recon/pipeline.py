@@ -28,7 +28,12 @@ from recon.types import (
 
 _T = TypeVar("_T")
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "openvino", "deepbet")
-REFERENCE = "whole-brain mean"
+REFERENCES = {
+    "deepbet": "whole-brain mean",
+    "given": "mean over the given mask",
+    "signal": "mean over all voxels with reliable signal",
+}
+"""What zero means, by the way the mask was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +91,14 @@ def reconstruct(
     chi = _reference(inverted, total)
     figures = _timed(seconds, progress, "quality", lambda: quality_figures(chi, total))
     return Reconstruction(
-        susceptibility=SusceptibilityMap(chi_ppm=chi, mask=total.mask, reference=REFERENCE, grid=total.grid),
+        susceptibility=SusceptibilityMap(
+            chi_ppm=chi, mask=total.mask, reference=REFERENCES[total.mask_method], grid=total.grid
+        ),
         total_field=total,
         figures={**total.figures, **figures},
         warnings=(*total.warnings, *inverted.warnings, *quality_warnings(figures)),
         seconds=seconds,
-        provenance=_provenance(options, inverted, echoes),
+        provenance=_provenance(options, inverted, echoes, total),
     )
 
 
@@ -138,7 +145,7 @@ def _reference(inverted: Inverted, total: TotalField) -> np.ndarray:
     return np.where(total.mask, inverted.chi_ppm - mean, 0.0).astype(np.float32)
 
 
-def _provenance(options: Options, inverted: Inverted, echoes: GradientEcho) -> Provenance:
+def _provenance(options: Options, inverted: Inverted, echoes: GradientEcho, total: TotalField) -> Provenance:
     """Say how the map was made."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     versions["python"] = platform.python_version()
@@ -150,7 +157,8 @@ def _provenance(options: Options, inverted: Inverted, echoes: GradientEcho) -> P
         parameters={
             "b0_tesla": echoes.b0_tesla,
             "echo_times_ms": ", ".join(f"{t * 1e3:.3f}" for t in echoes.echo_times_s),
-            "reference": REFERENCE,
+            "mask": total.mask_method,
+            "reference": REFERENCES[total.mask_method],
             **inverted.parameters,
         },
         versions=versions,

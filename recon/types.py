@@ -124,6 +124,8 @@ class TotalField:
         ``(x, y, z)`` float32, estimated standard deviation of ``field_ppm``; zero outside the mask.
     grid
         Geometry.
+    mask_method
+        How the mask was found: ``"deepbet"``, ``"signal"`` (no brain was recognised) or ``"given"``.
     warnings
         What a reader of the map has to know about the phase data, in sentences.
     figures
@@ -135,6 +137,7 @@ class TotalField:
     quality: FloatArray
     noise_ppm: FloatArray
     grid: Grid
+    mask_method: str = "given"
     warnings: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
 

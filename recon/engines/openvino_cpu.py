@@ -6,6 +6,8 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,25 +35,10 @@ class OpenVinoEngine:
             import openvino as ov
         except ImportError as error:
             raise EngineError(f"OpenVINO is not installed ({error}); install openvino or use --engine torch") from error
-        core = ov.Core()
-        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self._precision = precision or ("bf16" if "BF16" in capabilities else "f32")
-        channels = trained.network.config.inputs
-        stride = trained.network.config.stride
-        example = torch.zeros(1, channels, 2 * stride, 3 * stride, 4 * stride)
-        with warnings.catch_warnings():
-            # torch's exporter warns about its own internals.
-            warnings.simplefilter("ignore", FutureWarning)
-            model = ov.convert_model(torch.export.export(trained.network, (example,)))
-        # Convolutions, additions and activations only: nothing in the graph depends on the example's size.
-        model.reshape([1, channels, -1, -1, -1])
-        settings = {
-            "INFERENCE_PRECISION_HINT": self._precision,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
-            "CACHE_DIR": str(_cache_folder()),
-        }
-        self._compiled = core.compile_model(model, "CPU", settings)
+        try:
+            self._precision, self._compiled = _compile(ov, trained, precision)
+        except (OSError, RuntimeError) as error:
+            raise EngineError(f"OpenVINO could not compile the network ({error}); use --engine torch") from error
 
     @property
     def description(self) -> str:
@@ -67,9 +54,36 @@ class OpenVinoEngine:
         return torch.from_numpy(np.array(result, dtype=np.float32))
 
 
-def _cache_folder() -> Path:
-    """Folder of compiled models, of the user who runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "qsm-plugin" / "openvino"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+def _compile(ov: ModuleType, trained: TrainedNetwork, precision: str) -> tuple[str, Any]:
+    """Return the precision and the compiled network, for inputs of any size."""
+    core = ov.Core()
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    precision = precision or ("bf16" if "BF16" in capabilities else "f32")
+    channels, stride = trained.network.config.inputs, trained.network.config.stride
+    example = torch.zeros(1, channels, 2 * stride, 3 * stride, 4 * stride)
+    with warnings.catch_warnings():
+        # torch's exporter warns about its own internals.
+        warnings.simplefilter("ignore", FutureWarning)
+        model = ov.convert_model(torch.export.export(trained.network, (example,)))
+    # Convolutions, additions and activations only: nothing in the graph depends on the example's size.
+    model.reshape([1, channels, -1, -1, -1])
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+    }
+    cache = _cache_folder()
+    if cache is not None:
+        settings["CACHE_DIR"] = str(cache)
+    return precision, core.compile_model(model, "CPU", settings)
+
+
+def _cache_folder() -> Path | None:
+    """Return the folder of compiled models of the user who runs, or None where there can be none."""
+    base = os.environ.get("CACHE_DIRECTORY") or os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = (Path(base) if base else Path.home() / ".cache") / "qsm-plugin" / "openvino"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (OSError, RuntimeError):
+        return None  # a service without a home compiles anew at every start, which takes a second
+    return folder if os.access(folder, os.W_OK) else None

@@ -6,6 +6,7 @@ geometry in a single pass. All scalings are constants: nothing is normalised per
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from recon.dipole import convolve, dipole_kernel
 from recon.harmonic import harmonic_local_field
 from recon.inversion.tikhonov import padded_shape
-from recon.sharp import vsharp
+from recon.sharp import DEFAULT_RADII_MM, vsharp
 from recon.types import Grid
 
 CHI_UNIT_PPM: Final = 0.1
@@ -38,6 +39,14 @@ CHANNELS: Final = (
     "residual of the first susceptibility",
 )
 START_CHANNEL: Final = 4
+FEATURE_PARAMETERS: Final = MappingProxyType[str, str | float | int | bool](
+    {
+        "tikhonov_harmonic": WEAK,
+        "tikhonov_vsharp": WEAKER,
+        "vsharp_radii_mm": ", ".join(f"{r:g}" for r in DEFAULT_RADII_MM),
+    }
+)
+"""Settings of the closed-form inputs, for provenance."""
 
 
 def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:

@@ -77,6 +77,7 @@ def load_weights(path: Path | None = None) -> TrainedNetwork:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"weights file {path.name} does not fit its own header") from error
+    check_finite(network)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return TrainedNetwork(network=network.eval().requires_grad_(False), sha256=digest, path=path)
 

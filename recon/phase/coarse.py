@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recon.phase.slabs import compiled, in_slabs
+from recon.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray, Grid
 
 ComplexArray = npt.NDArray[np.complex64]

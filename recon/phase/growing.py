@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recon.phase.slabs import compiled, in_slabs
 from recon.phase.weights import CostArray
 from recon.phase.wrap import TWO_PI, unwrap_toward
+from recon.slabs import compiled, in_slabs
 from recon.types import FloatArray
 
 IntArray = npt.NDArray[np.int32]

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recon.phase.offsets import Offsets
-from recon.phase.slabs import compiled
 from recon.phase.temporal import REFINEMENTS, FieldFit, fit_voxel
+from recon.slabs import compiled
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 UNCERTAIN_RAD = 0.8

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recon.phase.offsets import Offsets
-from recon.phase.slabs import compiled, in_slabs
 from recon.phase.template import Template
 from recon.phase.wrap import TWO_PI, unwrap_toward, wrap_scalar
+from recon.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 REFINEMENTS = 3

@@ -196,6 +196,7 @@ def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: l
         quality=quality,
         noise_ppm=noise_ppm,
         grid=grid,
+        mask_method=brain.method,
         warnings=(*warnings, *phase.warnings, *brain.warnings, *judged.warnings),
         figures=_figures(echoes, phase, mask, noise_ppm) | judged.figures,
     )

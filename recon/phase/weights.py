@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recon.phase.slabs import compiled, in_slabs
 from recon.phase.wrap import wrap_scalar
+from recon.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray
 
 CostArray = npt.NDArray[np.uint8]

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from recon.phase.slabs import compiled
+from recon.slabs import compiled
 from recon.types import FloatArray
 
 TWO_PI: Final = np.float32(2 * np.pi)

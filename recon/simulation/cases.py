@@ -55,8 +55,8 @@ def _tilted(rng: np.random.Generator, angle_deg: float) -> ScanPlan:
 
 
 def _oblique(rng: np.random.Generator) -> SubjectPlan:
-    """Draw a healthy head in an oblique slab of 0.8 x 0.8 x 1.6 mm."""
-    scan = replace(_tilted(rng, 20.0), shape=(208, 240, 88), voxel_size_mm=(0.8, 0.8, 1.6), oversample=(1, 1, 2))
+    """Draw a healthy head in an oblique slab of 0.7 x 0.7 x 2 mm."""
+    scan = replace(_tilted(rng, 20.0), shape=(240, 272, 70), voxel_size_mm=(0.7, 0.7, 2.0), oversample=(1, 1, 2))
     return SubjectPlan(head=draw_head(rng), scan=scan)
 
 

@@ -18,7 +18,7 @@ TRUTH_FILE = "truth.npz"
 
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="New or empty folder.")],
-    vendor: Annotated[str, typer.Option(help="siemens, siemens-norescale, ge or philips.")] = "siemens",
+    vendor: Annotated[str, typer.Option(help="siemens, siemens-norescale, siemens-enhanced, ge, philips or philips-enhanced.")] = "siemens",
     case: Annotated[str, typer.Option(help="healthy, lesion, oblique, swi, 7t or bipolar.")] = "healthy",
     seed: Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")] = 0,
     voxel_size_mm: Annotated[
@@ -27,10 +27,14 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Write the multi-echo GRE of a digital head to OUT/dicom and what it was made of to OUT/truth.npz."""
-    from dicom_io.scanner import write_scan
+    from dicom_io.scanner import SCANNERS, write_scan
     from plugin.errors import ConfigurationError
+    from recon.simulation.cases import CASES
     from recon.simulation.scan import simulate_case
 
+    for what, name, known in (("vendor", vendor, SCANNERS), ("case", case, CASES)):
+        if name not in known:
+            raise ConfigurationError(f"no {what} {name!r}; there are: {', '.join(known)}")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty; name a new folder")
     with progress_shown("simulate") as progress:

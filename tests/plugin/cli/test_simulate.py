@@ -32,6 +32,13 @@ def test_images_and_truth_belong_together(tmp_path, vendor):
     assert np.abs(np.angle(agreement)).mean() < 0.15
 
 
+@pytest.mark.parametrize("wrong", [["--vendor", "acme"], ["--case", "imaginary"]])
+def test_unknown_names_are_wrong_usage_before_anything_is_done(tmp_path, wrong):
+    result = CliRunner().invoke(app, ["simulate", str(tmp_path / "s"), *wrong])
+    assert isinstance(result.exception, ConfigurationError)
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_folder_with_files_is_not_touched(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     result = CliRunner().invoke(app, ["simulate", str(tmp_path)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,20 +30,25 @@ class Job:
         Its images.
     created
         When the job began; written into the derived objects, so that a repetition makes the same bytes.
+    revision
+        Counts up when more images of an acquisition came after a job was made of those there were.
     calling_ae, address
         Who sent the images; empty at the desk.
     """
 
     headers: tuple[ImageHeader, ...]
     created: datetime
+    revision: int = 1
     calling_ae: str = ""
     address: str = ""
 
     @classmethod
-    def of(cls, acquisition: Acquisition, *, calling_ae: str = "", address: str = "") -> Self:
+    def of(cls, acquisition: Acquisition, *, revision: int = 1, calling_ae: str = "", address: str = "") -> Self:
         """Make the job of an acquisition, beginning now."""
         created = datetime.now(UTC).replace(microsecond=0)
-        return cls(headers=acquisition.headers, created=created, calling_ae=calling_ae, address=address)
+        return cls(
+            headers=acquisition.headers, created=created, revision=revision, calling_ae=calling_ae, address=address
+        )
 
     @property
     def acquisition(self) -> Acquisition:
@@ -64,7 +70,8 @@ class Job:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         headers = [replace(header, path=header.path.relative_to(root)).to_json() for header in self.headers]
         sender = {"calling_ae": self.calling_ae, "address": self.address}
-        write_private_json({"created": self.created.isoformat(), **sender, "headers": headers}, folder / JOB_FILE)
+        begun = {"created": self.created.isoformat(), "revision": self.revision}
+        write_private_json({**begun, **sender, "headers": headers}, folder / JOB_FILE)
 
     @classmethod
     def load(cls, folder: Path, *, root: Path) -> Self:
@@ -74,9 +81,15 @@ class Job:
         return cls(
             headers=tuple(replace(header, path=root / header.path) for header in headers),
             created=datetime.fromisoformat(values["created"]),
+            revision=values["revision"],
             calling_ae=values["calling_ae"],
             address=values["address"],
         )
+
+
+def images_of(headers: Iterable[ImageHeader]) -> frozenset[tuple[str, int]]:
+    """Name images; a job of some of an acquisition's images is an earlier one of the same acquisition."""
+    return frozenset((header.sop_instance_uid, header.frame) for header in headers)
 
 
 def job_name(acquisition: Acquisition) -> str:

@@ -10,7 +10,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 from dicom_io.acquisition import Acquisition, Completeness, assess, group_acquisitions
 from dicom_io.errors import Refusal
 from dicom_io.headers import ImageHeader, read_headers
-from plugin.job import JOB_FILE, Job, job_name
+from plugin.job import JOB_FILE, Job, images_of, job_name
 from plugin.log import describe, get_logger
 from plugin.service.index import AcquisitionRow, AssociationRow, ImageRow, ReadImage
 from plugin.service.rules import Arrival, Decision, State, decide
@@ -48,13 +48,22 @@ class _Found:
         try:
             return assess(self.acquisition)
         except Exception as error:  # no acquisition, however odd, may stop the others
-            details = describe(error)
-            sentence = f"unexpected {details['error']} at {details['where']}; please report it"
-            return Completeness(state="refused", reason=Refusal("unexpected", sentence))
+            return Completeness(state="refused", reason=_unexpected(error))
 
     @cached_property
     def last(self) -> ReadImage:
         return max(self.images, key=lambda image: image.received_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ungrouped:
+    """A study whose images cannot be told apart into acquisitions."""
+
+    images: int
+    reason: Refusal
+
+
+_Study = Sequence[_Found] | _Ungrouped
 
 
 class Assembler:
@@ -124,7 +133,7 @@ class Assembler:
             return Refusal("unreadable", "The file cannot be read. Send the image again.")
         return tuple(replace(header, path=Path(row.path)) for header in headers)
 
-    def _find(self, study: str) -> list[_Found]:
+    def _find(self, study: str) -> _Study:
         """Group the images of a study."""
         cache, by_path = self._headers[study], {}
         for image in self._spool.index.images_of_study(study):
@@ -135,14 +144,17 @@ class Assembler:
             acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
         except Exception as error:  # no study, however odd, may stop the others
             get_logger().error("study.failed", study=study, **describe(error))
-            return []
+            return _Ungrouped(images=len(cache), reason=_unexpected(error))
         return [
             _Found(acquisition=one, images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})))
             for one in acquisitions
         ]
 
-    def _decide(self, study: str, found: Sequence[_Found]) -> bool:
+    def _decide(self, study: str, found: _Study) -> bool:
         """Decide about the acquisitions of a study; say whether one of them still waits."""
+        if isinstance(found, _Ungrouped):
+            self._refuse_study(study, found)
+            return False
         names = sorted({image.association for one in found for image in one.images})
         associations = self._spool.index.associations(names)
         # Asked after the associations: an ended one has all its images in the index, read or not.
@@ -153,6 +165,24 @@ class Assembler:
         if {row.acquisition: row for row in rows} != known:
             self._spool.index.save_acquisitions(study, rows)
         return any(row.state == State.COLLECTING for row in rows)
+
+    def _refuse_study(self, study: str, found: _Ungrouped) -> None:
+        """Show a study that cannot be grouped as one refused acquisition, beside what was decided before."""
+        earlier = self._spool.index.acquisitions(study)
+        kept = [row for row in earlier if row.state != State.COLLECTING and row.acquisition != study]
+        refused = AcquisitionRow(
+            acquisition=study,
+            study=study,
+            state=State.REFUSED,
+            images=found.images,
+            code=found.reason.code,
+            reason=found.reason.message,
+            missing=(),
+            job="",
+            changed_at=self._clock(),
+        )
+        self._spool.index.save_acquisitions(study, [*kept, refused])
+        _announce(refused)
 
     def _judge(
         self,
@@ -166,7 +196,8 @@ class Assembler:
             decision = Decision(state=State.QUEUED)  # handed over before; the clock cannot undo it
         else:
             arrival = self._arrival(found, associations)
-            decision = decide(found.completeness, arrival, quiet_seconds=self._quiet_seconds)
+            counted = _is_counted(found.acquisition)
+            decision = decide(found.completeness, arrival, quiet_seconds=self._quiet_seconds, counted=counted)
         queued = decision.state is State.QUEUED
         row = AcquisitionRow(
             acquisition=found.acquisition.key,
@@ -182,26 +213,58 @@ class Assembler:
         if known is not None and replace(row, changed_at=known.changed_at) == known:
             return known
         if queued:
-            self._hand_over(found, associations[found.last.association])
+            self._hand_over(study, found, associations[found.last.association])
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
         return row
 
     def _arrival(self, found: _Found, associations: Mapping[str, AssociationRow]) -> Arrival:
-        names = {image.association for image in found.images}
+        came = [associations[name] for name in {image.association for image in found.images}]
+        cut_off = [one for one in came if one.ended_how in ("aborted", "lost") and not _made_good(one, came)]
         return Arrival(
             idle_seconds=self._clock() - found.last.received_at,
-            associations=len(names),
-            released=all(associations[name].ended_how == "released" for name in names),
+            associations=len(came),
+            open=sum(one.ended_at is None for one in came),
+            aborted=sum(one.ended_how == "aborted" for one in cut_off),
+            lost=sum(one.ended_how == "lost" for one in cut_off),
         )
 
-    def _hand_over(self, found: _Found, sender: AssociationRow) -> None:
+    def _count_earlier(self, study: str, found: _Found) -> int:
+        """Count the jobs that were made of some of these images, before the others came."""
+        images = images_of(found.acquisition.headers)
+        folders = [self._spool.folder / "jobs" / job for job in self._spool.index.jobs(study) if job != found.job]
+        earlier = [Job.load(folder, root=Path()) for folder in folders if (folder / JOB_FILE).exists()]
+        return sum(images_of(job.headers) <= images for job in earlier)
+
+    def _hand_over(self, study: str, found: _Found, sender: AssociationRow) -> None:
         """Write the job and submit it, before the index says so: twice changes nothing, never is a loss."""
         folder = self._spool.folder / "jobs" / found.job
         if not (folder / JOB_FILE).exists():  # its creation time is in the derived objects: written once
-            job = Job.of(found.acquisition, calling_ae=sender.calling_ae, address=sender.address)
+            job = Job.of(
+                found.acquisition,
+                revision=1 + self._count_earlier(study, found),
+                calling_ae=sender.calling_ae,
+                address=sender.address,
+            )
+            self._spool.index.add_job(found.job, study)
             job.save(folder, root=Path())
         self._submit(found.job)
+
+
+def _unexpected(error: Exception) -> Refusal:
+    details = describe(error)
+    return Refusal("unexpected", f"unexpected {details['error']} at {details['where']}; please report it")
+
+
+def _made_good(cut_off: AssociationRow, came: Iterable[AssociationRow]) -> bool:
+    """Say whether the sender of an interrupted association went on with a later one, and released that."""
+    ended = cut_off.ended_at or 0.0
+    return any(one.ended_how == "released" and one.opened_at >= ended for one in came)
+
+
+def _is_counted(acquisition: Acquisition) -> bool:
+    """Say whether the scanner declares the number of images; ``assess`` has compared it with what is there."""
+    return all(header.declared_slices is not None for header in acquisition.headers)
 
 
 def _verdict(row: AcquisitionRow) -> tuple[object, ...]:

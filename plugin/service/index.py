@@ -45,6 +45,7 @@ class AssociationRow:
     association: str
     calling_ae: str
     address: str
+    opened_at: float
     ended_at: float | None
     ended_how: str | None
 
@@ -138,7 +139,7 @@ class Index:
         """Return associations by name."""
         marks = ", ".join("?" * len(names))
         rows = self._read(
-            "SELECT association, calling_ae, address, ended_at, ended_how FROM association"
+            "SELECT association, calling_ae, address, opened_at, ended_at, ended_how FROM association"
             f" WHERE association IN ({marks})",
             tuple(names),
         )
@@ -158,6 +159,25 @@ class Index:
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (row.image, row.series, row.study, row.path, row.digest, row.association, row.received_at),
         )
+
+    def confirm_image(self, image: str, association: str, now: float) -> None:
+        """Note that an image of an interrupted association came again on another one; it is judged anew."""
+        self._write(
+            "UPDATE image SET association = ?, received_at = ?, header = NULL WHERE image = ? AND association IN"
+            " (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
+            (association, now, image),
+        )
+
+    def add_conflict(self, image: str, digest: str, path: str, now: float) -> None:
+        """Note an object that came under the UID of another image; the same one again changes nothing."""
+        self._write(
+            "INSERT OR IGNORE INTO conflict (image, digest, path, received_at) VALUES (?, ?, ?, ?)",
+            (image, digest, path, now),
+        )
+
+    def paths(self) -> set[str]:
+        """Return where the images are, relative to the spool."""
+        return {str(row["path"]) for row in self._read("SELECT path FROM image")}
 
     def unread_images(self, limit: int = 500) -> list[ImageRow]:
         """Return images whose header was not read yet, oldest first."""
@@ -188,10 +208,11 @@ class Index:
         return [ReadImage(**row) for row in rows]
 
     def counts(self) -> dict[str, int]:
-        """Count the received, the unread and the ignored images."""
+        """Count the received, the unread and the ignored images, and those under the UID of another."""
         rows = self._read(
             "SELECT COUNT(*) AS received, COALESCE(SUM(code IS NOT NULL), 0) AS ignored,"
-            " COALESCE(SUM(header IS NULL AND code IS NULL), 0) AS unread FROM image"
+            " COALESCE(SUM(header IS NULL AND code IS NULL), 0) AS unread,"
+            " (SELECT COUNT(*) FROM conflict) AS conflicts FROM image"
         )
         return rows[0]
 
@@ -234,3 +255,13 @@ class Index:
                 " (:acquisition, :study, :state, :images, :code, :reason, :missing, :job, :changed_at)",
                 values,
             )
+
+    # jobs
+
+    def add_job(self, job: str, study: str) -> None:
+        """Note that a job was made of images of a study."""
+        self._write("INSERT OR IGNORE INTO job (job, study) VALUES (?, ?)", (job, study))
+
+    def jobs(self, study: str) -> list[str]:
+        """Return all jobs that were made of images of a study."""
+        return [str(row["job"]) for row in self._read("SELECT job FROM job WHERE study = ?", (study,))]

@@ -1,8 +1,10 @@
 """The index: what was received, and what it was assembled to.
 
 Its truth is the received images; the rows of ``acquisition`` follow from them and the clock, and say which
-job an acquisition was handed to. UIDs appear as hashes (``plugin.log.uid_hash``). The jobs themselves live in
-the durable workflow's database.
+job an acquisition was handed to. The columns name objects by hashes of their UIDs (``plugin.log.uid_hash``); the
+headers hold the UIDs as they are, and the site's own names of protocols, so the file is as private as the images:
+readable by the service's user alone, and not for support mails. It holds no name, number or date of birth of a
+patient. The jobs themselves live in the durable workflow's database.
 """
 
 SCHEMA = """
@@ -30,6 +32,14 @@ CREATE TABLE IF NOT EXISTS image (
 CREATE INDEX IF NOT EXISTS image_unread ON image (received_at) WHERE header IS NULL AND code IS NULL;
 CREATE INDEX IF NOT EXISTS image_study ON image (study);
 
+CREATE TABLE IF NOT EXISTS conflict (
+    image       TEXT NOT NULL,             -- whose UID it came under
+    digest      TEXT NOT NULL,
+    path        TEXT NOT NULL,             -- relative to the spool
+    received_at REAL NOT NULL,
+    PRIMARY KEY (image, digest)
+);
+
 CREATE TABLE IF NOT EXISTS acquisition (
     acquisition TEXT PRIMARY KEY,          -- Acquisition.key
     study       TEXT NOT NULL,
@@ -42,4 +52,10 @@ CREATE TABLE IF NOT EXISTS acquisition (
     changed_at  REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS acquisition_study ON acquisition (study);
+
+CREATE TABLE IF NOT EXISTS job (           -- all jobs that were handed over, for counting revisions
+    job         TEXT PRIMARY KEY,
+    study       TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS job_study ON job (study);
 """

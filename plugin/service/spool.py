@@ -4,6 +4,7 @@ Layout, all below the spool folder and readable by the service's user alone::
 
     images/<study>/<series>/<image>.dcm   names are hashes of the UIDs
     images/.part-<random>                 being written; swept at start
+    conflicts/<image>-<digest>.dcm        came later under the UID of another image; never used
     jobs/<job>/                           what the workflow makes of an acquisition
     index.sqlite, jobs.sqlite             what is where; the durable workflow
 """
@@ -58,11 +59,13 @@ class Spool:
         self.index = Index(folder / "index.sqlite")
 
     def sweep(self) -> int:
-        """Remove what was half written when the service died; its senders never heard of success."""
-        parts = list(self._images.glob(".part-*"))
-        for part in parts:
-            part.unlink(missing_ok=True)
-        return len(parts)
+        """Remove what was not in the index yet when the service died; its senders never heard of success."""
+        known = self.index.paths()
+        files = (path for path in self._images.glob("*/*/*.dcm") if str(path.relative_to(self.folder)) not in known)
+        stray = [*self._images.glob(".part-*"), *files]
+        for path in stray:
+            path.unlink(missing_ok=True)
+        return len(stray)
 
     def store(self, incoming: Incoming) -> Stored:
         """Put an image on the disk and into the index.
@@ -74,7 +77,7 @@ class Spool:
         """
         digest = hashlib.sha256(incoming.data_set).hexdigest()
         if (known := self.index.digest_of(incoming.image)) is not None:
-            return Stored.SAME if known == digest else Stored.CONFLICT
+            return self._received_before(incoming, digest, known)
         part = self._images / f".part-{uuid.uuid4().hex}"
         try:
             write_durably(part, (incoming.file_meta, incoming.data_set))
@@ -87,7 +90,7 @@ class Spool:
         folder = self._images / incoming.study / incoming.series
         with self._lock:
             if (known := self.index.digest_of(incoming.image)) is not None:
-                return Stored.SAME if known == digest else Stored.CONFLICT
+                return self._received_before(incoming, digest, known)
             self._make_series_folder(folder)
             path = folder / f"{incoming.image}.dcm"
             part.rename(path)
@@ -104,6 +107,28 @@ class Spool:
                 )
             )
         return Stored.NEW
+
+    def _received_before(self, incoming: Incoming, digest: str, known: str) -> Stored:
+        if known != digest:
+            return self._keep_aside(incoming, digest)
+        self.index.confirm_image(incoming.image, incoming.association, incoming.received_at)
+        return Stored.SAME
+
+    def _keep_aside(self, incoming: Incoming, digest: str) -> Stored:
+        """Keep an object whose UID is another's beside the first, for whoever has to find out which is right."""
+        folder = self.folder / "conflicts"
+        path = folder / f"{incoming.image}-{digest[:16]}.dcm"
+        if not path.exists():
+            make_private_folder(folder)
+            part = self._images / f".part-{uuid.uuid4().hex}"
+            try:
+                write_durably(part, (incoming.file_meta, incoming.data_set))
+                part.rename(path)
+                sync_folder(folder)
+            finally:
+                part.unlink(missing_ok=True)
+        self.index.add_conflict(incoming.image, digest, str(path.relative_to(self.folder)), incoming.received_at)
+        return Stored.CONFLICT
 
     def _make_series_folder(self, folder: Path) -> None:
         for level in (folder.parent, folder):

@@ -74,11 +74,68 @@ def test_a_released_complete_acquisition_starts_at_once_and_once(site, scan):
     assert len(site.jobs) == 1
 
 
-def test_without_release_it_starts_after_a_short_silence(site, scan):
+def test_while_the_association_is_open_more_may_come(site, scan):
     site.associate()
     site.put(scan)
-    assert site.pass_after(SETTLE_SECONDS / 2) == [State.COLLECTING]
+    assert site.pass_after(QUIET - 1) == [State.COLLECTING]
+    assert site.pass_after(1) == [State.QUEUED]
+
+
+def first_echo(scan):
+    return [path for path in scan if dcmread(path, stop_before_pixels=True).EchoNumbers == 1]
+
+
+def lower_half(scan):
+    images = {path: dcmread(path, stop_before_pixels=True) for path in scan}
+    heights = sorted({image.ImagePositionPatient[2] for image in images.values()})
+    return [path for path in scan if images[path].ImagePositionPatient[2] < heights[len(heights) // 2]]
+
+
+@pytest.mark.parametrize("how", ["aborted", "lost"])
+@pytest.mark.parametrize("part", [first_echo, lower_half])
+def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, scan, part, how):
+    """Half of the slices, or one echo of two, is a grid without gaps; its sender goes on a moment later."""
+    sent = part(scan)
+    site.associate()
+    site.put(sent)
+    site.release(how=how)
+    assert site.pass_after(QUIET / 2) == [State.COLLECTING]
+    site.associate("b")
+    site.put((path for path in scan if path not in sent), "b")
+    assert site.pass_after(SETTLE_SECONDS) == [State.COLLECTING]
+    site.release("b")
     assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    (job,) = site.jobs
+    assert len(Job.load(site.spool.folder / "jobs" / job, root=site.spool.folder).headers) == len(scan)
+
+
+@pytest.mark.parametrize("part", [first_echo, lower_half])
+def test_what_was_cut_off_and_not_resumed_is_incomplete_until_the_resend(site, scan, part):
+    site.associate()
+    site.put(part(scan))
+    site.release(how="aborted")
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    site.restart()
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    site.associate("b")
+    site.put(scan, "b")
+    site.release("b")
+    assert site.pass_after() == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_a_resend_confirms_what_was_cut_off_after_its_last_image(site, scan, monkeypatch):
+    monkeypatch.setattr("plugin.service.assembly._is_counted", lambda _acquisition: False)
+    site.associate()
+    site.put(scan)
+    site.release(how="lost")
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    (row,) = site.spool.index.acquisitions()
+    assert row.code == "interrupted"
+    site.associate("b")
+    site.put(scan, "b")
+    site.release("b")
+    assert site.pass_after() == [State.QUEUED]
 
 
 def test_shuffled_images_on_several_associations_are_one_acquisition(site, scan):
@@ -97,7 +154,8 @@ def test_shuffled_images_on_several_associations_are_one_acquisition(site, scan)
 def test_the_job_knows_its_images_and_its_sender(site, scan):
     site.associate()
     site.put(scan)
-    site.pass_after(SETTLE_SECONDS)
+    site.release()
+    site.pass_after()
     job = Job.load(site.spool.folder / "jobs" / site.jobs[0], root=site.spool.folder)
     assert len(job.headers) == len(scan)
     assert all(header.path.is_file() for header in job.headers)
@@ -117,18 +175,21 @@ def test_missing_slices_are_named_and_a_late_one_reopens(site, scan):
     site.associate("b")
     site.put(scan[20:21], "b")
     assert site.pass_after(0.1) == [State.COLLECTING]
+    site.release("b")
     assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
     assert len(site.jobs) == 1
 
 
-def test_more_images_after_the_job_make_a_new_job(site, scan):
-    first = [path for path in scan if dcmread(path, stop_before_pixels=True).EchoNumbers == 1]
+def test_more_images_after_the_job_make_a_new_job_that_is_the_next_revision(site, scan):
+    sent = first_echo(scan)
     site.associate()
-    site.put(first)
-    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
-    site.put(path for path in scan if path not in first)
-    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    site.put(sent)
+    assert site.pass_after(QUIET) == [State.QUEUED]
+    site.put(path for path in scan if path not in sent)
+    assert site.pass_after(QUIET) == [State.QUEUED]
     assert len(set(site.jobs)) == 2
+    loaded = [Job.load(site.spool.folder / "jobs" / job, root=site.spool.folder) for job in site.jobs]
+    assert [job.revision for job in loaded] == [1, 2]
 
 
 def test_a_restart_decides_what_would_have_been_decided(site, scan):
@@ -174,7 +235,7 @@ def _crash(*_):
 
 def test_nothing_is_decided_while_headers_are_unread(site, scan, monkeypatch):
     """A backlog is read in parts; its first part may look complete."""
-    first = [path for path in scan if dcmread(path, stop_before_pixels=True).EchoNumbers == 1]
+    first = first_echo(scan)
     site.associate()
     site.put(first)
     site.now += 1
@@ -202,7 +263,7 @@ def test_what_is_no_source_image_is_set_aside_with_its_reason(site, scan, tmp_pa
     site.release()
     assert site.pass_after() == [State.QUEUED]
     assert {row["code"] for row in site.spool.index.ignored()} == {"not-mr-image", "truncated"}
-    assert site.spool.index.counts() == {"received": len(scan) + 2, "ignored": 2, "unread": 0}
+    assert site.spool.index.counts() == {"received": len(scan) + 2, "ignored": 2, "unread": 0, "conflicts": 0}
 
 
 def test_a_file_that_makes_the_reader_fail_costs_nobody_else(site, scan, monkeypatch):
@@ -217,16 +278,32 @@ def _break(_path):
     raise ZeroDivisionError
 
 
+def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site, scan, monkeypatch):
+    site.associate()
+    site.put(first_echo(scan))
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    job = site.jobs[0]
+    with monkeypatch.context() as patch:
+        patch.setattr("plugin.service.assembly.group_acquisitions", _break)
+        site.associate("b")
+        site.put(scan, "b")
+        site.release("b")
+        assert set(site.pass_after(1)) == {State.QUEUED, State.REFUSED}
+        rows = {row.state: row for row in site.spool.index.acquisitions()}
+        assert rows[State.QUEUED].job == job
+        assert rows[State.REFUSED].code == "unexpected"
+        assert "ZeroDivisionError" in rows[State.REFUSED].reason
+    site.restart()
+    assert site.pass_after(10) == [State.QUEUED]
+    assert len(set(site.jobs)) == 2
+
+
 def test_an_acquisition_that_breaks_the_rules_themselves_costs_nobody_else(site, scan, monkeypatch):
     site.associate()
     site.put(scan)
-    with monkeypatch.context() as patch:
-        patch.setattr("plugin.service.assembly.group_acquisitions", _break)
-        assert site.pass_after() == []
-        patch.undo()
-        patch.setattr("plugin.service.assembly.assess", _break)
-        site.restart()
-        assert site.pass_after() == [State.REFUSED]
+    monkeypatch.setattr("plugin.service.assembly.assess", _break)
+    assert site.pass_after() == [State.REFUSED]
     (row,) = site.spool.index.acquisitions()
     assert row.code == "unexpected"
     assert "ZeroDivisionError" in row.reason

@@ -78,9 +78,13 @@ def test_the_same_image_again_changes_nothing(tmp_path):
 def test_the_same_uid_with_other_content_keeps_the_first(tmp_path):
     first, second = mr_image("s", "1", 1), mr_image("s", "1", 1)
     second.PixelData = b"\x01" * len(second.PixelData)
-    with receiving(tmp_path) as (settings, _):
-        assert send_images(settings.port, [first, second]) == [0x0000, 0x0111]
+    with receiving(tmp_path) as (settings, spool):
+        assert send_images(settings.port, [first, second, second]) == [0x0000, 0x0111, 0x0111]
+        assert spool.index.counts()["conflicts"] == 1
     assert dcmread(stored(tmp_path)[0]).PixelData == first.PixelData
+    (aside,) = (tmp_path / "conflicts").iterdir()
+    assert dcmread(aside).PixelData == second.PixelData
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
 
 
 def test_two_associations_that_send_the_same_images_at_once_store_each_once(tmp_path):
@@ -200,10 +204,12 @@ def test_ends_of_associations_are_recorded(tmp_path):
 def test_a_restart_sweeps_half_files_and_ends_open_associations(tmp_path):
     spool = Spool(tmp_path)
     (tmp_path / "images" / ".part-dead").write_bytes(b"half")
+    (tmp_path / "images" / "study" / "series").mkdir(parents=True)
+    (tmp_path / "images" / "study" / "series" / "dead.dcm").write_bytes(b"renamed, but not in the index")
     spool.index.open_association("a", "MR1", "10.0.0.1", 1.0)
     spool.index.close()
     with receiving(tmp_path) as (_, again):
-        assert not list((tmp_path / "images").glob(".part-*"))
+        assert not [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
         assert again.index.associations(["a"])["a"].ended_how == "lost"
 
 

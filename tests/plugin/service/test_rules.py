@@ -11,26 +11,41 @@ REFUSED = Completeness(state="refused", reason=Refusal("epi", "echo planar"))
 SHORT, LONG = SETTLE_SECONDS / 2, SETTLE_SECONDS * 2
 
 
-def arrival(idle, *, released=False, associations=1):
-    return Arrival(idle_seconds=idle, released=released, associations=associations)
+def arrival(idle, *, associations=1, **ends):
+    return Arrival(idle_seconds=idle, associations=associations, **ends)
 
 
 @pytest.mark.parametrize(
     ("completeness", "came", "state"),
     [
-        (COMPLETE, arrival(0, released=True), State.QUEUED),
-        (COMPLETE, arrival(SHORT), State.COLLECTING),
-        (COMPLETE, arrival(LONG), State.QUEUED),
-        (COMPLETE, arrival(SHORT, released=True, associations=2), State.COLLECTING),
-        (COMPLETE, arrival(LONG, released=True, associations=2), State.QUEUED),
-        (INCOMPLETE, arrival(LONG, released=True), State.COLLECTING),
-        (INCOMPLETE, arrival(59.9), State.COLLECTING),
+        (COMPLETE, arrival(0), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2), State.COLLECTING),
+        (COMPLETE, arrival(LONG, associations=2), State.QUEUED),
+        (COMPLETE, arrival(LONG, open=1), State.COLLECTING),
+        (COMPLETE, arrival(60, open=1), State.QUEUED),
+        (COMPLETE, arrival(LONG, aborted=1), State.COLLECTING),
+        (COMPLETE, arrival(60, aborted=1), State.INCOMPLETE),
+        (COMPLETE, arrival(LONG, lost=1), State.COLLECTING),
+        (COMPLETE, arrival(60, lost=1), State.INCOMPLETE),
+        (COMPLETE, arrival(60, lost=1, open=1, associations=2), State.INCOMPLETE),
+        (INCOMPLETE, arrival(LONG), State.COLLECTING),
+        (INCOMPLETE, arrival(59.9, open=1), State.COLLECTING),
         (INCOMPLETE, arrival(60), State.INCOMPLETE),
+        (INCOMPLETE, arrival(60, aborted=1), State.INCOMPLETE),
         (REFUSED, arrival(0), State.REFUSED),
     ],
 )
 def test_the_table(completeness, came, state):
     assert decide(completeness, came, quiet_seconds=60).state is state
+
+
+@pytest.mark.parametrize("how", ["aborted", "lost"])
+def test_after_an_interruption_only_the_scanners_own_count_proves_completeness(how):
+    said = decide(COMPLETE, arrival(60, **{how: 1}), quiet_seconds=60)
+    assert (said.state, said.code) == (State.INCOMPLETE, "interrupted")
+    assert how in said.reason
+    assert decide(COMPLETE, arrival(59, **{how: 1}), quiet_seconds=60, counted=True).state is State.COLLECTING
+    assert decide(COMPLETE, arrival(60, **{how: 1}), quiet_seconds=60, counted=True).state is State.QUEUED
 
 
 def test_what_is_missing_is_handed_on():
@@ -39,4 +54,4 @@ def test_what_is_missing_is_handed_on():
 
 
 def test_a_clock_that_was_set_back_runs_nothing_early():
-    assert decide(COMPLETE, arrival(-3600), quiet_seconds=60).state is State.COLLECTING
+    assert decide(COMPLETE, arrival(-3600, associations=2), quiet_seconds=60).state is State.COLLECTING

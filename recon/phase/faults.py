@@ -154,6 +154,43 @@ def zero_filling(echoes: GradientEcho) -> list[str]:
     return warnings
 
 
+def refuse_phase_difference(
+    offset_rad: FloatArray, field_rad_per_s: FloatArray, region: BoolArray, longest_s: float
+) -> None:
+    """Refuse echoes that are differences to another echo: their common offset is then ``-TE_missing · field``.
+
+    A receive phase does not know the field, so an offset that turns with it, for one and the same time in the whole
+    region, gives the subtraction away.
+
+    Parameters
+    ----------
+    offset_rad, field_rad_per_s
+        ``(x, y, z)`` phase offset that the echoes share, and their field.
+    region
+        ``(x, y, z)`` bool, the brain, or the head where no brain is known.
+    longest_s
+        Longest echo time; a missing one is looked for up to this.
+
+    Raises
+    ------
+    InvalidInputError
+        If the offset is explained by a time.
+    """
+    offset, field = offset_rad[region][::7], field_rad_per_s[region][::7]
+    if offset.size < 100:
+        return
+    times_s = np.linspace(0.0, longest_s, 80)
+    turned = [float(np.abs(np.mean(np.exp(1j * (offset + t * field))))) for t in times_s]
+    best = int(np.argmax(turned))
+    # Explained means: little is left, and far less than of the offset as it is.
+    if times_s[best] < 1e-3 or turned[0] > 0.97 or 1 - turned[best] > 0.25 * (1 - turned[0]):
+        return
+    raise InvalidInputError(
+        f"The phase of every echo seems to be a difference to an echo at {times_s[best] * 1e3:.1f} ms that is not "
+        "among them; expected the phase of each echo itself. Store the phase images without subtraction."
+    )
+
+
 def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> list[str]:
     """Return a warning if the smoothed phase offset turns by 2π around a point where there is signal.
 

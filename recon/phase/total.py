@@ -173,6 +173,10 @@ def total_field(
         brain = _given_mask(phase, mask)
     if not brain.mask.any():
         raise InvalidInputError("the mask is empty: no voxel has signal and a reliable phase")
+    if len(echoes.echo_times_s) > 1:
+        odd, even = phase.offsets.volumes()
+        if odd is even:
+            faults.refuse_phase_difference(odd, phase.fit.field_rad_per_s, brain.mask, echoes.echo_times_s[-1])
     progress("judge the field")
     return _finish(echoes, phase, brain, warnings)
 

@@ -176,6 +176,25 @@ def test_what_is_no_brain_is_not_judged():
     assert judged.figures["head_shape_correlation"] < 0
 
 
+def test_differences_to_a_missing_echo_are_refused():
+    plain = acquire(echo_times_s=(0.004, 0.010, 0.016, 0.022), noise=0.005)
+    differences = replace(
+        plain,
+        magnitude=plain.magnitude[1:],
+        phase_rad=np.angle(np.exp(1j * (plain.phase_rad[1:] - plain.phase_rad[:1]))).astype(np.float32),
+        echo_times_s=plain.echo_times_s[1:],
+    )
+    with pytest.raises(InvalidInputError, match="difference to an echo"):
+        total_field(differences, mask=ball())
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
+def test_a_receive_phase_is_no_difference(scale):
+    x, y, z = positions()
+    echoes = acquire(offset_rad=scale * (0.9 + 1.2 * x - 0.8 * y * y + z))
+    assert total_field(echoes, mask=ball()).mask.any()
+
+
 def test_block_mean_keeps_the_sum():
     coarse = coarse_grid(OBLIQUE)
     volume = np.random.default_rng(0).random(SHAPE, np.float32)

@@ -25,6 +25,18 @@ MAXIMUM_CONTEXTS = 128
 
 _TRIES_PER_IMAGE = 3
 
+_TRANSIENT = 2
+
+_REJECTIONS = {
+    (1, 2): "it does not support the DICOM application context",
+    (1, 3): "it does not know our AE title; add it there",
+    (1, 7): "that is not its AE title; correct it here",
+    (2, 2): "it does not support our version of the upper layer protocol",
+    (3, 1): "temporary congestion",
+    (3, 2): "it has as many associations as it allows",
+}
+"""What result source and diagnostic of an A-ASSOCIATE-RJ mean (PS3.8 §9.3.4)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SendReport:
@@ -101,19 +113,20 @@ def send_files(
     began = time.monotonic()
     transfer = _Transfer(waiting=deque(paths))
     ae = _requestor(calling_ae, transfer.waiting)
-    reasons: list[str] = []
-    while transfer.waiting and not reasons:
+    answers: list[_Answer] = []
+    while transfer.waiting and not answers:
         association = _associate(ae, peer)
         if association.is_established:
             _send_waiting(association, transfer, progress)
         else:
-            reasons.append(_why_not(association, peer))
-    reasons += [answer.refusal for _, answer in transfer.refused]
+            answers.append(_why_not(association, peer))
+    all_sent = not answers
+    answers += [answer for _, answer in transfer.refused]
     return SendReport(
         delivered=tuple(transfer.delivered),
         undelivered=(*transfer.waiting, *(path for path, _ in transfer.refused)),
-        reason=reasons[0] if reasons else "",
-        lasting=not transfer.waiting and any(answer.lasting for _, answer in transfer.refused),
+        reason=answers[0].refusal if answers else "",
+        lasting=any(answer.lasting for answer in answers) if all_sent else answers[0].lasting,
         seconds=time.monotonic() - began,
     )
 
@@ -131,7 +144,7 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     ae.add_requested_context(Verification)
     association = _associate(ae, peer)
     if not association.is_established:
-        raise DeliveryError(_why_not(association, peer))
+        raise DeliveryError(_why_not(association, peer).refusal)
     try:
         status = association.send_c_echo().get("Status")
     finally:
@@ -161,10 +174,21 @@ def _associate(ae: AE, peer: Address) -> Association:
     return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers)
 
 
-def _why_not(association: Association, peer: Address) -> str:
+def _why_not(association: Association, peer: Address) -> _Answer:
+    """Say why there is no association; a rejection in the terms of PS3.8 §9.3.4."""
     if association.is_rejected:
-        return f"{peer} rejected the association: does it know our AE title and address?"
-    return f"{peer} cannot be reached: is it running, and are host, port and AE title right?"
+        return _Answer(refusal=f"{peer} rejected the association: {_rejection(association)}")
+    if association.rejected_contexts and not association.accepted_contexts:
+        refusal = f"{peer} accepts no presentation context we proposed: allow it MR Image Storage, Explicit VR"
+        return _Answer(refusal=refusal, lasting=True)
+    return _Answer(refusal=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
+
+
+def _rejection(association: Association) -> str:
+    answer = association.acceptor.primitive
+    key = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
+    lasts = "transient" if getattr(answer, "result", None) == _TRANSIENT else "permanent"
+    return f"{_REJECTIONS.get(key, 'no reason given')} ({lasts})"
 
 
 def _send_waiting(association: Association, transfer: _Transfer, progress: Callable[[Path], None]) -> None:

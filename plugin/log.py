@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
+import threading
 import traceback
+import warnings
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
@@ -29,7 +32,7 @@ FIELDS = frozenset({
 
 WITHHELD = "(withheld)"
 
-_RETOLD = ("pynetdicom.transport", "pynetdicom.acse", "pynetdicom.association", "pynetdicom.dul", "dbos")
+_RETOLD = ("pynetdicom.transport", "pynetdicom.acse", "pynetdicom.association", "pynetdicom.dul")
 """Library loggers whose messages repeat an event of ours."""
 
 
@@ -75,6 +78,30 @@ class _Library(logging.Handler):
         line.log(record.levelno, "library.message", error=_exception_name(record))
 
 
+def _warned(
+    _message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    _file: TextIO | None = None,
+    _line: str | None = None,
+) -> None:
+    """Stand in for ``warnings.showwarning``, whose text may quote the value warned of."""
+    where = f"{'/'.join(filename.split('/')[-2:])}:{lineno}"
+    get_logger().warning("library.message", logger="warnings", error=category.__name__, where=where)
+
+
+def _died(_type: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
+    """Stand in for ``sys.excepthook``."""
+    get_logger().critical("process.failed", **describe(error))
+
+
+def _thread_died(args: threading.ExceptHookArgs) -> None:
+    """Stand in for ``threading.excepthook``."""
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        get_logger().critical("thread.failed", **describe(args.exc_value))
+
+
 def _exception_name(record: logging.LogRecord) -> str | None:
     return record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
 
@@ -99,9 +126,20 @@ def configure(log: Log, *, process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.getLogger().handlers[:] = [_Library(level=logging.WARNING)]
+    _take_over(_Library(level=logging.WARNING))
+
+
+def _take_over(library: logging.Handler) -> None:
+    """Let everything that writes text by itself go through the log: libraries, warnings, uncaught errors."""
+    logging.getLogger().handlers[:] = [library]
+    own_console = logging.getLogger("dbos")  # would print to standard error unless it has a handler
+    own_console.handlers[:], own_console.propagate = [library], False
     for name in _RETOLD:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.captureWarnings(False)
+    warnings.showwarning = _warned
+    sys.excepthook = _died
+    threading.excepthook = _thread_died
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

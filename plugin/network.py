@@ -9,13 +9,13 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 
+from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from plugin.errors import ConfigurationError
-
-IMPLEMENTATION_VERSION_NAME = "QSM_PLUGIN_01"
 
 TIMEOUT_S = 10.0
 """How long a peer may take to answer one message; a healthy one answers in milliseconds."""
@@ -51,6 +51,7 @@ def new_ae(ae_title: str) -> AE:
     """Build an application entity with unlimited PDUs and this product's time-outs."""
     _prepare_library()
     ae = AE(ae_title=ae_title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.maximum_pdu_size = 0
     ae.acse_timeout = TIMEOUT_S

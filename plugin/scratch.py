@@ -60,6 +60,7 @@ def load_reconstruction(folder: Path) -> Reconstruction:
             quality=_array(folder, "total_field.quality"),
             noise_ppm=_array(folder, "total_field.noise_ppm"),
             grid=_grid(field["grid"]),
+            mask_method=field["mask_method"],
             warnings=tuple(field["warnings"]),
             figures=field["figures"],
         ),
@@ -84,6 +85,7 @@ def write_private_json(value: object, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    _sync_folder(path.parent)
 
 
 def _save(value: GradientEcho | Reconstruction, folder: Path) -> None:
@@ -91,8 +93,18 @@ def _save(value: GradientEcho | Reconstruction, folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700, parents=True)
     write_private_json(_without_arrays(value, part, ""), part / _VALUES)
+    _sync_folder(part)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
+    _sync_folder(folder.parent)  # else a step could count as done whose result a power failure took
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401 - any field of a dataclass
@@ -100,6 +112,8 @@ def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401
     if isinstance(value, np.ndarray):
         with open(folder / f"{name}.npy", "wb", opener=open_private) as file:
             np.save(file, value, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
         return None
     if dataclasses.is_dataclass(value):
         prefix = f"{name}." if name else ""

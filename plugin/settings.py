@@ -113,8 +113,13 @@ class Settings(_Frozen):
         Tells the workers of one database apart; a restarted worker resumes the jobs of its name.
     quiet_seconds
         How long an incomplete acquisition is waited for.
+    network_silence_seconds
+        After how long without a word from the sender an association is aborted.
     destinations, return_to_sender
         Where the derived series go.
+    profile
+        How the map's values are stored: ``console12`` in 12 bits, 1 ppb a step, as consoles expect; ``pacs16`` in
+        16 bits, 0.1 ppb a step.
     """
 
     ae_title: AETitle = "QSM"
@@ -127,8 +132,10 @@ class Settings(_Frozen):
     database_url: str = ""
     worker_name: Name = "worker-1"
     quiet_seconds: float = Field(default=60.0, ge=0)
+    network_silence_seconds: float = Field(default=300.0, gt=0)
     destinations: tuple[Destination, ...] = ()
     return_to_sender: bool = False
+    profile: Literal["console12", "pacs16"] = "console12"
     retry: Retry = Retry()
     disk: Disk = Disk()
     log: Log = Log()

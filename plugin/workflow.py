@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from plugin.job import QSM_FOLDER, REPORT_FILE, Job
 
 if TYPE_CHECKING:
+    from dicom_io.derived.pixel_profile import PixelProfile
     from recon.pipeline import Options
 
 _WORK = "work"
+_FINISHED = ".work-finished"
 
 
 class Runner(Protocol):
@@ -42,6 +44,8 @@ def make_qsm(
     folder: Path,
     *,
     options: Options,
+    profile: PixelProfile | None = None,
+    mask: Path | None = None,
     run: Runner = directly,
     progress: Callable[[str], None] = silently,
 ) -> tuple[Path, ...]:
@@ -55,6 +59,10 @@ def make_qsm(
         Gets ``qsm/*.dcm`` and ``report.json``; what the steps exchange is removed at the end.
     options
         Inversion method and engine.
+    profile
+        How the map's values are stored; the console's 12 bits if not given.
+    mask
+        NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.mask_file``).
     run
         How the steps are run.
     progress
@@ -72,8 +80,9 @@ def make_qsm(
     """
     work = folder / _WORK
     read_seconds = run("read", lambda: read(job, work, progress))
-    run("reconstruct", lambda: reconstruct(work, options, progress))
-    return tuple(folder / name for name in run("write", lambda: write(job, work, folder, read_seconds, progress)))
+    run("reconstruct", lambda: reconstruct(work, options, mask, progress))
+    names = run("write", lambda: write(job, folder, profile, read_seconds, progress))
+    return tuple(folder / name for name in names)
 
 
 def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
@@ -83,35 +92,68 @@ def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
 
     began = time.perf_counter()
     progress(f"reading {len(job.headers)} images")
+    (work.parent / REPORT_FILE).unlink(missing_ok=True)  # it says that a job is done, and this one begins
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     save_echoes(read_acquisition(job.acquisition), work / "echoes")
     return time.perf_counter() - began
 
 
-def reconstruct(work: Path, options: Options, progress: Callable[[str], None]) -> None:
+def reconstruct(work: Path, options: Options, mask: Path | None, progress: Callable[[str], None]) -> None:
     """Work out total field and susceptibility."""
+    from plugin.mask_file import read_mask
     from plugin.scratch import load_echoes, save_reconstruction
     from recon.pipeline import reconstruct as reconstruct_arrays
 
-    result = reconstruct_arrays(load_echoes(work / "echoes"), options=options, progress=progress)
+    echoes = load_echoes(work / "echoes")
+    given = None if mask is None else read_mask(mask, echoes.grid.shape)
+    result = reconstruct_arrays(echoes, options=options, mask=given, progress=progress)
     save_reconstruction(result, work / "reconstruction")
 
 
-def write(job: Job, work: Path, folder: Path, read_seconds: float, progress: Callable[[str], None]) -> list[str]:
-    """Write the derived series and the report; return the objects' paths relative to the folder."""
+def write(
+    job: Job, folder: Path, profile: PixelProfile | None, read_seconds: float, progress: Callable[[str], None]
+) -> list[str]:
+    """Write the derived series and the report; return the objects' paths relative to the folder.
+
+    The report is written last: where it is, the step was done before the service died, and is not done again.
+    """
+    from dicom_io.derived.pixel_profile import CONSOLE12
     from dicom_io.write_qsm import write_qsm
     from plugin.scratch import load_reconstruction, write_private_json
 
-    if not work.exists():  # done before the service died: nothing is left to do
-        return sorted(str(path.relative_to(folder)) for path in (folder / QSM_FOLDER).glob("*.dcm"))
-    began = time.perf_counter()
-    progress("writing the QSM series")
-    result = load_reconstruction(work / "reconstruction")
-    paths = write_qsm(result, job.acquisition, folder / QSM_FOLDER, created=job.created)
-    seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
-    names = sorted(str(path.relative_to(folder)) for path in paths)
-    write_private_json(report(job, result, seconds, names), folder / REPORT_FILE)
-    shutil.rmtree(work)
+    began, work = time.perf_counter(), folder / _WORK
+    for stray in folder.glob(f".{QSM_FOLDER}.*"):  # a series that was half written when the service died
+        shutil.rmtree(stray)
+    if not (folder / REPORT_FILE).exists():
+        progress("writing the QSM series")
+        result = load_reconstruction(work / "reconstruction")
+        paths = write_qsm(
+            result,
+            job.acquisition,
+            folder / QSM_FOLDER,
+            profile=profile or CONSOLE12,
+            created=job.created,
+            revision=job.revision,
+        )
+        seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
+        names = sorted(str(path.relative_to(folder)) for path in paths)
+        write_private_json(report(job, result, seconds, names), folder / REPORT_FILE)
+    discard_work(folder)
+    return reported_files(folder)
+
+
+def discard_work(folder: Path) -> None:
+    """Remove what the steps of a job exchanged: first its name, at once, then its files."""
+    work, finished = folder / _WORK, folder / _FINISHED
+    shutil.rmtree(finished, ignore_errors=True)
+    if work.exists():
+        work.rename(finished)
+        shutil.rmtree(finished)
+
+
+def reported_files(folder: Path) -> list[str]:
+    """Return the derived objects that a job's report names, relative to the folder."""
+    names: list[str] = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))["files"]
     return names
 
 
@@ -125,6 +167,7 @@ def report(job: Job, result: Any, seconds: dict[str, float], files: list[str]) -
         "vendor": acquisition.vendor,
         "images": len(job.headers),
         "created": job.created.isoformat(),
+        "revision": job.revision,
         "reference": result.susceptibility.reference,
         "figures": {**result.total_field.figures, **result.figures},
         "warnings": list(dict.fromkeys((*result.total_field.warnings, *result.warnings))),

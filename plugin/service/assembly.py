@@ -136,15 +136,16 @@ class Assembler:
     def _find(self, study: str) -> _Study:
         """Group the images of a study."""
         cache, by_path = self._headers[study], {}
-        for image in self._spool.index.images_of_study(study):
-            if image.image not in cache:
-                cache[image.image] = tuple(ImageHeader.from_json(text) for text in json.loads(image.header))
-            by_path.update({header.path: image for header in cache[image.image]})
+        images = self._spool.index.images_of_study(study)
         try:
+            for image in images:
+                if image.image not in cache:
+                    cache[image.image] = tuple(ImageHeader.from_json(text) for text in json.loads(image.header))
+                by_path.update({header.path: image for header in cache[image.image]})
             acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
         except Exception as error:  # no study, however odd, may stop the others
             get_logger().error("study.failed", study=study, **describe(error))
-            return _Ungrouped(images=len(cache), reason=_unexpected(error))
+            return _Ungrouped(images=len(images), reason=_unexpected(error))
         return [
             _Found(acquisition=one, images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})))
             for one in acquisitions
@@ -263,8 +264,11 @@ def _made_good(cut_off: AssociationRow, came: Iterable[AssociationRow]) -> bool:
 
 
 def _is_counted(acquisition: Acquisition) -> bool:
-    """Say whether the scanner declares the number of images; ``assess`` has compared it with what is there."""
-    return all(header.declared_slices is not None for header in acquisition.headers)
+    """Say whether the scanner declares slices and echoes; ``assess`` has compared their numbers with what is there.
+
+    ImagesInAcquisition alone does not count: one echo of two can have as many images as it says of a series.
+    """
+    return all(header.declared_slices and header.declared_echoes for header in acquisition.headers)
 
 
 def _verdict(row: AcquisitionRow) -> tuple[object, ...]:

@@ -11,20 +11,22 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbos import DBOS
 from dbos import error as dbos_error
 
+from dicom_io.derived.pixel_profile import PROFILES
 from dicom_io.errors import DicomError, Refusal
 from plugin.deliver import send_files
 from plugin.errors import JobFailedError, PluginError
-from plugin.job import QSM_FOLDER, Job
+from plugin.job import Job
 from plugin.log import describe, get_logger
 from plugin.network import Address
 from plugin.service.queue import DELIVER, RECONSTRUCT, delivery_name
 from plugin.settings import SENDER, Retry, Settings
-from plugin.workflow import make_qsm
+from plugin.workflow import discard_work, make_qsm, reported_files
 from recon.errors import InvalidInputError, ReconError
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STEP_ATTEMPTS = 3
+_RECOVERY_ATTEMPTS = 3
+"""How often a reconstruction during which the worker died is taken up again: images may be what kills it."""
+
 _LASTING_ATTEMPTS = 3
 """How often objects are sent to a peer that refuses the objects themselves."""
 
@@ -43,7 +48,7 @@ _PER_DESTINATION = 4
 def register_workflows(settings: Settings, options: Options) -> None:
     """Tell the durable workflow what to run; before its launch."""
 
-    @DBOS.workflow(name=RECONSTRUCT)
+    @DBOS.workflow(name=RECONSTRUCT, max_recovery_attempts=_RECOVERY_ATTEMPTS)
     def reconstruct(job: str) -> None:
         reconstruct_job(settings, options, job)
 
@@ -65,9 +70,13 @@ def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
     log.info("job.started")
     try:
         loaded = _explained("load", partial(Job.load, folder, root=settings.spool))
-        files = make_qsm(loaded, folder, options=options, run=partial(_durably, job), progress=_nothing)
+        profile = PROFILES[settings.profile]
+        files = make_qsm(
+            loaded, folder, options=options, profile=profile, run=partial(_durably, job), progress=_nothing
+        )
     except JobFailedError as failure:
         log.error("job.failed", code=failure.code, reason=failure.sentence)
+        discard_work(folder)  # nobody reads it any more: a retry begins anew
         raise
     log.info("job.reconstructed", images=len(files), seconds=round(time.monotonic() - began, 2))
     for destination in sorted(destinations(settings, loaded)):
@@ -87,7 +96,7 @@ def deliver_job(settings: Settings, job: str, destination: str) -> None:
     """Send a job's series to a destination until it has all of it, for as long as the policy says."""
     folder = settings.spool / "jobs" / job
     log = get_logger().bind(job=job, destination=destination)
-    names = sorted(path.name for path in (folder / QSM_FOLDER).glob("*.dcm"))
+    names = deliverable(folder)
     lasting = 0
     for attempt, pause in enumerate((*pauses_seconds(settings.retry), None), start=1):
         sent = _durably(job, f"deliver-to-{destination}", partial(_send, settings, job, destination, names))
@@ -107,6 +116,25 @@ def deliver_job(settings: Settings, job: str, destination: str) -> None:
             retry_in_seconds=round(wait, 1),
         )
         DBOS.sleep(wait)
+
+
+def deliverable(folder: Path) -> list[str]:
+    """Return the objects to deliver, as the job's report names them, relative to its folder.
+
+    Raises
+    ------
+    JobFailedError
+        There are none, or one is missing.
+    """
+    try:
+        names = reported_files(folder)
+    except FileNotFoundError:
+        names = []
+    missing = sum(not (folder / name).is_file() for name in names)
+    if missing or not names:
+        found = f"{missing} of {len(names)} objects are missing" if names else "there are no objects"
+        raise JobFailedError("nothing-to-deliver", f"{found} in the job's folder; retry the job to make them again")
+    return names
 
 
 def destinations(settings: Settings, job: Job) -> dict[str, Address]:
@@ -134,9 +162,9 @@ def _send(settings: Settings, job: str, destination: str, names: list[str]) -> d
     if peer is None:
         sentence = f"destination {destination} is no longer in the configuration; add it again, then retry"
         raise JobFailedError("no-destination", sentence)
-    sent = send_files([folder / QSM_FOLDER / name for name in names], peer, calling_ae=settings.ae_title)
+    sent = send_files([folder / name for name in names], peer, calling_ae=settings.ae_title)
     return {
-        "undelivered": [path.name for path in sent.undelivered],
+        "undelivered": [str(path.relative_to(folder)) for path in sent.undelivered],
         "delivered": len(sent.delivered),
         "reason": sent.reason,
         "lasting": int(sent.lasting),

@@ -84,7 +84,7 @@ def _acceptor(settings: Settings) -> AE:
     ae = new_ae(settings.ae_title)
     ae.require_called_aet = settings.require_called_aet
     ae.maximum_associations = settings.maximum_associations
-    ae.network_timeout = 60
+    ae.network_timeout = settings.network_silence_seconds
     ae.add_supported_context(Verification)
     return ae
 

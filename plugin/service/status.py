@@ -24,6 +24,17 @@ _STATES = {
 }
 
 
+_ENDED = {
+    "CANCELLED": ("cancelled", "somebody cancelled it; qsm-plugin retry takes it up again"),
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": (
+        "worker-died",
+        "the worker died each time it worked on this, perhaps for lack of memory; look at the system's log for why,"
+        " then qsm-plugin retry",
+    ),
+}
+"""Code and sentence of workflows that ended without an error of their own."""
+
+
 def status(settings: Settings) -> dict[str, Any]:
     """Return the state of the service as JSON values, the latest first; free of patient data."""
     if not (settings.spool / "index.sqlite").exists():
@@ -69,9 +80,8 @@ def _rewind(connected: DBOSClient, workflow: WorkflowStatus) -> None:
         _, _, destination = workflow.workflow_id.partition(".")
         connected.rewind_workflow(workflow.workflow_id, queue_name=DELIVER, queue_partition_key=destination)
         return
-    steps = connected.list_workflow_steps(workflow.workflow_id)
-    failed = [step["function_id"] for step in steps if step["error"] is not None]
-    connected.rewind_workflow(workflow.workflow_id, start_step=min(failed, default=1), queue_name=RECONSTRUCT)
+    # Always from the first step: what the steps exchanged was removed when the job failed.
+    connected.rewind_workflow(workflow.workflow_id, start_step=1, queue_name=RECONSTRUCT)
 
 
 def _acquisition(row: AcquisitionRow) -> dict[str, Any]:
@@ -97,12 +107,15 @@ def _job(job: WorkflowStatus, deliveries: Iterable[WorkflowStatus]) -> dict[str,
 
 
 def _workflow(workflow: WorkflowStatus) -> dict[str, Any]:
-    error = workflow.error
-    known = error if isinstance(error, JobFailedError) else None
+    code, reason = _ENDED.get(workflow.status, ("", ""))
+    if isinstance(workflow.error, JobFailedError):
+        code, reason = workflow.error.code, workflow.error.sentence
+    elif workflow.error and not code:
+        code = type(workflow.error).__name__
     return {
         "state": _STATES[workflow.status],
         "created_at": (workflow.created_at or 0) / 1000,
         "changed_at": (workflow.updated_at or 0) / 1000,
-        "code": known.code if known else type(error).__name__ if error else "",
-        "reason": known.sentence if known else "",
+        "code": code,
+        "reason": reason,
     }

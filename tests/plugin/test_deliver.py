@@ -1,9 +1,13 @@
+from contextlib import contextmanager
+
 import pytest
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.sop_class import MRImageStorage, Verification
 
 from plugin.deliver import DELIVERED, echo, send_files
 from plugin.errors import DeliveryError
-from plugin.network import Address
+from plugin.network import Address, new_ae
 from tests.support.loopback import free_port, mr_image, pacs, read_folder, storescp
 
 
@@ -85,6 +89,47 @@ def test_an_absent_peer_leaves_everything_undelivered(files):
     assert report.undelivered == tuple(files)
     assert "cannot be reached" in report.reason
     assert not report.lasting
+
+
+@pytest.mark.parametrize(
+    ("reject", "sentence"),
+    [((1, 1, 3), "does not know our AE title"), ((1, 1, 7), "not its AE title"), ((2, 3, 1), "congestion (transient")],
+)
+def test_a_rejection_is_told_as_the_peer_told_it(files, reject, sentence):
+    def refuse(event):
+        event.assoc.acse.send_reject(*reject)
+        event.assoc.kill()
+
+    with listening(MRImageStorage, [(evt.EVT_REQUESTED, refuse)]) as port:
+        report = send(files, port)
+    assert report.undelivered == tuple(files)
+    assert sentence.partition("(")[0] in report.reason
+    assert ("transient" if reject[0] == 2 else "permanent") in report.reason
+    assert not report.lasting
+
+
+def test_a_peer_that_takes_nothing_of_ours_is_a_lasting_reason(files, monkeypatch):
+    new_ae("ANY")  # prepares pynetdicom; then the peer, in this same process, may take only what it lists
+    monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", False)
+    monkeypatch.setattr("plugin.network._prepare_library", lambda: None)
+    with listening(Verification) as port:
+        report = send(files, port)
+    assert report.undelivered == tuple(files)
+    assert "accepts no presentation context" in report.reason
+    assert report.lasting
+
+
+@contextmanager
+def listening(sop_class, handlers=()):
+    """Run a plain peer that accepts one SOP class."""
+    ae = AE(ae_title="PACS")
+    ae.add_supported_context(sop_class)
+    port = free_port()
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=list(handlers))
+    try:
+        yield port
+    finally:
+        server.shutdown()
 
 
 def test_a_sop_class_that_the_peer_does_not_know_is_refused_for_good(files, tmp_path):

@@ -1,18 +1,26 @@
 import json
 import logging
 import sys
+import threading
+import warnings
 
 import pytest
 import structlog
+from pydicom.dataset import Dataset
 
+import plugin.log
 from plugin.log import WITHHELD, configure, describe, get_logger, uid_hash
 from plugin.settings import Log
 
 
 @pytest.fixture(autouse=True)
 def _restored():
-    handlers = list(logging.getLogger().handlers)
+    handlers, dbos = list(logging.getLogger().handlers), list(logging.getLogger("dbos").handlers)
+    hooks = warnings.showwarning, sys.excepthook, threading.excepthook
     yield
+    warnings.showwarning, sys.excepthook, threading.excepthook = hooks
+    logging.getLogger("dbos").handlers[:] = dbos
+    logging.getLogger("dbos").propagate = True
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     logging.getLogger().handlers[:] = handlers
@@ -40,6 +48,53 @@ def test_library_messages_lose_their_text(capsys):
     text = capsys.readouterr().err
     assert "PLANTED" not in text
     assert json.loads(text)["logger"] == "pydicom"
+
+
+def test_the_databases_troubles_are_seen_without_their_text(capsys):
+    configure(Log(format="json"), process="worker")
+    logging.getLogger("dbos").error("could not recover PLANTED^NAME")
+    (text,) = capsys.readouterr().err.splitlines()
+    assert json.loads(text)["logger"] == "dbos"
+    assert "PLANTED" not in text
+
+
+def test_what_python_prints_by_itself_goes_through_the_log(capsys):
+    """Pydicom warns of an invalid UID and an invalid name with the values themselves."""
+    configure(Log(format="json"), process="worker")
+    image = Dataset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = plugin.log._warned  # catch_warnings restores it, pytest's plugin replaces it
+        image.add_new("SOPInstanceUID", "UI", "1.2.PLANTED")
+        image.add_new("PatientName", "PN", "PLANTED^" + "X" * 70)
+    thread = threading.Thread(target=_raise)
+    thread.start()
+    thread.join()
+    try:
+        _raise()
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+    text = capsys.readouterr().err
+    assert "PLANTED" not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["event"] for line in lines] == [
+        *["library.message"] * (len(lines) - 2),
+        "thread.failed",
+        "process.failed",
+    ]
+    assert len(lines) >= 4
+    assert {line.get("error") for line in lines} >= {"ValueError"}
+
+
+def test_configuring_takes_the_hooks_over():
+    configure(Log(format="json"), process="worker")
+    assert warnings.showwarning is plugin.log._warned
+    assert sys.excepthook is plugin.log._died
+    assert threading.excepthook is plugin.log._thread_died
+
+
+def _raise():
+    raise ValueError("PLANTED^NAME")
 
 
 def test_errors_are_described_without_their_text():

@@ -3,12 +3,15 @@ import shutil
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 
+from dicom_io.derived.pixel_profile import PACS16
 from dicom_io.errors import Refusal
 from dicom_io.folder import find_acquisitions
 from plugin.job import Job, job_name
+from plugin.scratch import load_reconstruction
 from plugin.workflow import make_qsm
 from recon.pipeline import Options
 from tests.support.synthetic import small_scan
@@ -33,6 +36,7 @@ def made(acquisition, tmp_path_factory):
         steps.append(step)
         if step == "write":  # what a service that dies here leaves behind
             shutil.copytree(folder / "work", folder.with_name("died") / "work")
+            shutil.copytree(folder / "work", folder.with_name("died-again") / "work")
         return function()
 
     files = make_qsm(Job.of(acquisition), folder, options=OPTIONS, run=run, progress=told.append)
@@ -75,6 +79,64 @@ def test_a_write_that_was_done_before_is_not_done_again(made, acquisition):
     before = [path.stat().st_mtime_ns for path in files]
     assert make_qsm(Job.of(acquisition), folder, options=OPTIONS, run=only_write) == files
     assert [path.stat().st_mtime_ns for path in files] == before
+
+
+def test_a_kill_while_the_exchanged_files_are_removed_loses_nothing(made, acquisition, tmp_path, monkeypatch):
+    """Half of them are gone, the report is there: the step is done."""
+    folder, _, _, _ = made
+    here = tmp_path / "job"
+    shutil.copytree(folder, here)
+    (here / "work" / "reconstruction").mkdir(parents=True)
+    (here / ".work-finished" / "echoes").mkdir(parents=True)
+    (here / ".qsm.abc").mkdir()
+    (here / ".qsm.abc" / "00001.dcm").write_bytes(b"half")
+    files = make_qsm(Job.of(acquisition), here, options=OPTIONS, run=only_write)
+    assert len(files) == 28
+    assert all(path.is_file() for path in files)
+    assert sorted(path.name for path in here.iterdir()) == ["qsm", "report.json"]
+
+
+def test_the_next_run_is_not_taken_for_done(made, acquisition, tmp_path):
+    """A report of an earlier run says nothing of this one."""
+    folder, _, _, _ = made
+    shutil.copytree(folder, tmp_path / "job")
+
+    def die(step, function):
+        if step == "reconstruct":
+            raise RuntimeError
+        return function()
+
+    with pytest.raises(RuntimeError):
+        make_qsm(Job.of(acquisition), tmp_path / "job", options=OPTIONS, run=die)
+    assert not (tmp_path / "job" / "report.json").exists()
+
+
+def test_revision_and_profile_reach_the_objects(made, acquisition, tmp_path):
+    folder, files, _, _ = made
+    shutil.copytree(folder.with_name("died-again") / "work", tmp_path / "work")
+    job = replace(Job.of(acquisition), revision=2)
+    again = make_qsm(job, tmp_path, options=OPTIONS, profile=PACS16, run=only_write)
+    assert dcmread(again[0]).BitsStored == 16
+    assert dcmread(files[0]).BitsStored == 12
+    assert dcmread(again[0]).SeriesInstanceUID != dcmread(files[0]).SeriesInstanceUID
+    assert json.loads((tmp_path / "report.json").read_text())["revision"] == 2
+
+
+def test_a_mask_of_the_user_wins(acquisition, tmp_path):
+    mask = np.zeros((40, 36, 28), bool)
+    mask[10:30, 8:28, 5:24] = True
+    np.save(tmp_path / "mask.npy", mask)
+    given = []
+
+    def run(step, function):
+        result = function()
+        if step == "reconstruct":
+            given.append(load_reconstruction(tmp_path / "out" / "work" / "reconstruction").susceptibility.mask.copy())
+        return result
+
+    make_qsm(Job.of(acquisition), tmp_path / "out", options=OPTIONS, mask=tmp_path / "mask.npy", run=run)
+    assert not (given[0] & ~mask).any()
+    assert given[0].sum() > 0.5 * mask.sum()
 
 
 def test_the_series_belongs_to_the_source(made, acquisition):

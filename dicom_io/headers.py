@@ -44,8 +44,12 @@ class ImageHeader:
         The word in the header that says the phase was filtered; empty if there is none.
     phase_difference
         Whether the pulse sequence stores the difference between echoes as phase.
-    declared_slices
-        How many slices the scanner says the volume has.
+    declared_slices, declared_echoes
+        How many slices and echoes the scanner says there are; None if it does not say.
+    declared_images
+        ImagesInAcquisition; of what, differs between scanners. None if missing, or for frames.
+    temporal_positions
+        NumberOfTemporalPositions.
     acquired
         AcquisitionDate and AcquisitionTime as ``YYYYMMDDHHMMSS.ffffff``; empty if missing.
     distortion
@@ -83,6 +87,9 @@ class ImageHeader:
     filter_hint: str
     phase_difference: bool
     declared_slices: int | None
+    declared_echoes: int | None
+    declared_images: int | None
+    temporal_positions: int | None
     echo_number: int | None
     echo_time_s: float | None
     field_strength_t: float | None
@@ -158,6 +165,7 @@ def _header(path: Path, image: ImageFile, dataset: Dataset, frame: int) -> Image
         columns=elements.integer("Columns") or 0,
         **_identity(elements),
         **_meaning(elements),
+        **_counts(elements),
         **_physics(elements),
         **_plane(elements),
     )
@@ -192,10 +200,19 @@ def _meaning(elements: Elements) -> dict[str, Any]:
         "filter_hint": "" if component in (None, Component.MAGNITUDE) else _filter_hint(elements),
         "phase_difference": vendor.makes_phase_differences(elements),
         "declared_slices": vendor.declared_slices(elements),
+        "declared_echoes": vendor.declared_echoes(elements),
         "image_type": image_type,
         "distortion": next((value for value in image_type if value in _DISTORTION_TERMS), ""),
         "sequence_name": elements.text("SequenceName"),
         "scanning_sequence": elements.texts("ScanningSequence"),
+    }
+
+
+def _counts(elements: Elements) -> dict[str, Any]:
+    multi_frame = elements.text("SOPClassUID") in MULTI_FRAME_CLASSES
+    return {
+        "declared_images": None if multi_frame else elements.integer("ImagesInAcquisition"),
+        "temporal_positions": elements.integer("NumberOfTemporalPositions"),
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from dicom_io.assembly.declared import missing_by_count
 from dicom_io.assembly.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
 from dicom_io.assembly.grouping import Acquisition
 from dicom_io.components import Component
@@ -52,8 +53,9 @@ class Completeness:
 def assess(acquisition: Acquisition) -> Completeness:
     """Decide from the headers whether an acquisition can be reconstructed.
 
-    A stack whose outer slices have not arrived looks complete, unless the scanner declares their number;
-    callers that receive images one by one therefore also wait for the end of the association or a pause.
+    A stack whose outer slices or last echoes have not arrived looks complete, unless the scanner declares how
+    many there are; callers that receive images one by one therefore also wait for the end of the association
+    or a pause.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def assess(acquisition: Acquisition) -> Completeness:
         _check_physics(used)
         _check_phase(used)
         _check_geometry(used)
-        return _check_grid(acquisition_grid(acquisition), used)
+        return _check_grid(acquisition_grid(acquisition), used, acquisition.headers)
     except Refusal as reason:
         return Completeness(state="refused", reason=reason)
 
@@ -171,16 +173,17 @@ def _differ(a: Sequence[float], b: Sequence[float], tolerance: float) -> bool:
     return len(a) != len(b) or any(abs(x - y) > tolerance for x, y in zip(a, b, strict=True))
 
 
-def _check_grid(grid: SliceGrid, headers: Sequence[ImageHeader]) -> Completeness:
+def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> Completeness:
     doubled = grid.describe(cell for cell, images in grid.cells.items() if len(images) > 1)
     if doubled:
         raise refuse("duplicate-slices", gaps="; ".join(doubled))
     missing = grid.describe(cell for cell in grid.all_cells() if cell not in grid.cells)
-    missing += _missing_echoes(headers) + _missing_slices(grid, headers)
+    declared = missing_by_count(grid, used, headers)
+    if len(grid.positions_mm) == 1 and not missing:
+        return _incomplete(refuse("one-slice"), declared)
+    missing += declared
     if missing:
         return _incomplete(refuse("missing-slices", gaps="; ".join(missing)), missing)
-    if len(grid.positions_mm) == 1:
-        return _incomplete(refuse("one-slice"))
     step = uneven_step_mm(grid)
     if step is not None:
         found = f"{grid.spacing_mm:.3f} mm and {step:.3f} mm"
@@ -190,16 +193,3 @@ def _check_grid(grid: SliceGrid, headers: Sequence[ImageHeader]) -> Completeness
 
 def _incomplete(reason: Refusal, missing: tuple[str, ...] = ()) -> Completeness:
     return Completeness(state="incomplete", reason=reason, missing=missing)
-
-
-def _missing_echoes(headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    """Gaps in EchoNumbers: a whole echo that did not arrive leaves no other trace."""
-    numbers = {header.echo_number for header in headers if header.echo_number is not None}
-    gaps = sorted(set(range(1, max(numbers, default=0) + 1)) - numbers)
-    return tuple(f"echo {number}: all images" for number in gaps)
-
-
-def _missing_slices(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    declared = max((header.declared_slices or 0 for header in headers), default=0)
-    found = len(grid.positions_mm)
-    return (f"{declared - found} of {declared} slices of every echo",) if found < declared else ()

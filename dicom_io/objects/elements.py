@@ -57,6 +57,12 @@ class Elements:
         tag = self._private_tag(group, creator, element)
         return () if tag is None else _texts(self._value(tag))
 
+    def private_bytes(self, group: int, creator: str, element: int) -> bytes:
+        """Undecoded value of a private element; empty if missing."""
+        tag = self._private_tag(group, creator, element)
+        value = None if tag is None else self._value(tag)
+        return value if isinstance(value, bytes) else b""
+
     def items(self, keyword: str) -> tuple[Elements, ...]:
         """Items of a sequence; empty if missing or not readable as one."""
         if keyword not in self.dataset:

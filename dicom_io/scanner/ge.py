@@ -34,6 +34,7 @@ def images(echoes: GradientEcho, study: Study) -> Iterator[Image]:
                 dataset.SeriesDescription = "qsm_gre"
                 dataset.EchoNumbers = echo + 1
                 dataset.EchoTrainLength = count
+                dataset.ImagesInAcquisition = echoes.grid.shape[2] * count * len(shown)
                 locations = dataset.private_block(0x0021, "GEMS_RELA_01", create=True)
                 locations.add_new(0x4F, "SS", echoes.grid.shape[2])
                 parameters = dataset.private_block(0x0043, "GEMS_PARM_01", create=True)

@@ -29,6 +29,7 @@ def images(echoes: GradientEcho, study: Study) -> Iterator[Image]:
                 dataset.EchoNumbers = echo + 1
                 dataset.EchoTrainLength = count
                 private = dataset.private_block(0x2001, "Philips Imaging DD 001", create=True)
+                private.add_new(0x14, "SL", count)
                 private.add_new(0x18, "SL", echoes.grid.shape[2])
                 show(dataset, echoes, echo, index)
                 yield Image(dataset=dataset, series=_SERIES, number=number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from dicom_io.scanner.study import Image, Study, set_pixels
 from recon.types import GradientEcho
@@ -33,6 +34,8 @@ def images(echoes: GradientEcho, study: Study, *, rescale: bool = True) -> Itera
                 dataset.Manufacturer, dataset.ManufacturerModelName = "SIEMENS", "Prisma"
                 dataset.SoftwareVersions = "syngo MR E11"
                 dataset.SequenceName = f"*fl3d{len(echoes.echo_times_s)}r"
+                dataset.EchoTrainLength = len(echoes.echo_times_s)
+                _state_protocol(dataset, echoes)
                 dataset.SeriesDescription = "qsm_gre"
                 dataset.EchoNumbers = echo + 1
                 if series == _MAGNITUDE_SERIES:
@@ -46,3 +49,17 @@ def images(echoes: GradientEcho, study: Study, *, rescale: bool = True) -> Itera
                         dataset.RescaleType = "US"
                 set_pixels(dataset, scaled.astype(np.uint16))
                 yield Image(dataset=dataset, series=series, number=number)
+
+
+def _state_protocol(dataset: Dataset, echoes: GradientEcho) -> None:
+    """Keep the counts of the measurement protocol as text, as VE11 does."""
+    lines = (
+        "### ASCCONV BEGIN ###",
+        f"lContrasts\t = \t{len(echoes.echo_times_s)}",
+        "sSliceArray.lSize\t = \t1",
+        f"sKSpace.lImagesPerSlab\t = \t{echoes.grid.shape[2]}",
+        "### ASCCONV END ###\n",
+    )
+    text = "\n".join(lines).encode()
+    block = dataset.private_block(0x0029, "SIEMENS CSA HEADER", create=True)
+    block.add_new(0x20, "OB", text + b" " * (len(text) % 2))

@@ -33,6 +33,9 @@ class Vendor(Protocol):
     def declared_slices(self, elements: Elements) -> int | None:
         """How many slices the scanner says the volume has; None if it does not say."""
 
+    def declared_echoes(self, elements: Elements) -> int | None:
+        """How many echoes the scanner says there are; None if it does not say so reliably."""
+
     def makes_phase_differences(self, elements: Elements) -> bool:
         """Whether the pulse sequence stores the difference between echoes in place of their phase."""
 

@@ -46,6 +46,11 @@ def declared_slices(elements: Elements) -> int | None:
     return elements.private_integer(0x0021, "GEMS_RELA_01", 0x4F, "SS")
 
 
+def declared_echoes(elements: Elements) -> int | None:
+    """Not read: which element counts the stored echoes differs by release. ImagesInAcquisition covers them."""
+    return None
+
+
 def makes_phase_differences(elements: Elements) -> bool:
     """Field maps are stored in hertz, not as phase."""
     return False

@@ -30,6 +30,11 @@ def declared_slices(elements: Elements) -> int | None:
     return None
 
 
+def declared_echoes(elements: Elements) -> int | None:
+    """Not stated in a standard element: EchoTrainLength counts lines of k-space (PS3.3 C.8.3.1)."""
+    return None
+
+
 def makes_phase_differences(elements: Elements) -> bool:
     """Unknown, so decided by which echoes have a phase."""
     return False

@@ -52,6 +52,11 @@ def declared_slices(elements: Elements) -> int | None:
     return elements.private_integer(0x2001, "Philips Imaging DD 001", 0x18, "SL")
 
 
+def declared_echoes(elements: Elements) -> int | None:
+    """Number of echoes (2001,1014)."""
+    return elements.private_integer(0x2001, "Philips Imaging DD 001", 0x14, "SL")
+
+
 def makes_phase_differences(elements: Elements) -> bool:
     """Field maps are stored as ``B0`` images, not as phase."""
     return False

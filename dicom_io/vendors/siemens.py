@@ -7,6 +7,8 @@ Evidence: Prisma VE11 and Prisma Fit XA30 images (classic, and split from Enhanc
 from __future__ import annotations
 
 import math
+import re
+from typing import Final
 
 from dicom_io.components import Component
 from dicom_io.objects.elements import Elements
@@ -14,6 +16,11 @@ from dicom_io.vendors.scale import Scale, component_by_image_type, linear, resca
 from recon.types import FloatArray
 
 NAME = "siemens"
+
+_PROTOCOL: Final = ((0x0029, "SIEMENS CSA HEADER", 0x20), (0x0021, "SIEMENS MR SDS 01", 0x19))  # VB to VE; XA
+_SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(\d{1,5})")
+_PARTITIONS: Final = re.compile(rb"sKSpace\.lImagesPerSlab\s*=\s*(\d{1,5})")
+_ECHOES: Final = re.compile(r"\*?[a-z_]+[23]d(\d{1,3})", re.IGNORECASE)
 
 
 def recognises(elements: Elements) -> bool:
@@ -47,8 +54,35 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
 
 
 def declared_slices(elements: Elements) -> int | None:
-    """Not stated in a standard element."""
-    return None
+    """Slices (2D) or partitions (3D) of the measurement protocol, kept as text in a private element.
+
+    Slice oversampling is not among ``lImagesPerSlab``. Several slabs, and correction of distortion in three
+    dimensions, leave another number of slices, so that none is demanded of them.
+    """
+    protocol = next((text for text in (elements.private_bytes(*place) for place in _PROTOCOL) if text), b"")
+    begin = protocol.rfind(b"### ASCCONV BEGIN")
+    if begin < 0 or "DIS3D" in elements.texts("ImageType"):
+        return None
+    groups = _SLICES.search(protocol, begin)
+    partitions = _PARTITIONS.search(protocol, begin)
+    if groups is None or partitions is None:
+        return None
+    if elements.text("MRAcquisitionType") == "2D":
+        return int(groups[1])
+    return int(partitions[1]) if int(groups[1]) == 1 else None
+
+
+def declared_echoes(elements: Elements) -> int | None:
+    """Number in the name of the sequence (``*fl3d6r``), or EchoTrainLength where that states fewer.
+
+    EchoTrainLength equals it in VE11's multi-echo sequence, and is 0 in field maps of VE11 and XA30.
+    """
+    name = elements.text("SequenceName") or elements.text("PulseSequenceName")
+    in_name = _ECHOES.match(name)
+    train = elements.integer("EchoTrainLength") or 0
+    if in_name is None:
+        return None
+    return min(int(in_name[1]), train) if train > 0 else int(in_name[1])
 
 
 def makes_phase_differences(elements: Elements) -> bool:

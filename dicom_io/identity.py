@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Final
 
+from pydicom.uid import UID
+
 from dicom_io.objects.elements import Elements
 
 SOFTWARE_NAME: Final = "qsm-plugin"
@@ -15,8 +17,11 @@ MODEL_NAME: Final = "QSM plugin"
 INSTANCE_CREATOR_UID: Final = "2.25.189498120413905374871236400498573920116"
 """InstanceCreatorUID (0008,0014) of everything this software derives: the loop guard (PS3.5 B.2 root)."""
 
-IMPLEMENTATION_CLASS_UID: Final = "2.25.189498120413905374871236400498573920117"
-IMPLEMENTATION_VERSION_NAME: Final = "QSM_PLUGIN"
+IMPLEMENTATION_CLASS_UID: Final = UID("2.25.189498120413905374871236400498573920117")
+"""Implementation Class UID (0002,0012), in files and when associations are negotiated (PS3.7 D.3.3.2)."""
+
+IMPLEMENTATION_VERSION_NAME: Final = f"QSM_PLUGIN_{version(SOFTWARE_NAME)}"[:16]
+"""Implementation Version Name (0002,0013), 16 characters at most, for the same two uses."""
 
 
 def is_own_output(elements: Elements) -> bool:

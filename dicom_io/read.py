@@ -14,7 +14,7 @@ from pydicom.pixels.utils import pixel_array as decode
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_io.acquisition import Acquisition, assess
-from dicom_io.assembly.completeness import acquisition_grid
+from dicom_io.assembly.completeness import LARGEST_GIB, acquisition_grid
 from dicom_io.assembly.grid import SliceGrid
 from dicom_io.components import Component
 from dicom_io.field_strength import b0_tesla
@@ -32,13 +32,15 @@ _NOTHING: Final = np.empty(0)
 _Stacks = dict[Path, npt.NDArray[Any]]
 
 
-def read_acquisition(acquisition: Acquisition) -> GradientEcho:
+def read_acquisition(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> GradientEcho:
     """Decode a complete acquisition.
 
     Parameters
     ----------
     acquisition
         Images that belong together.
+    largest_gib
+        Most stored pixels in GiB that are accepted.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
     Refusal
         The reason of ``assess`` if the acquisition is not complete; ``unreadable-pixels``.
     """
-    completeness = assess(acquisition)
+    completeness = assess(acquisition, largest_gib=largest_gib)
     if completeness.reason is not None:
         raise completeness.reason
     slices = acquisition_grid(acquisition)

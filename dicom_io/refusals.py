@@ -28,6 +28,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         "epi": "The sequence is echo planar imaging; QSM needs a (multi-echo) gradient echo.",
         "not-gradient-echo": "ScanningSequence is {found}; QSM needs a gradient echo (GR).",
         "unsupported-pixels": "Pixel format not supported: {found}; expected {expected}.",
+        "lossy": (
+            "The image was compressed with loss ({found}), which changes the phase. Send it uncompressed or "
+            "compressed without loss, from the scanner itself."
+        ),
         "unsupported-frames": "The multi-frame object cannot be used: {detail}. Send classic MR images instead.",
         # what the phase is
         "no-phase": (
@@ -49,6 +53,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             " a rescale to radian or milliradian. Send the images as the scanner made them."
         ),
         # what belongs together
+        "too-large": (
+            "The images of one acquisition hold {found} GiB of pixels; at most {limit} GiB are accepted. Send one "
+            "acquisition only, or raise the limit."
+        ),
         "missing-slices": "Images are missing: {gaps}. Send the complete series again.",
         "duplicate-slices": "Images exist more than once: {gaps}. Send one complete acquisition.",
         "same-uid-different-content": (

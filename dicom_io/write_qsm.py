@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from dicom_io.assembly.completeness import acquisition_grid
 from dicom_io.assembly.grid import SliceGrid
 from dicom_io.derived.codes import code_item
 from dicom_io.derived.derivation import describe
+from dicom_io.derived.local_time import local_time, utc_offset
 from dicom_io.derived.pixel_profile import CONSOLE12, PixelProfile, encode_ppb
 from dicom_io.derived.references import contributing_equipment, referenced_series, source_images
 from dicom_io.derived.series_files import write_series
@@ -47,6 +48,7 @@ class _Series:
     comments: str
     count: int
     created: datetime
+    offset: timezone | None
     profile: PixelProfile
 
 
@@ -77,9 +79,10 @@ def write_qsm(
     profile
         How values are stored.
     created
-        Date and time of the series.
+        When the series was made. Written in the source's TimezoneOffsetFromUTC; without one, in the local time
+        of the machine, in which a moment without an offset is taken to be.
     revision
-        Counts up when new source images arrived after a delivered result.
+        Counts up from 1 when new source images arrived after a delivered result.
 
     Returns
     -------
@@ -89,24 +92,29 @@ def write_qsm(
     Raises
     ------
     DicomError
-        The map does not fit the source, a value is not finite, or ``folder`` holds something else.
+        The map does not fit the source, a value is not finite, there is no such revision, or ``folder`` holds
+        something else; a ``Refusal`` if a source is no longer what its header was read from.
     """
+    if revision < 1:
+        raise DicomError(f"there is no revision {revision}; expected 1 or more")
     slices = acquisition_grid(acquisition)
     stored, clipped = encode_ppb(reconstruction.susceptibility.chi_ppm, profile)
     sources = tuple(slices.cells[0, slices.components[0], z][0] for z in range(len(slices.positions_mm)))
     expected = (sources[0].columns, sources[0].rows, len(sources))
     if stored.shape != expected:
         raise DicomError(f"the map has shape {stored.shape}; its source has {expected}")
-    derivation, comments = describe(reconstruction, slices.echo_times_s, profile, clipped)
+    derivation, comments = describe(reconstruction, slices.echo_times_s, profile, clipped=clipped, revision=revision)
     source_number = sources[0].series_number
+    offset = utc_offset(source_datasets(sources[:1])[0])
     series = _Series(
         uid=_series_uid(reconstruction, acquisition, profile, revision),
-        number=_series_number(source_number, {header.series_number for header in acquisition.headers}),
-        description=f"QSM chi ppb [S{source_number or 0}] RESEARCH",
+        number=_series_number(source_number, {header.series_number for header in acquisition.headers}, revision),
+        description=f"QSM chi ppb [S{source_number or 0}] RESEARCH" + (f" r{revision}" if revision > 1 else ""),
         derivation=derivation,
         comments=comments,
         count=len(sources),
-        created=created,
+        created=local_time(created, offset),
+        offset=offset,
         profile=profile,
     )
     return write_series(_images(series, slices, sources, stored), folder)
@@ -140,6 +148,8 @@ def _describe_series(image: Dataset, series: _Series) -> None:
     image.Modality = "MR"
     image.SeriesDate = image.ContentDate = image.InstanceCreationDate = day
     image.SeriesTime = image.ContentTime = image.InstanceCreationTime = time
+    if series.offset is None and "TimezoneOffsetFromUTC" in image:
+        del image.TimezoneOffsetFromUTC
     image.InstanceCreatorUID = INSTANCE_CREATOR_UID
     image.Manufacturer, image.ManufacturerModelName = MANUFACTURER, MODEL_NAME
     image.SoftwareVersions = SOFTWARE_VERSIONS
@@ -151,7 +161,7 @@ def _describe_series(image: Dataset, series: _Series) -> None:
     image.ContentQualification = "RESEARCH"
     image.BurnedInAnnotation = "NO"
     image.RecognizableVisualFeatures = "YES"
-    image.LossyImageCompression = "00"
+    image.LossyImageCompression = "00"  # lossy sources are refused when they are read
 
 
 def _set_pixels(image: Dataset, stored: npt.NDArray[np.uint16], profile: PixelProfile) -> None:
@@ -184,9 +194,10 @@ def _series_uid(reconstruction: Reconstruction, acquisition: Acquisition, profil
     return uid_of(_ROLE, *sources, json.dumps(settings, sort_keys=True))
 
 
-def _series_number(source: int | None, taken: set[int | None]) -> int:
-    """Find a number next to the source's: times 100, plus the first that is free (S4 becomes S401)."""
+def _series_number(source: int | None, taken: set[int | None], revision: int) -> int:
+    """Find a number next to the source's: times 100, plus the revision among those free (S4 becomes S401)."""
     base = (source or 0) * 100
     if not 0 <= base < _LARGEST_SERIES_NUMBER - 100:
         base = (source or 0) % 10_000_000 * 100
-    return next(number for number in range(base + 1, base + 100) if number not in taken)
+    free = [number for number in range(base + 1, base + 100) if number not in taken]
+    return free[(revision - 1) % len(free)]

@@ -23,6 +23,11 @@ from dicom_io.refusals import refuse
 IN_PLANE_TOLERANCE_MM: Final = 0.05
 """How far the corners of the slices may be from one line along the normal."""
 
+LARGEST_GIB: Final = 16.0
+"""Stored pixels of one acquisition beyond which memory would be at risk; 0.5 mm whole head, ten echoes: 3 GiB."""
+
+_BYTES_PER_PIXEL: Final = 2
+
 POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
 CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
 
@@ -50,7 +55,7 @@ class Completeness:
     missing: tuple[str, ...] = ()
 
 
-def assess(acquisition: Acquisition) -> Completeness:
+def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Completeness:
     """Decide from the headers whether an acquisition can be reconstructed.
 
     A stack whose outer slices or last echoes have not arrived looks complete, unless the scanner declares how
@@ -61,6 +66,8 @@ def assess(acquisition: Acquisition) -> Completeness:
     ----------
     acquisition
         Images that belong together, so far.
+    largest_gib
+        Most stored pixels in GiB that are accepted.
 
     Returns
     -------
@@ -69,6 +76,7 @@ def assess(acquisition: Acquisition) -> Completeness:
     """
     headers = [header for header in acquisition.headers if header.component is not None]
     try:
+        _check_size(acquisition.headers, largest_gib)
         _check_identity(acquisition.headers)
         _check_sequence(acquisition.headers)
         components = _components(headers)
@@ -90,6 +98,12 @@ def acquisition_grid(acquisition: Acquisition) -> SliceGrid:
     if isinstance(components, Refusal):
         raise components
     return slice_grid(headers, components)
+
+
+def _check_size(headers: Sequence[ImageHeader], largest_gib: float) -> None:
+    found_gib = sum(_BYTES_PER_PIXEL * header.rows * header.columns for header in headers) / 2**30
+    if found_gib > largest_gib:
+        raise refuse("too-large", found=f"{found_gib:.3g}", limit=f"{largest_gib:.3g}")
 
 
 def _check_identity(headers: Sequence[ImageHeader]) -> None:

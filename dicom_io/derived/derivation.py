@@ -19,7 +19,12 @@ _ASCII: Final = str.maketrans(
 
 
 def describe(
-    reconstruction: Reconstruction, echo_times_s: Sequence[float], profile: PixelProfile, clipped: int
+    reconstruction: Reconstruction,
+    echo_times_s: Sequence[float],
+    profile: PixelProfile,
+    *,
+    clipped: int,
+    revision: int,
 ) -> tuple[str, str]:
     """State method, input, reference and warnings.
 
@@ -33,6 +38,8 @@ def describe(
         How values are stored.
     clipped
         Number of voxels out of its range.
+    revision
+        Stated if it is not the first.
 
     Returns
     -------
@@ -55,9 +62,10 @@ def describe(
         limit = (profile.largest - 2 ** (profile.bits_stored - 1)) // profile.steps_per_ppb
         warnings.append(f"{clipped} voxels beyond +-{limit} ppb were clipped.")
     stated = [f"Warning: {warning}" for warning in warnings] or ["No warnings."]
+    revised = [f"Revision {revision}, made again after more source images arrived."] if revision > 1 else []
     references = [f"References: {', '.join(provenance.references)}."] if provenance.references else []
     description = _shortened(" ".join(sentences + stated), _DESCRIPTION_LENGTH)
-    return description, _shortened(" ".join(sentences[:2] + stated + references), _COMMENTS_LENGTH)
+    return description, _shortened(" ".join(sentences[:2] + revised + stated + references), _COMMENTS_LENGTH)
 
 
 def _shortened(text: str, length: int) -> str:

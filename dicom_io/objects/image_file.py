@@ -11,8 +11,14 @@ from typing import Final
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
     LegacyConvertedEnhancedMRImageStorage,
     MRImageStorage,
 )
@@ -23,6 +29,10 @@ from dicom_io.objects.tolerance import tolerant
 from dicom_io.refusals import refuse
 
 MULTI_FRAME_CLASSES: Final = frozenset({EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
+_LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
+_MAYBE_LOSSY: Final = frozenset({JPEGLSNearLossless, JPEG2000, HTJ2K})
+"""Syntaxes for both; their images are taken only if they say that nothing was lost."""
+
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
 
@@ -65,6 +75,7 @@ def read_image_file(path: Path) -> ImageFile:
     _check_kind(elements)
     frames = elements.integer("NumberOfFrames") or 1
     _check_pixel_format(elements)
+    _check_lossless(elements, str(dataset.file_meta.TransferSyntaxUID))
     _check_pixel_length(dataset, content, pixels_at, frames)
     return ImageFile(
         dataset=dataset,
@@ -134,6 +145,15 @@ def _check_pixel_format(elements: Elements) -> None:
         raise refuse("unsupported-pixels", found="BitsStored not in 1 to 16", expected="BitsStored 12 or 16")
     if min(elements.integer("Rows") or 0, elements.integer("Columns") or 0) < 1:
         raise refuse("unsupported-pixels", found="Rows or Columns missing", expected="an image matrix")
+
+
+def _check_lossless(elements: Elements, transfer_syntax_uid: str) -> None:
+    """Refuse pixels that lost information, now or in an earlier compression (PS3.3 C.7.6.1.1.5)."""
+    stated = elements.text("LossyImageCompression")
+    if stated == "01":
+        raise refuse("lossy", found="LossyImageCompression 01")
+    if transfer_syntax_uid in _LOSSY or (transfer_syntax_uid in _MAYBE_LOSSY and stated != "00"):
+        raise refuse("lossy", found=UID(transfer_syntax_uid).name)
 
 
 def _check_pixel_length(dataset: FileDataset, content: bytes, pixels_at: int, frames: int) -> None:

@@ -53,7 +53,7 @@ def declared_slices(elements: Elements) -> int | None:
 
 
 def declared_echoes(elements: Elements) -> int | None:
-    """Number of echoes (2001,1014)."""
+    """NumberOfEchoes (2001,1014)."""
     return elements.private_integer(0x2001, "Philips Imaging DD 001", 0x14, "SL")
 
 

@@ -73,7 +73,7 @@ def declared_slices(elements: Elements) -> int | None:
 
 
 def declared_echoes(elements: Elements) -> int | None:
-    """Number in the name of the sequence (``*fl3d6r``), or EchoTrainLength where that states fewer.
+    """Take the number in the sequence's name (``*fl3d6r``), or EchoTrainLength where that states fewer.
 
     EchoTrainLength equals it in VE11's multi-echo sequence, and is 0 in field maps of VE11 and XA30.
     """

@@ -11,6 +11,8 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless
 
 from dicom_io.acquisition import assess
 from dicom_io.errors import Refusal
@@ -49,6 +51,7 @@ ONE_FILE = {
     "epi": put(ScanningSequence=["EP", "GR"]),
     "unsupported-pixels": put(PhotometricInterpretation="RGB"),
     "unsupported-frames": put(NumberOfFrames=2),
+    "lossy": put(LossyImageCompression="01"),
     "no-identity": drop("SeriesInstanceUID"),
 }
 
@@ -106,6 +109,31 @@ def test_a_compressed_file_that_ends_early(program: str, image: Path, tmp_path: 
     assert read_header(compressed).rows == make_echoes().grid.shape[1]
     compressed.write_bytes(compressed.read_bytes()[:-10])
     assert _refused(compressed).code == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("transfer_syntax", "stated", "code"),
+    [
+        (JPEGBaseline8Bit, None, "lossy"),
+        (JPEGExtended12Bit, "00", "lossy"),
+        (JPEG2000, None, "lossy"),
+        (JPEGLSNearLossless, None, "lossy"),
+        (JPEG2000, "00", ""),
+        (JPEGLSLossless, None, ""),
+    ],
+)
+def test_a_lossy_transfer_syntax_is_refused(transfer_syntax: str, stated: str | None, code: str, image: Path) -> None:
+    dataset = pydicom.dcmread(image)
+    dataset.file_meta.TransferSyntaxUID = transfer_syntax
+    dataset.PixelData = encapsulate([dataset.PixelData])
+    dataset["PixelData"].is_undefined_length = True
+    if stated is not None:
+        dataset.LossyImageCompression = stated
+    dataset.save_as(image)
+    if code:
+        assert _refused(image).code == code
+    else:
+        assert read_header(image).transfer_syntax_uid == transfer_syntax
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,8 +297,23 @@ def test_an_acquisition_that_cannot_be_reconstructed(name: str, tmp_path: Path) 
 
 
 def test_every_reason_has_a_test() -> None:
-    tested = {"not-dicom", "truncated", "unreadable-pixels"} | set(ONE_FILE) | {c.code for c in CASES.values()}
+    tested = (
+        {"not-dicom", "truncated", "unreadable-pixels", "too-large"} | set(ONE_FILE) | {c.code for c in CASES.values()}
+    )
     assert tested == set(CATALOGUE)
+
+
+def test_more_pixels_than_the_limit_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
+    (acquisition,) = find_acquisitions(tmp_path).acquisitions
+    gib = 2 * sum(header.rows * header.columns for header in acquisition.headers) / 2**30
+    assert assess(acquisition, largest_gib=gib).state == "complete"
+    completeness = assess(acquisition, largest_gib=0.99 * gib)
+    assert completeness.state == "refused"
+    assert completeness.reason is not None
+    assert completeness.reason.code == "too-large"
+    with pytest.raises(Refusal, match="GiB"):
+        read_acquisition(acquisition, largest_gib=0.99 * gib)
 
 
 def test_unfiltered_phase_is_not_taken_for_filtered(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from dicom_io.derived.pixel_profile import CONSOLE12, PACS16, PROFILES, PixelPro
 from dicom_io.derived.source import source_datasets
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.headers import read_header
+from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.read import read_acquisition
 from dicom_io.scanner import write_scan
 from dicom_io.write_qsm import write_qsm
@@ -354,3 +356,81 @@ def test_character_sets_that_nobody_knows_do_not_stop_the_result(tmp_path: Path)
         path.write_bytes(content.replace(b"ISO_IR 100", b"ISO_IR 999"))
     paths, _, _ = series_of(tmp_path / "scan", tmp_path / "qsm")
     assert b"ISO_IR 999" in paths[0].read_bytes()
+
+
+@pytest.mark.parametrize(("offset", "day", "clock"), [("+0200", "20250304", "072300"), ("-0730", "20250303", "215300")])
+def test_times_are_in_the_offset_of_the_source(offset: str, day: str, clock: str, tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
+    change(tmp_path / "scan", lambda d: setattr(d, "TimezoneOffsetFromUTC", offset))
+    image = _written_at(datetime(2025, 3, 4, 5, 23, tzinfo=UTC), tmp_path)
+    assert image.TimezoneOffsetFromUTC == offset
+    assert {image.SeriesDate, image.ContentDate, image.InstanceCreationDate} == {day}
+    assert {image.SeriesTime, image.ContentTime, image.InstanceCreationTime} == {clock}
+    assert image.ContributingEquipmentSequence[1].ContributionDateTime == day + clock
+
+
+@pytest.mark.parametrize("offset", [None, "nowhere", "+9900"])
+def test_without_a_usable_offset_times_are_local(
+    offset: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
+    if offset is not None:
+        change(tmp_path / "scan", lambda d: d.add(pydicom.DataElement(0x00080201, "LO", offset)))
+    monkeypatch.setenv("TZ", "XST-3")  # three hours east
+    time.tzset()
+    try:
+        image = _written_at(datetime(2025, 3, 4, 22, 23, tzinfo=UTC), tmp_path)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (image.SeriesDate, image.SeriesTime) == ("20250305", "012300")
+    assert "TimezoneOffsetFromUTC" not in image
+
+
+def _written_at(created: datetime, folder: Path, revision: int = 1) -> pydicom.Dataset:
+    acquisition = only_acquisition(folder / "scan")
+    reconstruction = make_reconstruction(read_acquisition(acquisition).grid)
+    paths = write_qsm(reconstruction, acquisition, folder / "qsm", created=created, revision=revision)
+    return pydicom.dcmread(paths[0])
+
+
+def test_a_source_that_became_lossy_is_not_called_lossless(tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
+    acquisition = only_acquisition(tmp_path / "scan")
+    reconstruction = make_reconstruction(read_acquisition(acquisition).grid)
+    change(tmp_path / "scan", lambda d: setattr(d, "LossyImageCompression", "01"))
+    with pytest.raises(Refusal) as refusal:
+        write_qsm(reconstruction, acquisition, tmp_path / "qsm", created=CREATED)
+    assert refusal.value.code == "lossy"
+
+
+def test_a_revision_has_its_own_number_and_says_so(tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
+    change(tmp_path / "scan", lambda d: d.SeriesNumber == 6 and setattr(d, "SeriesNumber", 502))
+    images = {revision: _written_at(CREATED, tmp_path, revision) for revision in (1, 2, 3, 250)}
+    assert [image.SeriesNumber for image in list(images.values())[:3]] == [501, 503, 504]
+    assert 500 < images[250].SeriesNumber < 600
+    assert images[1].SeriesDescription == "QSM chi ppb [S5] RESEARCH"
+    assert images[2].SeriesDescription == "QSM chi ppb [S5] RESEARCH r2"
+    assert "evision" not in images[1].ImageComments
+    assert "Revision 3" in images[3].ImageComments
+    with pytest.raises(DicomError, match="revision 0"):
+        _written_at(CREATED, tmp_path, 0)
+
+
+def test_the_description_of_a_series_has_legal_length(tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
+    change(tmp_path / "scan", lambda d: setattr(d, "SeriesNumber", 2**31 - 1 - (d.SeriesNumber == 6)))
+    image = _written_at(CREATED, tmp_path, revision=10**9)
+    assert image.SeriesDescription.endswith("RESEARCH r1000000000")
+    assert len(image.SeriesDescription) <= 64
+
+
+def test_files_carry_the_single_implementation_identity(scans: dict[str, Path], tmp_path: Path) -> None:
+    """PS3.7 D.3.3.2: a valid UID, and a name of at most 16 characters."""
+    paths, _, _ = series_of(scans["ge"], tmp_path / "qsm")
+    meta = pydicom.dcmread(paths[0]).file_meta
+    assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+    assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
+    assert IMPLEMENTATION_CLASS_UID.is_valid
+    assert 0 < len(IMPLEMENTATION_VERSION_NAME) <= 16

@@ -27,7 +27,7 @@ _TRIES_PER_IMAGE = 3
 
 _TRANSIENT = 2
 
-_REJECTIONS = {
+_REJECTIONS: dict[tuple[object, object], str] = {
     (1, 2): "it does not support the DICOM application context",
     (1, 3): "it does not know our AE title; add it there",
     (1, 7): "that is not its AE title; correct it here",

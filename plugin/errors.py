@@ -9,6 +9,10 @@ class ConfigurationError(PluginError):
     """The configuration cannot be used; the message lists every mistake in it."""
 
 
+class NoSuchFolderError(PluginError):
+    """A folder of images that was named does not exist."""
+
+
 class PortTakenError(PluginError):
     """Another program already listens on the port."""
 

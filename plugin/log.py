@@ -79,12 +79,12 @@ class _Library(logging.Handler):
 
 
 def _warned(
-    _message: Warning | str,
+    message: Warning | str,
     category: type[Warning],
     filename: str,
     lineno: int,
-    _file: TextIO | None = None,
-    _line: str | None = None,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     """Stand in for ``warnings.showwarning``, whose text may quote the value warned of."""
     where = f"{'/'.join(filename.split('/')[-2:])}:{lineno}"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plugin.errors import ConfigurationError
+from recon.errors import InvalidInputError
 
 
 def read_mask(path: Path, shape: tuple[int, ...] | None = None) -> npt.NDArray[np.bool_]:
@@ -30,7 +31,9 @@ def read_mask(path: Path, shape: tuple[int, ...] | None = None) -> npt.NDArray[n
     Raises
     ------
     ConfigurationError
-        The file cannot be read, is no mask, is empty, or does not fit the acquisition.
+        The file cannot be read, is no mask, or is empty.
+    InvalidInputError
+        It does not fit the acquisition.
     """
     found = _read(path)
     if found.ndim != 3 or not np.isin(found, (0, 1)).all():
@@ -39,8 +42,8 @@ def read_mask(path: Path, shape: tuple[int, ...] | None = None) -> npt.NDArray[n
             f"of type {found.dtype}"
         )
     if shape is not None and found.shape != tuple(shape):
-        raise ConfigurationError(
-            f"{path}: the mask has shape {_times(found.shape)}, the images have {_times(shape)} (columns x rows x "
+        raise InvalidInputError(
+            f"{path.name}: the mask has shape {_times(found.shape)}, the images have {_times(shape)} (columns x rows x "
             "slices); give a mask in the axes of the images"
         )
     if not found.any():

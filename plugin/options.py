@@ -17,10 +17,13 @@ def options_of(chosen: Reconstruction) -> Options:
     ConfigurationError
         There is no such method or engine; the message lists those there are.
     """
+    mistakes = []
     for name, value, known in (
         ("method", chosen.method, tuple(METHODS)),
         ("engine", chosen.engine, ("auto", *ENGINES)),
     ):
         if value not in known:
-            raise ConfigurationError(f"reconstruction: no {name} {value!r}; expected one of {', '.join(known)}")
+            mistakes.append(f"reconstruction: no {name} {value!r}; expected one of {', '.join(known)}")
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
     return Options(method=chosen.method, engine=chosen.engine)

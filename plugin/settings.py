@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -186,17 +187,41 @@ def read_settings(path: Path) -> Settings:
     ConfigurationError
         With every mistake of the file, one a line.
     """
+    values = read_values(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [*_lines(error), *_further_contradictions(values, error)]
+        raise ConfigurationError("\n".join(f"{path}: {line}" for line in lines)) from error
+    return settings.model_copy(update={"spool": (path.parent / settings.spool).resolve()})
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a configuration file without judging its values.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no TOML file.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
+
+
+def _further_contradictions(values: Mapping[str, Any], error: ValidationError) -> list[str]:
+    """Contradictions between the values that are right by themselves, found beside those that are not."""
+    wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
+    if not wrong:
+        return []
     try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(f"{path}: {line}" for line in _lines(error))) from error
-    return settings.model_copy(update={"spool": (path.parent / settings.spool).resolve()})
+        Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
+    except ValidationError as contradictions:
+        return [line for line in _lines(contradictions) if line.partition(":")[0] not in wrong]
+    return []
 
 
 def _lines(error: ValidationError) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dicom_io.derived.pixel_profile import PixelProfile
     from recon.pipeline import Options
 
-_WORK = "work"
+WORK_FOLDER = "work"
 _FINISHED = ".work-finished"
 
 
@@ -78,7 +78,7 @@ def make_qsm(
     dicom_io.errors.Refusal, recon.errors.ReconError
         The images cannot be reconstructed; the message says why.
     """
-    work = folder / _WORK
+    work = folder / WORK_FOLDER
     read_seconds = run("read", lambda: read(job, work, progress))
     run("reconstruct", lambda: reconstruct(work, options, mask, progress))
     names = run("write", lambda: write(job, folder, profile, read_seconds, progress))
@@ -121,7 +121,7 @@ def write(
     from dicom_io.write_qsm import write_qsm
     from plugin.scratch import load_reconstruction, write_private_json
 
-    began, work = time.perf_counter(), folder / _WORK
+    began, work = time.perf_counter(), folder / WORK_FOLDER
     for stray in folder.glob(f".{QSM_FOLDER}.*"):  # a series that was half written when the service died
         shutil.rmtree(stray)
     if not (folder / REPORT_FILE).exists():
@@ -144,7 +144,7 @@ def write(
 
 def discard_work(folder: Path) -> None:
     """Remove what the steps of a job exchanged: first its name, at once, then its files."""
-    work, finished = folder / _WORK, folder / _FINISHED
+    work, finished = folder / WORK_FOLDER, folder / _FINISHED
     shutil.rmtree(finished, ignore_errors=True)
     if work.exists():
         work.rename(finished)

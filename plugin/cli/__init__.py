@@ -6,14 +6,16 @@ Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 input refused, 
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import re
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from plugin.errors import ConfigurationError, PluginError, PortTakenError
+from plugin.errors import ConfigurationError, NoSuchFolderError, PluginError, PortTakenError
 
 COMMANDS: tuple[str, ...] = (
     "serve",
@@ -67,14 +69,38 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run the command line."""
+    as_json = "--json" in sys.argv[1:]
     try:
-        app()
+        # With --json the library must not print usage errors in its own way, nor end the process before we did.
+        status = app(standalone_mode=not as_json)
     except Exception as error:
-        status = exit_status(error)
-        if status is None:
+        known = exit_status(error)
+        if as_json:
+            _print_error(error)
+        if known is None:
             raise
-        typer.echo(f"qsm-plugin: {error}", err=True)
-        sys.exit(status)
+        typer.echo(f"qsm-plugin: {_sentence(error)}", err=True)
+        sys.exit(known)
+    sys.exit(status if isinstance(status, int) else DONE)
+
+
+def _print_error(error: Exception) -> None:
+    """Print an error as the one JSON object that ``--json`` promises."""
+    unexpected = exit_status(error) is None
+    code = "unexpected" if unexpected else getattr(error, "code", None) or _code(error)
+    reason = f"unexpected {type(error).__name__}; please report it" if unexpected else _sentence(error)
+    typer.echo(json.dumps({"error": {"code": code, "reason": reason}}, indent=2))
+
+
+def _code(error: Exception) -> str:
+    """Name an error after its class: ``NoSuchFolderError`` is ``no-such-folder``."""
+    name = type(error).__name__.removesuffix("Error")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+def _sentence(error: Exception) -> str:
+    tell = getattr(error, "format_message", None)  # typer's usage errors
+    return str(tell() if tell else error)
 
 
 def exit_status(error: Exception) -> int | None:
@@ -82,9 +108,9 @@ def exit_status(error: Exception) -> int | None:
     from dicom_io.errors import DicomError, Refusal
     from recon.errors import InvalidInputError, ReconError
 
-    if isinstance(error, ConfigurationError | PortTakenError):
+    if isinstance(error, ConfigurationError | PortTakenError) or hasattr(error, "format_message"):
         return USAGE
-    if isinstance(error, Refusal | InvalidInputError):
+    if isinstance(error, Refusal | InvalidInputError | NoSuchFolderError):
         return REFUSED
     if isinstance(error, PluginError | DicomError | ReconError | OSError):
         return FAILED

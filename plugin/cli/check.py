@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from plugin.cli.console import JsonOption, people, print_json, results, table
+
+if TYPE_CHECKING:
+    from plugin.settings import Settings
 
 
 def check(
@@ -19,13 +23,7 @@ def check(
 
 
 def _check_config(path: Path, as_json: bool) -> int:
-    from plugin.options import options_of
-    from plugin.service.spool import make_private_folder
-    from plugin.settings import read_settings
-
-    settings = read_settings(path)
-    options_of(settings.reconstruction)
-    make_private_folder(settings.spool)
+    settings = _read_checked(path)
     if as_json:
         print_json(settings.model_dump(mode="json", exclude={"database_url"}))  # it may hold a password
         return 0
@@ -36,6 +34,33 @@ def _check_config(path: Path, as_json: bool) -> int:
     results.print(f"  keeps images in {settings.spool}", soft_wrap=True)
     results.print(f"  delivers to {', '.join(where) or 'nobody: QSM series stay in the spool'}", soft_wrap=True)
     return 0
+
+
+def _read_checked(path: Path) -> Settings:
+    """Read a configuration, or raise every mistake of it at once; change nothing on the disk."""
+    from pydantic import ValidationError
+
+    from plugin.errors import ConfigurationError, SpoolError
+    from plugin.options import options_of
+    from plugin.service.spool import check_folder_can_be_made
+    from plugin.settings import Reconstruction, read_settings, read_values
+
+    mistakes: list[str] = []
+    chosen = read_values(path).get("reconstruction", {})
+    with suppress(ValidationError):  # its mistakes are those of the whole file
+        try:
+            options_of(Reconstruction.model_validate(chosen))
+        except ConfigurationError as error:
+            mistakes += [f"{path}: {line}" for line in str(error).splitlines()]
+    settings = None
+    try:
+        settings = read_settings(path)
+        check_folder_can_be_made(settings.spool)
+    except (ConfigurationError, SpoolError) as error:
+        mistakes.insert(0, str(error))
+    if mistakes or settings is None:
+        raise ConfigurationError("\n".join(mistakes))
+    return settings
 
 
 def _check_folder(folder: Path, as_json: bool) -> int:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from plugin.errors import NoSuchFolderError
 from plugin.settings import Settings, read_settings
 
 ConfigOption = Annotated[
@@ -33,6 +34,19 @@ results = Console()
 def load_settings(config: Path | None) -> Settings:
     """Read the configuration, or take the defaults where none is named."""
     return read_settings(config) if config else Settings(spool=Path("qsm-spool").resolve())
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a folder that does not exist.
+
+    Raises
+    ------
+    NoSuchFolderError
+        It does not exist, or is a file.
+    """
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "no such folder"
+        raise NoSuchFolderError(f"{folder}: {found}; name a folder with DICOM images")
 
 
 def print_json(value: object) -> None:

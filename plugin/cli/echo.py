@@ -6,16 +6,21 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import results
+from plugin.cli.console import JsonOption, print_json, results
 
 
 def echo(
     address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="Whom to ask.")],
     calling: Annotated[str, typer.Option(help="Our AE title.")] = "QSM",
+    as_json: JsonOption = False,
 ) -> None:
     """Ask a DICOM peer whether it is there (C-ECHO)."""
     from plugin.deliver import echo as ask
     from plugin.network import parse_address
 
     peer = parse_address(address)
-    results.print(f"{peer} answered in {1000 * ask(peer, calling_ae=calling):.0f} ms")
+    seconds = ask(peer, calling_ae=calling)
+    if as_json:
+        print_json({"peer": str(peer), "seconds": round(seconds, 4)})
+    else:
+        results.print(f"{peer} answered in {1000 * seconds:.0f} ms")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.console import JsonOption, people, print_json, progress_shown, results
+from plugin.cli.console import JsonOption, people, print_json, progress_shown, require_folder, results
 
 if TYPE_CHECKING:
     from dicom_io.acquisition import Acquisition
@@ -21,17 +21,25 @@ def reconstruct(
     as_json: JsonOption = False,
     engine: Annotated[str, typer.Option(help="Inference engine.")] = "auto",
     method: Annotated[str, typer.Option(help="Inversion method.")] = "network",
+    mask: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Mask to use instead of the automatic one: .npy, .nii or .nii.gz, 0 and 1."),
+    ] = None,
 ) -> None:
     """Reconstruct every acquisition of a folder to OUT/qsm/*.dcm and OUT/report.json.
 
-    Several acquisitions get a sub-folder of OUT each.
+    Several acquisitions get a sub-folder of OUT each. A mask has the axes of the images: columns, rows, slices.
     """
     from dicom_io.acquisition import assess
     from dicom_io.folder import find_acquisitions
+    from plugin.mask_file import read_mask
     from plugin.options import options_of
     from plugin.settings import Reconstruction
 
+    require_folder(folder)
     options = options_of(Reconstruction(method=method, engine=engine))
+    if mask is not None:
+        read_mask(mask)
     with progress_shown("find"):
         scan = find_acquisitions(folder)
     found = [(acquisition, assess(acquisition)) for acquisition in scan.acquisitions]
@@ -41,9 +49,11 @@ def reconstruct(
         for acquisition, completeness in found
         if completeness.state != "complete"
     ]
-    for acquisition in ready:
-        place = output if len(ready) == 1 else output / _name(acquisition)
-        outcomes.append(_reconstruct_one(acquisition, place, options))
+    places = [output if len(ready) == 1 else output / _name(acquisition) for acquisition in ready]
+    for place in places:
+        _check_place(place)
+    for acquisition, place in zip(ready, places, strict=True):
+        outcomes.append(_reconstruct_one(acquisition, place, options, mask))
     ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
     if as_json:
         print_json({"acquisitions": outcomes, "ignored": ignored})
@@ -52,7 +62,7 @@ def reconstruct(
     raise typer.Exit(_status(outcomes))
 
 
-def _reconstruct_one(acquisition: Acquisition, place: Path, options: Options) -> dict[str, Any]:
+def _reconstruct_one(acquisition: Acquisition, place: Path, options: Options, mask: Path | None) -> dict[str, Any]:
     """Reconstruct one acquisition; a refusal or failure is an outcome, not the end of the others."""
     import json
 
@@ -61,10 +71,9 @@ def _reconstruct_one(acquisition: Acquisition, place: Path, options: Options) ->
     from plugin.workflow import make_qsm
     from recon.errors import InvalidInputError, ReconError
 
-    _check_place(place)
     try:
         with progress_shown(_name(acquisition)) as progress:
-            make_qsm(Job.of(acquisition), place, options=options, progress=progress)
+            make_qsm(Job.of(acquisition), place, options=options, mask=mask, progress=progress)
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:
@@ -77,8 +86,10 @@ def _check_place(place: Path) -> None:
     """Refuse to replace a folder that no earlier run made."""
     from plugin.errors import ConfigurationError
     from plugin.job import QSM_FOLDER, REPORT_FILE
+    from plugin.workflow import WORK_FOLDER
 
-    if (place / QSM_FOLDER).exists() and not (place / REPORT_FILE).exists():
+    ours = (place / REPORT_FILE).exists() or (place / WORK_FOLDER).exists()
+    if (place / QSM_FOLDER).exists() and not ours:
         raise ConfigurationError(f"{place / QSM_FOLDER} exists and is not ours; choose another output folder")
 
 

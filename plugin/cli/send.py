@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, people, print_json, results
+from plugin.cli.console import JsonOption, people, print_json, require_folder, results
+from plugin.errors import NoSuchFolderError
 
 
 def send(
@@ -20,15 +21,15 @@ def send(
     from pydicom.misc import is_dicom
     from rich.progress import Progress
 
-    from plugin.cli import FAILED, USAGE
+    from plugin.cli import FAILED
     from plugin.deliver import send_files
     from plugin.network import parse_address
 
+    require_folder(folder)
     peer = parse_address(address)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and is_dicom(path))
     if not files:
-        people.print(f"no DICOM file below {folder}")
-        raise typer.Exit(USAGE)
+        raise NoSuchFolderError(f"{folder}: no DICOM file below it; name a folder with DICOM images")
     with Progress(console=people, disable=as_json or not people.is_terminal) as bar:
         task = bar.add_task(f"to {peer}", total=len(files))
         report = send_files(files, peer, calling_ae=calling, progress=lambda _path: bar.advance(task))

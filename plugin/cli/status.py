@@ -19,6 +19,9 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         return
     images = found["images"]
     results.print(f"{images['received']} images received, {images['ignored']} of them set aside")
+    if images["conflicts"]:
+        text = "objects came with other content under the UID of an image received before; they are in conflicts/"
+        results.print(f"  {images['conflicts']} {text}", soft_wrap=True)
     for reason in found["ignored"]:
         results.print(f"  {reason['images']} × {reason['code']}: {reason['reason']}", soft_wrap=True)
     waiting = [row for row in found["acquisitions"] if row["state"] != "queued"]

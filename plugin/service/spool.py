@@ -166,6 +166,21 @@ def make_private_folder(folder: Path) -> None:
         raise SpoolError(f"{folder}: not writable by the user of the service; change its owner or its rights")
 
 
+def check_folder_can_be_made(folder: Path) -> None:
+    """Say whether ``make_private_folder`` would succeed, without making anything.
+
+    Raises
+    ------
+    SpoolError
+        It would not.
+    """
+    nearest = next(level for level in (folder, *folder.parents) if level.exists())
+    if not nearest.is_dir():
+        raise SpoolError(f"{folder}: {nearest} is no folder; choose another spool")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise SpoolError(f"{folder}: {nearest} is not writable by this user; choose another spool or its rights")
+
+
 def write_durably(path: Path, chunks: Sequence[bytes]) -> None:
     """Write a new file, readable by its owner alone, and wait until it is on the disk."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

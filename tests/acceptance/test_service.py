@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.loopback import mr_image, read_folder, storescp, storescu, wait_for
 from tests.support.service import Service
-from tests.support.synthetic import small_scan
+from tests.support.synthetic import write_small_scan
 
 pytestmark = pytest.mark.acceptance
 
@@ -21,7 +21,7 @@ def service(tmp_path):
 
 @pytest.fixture
 def scan(tmp_path):
-    small_scan(tmp_path / "scan")
+    write_small_scan(tmp_path / "scan")
     return tmp_path / "scan"
 
 
@@ -32,6 +32,7 @@ def arrived(folder):
 def test_a_series_goes_in_and_its_map_comes_out(service, scan, tmp_path):
     with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
         storescu(service.port, scan)
+        service.wait_until_ready()
         service.wait("delivery.done")
         images = read_folder(pacs)
         assert len(images) == SLICES
@@ -59,11 +60,13 @@ def test_killed_twice_and_without_a_destination_the_map_arrives_all_the_same_and
     with service.running():  # killed after the last image was acknowledged
         storescu(service.port, scan)
     with service.running():  # killed within the job
+        service.wait_until_ready()
         wait_for(lambda: "reconstruct" in steps(service, "started"), seconds=90, what="the inversion begins")
         service.kill_supervisor()
         wait_for(lambda: listens_on_nothing(service), what="the receiver follows its supervisor")
     assert steps(service, "done") == ["read"]
     with service.running():
+        service.wait_until_ready()
         service.wait("delivery.retried", times=2)  # nobody listens yet
         with storescp(tmp_path / "pacs", service.pacs_port) as pacs:
             service.wait("delivery.done")
@@ -92,7 +95,7 @@ def test_bad_input_is_named_and_the_service_goes_on(service, scan, tmp_path):
     other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"  # CT
     other.save_as(bad / "ct.dcm", enforce_file_format=True)
     gap = tmp_path / "gap"
-    paths = small_scan(gap, seed=2)
+    paths = write_small_scan(gap, seed=2)
     missing = tmp_path / "missing.dcm"
     shutil.move(paths[10], missing)
     with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
@@ -105,6 +108,7 @@ def test_bad_input_is_named_and_the_service_goes_on(service, scan, tmp_path):
         assert arrived(pacs) == 0
 
         storescu(service.port, scan)
+        service.wait_until_ready()
         service.wait("delivery.done")
         assert arrived(pacs) == SLICES
 

@@ -4,6 +4,7 @@ import pytest
 
 from plugin.errors import ConfigurationError
 from plugin.mask_file import read_mask
+from recon.errors import InvalidInputError
 
 SHAPE = (5, 4, 3)
 
@@ -28,7 +29,6 @@ def test_a_mask_is_read_as_it_was_stored(mask, tmp_path, name):
 @pytest.mark.parametrize(
     ("array", "sentence"),
     [
-        (np.ones((5, 4, 4), bool), "5 x 4 x 3"),
         (np.zeros(SHAPE, bool), "empty"),
         (np.full(SHAPE, 0.5), "0 and 1"),
         (np.ones((5, 4), bool), "three-dimensional"),
@@ -37,6 +37,12 @@ def test_a_mask_is_read_as_it_was_stored(mask, tmp_path, name):
 def test_what_is_no_mask_of_these_images_is_refused(array, sentence, tmp_path):
     np.save(tmp_path / "mask.npy", array)
     with pytest.raises(ConfigurationError, match=sentence):
+        read_mask(tmp_path / "mask.npy", SHAPE)
+
+
+def test_a_mask_of_another_shape_is_refused(tmp_path):
+    np.save(tmp_path / "mask.npy", np.ones((5, 4, 4), bool))
+    with pytest.raises(InvalidInputError, match="5 x 4 x 3"):
         read_mask(tmp_path / "mask.npy", SHAPE)
 
 

@@ -67,6 +67,16 @@ def test_contradictions_are_refused(values, expected):
         Settings.model_validate(values)
 
 
+def test_contradictions_are_reported_beside_wrong_values_but_not_those_they_bring_about(tmp_path):
+    text = 'port = 0\nbind = "0.0.0.0"\ndatabase_url = "mysql://x"\n[[allowed_callers]]\nae_title = ""\n'
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(write(tmp_path, text))
+    message = str(caught.value)
+    assert "database_url: expected" in message
+    assert "allowed_callers: empty" not in message
+    assert ": port: " in message
+
+
 @pytest.mark.parametrize("text", ["port = ", "\x00"])
 def test_a_file_that_is_no_toml_is_refused(tmp_path, text):
     with pytest.raises(ConfigurationError, match="not a TOML file"):

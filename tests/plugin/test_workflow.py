@@ -14,7 +14,7 @@ from plugin.job import Job, job_name
 from plugin.scratch import load_reconstruction
 from plugin.workflow import make_qsm
 from recon.pipeline import Options
-from tests.support.synthetic import small_scan
+from tests.support.synthetic import write_small_scan
 
 OPTIONS = Options(method="tikhonov")
 
@@ -22,7 +22,7 @@ OPTIONS = Options(method="tikhonov")
 @pytest.fixture(scope="module")
 def acquisition(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scan")
-    small_scan(folder)
+    write_small_scan(folder)
     (found,) = find_acquisitions(folder).acquisitions
     return found
 

@@ -36,6 +36,8 @@ format = "json"
 level = "debug"
 """
 
+_PORT_TRIES = 3
+
 
 @dataclass
 class Service:
@@ -46,9 +48,13 @@ class Service:
     port: int = field(default_factory=free_port)
     pacs_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    ready_before: int = 0
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_config()
+
+    def _write_config(self) -> None:
         text = TEMPLATE.format(port=self.port, pacs_port=self.pacs_port, quiet=self.quiet_seconds)
         self.config.write_text(text)
 
@@ -79,13 +85,32 @@ class Service:
         return found
 
     def start(self) -> None:
-        """Start the service and wait until it listens."""
+        """Start the service and wait until it listens; another program may have taken the free port meanwhile."""
+        for _ in range(_PORT_TRIES):
+            if self._start():
+                return
+            self.port, self.pacs_port = free_port(), free_port()
+            self._write_config()
+        raise AssertionError("no port could be listened on")
+
+    def wait_until_ready(self) -> None:
+        """Wait until the worker has compiled and loaded what it needs, which takes long on a busy machine."""
+        self.wait("worker.ready", times=self.ready_before + 1, seconds=300)
+
+    def _start(self) -> bool:
         seen = self.count("receiver.listening")
+        self.ready_before = self.count("worker.ready")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command("serve", "--config", str(self.config)), stderr=log, start_new_session=True
             )
-        wait_for(lambda: self.count("receiver.listening") > seen, seconds=60, what="the receiver listens")
+        process = self.process
+        wait_for(
+            lambda: self.count("receiver.listening") > seen or process.poll() is not None,
+            seconds=60,
+            what="the receiver listens",
+        )
+        return process.poll() is None
 
     def kill(self) -> None:
         """Kill every process of the service at once, as a power failure would."""

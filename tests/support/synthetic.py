@@ -36,6 +36,8 @@ def small_echoes(*, echoes: int = 2, seed: int = 0) -> GradientEcho:
     )
 
 
-def small_scan(folder: Path, *, vendor: str = "siemens", seed: int = 1, name: str = "PLANTED^NAME") -> tuple[Path, ...]:
+def write_small_scan(
+    folder: Path, *, vendor: str = "siemens", seed: int = 1, name: str = "PLANTED^NAME"
+) -> tuple[Path, ...]:
     """Write a small acquisition as a vendor's scanner does, in the order in which it would be sent."""
     return write_scan(small_echoes(seed=seed), folder, vendor=vendor, study_seed=seed, patient_name=name)

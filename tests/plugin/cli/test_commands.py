@@ -3,11 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 
 from tests.support.loopback import free_port, mr_image, pacs
-from tests.support.synthetic import small_scan
+from tests.support.synthetic import write_small_scan
 
 DONE, FAILED, USAGE, REFUSED = range(4)
 
@@ -24,7 +25,7 @@ def run(*arguments, status=DONE):
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scan")
-    small_scan(folder)
+    write_small_scan(folder)
     return folder
 
 
@@ -62,7 +63,7 @@ def test_reconstruct_prints_one_json_object_and_names_the_refused(scan, no_phase
     both = tmp_path / "in"
     both.mkdir()
     (both / "good").symlink_to(scan)
-    for path in small_scan(tmp_path / "other", seed=5):
+    for path in write_small_scan(tmp_path / "other", seed=5):
         if "M" in dcmread(path, stop_before_pixels=True).ImageType:
             (both / f"other-{path.name}").symlink_to(path)
     for path in scan.iterdir():
@@ -96,7 +97,8 @@ def test_reconstruct_touches_no_folder_that_is_not_its_own(scan, tmp_path):
 
 def test_reconstruct_of_nothing_is_refused(tmp_path):
     assert "no gradient-echo" in run("reconstruct", tmp_path, "--output", tmp_path / "out", status=REFUSED).stderr
-    run("reconstruct", tmp_path / "absent", "--output", tmp_path / "out", status=REFUSED)
+    absent = run("reconstruct", tmp_path / "absent", "--output", tmp_path / "out", status=REFUSED)
+    assert "no such folder" in absent.stderr
 
 
 def test_check_of_a_folder(scan, no_phase):
@@ -106,17 +108,48 @@ def test_check_of_a_folder(scan, no_phase):
     assert "phase" in run("check", no_phase, status=REFUSED).stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (("reconstruct", "absent", "--output", "out", "--json"), REFUSED, "no-such-folder"),
+        (("reconstruct", "--json"), USAGE, None),
+        (("check", "absent.toml", "--json"), USAGE, "configuration"),
+        (("send", "absent", "PACS@127.0.0.1:104", "--json"), REFUSED, "no-such-folder"),
+        (("echo", "PACS", "--json"), USAGE, "configuration"),
+        (("status", "--config", "absent.toml", "--json"), USAGE, "configuration"),
+        (("retry", "x", "--config", "absent.toml", "--json"), USAGE, "configuration"),
+    ],
+)
+def test_with_json_every_error_is_one_json_object(arguments, status, code):
+    ended = run(*arguments, status=status)
+    found = json.loads(ended.stdout)
+    assert set(found) == {"error"}
+    assert found["error"]["reason"]
+    assert code in (None, found["error"]["code"])
+
+
+def test_a_mask_that_does_not_fit_is_refused_and_a_damaged_one_is_an_error(scan, tmp_path):
+    np.save(tmp_path / "mask.npy", np.ones((3, 3, 3), bool))
+    arguments = ("reconstruct", scan, "--output", tmp_path / "out", "--method", "tikhonov", "--mask")
+    assert "40 x 36 x 28" in run(*arguments, tmp_path / "mask.npy", status=REFUSED).stderr
+    (tmp_path / "mask.npy").write_bytes(b"no mask")
+    assert "mask" in run(*arguments, tmp_path / "mask.npy", status=USAGE).stderr
+
+
 def test_check_of_a_configuration(tmp_path):
     config = tmp_path / "site.toml"
     config.write_text('port = 11113\nspool = "spool"\n')
     assert "valid" in run("check", config).stdout
+    assert not (tmp_path / "spool").exists()
     assert json.loads(run("check", config, "--json").stdout)["port"] == 11113
     config.write_text('reconstruction = { method = "magic" }\n')
     assert "tikhonov" in run("check", config, status=USAGE).stderr
-    config.write_text("port = 0\nquiet = 1\n")
+    config.write_text(
+        'port = 0\nquiet = 1\nbind = "0.0.0.0"\nreconstruction = { method = "magic", engine = "steam" }\n'
+    )
     message = run("check", config, status=USAGE).stderr
-    assert "port" in message
-    assert "quiet" in message
+    for mistake in ("port", "quiet", "allowed_callers", "magic", "steam"):
+        assert mistake in message
     run("check", tmp_path / "absent.toml", status=USAGE)
 
 

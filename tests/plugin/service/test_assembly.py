@@ -9,7 +9,7 @@ from plugin.log import uid_hash
 from plugin.service.assembly import Assembler
 from plugin.service.rules import SETTLE_SECONDS, State
 from plugin.service.spool import Incoming, Spool, Stored
-from tests.support.synthetic import small_scan
+from tests.support.synthetic import write_small_scan
 
 QUIET = 60.0
 
@@ -61,7 +61,20 @@ def site(tmp_path):
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
-    return small_scan(tmp_path_factory.mktemp("scan"))
+    return write_small_scan(tmp_path_factory.mktemp("scan"))
+
+
+@pytest.fixture(scope="module")
+def uncounted(tmp_path_factory):
+    """Images of a scanner that states no counts: a part of them is a grid without gaps."""
+    paths = write_small_scan(tmp_path_factory.mktemp("uncounted"))
+    for path in paths:
+        image = dcmread(path)
+        for keyword in ("EchoTrainLength", "ImagesInAcquisition", "SequenceName"):
+            image.pop(keyword, None)
+        image.remove_private_tags()
+        image.save_as(path)
+    return paths
 
 
 def test_a_released_complete_acquisition_starts_at_once_and_once(site, scan):
@@ -93,9 +106,9 @@ def lower_half(scan):
 
 @pytest.mark.parametrize("how", ["aborted", "lost"])
 @pytest.mark.parametrize("part", [first_echo, lower_half])
-def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, scan, part, how):
+def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, uncounted, part, how):
     """Half of the slices, or one echo of two, is a grid without gaps; its sender goes on a moment later."""
-    sent = part(scan)
+    scan, sent = uncounted, part(uncounted)
     site.associate()
     site.put(sent)
     site.release(how=how)
@@ -110,7 +123,8 @@ def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, scan, part,
 
 
 @pytest.mark.parametrize("part", [first_echo, lower_half])
-def test_what_was_cut_off_and_not_resumed_is_incomplete_until_the_resend(site, scan, part):
+def test_what_was_cut_off_and_not_resumed_is_incomplete_until_the_resend(site, uncounted, part):
+    scan = uncounted
     site.associate()
     site.put(part(scan))
     site.release(how="aborted")
@@ -124,8 +138,16 @@ def test_what_was_cut_off_and_not_resumed_is_incomplete_until_the_resend(site, s
     assert len(site.jobs) == 1
 
 
-def test_a_resend_confirms_what_was_cut_off_after_its_last_image(site, scan, monkeypatch):
-    monkeypatch.setattr("plugin.service.assembly._is_counted", lambda _acquisition: False)
+def test_what_was_cut_off_after_the_last_image_is_run_where_the_scanner_counts_its_images(site, scan):
+    site.associate()
+    site.put(scan)
+    site.release(how="lost")
+    assert site.pass_after(QUIET / 2) == [State.COLLECTING]
+    assert site.pass_after(QUIET / 2) == [State.QUEUED]
+
+
+def test_a_resend_confirms_what_was_cut_off_after_its_last_image(site, uncounted):
+    scan = uncounted
     site.associate()
     site.put(scan)
     site.release(how="lost")
@@ -180,7 +202,8 @@ def test_missing_slices_are_named_and_a_late_one_reopens(site, scan):
     assert len(site.jobs) == 1
 
 
-def test_more_images_after_the_job_make_a_new_job_that_is_the_next_revision(site, scan):
+def test_more_images_after_the_job_make_a_new_job_that_is_the_next_revision(site, uncounted):
+    scan = uncounted
     sent = first_echo(scan)
     site.associate()
     site.put(sent)
@@ -233,8 +256,9 @@ def _crash(*_):
     raise RuntimeError
 
 
-def test_nothing_is_decided_while_headers_are_unread(site, scan, monkeypatch):
+def test_nothing_is_decided_while_headers_are_unread(site, uncounted, monkeypatch):
     """A backlog is read in parts; its first part may look complete."""
+    scan = uncounted
     first = first_echo(scan)
     site.associate()
     site.put(first)
@@ -278,7 +302,8 @@ def _break(_path):
     raise ZeroDivisionError
 
 
-def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site, scan, monkeypatch):
+def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site, uncounted, monkeypatch):
+    scan = uncounted
     site.associate()
     site.put(first_echo(scan))
     site.release()

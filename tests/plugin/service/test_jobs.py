@@ -21,7 +21,7 @@ from plugin.settings import Caller, Destination, Retry, Settings
 from recon.errors import EngineError, InvalidInputError
 from recon.pipeline import Options
 from tests.support.loopback import free_port, mr_image, pacs, wait_for
-from tests.support.synthetic import small_scan
+from tests.support.synthetic import write_small_scan
 
 NAME = "0123456789abcdef-01234567"
 
@@ -32,7 +32,7 @@ def destination(name, port):
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
-    return small_scan(tmp_path_factory.mktemp("scan"))
+    return write_small_scan(tmp_path_factory.mktemp("scan"))
 
 
 @pytest.fixture

@@ -1,7 +1,12 @@
-"""One image as grouping, completeness and geometry see it: plain values, no pixels, no patient data."""
+"""One image as grouping, completeness and geometry see it: plain values, no pixels.
+
+Names, numbers and free text of patients are left out. UIDs and times are not, since derived images refer to
+their sources by them: a stored header is still to be kept from everybody but the service.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -50,6 +55,8 @@ class ImageHeader:
         ImagesInAcquisition; of what, differs between scanners. None if missing, or for frames.
     temporal_positions
         NumberOfTemporalPositions.
+    protocol_sha256
+        Hash of ProtocolName, which is free text and only compared.
     acquired
         AcquisitionDate and AcquisitionTime as ``YYYYMMDDHHMMSS.ffffff``; empty if missing.
     distortion
@@ -76,7 +83,7 @@ class ImageHeader:
     temporal_position: int | None
     acquired: str
     vendor: str
-    protocol_name: str
+    protocol_sha256: str
     sequence_name: str
     scanning_sequence: tuple[str, ...]
     image_type: tuple[str, ...]
@@ -183,7 +190,7 @@ def _identity(elements: Elements) -> dict[str, Any]:
         "acquisition_number": elements.integer("AcquisitionNumber"),
         "temporal_position": elements.integer("TemporalPositionIdentifier"),
         "acquired": elements.text("AcquisitionDate") + elements.text("AcquisitionTime"),
-        "protocol_name": elements.text("ProtocolName"),
+        "protocol_sha256": hashlib.sha256(elements.text("ProtocolName").encode()).hexdigest(),
     }
 
 

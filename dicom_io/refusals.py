@@ -41,8 +41,9 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         ),
         "no-magnitude": "Phase without magnitude ({found}). Send the magnitude images of the same scan too.",
         "phase-difference": (
-            "The phase is one difference between two echoes, as a field map protocol makes it; QSM "
-            "needs the phase of each echo. Use a multi-echo gradient echo with phase images."
+            "The phase is that of differences between echoes, as a field map protocol makes it, or the phase of "
+            "the first echo is missing; QSM needs the phase of each echo. Use a multi-echo gradient echo with "
+            "phase images of all echoes."
         ),
         "filtered-phase": (
             "The phase is filtered ({found}), as for SWI; the filter removed the field QSM is made "

@@ -130,7 +130,7 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
         phase_header = next(h for h in headers if h.component is Component.PHASE)
         if phase_header.phase_difference:
             raise refuse("phase-difference")
-        if _only_last_of_two(echoes):
+        if _differences_only(echoes):
             return refuse("phase-difference")
         return POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
     if Component.REAL in echoes or Component.IMAGINARY in echoes:
@@ -139,9 +139,11 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
     return refuse("no-phase", found=found)
 
 
-def _only_last_of_two(echoes: dict[Component, set[float]]) -> bool:
-    magnitude, phase = echoes[Component.MAGNITUDE], echoes[Component.PHASE]
-    return len(magnitude) == 2 and phase == {max(magnitude)}
+def _differences_only(echoes: dict[Component, set[float]]) -> bool:
+    """Whether every echo but the first has a phase: then each may hold the difference to the one before."""
+    unknown = {0.0}  # images without an echo time are refused for that
+    magnitude, phase = echoes[Component.MAGNITUDE] - unknown, echoes[Component.PHASE] - unknown
+    return len(magnitude) > 1 and phase == magnitude - {min(magnitude)}
 
 
 def _check_physics(headers: Sequence[ImageHeader]) -> None:

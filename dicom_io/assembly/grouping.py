@@ -126,7 +126,7 @@ def _block(name: tuple[str, int, int], headers: Sequence[ImageHeader]) -> _Block
             first.study_instance_uid,
             first.frame_of_reference_uid,
             first.vendor,
-            first.protocol_name,
+            first.protocol_sha256,
             first.sequence_name,
             first.distortion,
             matrix,

@@ -1,4 +1,4 @@
-"""Headers: plain values that survive storage, and hold no patient data."""
+"""Headers: plain values that survive storage, and hold no name or free text of the patient."""
 
 from __future__ import annotations
 
@@ -36,11 +36,23 @@ def test_values_are_in_si_units(scans: dict[str, Path]) -> None:
     assert {header.declared_slices for header in headers} == {make_echoes().grid.shape[2]}
 
 
-def test_no_patient_data_is_kept(tmp_path: Path) -> None:
+FREE_TEXT = ("ProtocolName", "SeriesDescription", "StudyDescription", "ImageComments", "AccessionNumber", "StationName")
+
+
+def test_no_name_number_or_free_text_is_kept(tmp_path: Path) -> None:
     path = write_scan(make_echoes(), tmp_path, vendor="ge", study_seed=8, patient_name="Doe^Jane")[0]
+    change(tmp_path, lambda dataset: [setattr(dataset, keyword, "Jane Doe") for keyword in FREE_TEXT])
     text = read_header(path).to_json()
     assert "Doe" not in text
     assert "PHANTOM-8" not in text
+
+
+def test_protocols_are_compared_by_a_hash(tmp_path: Path) -> None:
+    paths = write_scan(make_echoes(), tmp_path, vendor="ge", study_seed=8)
+    change(tmp_path, lambda dataset: setattr(dataset, "ProtocolName", "other"), count=1)
+    hashes = [read_header(path).protocol_sha256 for path in sorted(paths)]
+    assert len(set(hashes)) == 2
+    assert hashes.count(hashes[-1]) == len(paths) - 1
 
 
 def test_the_digest_is_of_the_content_not_of_the_transfer(tmp_path: Path) -> None:

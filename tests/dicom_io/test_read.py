@@ -18,7 +18,7 @@ from dicom_io.read import read_acquisition
 from dicom_io.scanner import SCANNERS, write_scan
 from recon.types import GradientEcho
 from tests.dicom_io.conftest import only_acquisition
-from tests.dicom_io.phantom import make_echoes, wrapped
+from tests.dicom_io.phantom import change, make_echoes, wrapped
 
 # Half a step: 12 bits over 2π; real and imaginary of 16 bits resolve phase finer than that.
 HALF_STEP_RAD = np.pi / 4096 * 1.001
@@ -123,6 +123,13 @@ def _assert_equal(folder: Path, original: Path) -> None:
     np.testing.assert_array_equal(read.phase_rad, expected.phase_rad)
     np.testing.assert_array_equal(read.magnitude, expected.magnitude)
     assert read.grid == expected.grid
+
+
+def test_slice_thickness_is_never_taken_for_the_distance_of_slices(tmp_path: Path, echoes: GradientEcho) -> None:
+    """Slices overlap or have gaps; positions alone say how far apart they are."""
+    write_scan(echoes, tmp_path, vendor="siemens", study_seed=1)
+    change(tmp_path, lambda d: (setattr(d, "SliceThickness", "9"), setattr(d, "SpacingBetweenSlices", "7")))
+    assert read_acquisition(only_acquisition(tmp_path)).grid.voxel_size_mm == pytest.approx(echoes.grid.voxel_size_mm)
 
 
 def test_an_incomplete_acquisition_is_not_read(tmp_path: Path, echoes: GradientEcho) -> None:

@@ -179,6 +179,13 @@ def _keep_last_phase(folder: Path) -> None:
             path.unlink()
 
 
+def _drop_first_phase(folder: Path) -> None:
+    for path in folder.glob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        if "P" in dataset.ImageType and dataset.EchoNumbers == 1:
+            path.unlink()
+
+
 def _keep_one_slice(folder: Path) -> None:
     for path in folder.glob("*.dcm"):
         if (pydicom.dcmread(path).InstanceNumber - 1) % make_echoes().grid.shape[2] != 2:
@@ -223,6 +230,7 @@ CASES = {
     "no magnitude": Case(edit=_without("M"), code="no-magnitude", state="incomplete"),
     "field map sequence": Case(edit=_edit(put(SequenceName="*fm2d2r")), code="phase-difference"),
     "phase of the last of two": Case(edit=_keep_last_phase, code="phase-difference", state="incomplete"),
+    "phase of all but the first": Case(edit=_drop_first_phase, code="phase-difference", state="incomplete"),
     "not a gradient echo": Case(edit=_edit(put(ScanningSequence="SE")), code="not-gradient-echo", says="SE"),
     "filtered by type": Case(
         edit=_edit(put(ImageType=["ORIGINAL", "PRIMARY", "P", "ND", "PHA_HP"]), only="P"), code="filtered-phase"

@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 import sys
@@ -32,6 +33,17 @@ def test_lines_are_json_with_event_and_process(capsys):
     line = json.loads(capsys.readouterr().err)
     assert line["event"] == "image.received"
     assert (line["process"], line["series"], line["level"]) == ("receiver", "abc", "info")
+
+
+def test_a_line_is_written_at_once_for_other_processes_write_too(monkeypatch):
+    writes = []
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "write", writes.append)
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure(Log(format="json"), process="receiver")
+    get_logger().info("image.received")
+    assert len(writes) == 1
+    assert writes[0].endswith("}\n")
 
 
 def test_unknown_fields_are_withheld(capsys):

@@ -81,7 +81,7 @@ class Job:
         return cls(
             headers=tuple(replace(header, path=root / header.path) for header in headers),
             created=datetime.fromisoformat(values["created"]),
-            revision=values["revision"],
+            revision=values.get("revision", 1),  # jobs of earlier versions have none
             calling_ae=values["calling_ae"],
             address=values["address"],
         )

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import stat
 
 import numpy as np
@@ -7,6 +8,20 @@ import pytest
 from plugin.scratch import load_echoes, load_reconstruction, save_echoes, save_reconstruction
 from recon.types import Provenance, Reconstruction, SusceptibilityMap, TotalField
 from tests.support.synthetic import small_echoes
+
+
+def test_a_saved_array_is_on_the_disk_before_the_step_counts_as_done(tmp_path, monkeypatch):
+    synced, fsync = set(), os.fsync
+
+    def remember(descriptor):
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", remember)
+    save_echoes(small_echoes(), tmp_path / "echoes")
+    expected = [tmp_path, tmp_path / "echoes", *(tmp_path / "echoes").iterdir()]
+    assert len(expected) == 5
+    assert {path.stat().st_ino for path in expected} <= synced
 
 
 def equal(a, b):

@@ -4,6 +4,7 @@ import logging
 import pickle
 import shutil
 import socket
+from pathlib import Path
 
 import pytest
 from dbos import DBOS, WorkflowStatus
@@ -126,6 +127,30 @@ def test_a_refusal_ends_the_job_with_its_reason_and_is_not_tried_again(site):
     assert job["code"] not in ("", "step-failed", "system-error")
     assert job["reason"]
     assert not (site.spool / "jobs" / NAME / "work").exists()
+
+
+def test_a_retried_job_begins_anew(site, scan, monkeypatch):
+    folder = site.spool / "jobs" / "fedcba9876543210-76543210"
+    copies = [shutil.copy(path, site.spool / "images") for path in scan]
+    (acquisition,) = group_acquisitions(read_header(Path(path)) for path in copies)
+    Job.of(acquisition).save(folder, root=site.spool)
+    with client(site) as connected:
+
+        def status_of():
+            return connected.list_workflows(workflow_ids=[folder.name])[0].status
+
+        with monkeypatch.context() as patch:
+            patch.setattr("plugin.workflow.reconstruct", _refuse)
+            submit(connected, folder.name)
+            wait_for(lambda: status_of() == "ERROR", what="the job failed")
+        assert not (folder / "work").exists()
+        assert retry(site, folder.name) == [folder.name]
+        wait_for(lambda: status_of() == "SUCCESS", seconds=200, what="the retried job is done")
+    assert len(jobs.deliverable(folder)) == 28
+
+
+def _refuse(*_):
+    raise InvalidInputError("no brain")
 
 
 @pytest.mark.parametrize("lost", ["qsm/2.dcm", "report.json"])

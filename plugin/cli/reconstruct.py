@@ -49,11 +49,8 @@ def reconstruct(
         for acquisition, completeness in found
         if completeness.state != "complete"
     ]
-    places = [output if len(ready) == 1 else output / _name(acquisition) for acquisition in ready]
-    for place in places:
-        _check_place(place)
-    for acquisition, place in zip(ready, places, strict=True):
-        outcomes.append(_reconstruct_one(acquisition, place, options, mask))
+    places = _places(ready, output)
+    outcomes += [_reconstruct_one(one, place, options, mask) for one, place in zip(ready, places, strict=True)]
     ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
     if as_json:
         print_json({"acquisitions": outcomes, "ignored": ignored})
@@ -80,6 +77,14 @@ def _reconstruct_one(acquisition: Acquisition, place: Path, options: Options, ma
         return {"state": "failed", **_identity(acquisition), "code": "failed", "reason": str(error)}
     report = json.loads((place / REPORT_FILE).read_text(encoding="utf-8"))
     return {"state": "done", **_identity(acquisition), "folder": str(place), "report": report}
+
+
+def _places(ready: Sequence[Acquisition], output: Path) -> list[Path]:
+    """Give each acquisition its folder, and check all of them before the first reconstruction."""
+    places = [output if len(ready) == 1 else output / _name(acquisition) for acquisition in ready]
+    for place in places:
+        _check_place(place)
+    return places
 
 
 def _check_place(place: Path) -> None:

@@ -119,6 +119,7 @@ def test_revision_and_profile_reach_the_objects(made, acquisition, tmp_path):
     assert dcmread(again[0]).BitsStored == 16
     assert dcmread(files[0]).BitsStored == 12
     assert dcmread(again[0]).SeriesInstanceUID != dcmread(files[0]).SeriesInstanceUID
+    assert dcmread(again[0]).SeriesDescription.endswith("r2")
     assert json.loads((tmp_path / "report.json").read_text())["revision"] == 2
 
 

@@ -18,7 +18,9 @@ TRUTH_FILE = "truth.npz"
 
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="New or empty folder.")],
-    vendor: Annotated[str, typer.Option(help="siemens, siemens-norescale, siemens-enhanced, ge, philips or philips-enhanced.")] = "siemens",
+    vendor: Annotated[
+        str, typer.Option(help="siemens, siemens-norescale, siemens-enhanced, ge, philips or philips-enhanced.")
+    ] = "siemens",
     case: Annotated[str, typer.Option(help="healthy, lesion, oblique, swi, 7t or bipolar.")] = "healthy",
     seed: Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")] = 0,
     voxel_size_mm: Annotated[

@@ -77,6 +77,7 @@ def _published(chain: Callable[..., torch.Tensor], references: tuple[str, ...], 
     """Return a published chain as a method: it sees the box around the mask, and needs no engine."""
 
     def invert(total: TotalField, engine_name: str) -> Inverted:
+        """Crop to the mask, run the chain, and put the map back; no engine is used."""
         del engine_name
         box = mask_box(total.mask, margin=2)
         field, mask, noise = (

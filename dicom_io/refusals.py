@@ -18,6 +18,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         "truncated": "The file ends early: {found} of {expected} bytes of pixel data. Send the image again.",
         "unreadable-pixels": "The pixel data cannot be decoded ({detail}). Send the image again, uncompressed.",
         "no-identity": "{attribute} is missing; every image needs it. Export the images unmodified.",
+        "identity-differs": (
+            "The echoes disagree in {attribute}; expected the same in all images of an acquisition. Correct the "
+            "patient or the request at the scanner or archive, and send all images again."
+        ),
         # the kind of object
         "not-mr-image": (
             "SOP Class {found} is not an MR image; QSM needs MR Image Storage or Enhanced MR Image Storage."

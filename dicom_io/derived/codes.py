@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydicom.dataset import Dataset
+
+
+class Code(NamedTuple):
+    """A coded concept (PS3.3 Table 8.8-1)."""
+
+    value: str
+    scheme: str
+    meaning: str
 
 
 def code_item(value: str, scheme: str, meaning: str) -> Dataset:

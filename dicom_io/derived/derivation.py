@@ -1,32 +1,69 @@
-"""How a map was made, in the words that travel with it."""
+"""How a derived object was made, in the words that travel with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 from dicom_io.derived.pixel_profile import PixelProfile
 from dicom_io.identity import SOFTWARE_VERSIONS
+from recon.contrasts.types import Contrast
 from recon.types import Reconstruction
 
 _DESCRIPTION_LENGTH: Final = 1024  # ST, PS3.5 §6.2
 _COMMENTS_LENGTH: Final = 10240  # LT
+_RESEARCH: Final = "For research use only."
 _ASCII: Final = str.maketrans(
     {"χ": "chi", "φ": "phi", "γ": "gamma", "π": "pi", "λ": "lambda", "σ": "sigma", "µ": "u", "μ": "u", "Δ": "delta "}
     | {"×": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "·": "*", "°": " deg", "²": "^2", "³": "^3", "≤": "<="}
-    | {"\\": "/", "“": '"', "”": '"', "’": "'", "…": "..."}
+    | {"\\": "/", "“": '"', "”": '"', "’": "'", "…": "...", "≥": ">=", "→": "->", "§": "section "}
 )
 
 
-def describe(
-    reconstruction: Reconstruction,
-    echo_times_s: Sequence[float],
-    profile: PixelProfile,
-    *,
-    clipped: int,
-    revision: int,
-) -> tuple[str, str]:
-    """State method, input, reference and warnings.
+@dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """What is said of an object in words.
+
+    Parameters
+    ----------
+    sentences
+        What it is, relative to what, by which software and method, of which images; the most important first.
+    warnings
+        What a reader has to know.
+    details
+        What fits into the comments only: parameters, references.
+    """
+
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    details: tuple[str, ...] = ()
+
+    def texts(self, *further: str) -> tuple[str, str]:
+        """Write the words out.
+
+        Parameters
+        ----------
+        *further
+            More warnings.
+
+        Returns
+        -------
+        str, str
+            DerivationDescription, and ImageComments with all warnings and details; ASCII, of legal length.
+        """
+        warnings = [f"Warning: {warning}" for warning in (*self.warnings, *further)] or ["No warnings."]
+        description = " ".join((*self.sentences, *warnings))
+        if len(description) <= _DESCRIPTION_LENGTH:
+            description = " ".join((*self.sentences, *warnings, *self.details))
+        comments = " ".join((*self.sentences, *warnings, *self.details))
+        return shortened(description, _DESCRIPTION_LENGTH), shortened(comments, _COMMENTS_LENGTH)
+
+
+def derivation_of_qsm(reconstruction: Reconstruction, echo_times_s: Sequence[float], *, revision: int) -> Derivation:
+    """Describe a susceptibility map: reference, software, method, weights, echoes, verdict, parameters.
 
     Parameters
     ----------
@@ -34,40 +71,74 @@ def describe(
         The map and how it was made.
     echo_times_s
         Echoes that were used.
-    profile
-        How values are stored.
-    clipped
-        Number of voxels out of its range.
     revision
         Stated if it is not the first.
-
-    Returns
-    -------
-    str, str
-        DerivationDescription, and ImageComments with all warnings; ASCII, of legal length.
     """
-    provenance = reconstruction.provenance
-    times = ", ".join(f"{time * 1e3:g}" for time in echo_times_s)
-    sentences = [
-        "For research use only.",
-        f"Magnetic susceptibility in ppb relative to {reconstruction.susceptibility.reference}.",
-        f"{SOFTWARE_VERSIONS}, method {provenance.method}"
-        + (f", engine {provenance.engine}" if provenance.engine else "")
-        + (f", weights sha256 {provenance.weights_sha256}" if provenance.weights_sha256 else "")
-        + ".",
-        f"From {len(echo_times_s)} gradient echoes, TE {times} ms.",
-    ]
-    warnings = list(reconstruction.warnings)
-    if clipped:
-        limit = (profile.largest - 2 ** (profile.bits_stored - 1)) // profile.steps_per_ppb
-        warnings.append(f"{clipped} voxels beyond +-{limit} ppb were clipped.")
-    stated = [f"Warning: {warning}" for warning in warnings] or ["No warnings."]
-    revised = [f"Revision {revision}, made again after more source images arrived."] if revision > 1 else []
-    references = [f"References: {', '.join(provenance.references)}."] if provenance.references else []
-    description = _shortened(" ".join(sentences + stated), _DESCRIPTION_LENGTH)
-    return description, _shortened(" ".join(sentences[:2] + revised + stated + references), _COMMENTS_LENGTH)
+    susceptibility = reconstruction.susceptibility
+    inside = susceptibility.chi_ppm[susceptibility.mask].astype(np.float64) * 1e3
+    spread = f" ({inside.mean():.1f} +- {inside.std():.1f} ppb in the mask)" if inside.size else ""
+    return Derivation(
+        sentences=(
+            _RESEARCH,
+            f"Magnetic susceptibility in ppb relative to {susceptibility.reference}{spread}.",
+            *_making(reconstruction, echo_times_s, revision),
+        ),
+        warnings=_warnings(reconstruction),
+        details=_details(reconstruction.provenance.parameters, reconstruction.provenance.references),
+    )
 
 
-def _shortened(text: str, length: int) -> str:
+def derivation_of_contrast(
+    contrast: Contrast, reconstruction: Reconstruction, echo_times_s: Sequence[float], *, revision: int
+) -> Derivation:
+    """Describe another derived volume, and the reconstruction that it belongs to."""
+    return Derivation(
+        sentences=(_RESEARCH, f"{contrast.title}.", *_making(reconstruction, echo_times_s, revision)),
+        warnings=(*contrast.warnings, *_warnings(reconstruction)),
+        details=_details(contrast.parameters, contrast.references),
+    )
+
+
+def clipping_warning(clipped: int, profile: PixelProfile, unit: str) -> tuple[str, ...]:
+    """Say how many voxels were out of range; nothing if none was."""
+    low, high = profile.range
+    limits = f"+-{high:g}" if low == -high else f"{low:g} to {high:g}"
+    return (f"{clipped} voxels beyond {limits} {unit} were clipped.",) if clipped else ()
+
+
+def quality_verdict(reconstruction: Reconstruction) -> str:
+    """Return the verdict on a reconstruction, ``"ok"``, ``"degraded"`` or ``"failed"``; empty if there is none."""
+    stated = getattr(reconstruction, "verdict", None) or reconstruction.figures.get("verdict", "")
+    return str(getattr(stated, "value", stated))
+
+
+def shortened(text: str, length: int) -> str:
+    """Write text in ASCII, cut to a length."""
     plain = text.translate(_ASCII).encode("ascii", "replace").decode()
     return plain if len(plain) <= length else plain[: length - 4] + " ..."
+
+
+def _making(reconstruction: Reconstruction, echo_times_s: Sequence[float], revision: int) -> tuple[str, ...]:
+    provenance, verdict = reconstruction.provenance, quality_verdict(reconstruction)
+    times = ", ".join(f"{time * 1e3:g}" for time in echo_times_s)
+    made = f"{SOFTWARE_VERSIONS}, method {provenance.method}"
+    made += f", engine {provenance.engine}" if provenance.engine else ""
+    made += f", weights sha256 {provenance.weights_sha256}" if provenance.weights_sha256 else ""
+    return (
+        f"{made}.",
+        f"From {len(echo_times_s)} gradient echo{'es' if len(echo_times_s) > 1 else ''}, TE {times} ms.",
+        *([f"Quality verdict: {verdict}."] if verdict else []),
+        *([f"Revision {revision}, made again after more source images arrived."] if revision > 1 else []),
+    )
+
+
+def _warnings(reconstruction: Reconstruction) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
+
+
+def _details(parameters: Mapping[str, str | float | int | bool], references: Sequence[str]) -> tuple[str, ...]:
+    stated = ", ".join(f"{name} {value}" for name, value in parameters.items())
+    return (
+        *([f"Parameters: {stated}."] if stated else []),
+        *([f"References: {', '.join(references)}."] if references else []),
+    )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from pydicom import dcmread
 from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
@@ -22,9 +23,11 @@ from dicom_io.objects.elements import Elements
 from dicom_io.objects.enhanced import classic_frames
 from dicom_io.objects.image_file import MULTI_FRAME_CLASSES, read_image_file
 from dicom_io.objects.tolerance import tolerant
+from dicom_io.refusals import refuse
+from dicom_io.uids import uid_of
 
-# Type 2 of the MR Image IOD (PS3.3 A.4.3): present, empty where the source does not have them.
-_REQUIRED: Final = [
+# Type 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present, empty where the source lacks them.
+_STUDY_REQUIRED: Final = (
     "PatientName",
     "PatientID",
     "PatientBirthDate",
@@ -34,14 +37,8 @@ _REQUIRED: Final = [
     "AccessionNumber",
     "ReferringPhysicianName",
     "StudyID",
-    "PositionReferenceIndicator",
-    "SliceThickness",
-    "ScanOptions",
-    "MRAcquisitionType",
-    "RepetitionTime",
-    "EchoTrainLength",
-]
-_OPTIONAL: Final = [
+)
+_STUDY_OPTIONAL: Final = (
     "SpecificCharacterSet",
     "TimezoneOffsetFromUTC",
     "StudyInstanceUID",
@@ -53,6 +50,23 @@ _OPTIONAL: Final = [
     "PatientWeight",
     "PatientIdentityRemoved",
     "DeidentificationMethod",
+    "StationName",
+    "InstitutionName",
+    "PerformedProcedureStepID",
+    "PerformedProcedureStepStartDate",
+    "PerformedProcedureStepStartTime",
+    "PerformedProcedureStepDescription",
+)
+# Type 2 of the MR Image IOD (PS3.3 A.4.3) beside them.
+_IMAGE_REQUIRED: Final = (
+    "PositionReferenceIndicator",
+    "SliceThickness",
+    "ScanOptions",
+    "MRAcquisitionType",
+    "RepetitionTime",
+    "EchoTrainLength",
+)
+_IMAGE_OPTIONAL: Final = (
     "FrameOfReferenceUID",
     "PatientPosition",
     "BodyPartExamined",
@@ -72,13 +86,10 @@ _OPTIONAL: Final = [
     "ImagingFrequency",
     "ImagedNucleus",
     "ProtocolName",
-    "StationName",
-    "InstitutionName",
-    "PerformedProcedureStepID",
-    "PerformedProcedureStepStartDate",
-    "PerformedProcedureStepStartTime",
-    "PerformedProcedureStepDescription",
-]
+)
+# Type 1 of the MR Image module: a gradient echo is what the reader took the images for.
+_IMAGE_ALWAYS: Final = {"ScanningSequence": "GR", "SequenceVariant": "NONE"}
+_IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 _REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
 _EQUIPMENT: Final = [
     "Manufacturer",
@@ -118,8 +129,30 @@ def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
     return [files[header.path][header.frame] for header in headers]
 
 
-def inherit(source: Dataset) -> Dataset:
-    """Start a derived image with everything that it shares with its source.
+def check_identity(headers: Sequence[ImageHeader]) -> None:
+    """Make sure that all echoes and components are of one patient and request, looking at one image of each.
+
+    A derived series takes over what one of them says; if they disagree, an archive would file it under another
+    patient or another request than half of its sources.
+
+    Raises
+    ------
+    Refusal
+        ``identity-differs``.
+    """
+    stacks = {(h.series_instance_uid, h.echo_time_s, h.component): h for h in headers}
+    first: dict[str, object] = {}
+    for path in dict.fromkeys(header.path for header in stacks.values()):
+        with tolerant():
+            found = dcmread(path, specific_tags=list(_IDENTITY), stop_before_pixels=True)
+        for keyword in _IDENTITY:
+            value = Elements(found).texts(keyword)
+            if first.setdefault(keyword, value) != value:
+                raise refuse("identity-differs", attribute=keyword)
+
+
+def inherit_study(source: Dataset) -> Dataset:
+    """Start a derived object with the patient and the study of its source.
 
     Returns
     -------
@@ -127,12 +160,7 @@ def inherit(source: Dataset) -> Dataset:
         To be written in Explicit VR Little Endian; text that is added must be ASCII.
     """
     derived = derived_dataset(source)
-    for keyword in (*_REQUIRED, *_OPTIONAL):
-        element = _raw(source, keyword)
-        if element is not None and (element.value or keyword in _REQUIRED):
-            derived[element.tag] = element
-        elif keyword in _REQUIRED:
-            setattr(derived, keyword, None)
+    _take(source, derived, required=_STUDY_REQUIRED, optional=_STUDY_OPTIONAL)
     for keyword in _REFERENCES:
         items = [_reference(item) for item in Elements(source).items(keyword)]
         if items and all(items):
@@ -141,6 +169,29 @@ def inherit(source: Dataset) -> Dataset:
     if requests and all("RequestedProcedureID" in item for item in requests):
         derived.RequestAttributesSequence = requests
     return derived
+
+
+def inherit(source: Dataset) -> Dataset:
+    """Start a derived image with everything that it shares with its source: patient, study, position, sequence.
+
+    Returns
+    -------
+    Dataset
+        As ``inherit_study``.
+    """
+    derived = inherit_study(source)
+    _take(source, derived, required=_IMAGE_REQUIRED, optional=_IMAGE_OPTIONAL)
+    for keyword, value in _IMAGE_ALWAYS.items():
+        if keyword not in derived:
+            setattr(derived, keyword, value)
+    if "FrameOfReferenceUID" not in derived:  # type 1; the source's series is then the only thing that shares it
+        derived.FrameOfReferenceUID = uid_of("frame of reference", Elements(source).text("SeriesInstanceUID"))
+    return derived
+
+
+def take(source: Dataset, keywords: Sequence[str]) -> Dataset:
+    """Take elements of the source as they are encoded, for an item of a sequence."""
+    return _part(source, keywords)
 
 
 def scanner_equipment(source: Dataset) -> Dataset:
@@ -156,6 +207,16 @@ def derived_dataset(source: Dataset) -> Dataset:
         character_sets = convert_encodings(terms) if terms else None
     derived.set_original_encoding(False, True, character_sets)
     return derived
+
+
+def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optional: Sequence[str]) -> None:
+    """Take over elements that have a value; those that are required also without one."""
+    for keyword in (*required, *optional):
+        element = _raw(source, keyword)
+        if element is not None and (element.value or keyword in required):
+            derived[element.tag] = element
+        elif keyword in required:
+            setattr(derived, keyword, None)
 
 
 def _part(source: Dataset, keywords: Sequence[str]) -> Dataset:

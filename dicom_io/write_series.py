@@ -94,9 +94,7 @@ def write_contrast(
     kind = KINDS.get(contrast.name)
     if kind is None or kind.contrast_unit != contrast.unit:
         raise DicomError(f"no derived series {contrast.name!r} in {contrast.unit!r}; there are: {', '.join(KINDS)}")
-    derivation = derivation_of_contrast(
-        contrast, reconstruction, origin.slices.echo_times_s, revision=origin.revision
-    )
+    derivation = derivation_of_contrast(contrast, reconstruction, origin.slices.echo_times_s, revision=origin.revision)
     uid = origin.series_uid(kind.name, reconstruction.provenance, made=dict(contrast.parameters), profile=profile)
     return _write(kind, contrast.volume, derivation, uid, origin, folder, profile)
 

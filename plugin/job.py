@@ -34,6 +34,10 @@ class Job:
         Counts up when more images of an acquisition came after a job was made of those there were.
     calling_ae, address
         Who sent the images; empty at the desk.
+    taken_series_numbers
+        Of other series that the study was known to hold when the job was made; the derived ones keep clear of them.
+    refusal
+        Code and sentence of why there is nothing to reconstruct; None for a job that is run.
     """
 
     headers: tuple[ImageHeader, ...]
@@ -41,13 +45,29 @@ class Job:
     revision: int = 1
     calling_ae: str = ""
     address: str = ""
+    taken_series_numbers: tuple[int, ...] = ()
+    refusal: tuple[str, str] | None = None
 
     @classmethod
-    def of(cls, acquisition: Acquisition, *, revision: int = 1, calling_ae: str = "", address: str = "") -> Self:
+    def of(
+        cls,
+        acquisition: Acquisition,
+        *,
+        revision: int = 1,
+        calling_ae: str = "",
+        address: str = "",
+        taken_series_numbers: Iterable[int] = (),
+        refusal: tuple[str, str] | None = None,
+    ) -> Self:
         """Make the job of an acquisition, beginning now."""
-        created = datetime.now(UTC).replace(microsecond=0)
         return cls(
-            headers=acquisition.headers, created=created, revision=revision, calling_ae=calling_ae, address=address
+            headers=acquisition.headers,
+            created=datetime.now(UTC).replace(microsecond=0),
+            revision=revision,
+            calling_ae=calling_ae,
+            address=address,
+            taken_series_numbers=tuple(sorted(set(taken_series_numbers))),
+            refusal=refusal,
         )
 
     @property
@@ -71,7 +91,8 @@ class Job:
         headers = [replace(header, path=header.path.relative_to(root)).to_json() for header in self.headers]
         sender = {"calling_ae": self.calling_ae, "address": self.address}
         begun = {"created": self.created.isoformat(), "revision": self.revision}
-        write_private_json({**begun, **sender, "headers": headers}, folder / JOB_FILE)
+        study = {"taken_series_numbers": self.taken_series_numbers, "refusal": self.refusal}
+        write_private_json({**begun, **sender, **study, "headers": headers}, folder / JOB_FILE)
 
     @classmethod
     def load(cls, folder: Path, *, root: Path) -> Self:
@@ -84,7 +105,14 @@ class Job:
             revision=values.get("revision", 1),  # jobs of earlier versions have none
             calling_ae=values["calling_ae"],
             address=values["address"],
+            taken_series_numbers=tuple(values.get("taken_series_numbers", ())),
+            refusal=tuple(refusal) if (refusal := values.get("refusal")) else None,
         )
+
+    def save_once(self, folder: Path, *, root: Path) -> None:
+        """Write the job into its folder, unless it has been before: its creation time is in the derived objects."""
+        if not (folder / JOB_FILE).exists():
+            self.save(folder, root=root)
 
 
 def images_of(headers: Iterable[ImageHeader]) -> frozenset[tuple[str, int]]:

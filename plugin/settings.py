@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from plugin.errors import ConfigurationError
+from plugin.objects import OBJECTS, REFUSAL_PAGE
 
 SENDER = "sender"
 """Name of the destination that is whoever sent the images."""
@@ -29,6 +30,16 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _is_object(name: str) -> str:
+    known = (*OBJECTS, REFUSAL_PAGE)
+    if name not in known:
+        raise ValueError(f"there is no object {name!r}; expected some of {', '.join(known)}")
+    return name
+
+
+ObjectName = Annotated[str, AfterValidator(_is_object)]
+
+
 class Destination(_Frozen):
     """A storage SCP that the derived series go to.
 
@@ -38,12 +49,16 @@ class Destination(_Frozen):
         What people call it; it names the delivery in ``status`` and in the log.
     ae_title, host, port
         Where it listens.
+    objects
+        Which of the objects that are switched on it gets, such as ``["qsm", "swi"]``; all of them where it is not
+        given, of which an Enhanced MR object then stands for the classic images of the same map.
     """
 
     name: Name
     ae_title: AETitle
     host: str = Field(min_length=1)
     port: Port
+    objects: tuple[ObjectName, ...] | None = None
 
 
 class Caller(_Frozen):
@@ -93,6 +108,36 @@ class Reconstruction(_Frozen):
     engine: str = "auto"
 
 
+class Objects(_Frozen):
+    """Which derived objects are made, beside the QSM series, which always is.
+
+    A switch for each object of ``plugin.objects.OBJECTS``, and ``refusal-page``: a page in words in place of a map
+    that was refused or failed.
+    """
+
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"), validate_by_name=True)
+
+    qsm_enhanced: bool = True
+    swi: bool = False
+    true_swi: bool = False
+    min_ip: bool = False
+    r2star: bool = False
+    total_field: bool = False
+    local_field: bool = False
+    parametric_map: bool = False
+    brain_mask: bool = False
+    phase_quality: bool = False
+    regional_report: bool = False
+    quality_page: bool = True
+    refusal_page: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Objects that are switched on, the QSM series among them."""
+        on = {name.replace("_", "-") for name, value in self if value}
+        return tuple(name for name in (*OBJECTS, REFUSAL_PAGE) if name in on or name == "qsm")
+
+
 class Settings(_Frozen):
     """Everything a site decides.
 
@@ -118,6 +163,10 @@ class Settings(_Frozen):
         After how long without a word from the sender an association is aborted.
     destinations, return_to_sender
         Where the derived series go.
+    sender_objects
+        What goes back to the sender: a console has room for the map, and for the words that there is none.
+    objects
+        What is made.
     profile
         How the map's values are stored: ``console12`` in 12 bits, 1 ppb a step, as consoles expect; ``pacs16`` in
         16 bits, 0.1 ppb a step.
@@ -136,6 +185,8 @@ class Settings(_Frozen):
     network_silence_seconds: float = Field(default=300.0, gt=0)
     destinations: tuple[Destination, ...] = ()
     return_to_sender: bool = False
+    sender_objects: tuple[ObjectName, ...] = ("qsm", REFUSAL_PAGE)
+    objects: Objects = Objects()
     profile: Literal["console12", "pacs16"] = "console12"
     retry: Retry = Retry()
     disk: Disk = Disk()
@@ -172,11 +223,23 @@ def _contradictions(settings: Settings) -> list[str]:
             f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
             'list the AE titles that may send, or write ae_title = "*" to accept every one'
         )
+    mistakes += _unmade_objects(settings)
     if settings.retry.longest_seconds < settings.retry.first_seconds:
         mistakes.append("retry: longest_seconds is below first_seconds")
     if settings.database_url and not settings.database_url.startswith(("postgresql://", "sqlite:///")):
         mistakes.append("database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool")
     return mistakes
+
+
+def _unmade_objects(settings: Settings) -> list[str]:
+    """Objects that a destination is to get and nobody makes."""
+    made = set(settings.objects.names)
+    return [
+        f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
+        for d in settings.destinations
+        for name in d.objects or ()
+        if name not in made
+    ]
 
 
 def read_settings(path: Path) -> Settings:

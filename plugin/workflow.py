@@ -1,7 +1,8 @@
-"""The middle of the product on one screen: read → reconstruct → write.
+"""The middle of the product on one screen: read → reconstruct → write, then what is wanted beside the map.
 
-The service runs it with durable steps and delivers what it made; ``qsm-plugin reconstruct`` runs the very
-same function at a desk. Steps exchange folders (``plugin.scratch``), never arrays, and each may be run again.
+The service runs it with durable steps, and delivers the map before the others are made; ``qsm-plugin
+reconstruct`` runs the very same functions at a desk. Steps exchange folders (``plugin.scratch``), never arrays,
+and each may be run again.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from plugin.job import QSM_FOLDER, REPORT_FILE, Job
+from plugin.job import REPORT_FILE, Job
+from plugin.objects import FIRST, OBJECTS, QSM
+from plugin.scratch import write_private_json
 
 if TYPE_CHECKING:
-    from dicom_io.derived.pixel_profile import PixelProfile
     from recon.pipeline import Options
 
 WORK_FOLDER = "work"
@@ -44,7 +46,8 @@ def make_qsm(
     folder: Path,
     *,
     options: Options,
-    profile: PixelProfile | None = None,
+    profile: str = "console12",
+    objects: Collection[str] = (QSM,),
     mask: Path | None = None,
     run: Runner = directly,
     progress: Callable[[str], None] = silently,
@@ -56,11 +59,14 @@ def make_qsm(
     job
         The images.
     folder
-        Gets ``qsm/*.dcm`` and ``report.json``; what the steps exchange is removed at the end.
+        Gets ``qsm/*.dcm`` and ``report.json``; what the steps exchange is removed at the end, unless
+        ``make_others`` still needs it.
     options
         Inversion method and engine.
     profile
-        How the map's values are stored; the console's 12 bits if not given.
+        How values are stored: ``"console12"`` or ``"pacs16"``.
+    objects
+        All that is to be made of this job, keys of ``plugin.objects.OBJECTS``.
     mask
         NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.mask_file``).
     run
@@ -81,12 +87,41 @@ def make_qsm(
     work = folder / WORK_FOLDER
     read_seconds = run("read", lambda: read(job, work, progress))
     run("reconstruct", lambda: reconstruct(work, options, mask, progress))
-    names = run("write", lambda: write(job, folder, profile, read_seconds, progress))
+    names = run("write", lambda: write(job, folder, profile, read_seconds, progress, objects=objects))
+    return tuple(folder / name for name in names)
+
+
+def make_others(
+    job: Job,
+    folder: Path,
+    *,
+    profile: str = "console12",
+    objects: Collection[str],
+    nifti: bool = False,
+    run: Runner = directly,
+    progress: Callable[[str], None] = silently,
+) -> tuple[Path, ...]:
+    """Make the other objects of an acquisition whose QSM series ``make_qsm`` has made; parameters as there.
+
+    An object that cannot be made is named in the report, with the reason; the others are made all the same.
+
+    Parameters
+    ----------
+    nifti
+        Whether to write NIfTI files for researchers, too.
+
+    Returns
+    -------
+    tuple of Path
+        All derived objects of the job, those of ``make_qsm`` among them.
+    """
+    names = run("others", lambda: others(job, folder, profile, objects, nifti, progress))
     return tuple(folder / name for name in names)
 
 
 def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
     """Read the images into arrays in SI units; return the seconds it took."""
+    from dicom_io.derived.source import check_identity
     from dicom_io.read import read_acquisition
     from plugin.scratch import save_echoes
 
@@ -94,6 +129,7 @@ def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
     progress(f"reading {len(job.headers)} images")
     (work.parent / REPORT_FILE).unlink(missing_ok=True)  # it says that a job is done, and this one begins
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_identity(job.headers)
     save_echoes(read_acquisition(job.acquisition), work / "echoes")
     return time.perf_counter() - began
 
@@ -111,34 +147,71 @@ def reconstruct(work: Path, options: Options, mask: Path | None, progress: Calla
 
 
 def write(
-    job: Job, folder: Path, profile: PixelProfile | None, read_seconds: float, progress: Callable[[str], None]
+    job: Job,
+    folder: Path,
+    profile: str,
+    read_seconds: float,
+    progress: Callable[[str], None],
+    *,
+    objects: Collection[str] = (QSM,),
 ) -> list[str]:
-    """Write the derived series and the report; return the objects' paths relative to the folder.
+    """Write the QSM series and the report; return the objects' paths relative to the folder.
 
     The report is written last: where it is, the step was done before the service died, and is not done again.
     """
-    from dicom_io.derived.pixel_profile import CONSOLE12
-    from dicom_io.write_qsm import write_qsm
-    from plugin.scratch import load_reconstruction, write_private_json
+    from plugin.derive import discard_half_written, make_objects, material_of
+    from plugin.report import report_of, with_series
 
     began, work = time.perf_counter(), folder / WORK_FOLDER
-    for stray in folder.glob(f".{QSM_FOLDER}.*"):  # a series that was half written when the service died
-        shutil.rmtree(stray)
+    discard_half_written(folder)
     if not (folder / REPORT_FILE).exists():
         progress("writing the QSM series")
-        result = load_reconstruction(work / "reconstruction")
-        paths = write_qsm(
-            result,
-            job.acquisition,
-            folder / QSM_FOLDER,
-            profile=profile or CONSOLE12,
-            created=job.created,
-            revision=job.revision,
-        )
-        seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
-        names = sorted(str(path.relative_to(folder)) for path in paths)
-        write_private_json(report(job, result, seconds, names), folder / REPORT_FILE)
+        material = material_of(job, work, profile)
+        made = make_objects([name for name in FIRST if name in (QSM, *objects)], material, folder)
+        made.raise_if_missing(QSM)
+        seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}
+        report = with_series(report_of(job, material.reconstruction, seconds), made, folder)
+        write_private_json(report, folder / REPORT_FILE)
+    if set(objects) <= set(FIRST):
+        discard_work(folder)
+    return reported_files(folder)
+
+
+def others(
+    job: Job,
+    folder: Path,
+    profile: str,
+    objects: Collection[str],
+    nifti: bool,
+    progress: Callable[[str], None],
+) -> list[str]:
+    """Make what is wanted beside the QSM series; return all objects' paths relative to the folder."""
+    from plugin.derive import discard_half_written, make_objects, material_of
+    from plugin.errors import JobFailedError
+    from plugin.report import is_whole, whole, with_series
+
+    report = read_report(folder)
+    if not is_whole(report):
+        work = folder / WORK_FOLDER
+        if not work.exists():
+            raise JobFailedError("work-is-gone", "what the other objects are made of is gone; retry the job")
+        discard_half_written(folder)
+        names = [name for name in OBJECTS if name in objects and name not in FIRST]
+        made = make_objects(names, material_of(job, work, profile), folder, nifti=nifti, progress=progress)
+        write_private_json(whole(with_series(report, made, folder)), folder / REPORT_FILE)
     discard_work(folder)
+    return reported_files(folder)
+
+
+def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> list[str]:
+    """Write the page that says why there is no map, and the report that names it; return its path."""
+    from plugin.derive import discard_half_written
+    from plugin.derive import write_refusal as write_page
+    from plugin.report import refusal_report
+
+    discard_half_written(folder)
+    report = refusal_report(job, *refusal, write_page(job, folder, refusal), folder)
+    write_private_json(report, folder / REPORT_FILE)
     return reported_files(folder)
 
 
@@ -151,27 +224,13 @@ def discard_work(folder: Path) -> None:
         shutil.rmtree(finished)
 
 
+def read_report(folder: Path) -> dict[str, Any]:
+    """Read a job's report."""
+    report: dict[str, Any] = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+    return report
+
+
 def reported_files(folder: Path) -> list[str]:
     """Return the derived objects that a job's report names, relative to the folder."""
-    names: list[str] = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))["files"]
+    names: list[str] = read_report(folder)["files"]
     return names
-
-
-def report(job: Job, result: Any, seconds: dict[str, float], files: list[str]) -> dict[str, Any]:  # noqa: ANN401
-    """Say how a result was made and how far it can be trusted; free of patient data."""
-    import dataclasses
-
-    acquisition, provenance = job.acquisition, result.provenance
-    return {
-        "acquisition": acquisition.key,
-        "vendor": acquisition.vendor,
-        "images": len(job.headers),
-        "created": job.created.isoformat(),
-        "revision": job.revision,
-        "reference": result.susceptibility.reference,
-        "figures": {**result.total_field.figures, **result.figures},
-        "warnings": list(dict.fromkeys((*result.total_field.warnings, *result.warnings))),
-        "seconds": {step: round(value, 3) for step, value in seconds.items()},
-        "provenance": json.loads(json.dumps(dataclasses.asdict(provenance))),
-        "files": files,
-    }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from dicom_io.derived.origin import Origin
+from dicom_io.derived.origin import Stamp
 from dicom_io.derived.source import inherit_study
 from dicom_io.identity import INSTANCE_CREATOR_UID, MANUFACTURER, MODEL_NAME, SOFTWARE_VERSIONS
 
 
-def mark(derived: Dataset, origin: Origin, *, uid: UID, number: int, title: str, modality: str = "MR") -> None:
+def mark(derived: Dataset, stamp: Stamp, *, uid: UID, number: int, title: str, modality: str = "MR") -> None:
     """Put a derived object into its series.
 
     General Equipment describes what made the series, which is this software; the scanner is named in
@@ -20,8 +20,8 @@ def mark(derived: Dataset, origin: Origin, *, uid: UID, number: int, title: str,
     ----------
     derived
         The object.
-    origin
-        What it was made from.
+    stamp
+        How the objects of the job are marked.
     uid, number
         SeriesInstanceUID and SeriesNumber.
     title
@@ -29,13 +29,13 @@ def mark(derived: Dataset, origin: Origin, *, uid: UID, number: int, title: str,
     modality
         Modality (0008,0060).
     """
-    day, time = origin.created.strftime("%Y%m%d"), origin.created.strftime("%H%M%S")
+    day, time = stamp.created.strftime("%Y%m%d"), stamp.created.strftime("%H%M%S")
     derived.SeriesInstanceUID, derived.SeriesNumber = uid, number
-    derived.SeriesDescription = origin.description(title)
+    derived.SeriesDescription = stamp.description(title)
     derived.Modality = modality
     derived.SeriesDate = derived.ContentDate = derived.InstanceCreationDate = day
     derived.SeriesTime = derived.ContentTime = derived.InstanceCreationTime = time
-    if origin.offset is None and "TimezoneOffsetFromUTC" in derived:
+    if stamp.offset is None and "TimezoneOffsetFromUTC" in derived:
         del derived.TimezoneOffsetFromUTC
     derived.InstanceCreatorUID = INSTANCE_CREATOR_UID
     derived.Manufacturer, derived.ManufacturerModelName = MANUFACTURER, MODEL_NAME
@@ -50,22 +50,22 @@ def qualify(image: Dataset) -> None:
     image.LossyImageCompression = "00"  # lossy sources are refused when they are read
 
 
-def adopt(made: Dataset, origin: Origin) -> Dataset:
+def adopt(made: Dataset, stamp: Stamp) -> Dataset:
     """Put an object that a library made under the patient and study of its sources, as those are encoded.
 
     Parameters
     ----------
     made
         The object; its own patient and study are replaced.
-    origin
-        What it was made from.
+    stamp
+        How the objects of the job are marked.
 
     Returns
     -------
     Dataset
         To be written in Explicit VR Little Endian.
     """
-    adopted = inherit_study(origin.datasets[0])
+    adopted = inherit_study(stamp.dataset)
     inherited = set(adopted.keys())
     for element in made:
         if element.tag not in inherited and element.tag.group != 2:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -18,7 +18,7 @@ from dicom_io.derived.kinds import KINDS
 from dicom_io.derived.local_time import local_time, utc_offset
 from dicom_io.derived.series_number import series_numbers
 from dicom_io.derived.source import check_identity, source_datasets
-from dicom_io.errors import DicomError
+from dicom_io.errors import DicomError, Refusal
 from dicom_io.headers import ImageHeader
 from dicom_io.objects.image_file import MULTI_FRAME_CLASSES
 from dicom_io.uids import uid_of
@@ -26,6 +26,7 @@ from recon.types import Provenance
 
 OTHER_SERIES: Final = (
     "quality-page",
+    "refusal-page",
     "qsm-enhanced",
     "parametric-map",
     "brain-mask",
@@ -40,19 +41,17 @@ SERIES_NAMES: Final = (*KINDS, *OTHER_SERIES)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
-    """The images that derived objects are made from, and how they are marked.
+class Stamp:
+    """How the derived objects of a job are marked: whose they are, when they were made, what they are called.
 
     Parameters
     ----------
     acquisition
-        All of its images.
-    slices
-        They in their places.
-    sources
-        First echo's image of each slice, ascending along the normal; geometry and identity are taken from them.
-    datasets
-        Their elements, without pixels.
+        All source images.
+    dataset
+        Elements of one of them, without pixels; patient and study are taken from it.
+    source_series_number
+        Of the series that the derived ones stand next to; 0 if it has none.
     created
         When the job began, in the source's offset from UTC.
     offset
@@ -64,13 +63,86 @@ class Origin:
     """
 
     acquisition: Acquisition
-    slices: SliceGrid
-    sources: tuple[ImageHeader, ...]
-    datasets: tuple[Dataset, ...]
+    dataset: Dataset
+    source_series_number: int
     created: datetime
     offset: timezone | None
     revision: int
     numbers: Mapping[str, int]
+
+    @classmethod
+    def of_any(
+        cls,
+        acquisition: Acquisition,
+        *,
+        created: datetime,
+        revision: int = 1,
+        taken_series_numbers: Collection[int] = (),
+    ) -> Stamp:
+        """Mark what is said of an acquisition that may be incomplete or contradict itself.
+
+        Raises
+        ------
+        Refusal
+            None of its images can be read any more.
+        """
+        for header in acquisition.headers:
+            try:
+                (dataset,) = source_datasets([header])
+            except Refusal as refusal:
+                reason = refusal
+                continue
+            return cls(**_marks(acquisition, header, dataset, created, revision, taken_series_numbers))
+        raise reason
+
+    def description(self, title: str) -> str:
+        """Say in SeriesDescription what it is, of which series, and that it is for research."""
+        revision = f" r{self.revision}" if self.revision > 1 else ""
+        return f"{title} [S{self.source_series_number}] RESEARCH{revision}"
+
+    def uid(self, name: str, **settings: object) -> UID:
+        """Identify a derived series: the same sources and settings give the same.
+
+        Parameters
+        ----------
+        name
+            Of the series.
+        **settings
+            Whatever decides about the bytes of its objects.
+        """
+        images = sorted(f"{header.sop_instance_uid}/{header.frame}" for header in self.acquisition.headers)
+        return uid_of(name, *images, json.dumps({"revision": self.revision, **settings}, sort_keys=True))
+
+    def series_uid(self, name: str, provenance: Provenance, **settings: object) -> UID:
+        """Identify a series that a reconstruction made; the method is part of what decides."""
+        return self.uid(
+            name,
+            software=provenance.software,
+            method=provenance.method,
+            engine=provenance.engine,
+            weights=provenance.weights_sha256,
+            parameters=dict(provenance.parameters),
+            **settings,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin(Stamp):
+    """The images that derived objects are made from, in their places.
+
+    Parameters
+    ----------
+    slices
+        All images on the grid of echoes, components and slices.
+    sources
+        First echo's image of each slice, ascending along the normal; geometry is taken from them.
+    datasets
+        Their elements, without pixels.
+    """
+
+    slices: SliceGrid
+    sources: tuple[ImageHeader, ...]
+    datasets: tuple[Dataset, ...]
 
     @classmethod
     def of(
@@ -101,26 +173,12 @@ class Origin:
             There is no such revision; a ``Refusal`` if the acquisition is not complete, its images disagree in
             the patient, or a source is no longer what its header was read from.
         """
-        if revision < 1:
-            raise DicomError(f"there is no revision {revision}; expected 1 or more")
         check_identity(acquisition.headers)
         slices = acquisition_grid(acquisition)
-        sources = tuple(slices.cells[0, slices.components[0], z][0] for z in range(len(slices.positions_mm)))
+        sources = _first_echo(slices)
         datasets = tuple(source_datasets(sources))
-        offset = utc_offset(datasets[0])
-        own = {header.series_number for header in acquisition.headers if header.series_number is not None}
-        return cls(
-            acquisition=acquisition,
-            slices=slices,
-            sources=sources,
-            datasets=datasets,
-            created=local_time(created, offset),
-            offset=offset,
-            revision=revision,
-            numbers=series_numbers(
-                SERIES_NAMES, sources[0].series_number, taken={*own, *taken_series_numbers}, revision=revision
-            ),
-        )
+        marks = _marks(acquisition, sources[0], datasets[0], created, revision, taken_series_numbers)
+        return cls(**marks, slices=slices, sources=sources, datasets=datasets)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -135,7 +193,7 @@ class Origin:
     @property
     def order(self) -> list[int]:
         """Slices in the order in which the scanner numbered them."""
-        return sorted(range(len(self.sources)), key=lambda z: self._place(z))
+        return sorted(range(len(self.sources)), key=self._place)
 
     def _place(self, z: int) -> tuple[int, int, int]:
         return self.sources[z].instance_number or 0, self.sources[z].frame, z
@@ -149,35 +207,6 @@ class Origin:
         """Every echo and component of every slice."""
         return [image for z in range(len(self.sources)) for image in self.images_at(z)]
 
-    def description(self, title: str) -> str:
-        """Say in SeriesDescription what it is, of which series, and that it is for research."""
-        revision = f" r{self.revision}" if self.revision > 1 else ""
-        return f"{title} [S{self.sources[0].series_number or 0}] RESEARCH{revision}"
-
-    def series_uid(self, name: str, provenance: Provenance, **settings: object) -> UID:
-        """Identify a derived series: the same sources, method and settings give the same.
-
-        Parameters
-        ----------
-        name
-            Of the series.
-        provenance
-            How its contents were made.
-        **settings
-            Whatever else decides about the bytes of its objects.
-        """
-        images = sorted(f"{header.sop_instance_uid}/{header.frame}" for header in self.acquisition.headers)
-        made = {
-            "software": provenance.software,
-            "method": provenance.method,
-            "engine": provenance.engine,
-            "weights": provenance.weights_sha256,
-            "parameters": dict(provenance.parameters),
-            "revision": self.revision,
-            **settings,
-        }
-        return uid_of(name, *images, json.dumps(made, sort_keys=True))
-
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Refuse an array that is not on the grid of the sources.
 
@@ -188,3 +217,48 @@ class Origin:
         """
         if shape != self.shape:
             raise DicomError(f"the map has shape {shape}; its source has {self.shape}")
+
+
+def reserved_series_numbers(acquisition: Acquisition, *, revision: int, taken: Collection[int]) -> frozenset[int]:
+    """Return the series numbers that the derived series of an acquisition have or may get.
+
+    Parameters
+    ----------
+    acquisition
+        A complete one.
+    revision, taken
+        As of ``Origin.of``.
+    """
+    source = _first_echo(acquisition_grid(acquisition))[0]
+    return frozenset(_numbers(acquisition, source, revision, taken).values())
+
+
+def _first_echo(slices: SliceGrid) -> tuple[ImageHeader, ...]:
+    return tuple(slices.cells[0, slices.components[0], z][0] for z in range(len(slices.positions_mm)))
+
+
+def _numbers(acquisition: Acquisition, source: ImageHeader, revision: int, taken: Collection[int]) -> Mapping[str, int]:
+    own = {header.series_number for header in acquisition.headers if header.series_number is not None}
+    return series_numbers(SERIES_NAMES, source.series_number, taken={*own, *taken}, revision=revision)
+
+
+def _marks(
+    acquisition: Acquisition,
+    source: ImageHeader,
+    dataset: Dataset,
+    created: datetime,
+    revision: int,
+    taken: Collection[int],
+) -> dict[str, Any]:
+    if revision < 1:
+        raise DicomError(f"there is no revision {revision}; expected 1 or more")
+    offset = utc_offset(dataset)
+    return {
+        "acquisition": acquisition,
+        "dataset": dataset,
+        "source_series_number": source.series_number or 0,
+        "created": local_time(created, offset),
+        "offset": offset,
+        "revision": revision,
+        "numbers": _numbers(acquisition, source, revision, taken),
+    }

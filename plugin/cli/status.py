@@ -44,6 +44,6 @@ def _waiting(rows: list[dict[str, Any]]) -> list[tuple[object, ...]]:
 
 
 def _job(job: dict[str, Any]) -> tuple[object, ...]:
-    deliveries = ", ".join(f"{one['destination']}: {one['state']}" for one in job["deliveries"])
+    deliveries = ", ".join(f"{one['destination']} ({one['part']}): {one['state']}" for one in job["deliveries"])
     reasons = [one["reason"] or one["code"] for one in (job, *job["deliveries"]) if one["state"] == "failed"]
     return job["job"], job["state"], ago(job["created_at"]), deliveries, "; ".join(reasons)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dbos import DBOS, DBOSClient, DBOSConfig
 
+from plugin.objects import FIRST_PART
 from plugin.settings import Settings
 
 APPLICATION = "qsm-plugin"
@@ -19,6 +20,9 @@ WORKFLOW_VERSION = "1"
 RECONSTRUCT = "reconstruct"
 DELIVER = "deliver"
 """Workflows, and the queues of the same names."""
+
+REFUSE = "refuse"
+"""Workflow that says at the console why an acquisition has no map; in the queue of the reconstructions."""
 
 
 def dbos_config(settings: Settings) -> DBOSConfig:
@@ -66,6 +70,17 @@ def submit(connected: DBOSClient, job: str) -> None:
     connected.enqueue({"queue_name": RECONSTRUCT, "workflow_name": RECONSTRUCT, "workflow_id": job}, job)
 
 
-def delivery_name(job: str, destination: str) -> str:
-    """Name the delivery of a job to a destination."""
-    return f"{job}.{destination}"
+def submit_refusal(connected: DBOSClient, job: str) -> None:
+    """Queue the words that there is no map of an acquisition; the same again changes nothing."""
+    connected.enqueue({"queue_name": RECONSTRUCT, "workflow_name": REFUSE, "workflow_id": job}, job)
+
+
+def delivery_name(job: str, destination: str, part: str = FIRST_PART) -> str:
+    """Name the delivery of a part of a job to a destination; "+" is in no destination's name."""
+    return f"{job}.{destination}" + (f"+{part}" if part != FIRST_PART else "")
+
+
+def delivery_of(name: str) -> tuple[str, str]:
+    """Return destination and part of a delivery's name."""
+    destination, _, part = name.partition(".")[2].partition("+")
+    return destination, part or FIRST_PART

@@ -10,7 +10,7 @@ from dbos import DBOSClient, WorkflowStatus
 
 from plugin.errors import JobFailedError, PluginError
 from plugin.service.index import AcquisitionRow, Index
-from plugin.service.queue import DELIVER, RECONSTRUCT, client, prepare_database
+from plugin.service.queue import DELIVER, RECONSTRUCT, client, delivery_of, prepare_database
 from plugin.settings import Settings
 
 _STATES = {
@@ -77,7 +77,7 @@ def retry(settings: Settings, job: str) -> list[str]:
 
 def _rewind(connected: DBOSClient, workflow: WorkflowStatus) -> None:
     if workflow.name == DELIVER:  # its steps count the time that passed; begin anew
-        _, _, destination = workflow.workflow_id.partition(".")
+        destination, _ = delivery_of(workflow.workflow_id)
         connected.rewind_workflow(workflow.workflow_id, queue_name=DELIVER, queue_partition_key=destination)
         return
     # Always from the first step: what the steps exchanged was removed when the job failed.
@@ -102,7 +102,10 @@ def _job(job: WorkflowStatus, deliveries: Iterable[WorkflowStatus]) -> dict[str,
     return {
         "job": job.workflow_id,
         **_workflow(job),
-        "deliveries": [{"destination": name, **_workflow(one)} for name, one in sorted(mine.items())],
+        "deliveries": [
+            {"destination": delivery_of(one.workflow_id)[0], "part": delivery_of(one.workflow_id)[1], **_workflow(one)}
+            for _, one in sorted(mine.items())
+        ],
     }
 
 

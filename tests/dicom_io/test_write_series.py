@@ -90,9 +90,7 @@ def _along_normal(image: pydicom.Dataset) -> float:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_values_survive_within_half_a_step(
-    vendor: str, profile: str, scans: dict[str, Path], tmp_path: Path
-) -> None:
+def test_values_survive_within_half_a_step(vendor: str, profile: str, scans: dict[str, Path], tmp_path: Path) -> None:
     paths, reconstruction, _ = series_of(scans[vendor], tmp_path / "qsm", profile)
     expected_ppb = 1000 * reconstruction.susceptibility.chi_ppm
     assert np.abs(values_of(paths) - expected_ppb).max() <= 0.5 * PROFILES[profile].step + 1e-4

@@ -14,11 +14,13 @@ from dicom_io.errors import Refusal
 from dicom_io.headers import read_header
 from plugin.errors import JobFailedError, PluginError
 from plugin.job import Job
-from plugin.service import jobs
-from plugin.service.jobs import destinations, pauses_seconds, register_queues, register_workflows
+from plugin.objects import FIRST_PART
+from plugin.service.deliveries import deliverable, destinations, pauses_seconds
+from plugin.service.jobs import register_queues, register_workflows
 from plugin.service.queue import DELIVER, client, dbos_config, delivery_name, prepare_database, submit
 from plugin.service.status import _workflow, retry, status
-from plugin.settings import Caller, Destination, Retry, Settings
+from plugin.service.steps import failure_of, may_heal
+from plugin.settings import Caller, Destination, Objects, Retry, Settings
 from recon.errors import EngineError, InvalidInputError
 from recon.pipeline import Options
 from tests.support.loopback import free_port, mr_image, pacs, wait_for
@@ -42,6 +44,7 @@ def site(tmp_path, scan):
     settings = Settings(
         spool=tmp_path,
         destinations=(destination("good", free_port()), destination("bad", free_port())),
+        objects=Objects(quality_page=False, refusal_page=False),
         retry=Retry(first_seconds=0.05, longest_seconds=0.1, give_up_after_hours=1 / 3600),
     )
     folder = tmp_path / "jobs" / NAME
@@ -146,7 +149,7 @@ def test_a_retried_job_begins_anew(site, scan, monkeypatch):
         assert not (folder / "work").exists()
         assert retry(site, folder.name) == [folder.name]
         wait_for(lambda: status_of() == "SUCCESS", seconds=200, what="the retried job is done")
-    assert len(jobs.deliverable(folder)) == 28
+    assert len(deliverable(site, folder, "good", FIRST_PART)) == 28
 
 
 def _refuse(*_):
@@ -213,8 +216,8 @@ def test_the_sender_is_a_destination_only_if_wanted_and_known(site):
     ],
 )
 def test_every_error_becomes_a_code_and_a_sentence_without_patient_data(error, code, heals):
-    failure = jobs._failure(error, "read")
+    failure = failure_of(error, "read")
     assert failure.code == code
-    assert jobs._may_heal(failure) is heals
+    assert may_heal(failure) is heals
     assert "PLANTED" not in str(failure)
     assert str(pickle.loads(pickle.dumps(failure))) == str(failure)

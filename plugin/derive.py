@@ -1,0 +1,224 @@
+"""From a reconstruction to derived objects: one row for each, what makes its array and what writes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dicom_io.derived.origin import Origin
+from dicom_io.derived.written import WrittenSeries
+from dicom_io.errors import DicomError
+from plugin.job import Job
+from plugin.log import describe
+from plugin.objects import OBJECTS, QSM, REFUSAL_PAGE
+from plugin.scratch import load_echoes, load_reconstruction
+from recon.errors import ReconError
+from recon.types import GradientEcho, Reconstruction
+
+if TYPE_CHECKING:
+    from recon.contrasts.types import Contrast
+
+NIFTI: Final = "nifti"
+
+ADVICE: Final = "No map was made. The scanner's own images are as they were."
+"""What the page of a refusal says beside the reason, which says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What objects are made of.
+
+    Parameters
+    ----------
+    echoes_folder
+        Where the acquisition's arrays are; the map alone needs none of them.
+    reconstruction
+        The result.
+    origin
+        The source images.
+    profile
+        How values are stored.
+    contrasts
+        Those that were made, if they are kept.
+    """
+
+    echoes_folder: Path
+    reconstruction: Reconstruction
+    origin: Origin
+    profile: str
+    contrasts: dict[str, Contrast] | None = None
+
+    @cached_property
+    def echoes(self) -> GradientEcho:
+        """The acquisition."""
+        return load_echoes(self.echoes_folder)
+
+    def contrast(self, name: str) -> Contrast:
+        """Make a contrast, or return the one that was kept."""
+        from recon.contrasts.table import CONTRASTS
+
+        if self.contrasts is None:
+            return CONTRASTS[name](self.echoes, self.reconstruction)
+        if name not in self.contrasts:
+            self.contrasts[name] = CONTRASTS[name](self.echoes, self.reconstruction)
+        return self.contrasts[name]
+
+
+Maker = Callable[[Material, Path], tuple[WrittenSeries, ...]]
+"""Makes an object's series in a folder of the job's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What was made, and why the rest was not.
+
+    Parameters
+    ----------
+    series
+        By object.
+    missing
+        Reasons, by object.
+    seconds
+        By object.
+    failures
+        What was raised, by object.
+    """
+
+    series: dict[str, tuple[WrittenSeries, ...]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, Exception] = field(default_factory=dict)
+
+    def raise_if_missing(self, name: str) -> None:
+        """Raise what kept an object from being made that the job is nothing without."""
+        if name in self.failures:
+            raise self.failures[name]
+
+
+def material_of(job: Job, work: Path, profile: str) -> Material:
+    """Load what the steps before have left."""
+    return Material(
+        echoes_folder=work / "echoes",
+        reconstruction=load_reconstruction(work / "reconstruction"),
+        origin=Origin.of(
+            job.acquisition,
+            created=job.created,
+            revision=job.revision,
+            taken_series_numbers=job.taken_series_numbers,
+        ),
+        profile=profile,
+    )
+
+
+def make_objects(
+    names: Sequence[str],
+    material: Material,
+    folder: Path,
+    *,
+    nifti: bool = False,
+    progress: Callable[[str], None] = lambda _text: None,
+) -> Made:
+    """Make objects, each on its own: one that cannot be made keeps no other back.
+
+    Parameters
+    ----------
+    names
+        Keys of ``MAKERS``.
+    material
+        What they are made of.
+    folder
+        The job's; each object gets a folder of its own below.
+    nifti
+        Whether to write NIfTI files, too.
+    progress
+        Is told what begins.
+
+    Raises
+    ------
+    OSError, MemoryError
+        The machine cannot do it now; trying again may help.
+    """
+    made = Made()
+    if nifti:
+        material = dataclasses.replace(material, contrasts={})
+    for name in (*names, *([NIFTI] if nifti else [])):
+        began = time.perf_counter()
+        progress(f"making {name}")
+        try:
+            made.series[name] = MAKERS[name](material, folder)
+        except (DicomError, ReconError) as error:
+            made.missing[name], made.failures[name] = str(error), error
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            if name == QSM:
+                raise
+            details = describe(error)
+            made.missing[name] = f"unexpected {details['error']} at {details['where']}; please report it"
+        made.seconds[name] = time.perf_counter() - began
+    return made
+
+
+def discard_half_written(folder: Path) -> None:
+    """Remove series that were half written when the service died."""
+    for name in (*OBJECTS, REFUSAL_PAGE, "regions", NIFTI):
+        for stray in folder.glob(f".{name}.*"):
+            shutil.rmtree(stray)
+
+
+def _qsm(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.write_series import write_qsm
+
+    target = folder / QSM
+    return (write_qsm(material.reconstruction, material.origin, target, profile=material.profile),)
+
+
+def _contrast(name: str, material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.write_series import write_contrast
+
+    contrast = material.contrast(name)
+    target = folder / name
+    return (write_contrast(contrast, material.reconstruction, material.origin, target, profile=material.profile),)
+
+
+_CONTRASTS: Final = ("swi", "true-swi", "min-ip", "r2star", "total-field", "local-field")
+
+MAKERS: Final[Mapping[str, Maker]] = {
+    QSM: _qsm,
+    **{name: partial(_contrast, name) for name in _CONTRASTS},
+}
+
+
+def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> WrittenSeries:
+    """Write the page that says at the console why there is no map.
+
+    Parameters
+    ----------
+    job
+        The images that none can be made of.
+    folder
+        The job's.
+    refusal
+        Code and sentence.
+    """
+    from recon.quality_page import refusal_page
+
+    from dicom_io.derived.origin import Stamp
+    from dicom_io.write_pages import write_pages
+
+    code, sentence = refusal
+    stamp = Stamp.of_any(
+        job.acquisition,
+        created=job.created,
+        revision=job.revision,
+        taken_series_numbers=job.taken_series_numbers,
+    )
+    page = refusal_page(sentence, ADVICE)
+    comments = f"QSM was not made ({code}): {sentence} For research use only."
+    return write_pages(REFUSAL_PAGE, [page], stamp, folder / REFUSAL_PAGE, comments=comments)

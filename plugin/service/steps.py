@@ -1,0 +1,86 @@
+"""Steps of a durable workflow: recorded, tried again where that may help, explained where it does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from dbos import DBOS
+from dbos import error as dbos_error
+
+from dicom_io.errors import DicomError, Refusal
+from plugin.errors import JobFailedError, PluginError
+from plugin.log import describe, get_logger
+from recon.errors import InvalidInputError, ReconError
+
+T = TypeVar("T")
+
+_STEP_ATTEMPTS = 3
+
+
+def durably(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
+    """Run a step so that its result is recorded, and so that it is tried again where that may help."""
+    try:
+        return DBOS.run_step(
+            {
+                "name": step,
+                "retries_allowed": True,
+                "max_attempts": _STEP_ATTEMPTS,
+                "interval_seconds": 2.0,
+                "should_retry": may_heal,
+            },
+            partial(_told, job, step, function),
+        )
+    except dbos_error.DBOSMaxStepRetriesExceeded as exhausted:
+        raise exhausted.errors[-1] from None
+
+
+def _told(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
+    """Run a step and say how long it took, or why it failed."""
+    log, began = get_logger().bind(job=job, step=step), time.monotonic()
+    log.debug("step.started")
+    try:
+        result = explained(step, function)
+    except JobFailedError as failure:
+        log.warning("step.failed", code=failure.code, reason=failure.sentence)
+        raise
+    log.info("step.done", seconds=round(time.monotonic() - began, 2))
+    return result
+
+
+def explained(step: str, function: Callable[[], T]) -> T:
+    """Run a step; whatever goes wrong becomes a code and a sentence that can be recorded and shown."""
+    try:
+        return function()
+    except Exception as error:
+        raise failure_of(error, step) from None
+
+
+_HEALING = ("system-error", "step-failed")
+
+
+def failure_of(error: Exception, step: str) -> JobFailedError:
+    """Say in a code and a sentence what went wrong in a step; free of patient data."""
+    match error:
+        case JobFailedError():
+            return error
+        case Refusal():
+            return JobFailedError(error.code, error.message)
+        case InvalidInputError():
+            return JobFailedError("invalid-input", str(error))
+        case DicomError() | ReconError() | PluginError():
+            return JobFailedError("step-failed", str(error))
+        case OSError() | MemoryError():
+            reason = error.strerror if isinstance(error, OSError) else "out of memory"
+            return JobFailedError("system-error", f"step {step}: {reason}")
+        case _:
+            details = describe(error)
+            sentence = f"step {step}: unexpected {details['error']} at {details['where']}; please report it"
+            return JobFailedError("step-failed", sentence)
+
+
+def may_heal(error: BaseException) -> bool:
+    """Whether trying again may help."""
+    return isinstance(error, JobFailedError) and error.code in _HEALING

@@ -14,6 +14,9 @@ SOFTWARE_VERSIONS: Final = f"{SOFTWARE_NAME} {version(SOFTWARE_NAME)}"
 MANUFACTURER: Final = "QSM plugin"
 MODEL_NAME: Final = "QSM plugin"
 
+DEVICE_SERIAL_NUMBER: Final = "SOFTWARE"
+"""DeviceSerialNumber (0018,1000), which Enhanced General Equipment requires also of what has none."""
+
 INSTANCE_CREATOR_UID: Final = "2.25.189498120413905374871236400498573920116"
 """InstanceCreatorUID (0008,0014) of everything this software derives: the loop guard (PS3.5 B.2 root)."""
 

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dicom_io.derived.origin import Origin
+from dicom_io.derived.origin import Origin, ras_affine
 from dicom_io.derived.written import WrittenSeries
 from dicom_io.errors import DicomError
 from plugin.job import Job
@@ -187,11 +187,73 @@ def _contrast(name: str, material: Material, folder: Path) -> tuple[WrittenSerie
     return (write_contrast(contrast, material.reconstruction, material.origin, target, profile=material.profile),)
 
 
+def _qsm_enhanced(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.write_enhanced import write_qsm_enhanced
+
+    if not material.origin.is_enhanced:  # the scanner, and so the console, works with classic images
+        return ()
+    target = folder / QSM_ENHANCED
+    return (write_qsm_enhanced(material.reconstruction, material.origin, target, profile=material.profile),)
+
+
+def _parametric_map(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.write_parametric_map import NAME, write_parametric_map
+
+    return (write_parametric_map(material.reconstruction, material.origin, folder / NAME),)
+
+
+def _mask(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.write_segmentation import MASK, write_mask
+
+    return (write_mask(material.reconstruction, material.origin, folder / MASK),)
+
+
+def _phase_quality(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.write_segmentation import PHASE_QUALITY, write_phase_quality
+
+    return (write_phase_quality(material.reconstruction, material.origin, folder / PHASE_QUALITY),)
+
+
+def _regional_report(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.write_regional_report import write_regional_report
+    from recon.regions import measure_regions
+
+    report = measure_regions(material.echoes, material.reconstruction)
+    return write_regional_report(report, material.reconstruction, material.origin, folder)
+
+
+def _quality_page(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from dicom_io.derived.derivation import derivation_of_qsm
+    from dicom_io.write_pages import write_pages
+    from recon.quality_page import quality_pages
+
+    origin, name = material.origin, "quality-page"
+    pages = quality_pages(material.echoes, material.reconstruction)
+    words = derivation_of_qsm(material.reconstruction, origin.slices.echo_times_s, revision=origin.revision)
+    return (write_pages(name, pages, origin, folder / name, comments=words.texts()[1]),)
+
+
+def _nifti(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
+    from plugin.nifti import write_nifti
+
+    contrasts = list((material.contrasts or {}).values())
+    affine = ras_affine(material.origin)
+    write_nifti(material.echoes, material.reconstruction, contrasts, folder / NIFTI, affine=affine)
+    return ()
+
+
 _CONTRASTS: Final = ("swi", "true-swi", "min-ip", "r2star", "total-field", "local-field")
 
 MAKERS: Final[Mapping[str, Maker]] = {
     QSM: _qsm,
+    QSM_ENHANCED: _qsm_enhanced,
     **{name: partial(_contrast, name) for name in _CONTRASTS},
+    "parametric-map": _parametric_map,
+    "brain-mask": _mask,
+    "phase-quality": _phase_quality,
+    "regional-report": _regional_report,
+    "quality-page": _quality_page,
+    NIFTI: _nifti,
 }
 
 
@@ -207,10 +269,9 @@ def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> WrittenSe
     refusal
         Code and sentence.
     """
-    from recon.quality_page import refusal_page
-
     from dicom_io.derived.origin import Stamp
     from dicom_io.write_pages import write_pages
+    from recon.quality_page import refusal_page
 
     code, sentence = refusal
     stamp = Stamp.of_any(

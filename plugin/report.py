@@ -50,14 +50,20 @@ def refusal_report(job: Job, code: str, reason: str, written: WrittenSeries, fol
     }
 
 
-def with_series(report: dict[str, Any], made: Made, folder: Path) -> dict[str, Any]:
-    """Add series that were made to a report, and the reasons of those that could not be."""
+def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool = True) -> dict[str, Any]:
+    """Add series that were made to a report, and the reasons of those that could not be.
+
+    Parameters
+    ----------
+    timed
+        Whether to add how long each took.
+    """
     series = [_series(name, one, folder) for name, written in made.series.items() for one in written]
     warnings = [text for written in made.series.values() for one in written for text in one.warnings]
     return {
         **report,
         "warnings": list(dict.fromkeys((*report["warnings"], *warnings))),
-        "seconds": {**report["seconds"], **_rounded(made.seconds)},
+        "seconds": {**report["seconds"], **_rounded(made.seconds if timed else {})},
         "series": [*report["series"], *series],
         "not_made": {**report["not_made"], **made.missing},
         "files": sorted({*report["files"], *(name for one in series for name in one["files"])}),

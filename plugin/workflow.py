@@ -170,7 +170,7 @@ def write(
         made = make_objects([name for name in FIRST if name in (QSM, *objects)], material, folder)
         made.raise_if_missing(QSM)
         seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}
-        report = with_series(report_of(job, material.reconstruction, seconds), made, folder)
+        report = with_series(report_of(job, material.reconstruction, seconds), made, folder, timed=False)
         write_private_json(report, folder / REPORT_FILE)
     if set(objects) <= set(FIRST):
         discard_work(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydicom.dataset import Dataset
+from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.uid import UID
 
 from dicom_io.derived.origin import Stamp
@@ -70,4 +71,4 @@ def adopt(made: Dataset, stamp: Stamp) -> Dataset:
     for element in made:
         if element.tag not in inherited and element.tag.group != 2:
             adopted.add(element)
-    return adopted
+    return correct_ambiguous_vr(adopted, True)

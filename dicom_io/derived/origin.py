@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Final, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
@@ -19,8 +21,10 @@ from dicom_io.derived.local_time import local_time, utc_offset
 from dicom_io.derived.series_number import series_numbers
 from dicom_io.derived.source import check_identity, source_datasets
 from dicom_io.errors import DicomError, Refusal
+from dicom_io.geometry import axes
 from dicom_io.headers import ImageHeader
 from dicom_io.objects.image_file import MULTI_FRAME_CLASSES
+from dicom_io.refusals import refuse
 from dicom_io.uids import uid_of
 from recon.types import Provenance
 
@@ -217,6 +221,20 @@ class Origin(Stamp):
         """
         if shape != self.shape:
             raise DicomError(f"the map has shape {shape}; its source has {self.shape}")
+
+
+def ras_affine(origin: Origin) -> npt.NDArray[np.float64]:
+    """Return ``(4, 4)`` from voxel ``(x, y, z)`` to mm in the patient: right, anterior, superior are positive."""
+    source = origin.sources[0]
+    if source.pixel_spacing_mm is None or source.image_position_mm is None:
+        raise refuse("no-geometry", attribute="PixelSpacing or ImagePositionPatient")
+    between_rows_mm, between_columns_mm = source.pixel_spacing_mm
+    positions = origin.slices.positions_mm
+    spacing_mm = (positions[-1] - positions[0]) / (len(positions) - 1)
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack(axes(source)) * (between_columns_mm, between_rows_mm, spacing_mm)
+    affine[:3, 3] = source.image_position_mm
+    return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)  # DICOM counts left and posterior
 
 
 def reserved_series_numbers(acquisition: Acquisition, *, revision: int, taken: Collection[int]) -> frozenset[int]:

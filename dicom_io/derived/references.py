@@ -43,6 +43,19 @@ def referenced_series(headers: Sequence[ImageHeader]) -> list[Dataset]:
     return items
 
 
+def source_evidence(headers: Sequence[ImageHeader]) -> list[Dataset]:
+    """Make the items of SourceImageEvidenceSequence: study, series and objects (PS3.3 Table C.17-3)."""
+    study = Dataset()
+    study.StudyInstanceUID = headers[0].study_instance_uid
+    study.ReferencedSeriesSequence = []
+    for series in referenced_series(headers):
+        item = Dataset()
+        item.SeriesInstanceUID = series.SeriesInstanceUID
+        item.ReferencedSOPSequence = series.ReferencedInstanceSequence
+        study.ReferencedSeriesSequence.append(item)
+    return [study]
+
+
 def contributing_equipment(source: Dataset, created: datetime) -> list[Dataset]:
     """Make the items of ContributingEquipmentSequence: the scanner, and this software.
 

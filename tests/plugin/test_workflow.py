@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from dicom_io.derived.pixel_profile import PACS16
 from dicom_io.errors import Refusal
 from dicom_io.folder import find_acquisitions
 from plugin.job import Job, job_name
@@ -115,7 +114,7 @@ def test_revision_and_profile_reach_the_objects(made, acquisition, tmp_path):
     folder, files, _, _ = made
     shutil.copytree(folder.with_name("died-again") / "work", tmp_path / "work")
     job = replace(Job.of(acquisition), revision=2)
-    again = make_qsm(job, tmp_path, options=OPTIONS, profile=PACS16, run=only_write)
+    again = make_qsm(job, tmp_path, options=OPTIONS, profile="pacs16", run=only_write)
     assert dcmread(again[0]).BitsStored == 16
     assert dcmread(files[0]).BitsStored == 12
     assert dcmread(again[0]).SeriesInstanceUID != dcmread(files[0]).SeriesInstanceUID

@@ -67,7 +67,6 @@ _IMAGE_REQUIRED: Final = (
     "EchoTrainLength",
 )
 _IMAGE_OPTIONAL: Final = (
-    "FrameOfReferenceUID",
     "PatientPosition",
     "BodyPartExamined",
     "Laterality",
@@ -184,9 +183,14 @@ def inherit(source: Dataset) -> Dataset:
     for keyword, value in _IMAGE_ALWAYS.items():
         if keyword not in derived:
             setattr(derived, keyword, value)
-    if "FrameOfReferenceUID" not in derived:  # type 1; the source's series is then the only thing that shares it
-        derived.FrameOfReferenceUID = uid_of("frame of reference", Elements(source).text("SeriesInstanceUID"))
+    derived.FrameOfReferenceUID = frame_of_reference(source)
     return derived
+
+
+def frame_of_reference(source: Dataset) -> str:
+    """Return FrameOfReferenceUID, type 1; for a source without one, one that its derived objects share."""
+    elements = Elements(source)
+    return elements.text("FrameOfReferenceUID") or uid_of("frame of reference", elements.text("SeriesInstanceUID"))
 
 
 def take(source: Dataset, keywords: Sequence[str]) -> Dataset:

@@ -176,7 +176,7 @@ def _content(
     ]
     return MeasurementReport(
         observation_context=context,
-        procedure_reported=SrCode("126396", "DCM", "Magnetic Susceptibility"),
+        procedure_reported=SrCode("122144", "DCM", "Quantitative Analysis"),
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )

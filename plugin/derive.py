@@ -16,7 +16,7 @@ from dicom_io.derived.written import WrittenSeries
 from dicom_io.errors import DicomError
 from plugin.job import Job
 from plugin.log import describe
-from plugin.objects import OBJECTS, QSM, REFUSAL_PAGE
+from plugin.objects import OBJECTS, QSM, QSM_ENHANCED, REFUSAL_PAGE
 from plugin.scratch import load_echoes, load_reconstruction
 from recon.errors import ReconError
 from recon.types import GradientEcho, Reconstruction
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NIFTI: Final = "nifti"
 
-ADVICE: Final = "No map was made. The scanner's own images are as they were."
+ADVICE: Final = "Correct what is named above, then send all images again. Without that no map will come."
 """What the page of a refusal says beside the reason, which says what to do."""
 
 

@@ -12,10 +12,9 @@ from pydicom.valuerep import format_number_as_ds
 from dicom_io.derived.codes import code_item
 from dicom_io.derived.origin import Origin
 from dicom_io.derived.references import source_images
-from dicom_io.derived.source import take
+from dicom_io.derived.source import frame_of_reference, take
 from dicom_io.geometry import axes, dot
 from dicom_io.headers import ImageHeader
-from dicom_io.objects.elements import Elements
 from dicom_io.uids import uid_of
 
 _MEASURES: Final = ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
@@ -90,7 +89,7 @@ def bare_planes(origin: Origin) -> list[Dataset]:
         plane.SOPInstanceUID = uid_of("bare plane", origin.sources[z].sop_instance_uid, str(z))
         plane.StudyInstanceUID = origin.sources[0].study_instance_uid
         plane.SeriesInstanceUID = origin.sources[0].series_instance_uid
-        plane.FrameOfReferenceUID = Elements(source).text("FrameOfReferenceUID") or plane.SeriesInstanceUID
+        plane.FrameOfReferenceUID = frame_of_reference(source)
         plane.PatientID = plane.PatientName = plane.PatientBirthDate = plane.PatientSex = ""
         plane.StudyDate = plane.StudyTime = plane.StudyID = plane.AccessionNumber = ""
         plane.ReferringPhysicianName = ""

@@ -16,15 +16,13 @@ from dicom_io.derived.written import WrittenSeries
 from dicom_io.errors import DicomError
 from plugin.job import Job
 from plugin.log import describe
-from plugin.objects import OBJECTS, QSM, QSM_ENHANCED, REFUSAL_PAGE
+from plugin.objects import NIFTI, OBJECTS, QSM, QSM_ENHANCED, REFUSAL_PAGE
 from plugin.scratch import load_echoes, load_reconstruction
 from recon.errors import ReconError
 from recon.types import GradientEcho, Reconstruction
 
 if TYPE_CHECKING:
     from recon.contrasts.types import Contrast
-
-NIFTI: Final = "nifti"
 
 ADVICE: Final = "Correct what is named above, then send all images again. Without that no map will come."
 """What the page of a refusal says beside the reason, which says what to do."""
@@ -121,7 +119,6 @@ def make_objects(
     material: Material,
     folder: Path,
     *,
-    nifti: bool = False,
     progress: Callable[[str], None] = lambda _text: None,
 ) -> Made:
     """Make objects, each on its own: one that cannot be made keeps no other back.
@@ -134,8 +131,6 @@ def make_objects(
         What they are made of.
     folder
         The job's; each object gets a folder of its own below.
-    nifti
-        Whether to write NIfTI files, too.
     progress
         Is told what begins.
 
@@ -145,9 +140,9 @@ def make_objects(
         The machine cannot do it now; trying again may help.
     """
     made = Made()
-    if nifti:
+    if NIFTI in names:
         material = dataclasses.replace(material, contrasts={})
-    for name in (*names, *([NIFTI] if nifti else [])):
+    for name in names:
         began = time.perf_counter()
         progress(f"making {name}")
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from dicom_io.acquisition import Acquisition, group_acquisitions
+from dicom_io.derived.origin import reserved_series_numbers
 from dicom_io.headers import ImageHeader
 from plugin.errors import JobFailedError
 from plugin.scratch import write_private_json
@@ -109,15 +110,15 @@ class Job:
             refusal=tuple(refusal) if (refusal := values.get("refusal")) else None,
         )
 
-    def save_once(self, folder: Path, *, root: Path) -> None:
-        """Write the job into its folder, unless it has been before: its creation time is in the derived objects."""
-        if not (folder / JOB_FILE).exists():
-            self.save(folder, root=root)
-
 
 def images_of(headers: Iterable[ImageHeader]) -> frozenset[tuple[str, int]]:
     """Name images; a job of some of an acquisition's images is an earlier one of the same acquisition."""
     return frozenset((header.sop_instance_uid, header.frame) for header in headers)
+
+
+def reserved_numbers(job: Job) -> frozenset[int]:
+    """Return the series numbers that the derived series of a job have."""
+    return reserved_series_numbers(job.acquisition, revision=job.revision, taken=job.taken_series_numbers)
 
 
 def job_name(acquisition: Acquisition) -> str:

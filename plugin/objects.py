@@ -9,6 +9,9 @@ from typing import Any, Final
 QSM: Final = "qsm"
 QSM_ENHANCED: Final = "qsm-enhanced"
 REFUSAL_PAGE: Final = "refusal-page"
+NIFTI: Final = "nifti"
+"""Files for researchers; never delivered."""
+
 
 OBJECTS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from dicom_io.derived.pixel_profile import PROFILES
 from plugin.errors import ConfigurationError
+from plugin.objects import OBJECTS, QSM
 from plugin.settings import Reconstruction
 from recon.engines.choose import ENGINES
 from recon.methods import METHODS
 from recon.pipeline import Options
+
+
+def objects_of(names: str) -> tuple[str, ...]:
+    """Turn "all", or names with commas between them, into derived objects; the QSM series is always one of them.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such object.
+    """
+    if names.strip() == "all":
+        return tuple(OBJECTS)
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in OBJECTS]
+    if unknown:
+        raise ConfigurationError(
+            f"no object {', '.join(map(repr, unknown))}; expected all, or some of {', '.join(OBJECTS)}"
+        )
+    return tuple(name for name in OBJECTS if name in (QSM, *chosen))
+
+
+def profile_of(name: str) -> str:
+    """Return the name of a pixel profile.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such profile.
+    """
+    if name not in PROFILES:
+        raise ConfigurationError(f"no profile {name!r}; expected one of {', '.join(PROFILES)}")
+    return name
 
 
 def options_of(chosen: Reconstruction) -> Options:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugin.job import REPORT_FILE, Job
-from plugin.objects import FIRST, OBJECTS, QSM
+from plugin.objects import FIRST, NIFTI, OBJECTS, QSM
 from plugin.scratch import write_private_json
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def make_qsm(
     profile
         How values are stored: ``"console12"`` or ``"pacs16"``.
     objects
-        All that is to be made of this job, keys of ``plugin.objects.OBJECTS``.
+        All that is to be made of this job, keys of ``plugin.objects.OBJECTS`` and ``"nifti"``.
     mask
         NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.mask_file``).
     run
@@ -97,7 +97,6 @@ def make_others(
     *,
     profile: str = "console12",
     objects: Collection[str],
-    nifti: bool = False,
     run: Runner = directly,
     progress: Callable[[str], None] = silently,
 ) -> tuple[Path, ...]:
@@ -105,17 +104,12 @@ def make_others(
 
     An object that cannot be made is named in the report, with the reason; the others are made all the same.
 
-    Parameters
-    ----------
-    nifti
-        Whether to write NIfTI files for researchers, too.
-
     Returns
     -------
     tuple of Path
         All derived objects of the job, those of ``make_qsm`` among them.
     """
-    names = run("others", lambda: others(job, folder, profile, objects, nifti, progress))
+    names = run("others", lambda: others(job, folder, profile, objects, progress))
     return tuple(folder / name for name in names)
 
 
@@ -182,7 +176,6 @@ def others(
     folder: Path,
     profile: str,
     objects: Collection[str],
-    nifti: bool,
     progress: Callable[[str], None],
 ) -> list[str]:
     """Make what is wanted beside the QSM series; return all objects' paths relative to the folder."""
@@ -196,8 +189,8 @@ def others(
         if not work.exists():
             raise JobFailedError("work-is-gone", "what the other objects are made of is gone; retry the job")
         discard_half_written(folder)
-        names = [name for name in OBJECTS if name in objects and name not in FIRST]
-        made = make_objects(names, material_of(job, work, profile), folder, nifti=nifti, progress=progress)
+        names = [name for name in (*OBJECTS, NIFTI) if name in objects and name not in FIRST]
+        made = make_objects(names, material_of(job, work, profile), folder, progress=progress)
         write_private_json(whole(with_series(report, made, folder)), folder / REPORT_FILE)
     discard_work(folder)
     return reported_files(folder)

@@ -25,7 +25,7 @@ def check(
 def _check_config(path: Path, as_json: bool) -> int:
     settings = _read_checked(path)
     if as_json:
-        print_json(settings.model_dump(mode="json", exclude={"database_url"}))  # it may hold a password
+        print_json(settings.model_dump(mode="json", by_alias=True, exclude={"database_url"}))  # it may hold a password
         return 0
     where = [f"{d.name} ({d.ae_title}@{d.host}:{d.port})" for d in settings.destinations]
     where += ["whoever sent the images"] if settings.return_to_sender else []
@@ -33,6 +33,12 @@ def _check_config(path: Path, as_json: bool) -> int:
     results.print(f"  listens as {settings.ae_title} on {settings.bind}:{settings.port}")
     results.print(f"  keeps images in {settings.spool}", soft_wrap=True)
     results.print(f"  delivers to {', '.join(where) or 'nobody: QSM series stay in the spool'}", soft_wrap=True)
+    results.print(f"  makes {', '.join(settings.objects.names)}, profile {settings.profile}", soft_wrap=True)
+    for destination in settings.destinations:
+        if destination.objects is not None:
+            results.print(f"  {destination.name} gets {', '.join(destination.objects)}", soft_wrap=True)
+    if settings.return_to_sender:
+        results.print(f"  whoever sent the images gets {', '.join(settings.sender_objects)}", soft_wrap=True)
     return 0
 
 

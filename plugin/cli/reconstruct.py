@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from recon.pipeline import Options
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be made of each acquisition."""
+
+    objects: tuple[str, ...]
+    profile: str
+    mask: Path | None
+
+
 def reconstruct(
     folder: Annotated[Path, typer.Argument(metavar="IN", help="Folder with the DICOM images of a gradient echo.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")],
@@ -25,19 +35,30 @@ def reconstruct(
         Path | None,
         typer.Option(metavar="FILE", help="Mask to use instead of the automatic one: .npy, .nii or .nii.gz, 0 and 1."),
     ] = None,
+    objects: Annotated[
+        str, typer.Option(metavar="NAMES", help="What to make beside the map: 'all', or names such as 'swi,r2star'.")
+    ] = "qsm",
+    profile: Annotated[str, typer.Option(help="How values are stored: console12 or pacs16.")] = "console12",
+    nifti: Annotated[bool, typer.Option("--nifti", help="Write NIfTI files with BIDS sidecars, too.")] = False,
 ) -> None:
     """Reconstruct every acquisition of a folder to OUT/qsm/*.dcm and OUT/report.json.
 
-    Several acquisitions get a sub-folder of OUT each. A mask has the axes of the images: columns, rows, slices.
+    Each further object gets a folder of its own beside qsm/. Several acquisitions get a sub-folder of OUT each. A
+    mask has the axes of the images: columns, rows, slices.
     """
     from dicom_io.acquisition import assess
+    from dicom_io.derived.origin import reserved_series_numbers
+    from dicom_io.derived.taken import taken_series_numbers
     from dicom_io.folder import find_acquisitions
     from plugin.mask_file import read_mask
-    from plugin.options import options_of
+    from plugin.objects import NIFTI
+    from plugin.options import objects_of, options_of, profile_of
     from plugin.settings import Reconstruction
 
     require_folder(folder)
     options = options_of(Reconstruction(method=method, engine=engine))
+    chosen = (*objects_of(objects), *([NIFTI] if nifti else []))
+    wanted = Wanted(objects=chosen, profile=profile_of(profile), mask=mask)
     if mask is not None:
         read_mask(mask)
     with progress_shown("find"):
@@ -50,7 +71,10 @@ def reconstruct(
         if completeness.state != "complete"
     ]
     places = _places(ready, output)
-    outcomes += [_reconstruct_one(one, place, options, mask) for one, place in zip(ready, places, strict=True)]
+    taken = taken_series_numbers(scan)
+    for acquisition, place in zip(ready, places, strict=True):
+        outcomes.append(_reconstruct_one(acquisition, place, options, wanted, taken))
+        taken |= reserved_series_numbers(acquisition, revision=1, taken=taken)
     ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
     if as_json:
         print_json({"acquisitions": outcomes, "ignored": ignored})
@@ -59,23 +83,31 @@ def reconstruct(
     raise typer.Exit(_status(outcomes))
 
 
-def _reconstruct_one(acquisition: Acquisition, place: Path, options: Options, mask: Path | None) -> dict[str, Any]:
+def _reconstruct_one(
+    acquisition: Acquisition, place: Path, options: Options, wanted: Wanted, taken: set[int]
+) -> dict[str, Any]:
     """Reconstruct one acquisition; a refusal or failure is an outcome, not the end of the others."""
     import json
 
     from dicom_io.errors import DicomError, Refusal
     from plugin.job import REPORT_FILE, Job
-    from plugin.workflow import make_qsm
+    from plugin.objects import FIRST
+    from plugin.workflow import make_others, make_qsm
     from recon.errors import InvalidInputError, ReconError
 
     try:
         with progress_shown(_name(acquisition)) as progress:
-            make_qsm(Job.of(acquisition), place, options=options, mask=mask, progress=progress)
+            job = Job.of(acquisition, taken_series_numbers=taken)
+            objects, profile = wanted.objects, wanted.profile
+            make_qsm(job, place, options=options, profile=profile, objects=objects, mask=wanted.mask, progress=progress)
+            if not set(objects) <= set(FIRST):
+                make_others(job, place, profile=profile, objects=objects, progress=progress)
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:
         return {"state": "failed", **_identity(acquisition), "code": "failed", "reason": str(error)}
     report = json.loads((place / REPORT_FILE).read_text(encoding="utf-8"))
+    _discard_earlier(place, report)
     return {"state": "done", **_identity(acquisition), "folder": str(place), "report": report}
 
 
@@ -96,6 +128,18 @@ def _check_place(place: Path) -> None:
     ours = (place / REPORT_FILE).exists() or (place / WORK_FOLDER).exists()
     if (place / QSM_FOLDER).exists() and not ours:
         raise ConfigurationError(f"{place / QSM_FOLDER} exists and is not ours; choose another output folder")
+
+
+def _discard_earlier(place: Path, report: dict[str, Any]) -> None:
+    """Remove series of an earlier run into the same folder, which the report does not name."""
+    import shutil
+
+    from plugin.objects import OBJECTS
+
+    named = {name.partition("/")[0] for name in report["files"]}
+    for folder in (place / name for name in (*OBJECTS, "regions") if name not in named):
+        if folder.is_dir() and all(file.suffix == ".dcm" for file in folder.iterdir()):
+            shutil.rmtree(folder)
 
 
 def _identity(acquisition: Acquisition) -> dict[str, Any]:
@@ -131,7 +175,12 @@ def _tell(outcomes: Sequence[dict[str, Any]], ignored: Sequence[dict[str, str]])
         if outcome["state"] == "done":
             report = outcome["report"]
             seconds = sum(report["seconds"].values())
-            results.print(f"{what}: {len(report['files'])} QSM images in {outcome['folder']}, {seconds:.1f} s")
+            results.print(f"{what}: {len(report['files'])} derived objects in {outcome['folder']}, {seconds:.1f} s")
+            for series in report["series"]:
+                name, count = f"{series['series_number']} {series['description']}", len(series["files"])
+                results.print(f"  {series['object']}: series {name}, {count} object{'s' if count > 1 else ''}")
+            for name, reason in report["not_made"].items():
+                people.print(f"  [yellow]{name} was not made[/]: {reason}", soft_wrap=True)
             for warning in report["warnings"]:
                 people.print(f"  [yellow]note[/] {warning}", soft_wrap=True)
         else:

@@ -125,6 +125,7 @@ def running_service(work: Path, pacs: Address) -> Iterator[Address]:
         f'ae_title = "QSM"\nport = {port}\nspool = "spool"\n\n'
         f'[log]\nformat = "json"\n\n'
         f'[[destinations]]\nname = "pacs"\nae_title = "{pacs.ae_title}"\nhost = "{pacs.host}"\nport = {pacs.port}\n'
+        'objects = ["qsm"]\n'
     )
     command = [sys.executable, "-m", "plugin", "serve", "--config", str(configuration)]
     log_file = work / "service.log"

@@ -207,6 +207,13 @@ class Index:
         )
         return [ReadImage(**row) for row in rows]
 
+    def other_series(self, study: str) -> list[str]:
+        """Return one path of each series of a study whose images are of no use for a map."""
+        rows = self._read(
+            "SELECT MIN(path) AS path FROM image WHERE study = ? AND code IS NOT NULL GROUP BY series", (study,)
+        )
+        return [str(row["path"]) for row in rows]
+
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the ignored images, and those under the UID of another."""
         rows = self._read(

@@ -39,12 +39,13 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
 def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     """Turn received images into jobs until told to stop."""
     from plugin.service.assembly import Assembler
-    from plugin.service.queue import client, submit
+    from plugin.service.queue import client, submit, submit_refusal
     from plugin.service.spool import Spool
 
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
-        assembler = Assembler(spool, partial(submit, connected), quiet_seconds=settings.quiet_seconds)
+        refuse = partial(submit_refusal, connected) if settings.objects.refusal_page else None
+        assembler = Assembler(spool, partial(submit, connected), quiet_seconds=settings.quiet_seconds, refuse=refuse)
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)
 

@@ -20,7 +20,7 @@ ae_title = "QSM"
 port = {port}
 spool = "spool"
 quiet_seconds = {quiet}
-destinations = [{{ name = "pacs", ae_title = "PACS", host = "127.0.0.1", port = {pacs_port} }}]
+destinations = [{{ name = "pacs", ae_title = "PACS", host = "127.0.0.1", port = {pacs_port}, objects = {objects} }}]
 reconstruction = {{ method = "tikhonov" }}
 
 [disk]
@@ -45,6 +45,10 @@ class Service:
 
     folder: Path
     quiet_seconds: float = 3.0
+    objects: str = '["qsm"]'
+    """What the PACS gets, as TOML."""
+    switches: str = ""
+    """Lines below [objects]."""
     port: int = field(default_factory=free_port)
     pacs_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -55,7 +59,8 @@ class Service:
         self._write_config()
 
     def _write_config(self) -> None:
-        text = TEMPLATE.format(port=self.port, pacs_port=self.pacs_port, quiet=self.quiet_seconds)
+        text = TEMPLATE.format(port=self.port, pacs_port=self.pacs_port, quiet=self.quiet_seconds, objects=self.objects)
+        text += f"\n[objects]\n{self.switches}\n" if self.switches else ""
         self.config.write_text(text)
 
     @property

@@ -227,8 +227,10 @@ def _group(
 def _source_images(origin: Origin, segments: Dataset, number: int) -> list[SourceImageForSegmentation]:
     """Name the images on which a segment lies, from its own frames."""
     found: dict[tuple[str, str], None] = {}
+    shared = segments.SharedFunctionalGroupsSequence[0]
     for frame in segments.PerFrameFunctionalGroupsSequence:
-        if frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber != number:
+        group = frame if "SegmentIdentificationSequence" in frame else shared  # shared where there is one segment
+        if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber != number:
             continue
         for image in frame.DerivationImageSequence[0].SourceImageSequence:
             found[image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID] = None

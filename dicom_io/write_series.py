@@ -111,7 +111,7 @@ def _write(
     origin.check_shape(values.shape)
     profile = kind.profiles[profile_name]
     stored, clipped = encode(values, profile)
-    warnings = clipping_warning(clipped, profile, kind.unit.value.strip("[]"))
+    warnings = clipping_warning(clipped, profile, "" if kind.quantity is None else kind.unit.value.strip("[]"))
     texts = derivation.texts(*warnings)
     paths = write_series(_images(kind, profile, stored, texts, uid, origin), folder)
     return WrittenSeries(

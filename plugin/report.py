@@ -12,6 +12,7 @@ from dicom_io.derived.derivation import quality_verdict
 from dicom_io.derived.written import WrittenSeries
 from plugin.derive import Made
 from plugin.job import Job
+from plugin.objects import QSM
 from recon.types import Reconstruction
 
 _WHOLE = "whole"
@@ -59,7 +60,12 @@ def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool
         Whether to add how long each took.
     """
     series = [_series(name, one, folder) for name, written in made.series.items() for one in written]
-    warnings = [text for written in made.series.values() for one in written for text in one.warnings]
+    warnings = [
+        text if name == QSM else f"{name}: {text}"
+        for name, written in made.series.items()
+        for one in written
+        for text in one.warnings
+    ]
     return {
         **report,
         "warnings": list(dict.fromkeys((*report["warnings"], *warnings))),

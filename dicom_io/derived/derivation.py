@@ -103,7 +103,7 @@ def clipping_warning(clipped: int, profile: PixelProfile, unit: str) -> tuple[st
     """Say how many voxels were out of range; nothing if none was."""
     low, high = profile.range
     limits = f"+-{high:g}" if low == -high else f"{low:g} to {high:g}"
-    return (f"{clipped} voxels beyond {limits} {unit} were clipped.",) if clipped else ()
+    return (f"{clipped} voxels beyond {f'{limits} {unit}'.strip()} were clipped.",) if clipped else ()
 
 
 def quality_verdict(reconstruction: Reconstruction) -> str:

@@ -15,7 +15,7 @@ from plugin.errors import JobFailedError
 from plugin.job import Job
 from plugin.log import get_logger
 from plugin.network import Address
-from plugin.objects import FIRST_PART, files_of, part_of, series_for
+from plugin.objects import FIRST_PART, QSM, REFUSAL_PAGE, files_of, part_of, series_for
 from plugin.service.queue import DELIVER, delivery_name
 from plugin.service.steps import durably
 from plugin.settings import SENDER, Retry, Settings
@@ -23,6 +23,16 @@ from plugin.workflow import read_report
 
 _LASTING_ATTEMPTS = 3
 """How often objects are sent to a peer that refuses the objects themselves."""
+
+
+def objects_to_make(settings: Settings) -> tuple[str, ...]:
+    """Return the objects that are switched on and go anywhere; where nobody is told, all stay in the spool."""
+    wanted = [d.objects for d in settings.destinations]
+    wanted += [settings.sender_objects] if settings.return_to_sender else []
+    on = tuple(name for name in settings.objects.names if name != REFUSAL_PAGE)
+    if not wanted or None in wanted:
+        return on
+    return tuple(name for name in on if name == QSM or any(name in (chosen or ()) for chosen in wanted))
 
 
 def queue_deliveries(settings: Settings, job: str, loaded: Job, part: str) -> None:

@@ -16,8 +16,8 @@ from dbos import DBOS
 from plugin.errors import JobFailedError
 from plugin.job import Job
 from plugin.log import get_logger
-from plugin.objects import FIRST, FIRST_PART, OTHER_PART, REFUSAL_PAGE, REFUSAL_PART
-from plugin.service.deliveries import deliver_job, queue_deliveries
+from plugin.objects import FIRST, FIRST_PART, OTHER_PART, REFUSAL_PART
+from plugin.service.deliveries import deliver_job, objects_to_make, queue_deliveries
 from plugin.service.queue import DELIVER, RECONSTRUCT, REFUSE
 from plugin.service.steps import durably, explained
 from plugin.settings import Settings
@@ -78,8 +78,7 @@ def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
 def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
     log, began = get_logger().bind(job=job), time.monotonic()
     log.info("job.started")
-    folder, profile, objects = settings.spool / "jobs" / job, settings.profile, settings.objects.names
-    objects = tuple(name for name in objects if name != REFUSAL_PAGE)
+    folder, profile, objects = settings.spool / "jobs" / job, settings.profile, objects_to_make(settings)
     run = partial(durably, job)
     files = make_qsm(loaded, folder, options=options, profile=profile, objects=objects, run=run, progress=_nothing)
     log.info("job.reconstructed", images=len(files), seconds=round(time.monotonic() - began, 2))

@@ -231,6 +231,7 @@ def test_the_report_says_what_was_measured(study: tuple[Acquisition, dict[str, W
         units = [measurement.unit.value for measurement in group.get_measurements()]
         assert units == ["[ppb]", "[ppb]", "[ppb]", "mm3"]
         assert group.finding_sites[0].value.meaning in ("Globus pallidus", "Dentate nucleus")
-        segment = group.roi
-        assert segment.referenced_sop_instance_uid == segmentation.SOPInstanceUID
-        assert segment.referenced_segment_numbers == [number]
+        segment = next(item for item in group[0].ContentSequence if item.get("ReferencedSOPSequence"))
+        reference = segment.ReferencedSOPSequence[0]
+        assert reference.ReferencedSOPInstanceUID == segmentation.SOPInstanceUID
+        assert reference.ReferencedSegmentNumber == number

@@ -15,10 +15,9 @@ from dicom_io.derived.derivation import shortened
 from dicom_io.derived.marks import mark, qualify
 from dicom_io.derived.origin import Stamp
 from dicom_io.derived.series_files import write_series
-from dicom_io.derived.source import inherit_study
+from dicom_io.derived.source import body_part, inherit_study
 from dicom_io.derived.written import WrittenSeries
 from dicom_io.errors import DicomError
-from dicom_io.objects.elements import Elements
 from dicom_io.uids import uid_of
 
 Page = npt.NDArray[np.uint8]
@@ -73,7 +72,7 @@ def _images(name: str, pages: Sequence[Page], stamp: Stamp, uid: UID, comments: 
         image.ImageType = ["DERIVED", "SECONDARY", "OTHER", name.upper().replace("-", "_")]
         image.ConversionType = "WSD"
         image.PatientOrientation = None
-        image.BodyPartExamined = Elements(stamp.dataset).text("BodyPartExamined") or "BRAIN"
+        image.update(body_part(stamp.dataset))
         image.ImageComments = comments
         image.SamplesPerPixel, image.PhotometricInterpretation, image.PlanarConfiguration = 3, "RGB", 0
         image.Rows, image.Columns = page.shape[:2]

@@ -20,9 +20,9 @@ from dicom_io.derived.origin import Origin
 from dicom_io.derived.pixel_profile import require_finite
 from dicom_io.derived.references import contributing_equipment, referenced_series
 from dicom_io.derived.series_files import write_series
+from dicom_io.derived.source import body_part
 from dicom_io.derived.written import WrittenSeries
 from dicom_io.identity import DEVICE_SERIAL_NUMBER, MANUFACTURER, MODEL_NAME, SOFTWARE_VERSIONS
-from dicom_io.objects.elements import Elements
 from dicom_io.uids import uid_of
 from recon.types import Reconstruction
 
@@ -71,7 +71,7 @@ def write_parametric_map(reconstruction: Reconstruction, origin: Origin, folder:
     mark(derived, origin, uid=uid, number=origin.numbers[NAME], title=_TITLE)
     texts = derivation_of_qsm(reconstruction, origin.slices.echo_times_s, revision=origin.revision).texts()
     derived.ImageComments = texts[1]
-    derived.BodyPartExamined = Elements(origin.dataset).text("BodyPartExamined") or "BRAIN"
+    derived.update(body_part(origin.dataset))
     derived.ReferencedSeriesSequence = referenced_series(origin.all_images())
     derived.ContributingEquipmentSequence = contributing_equipment(origin.dataset, origin.created)
     return WrittenSeries(

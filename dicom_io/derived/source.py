@@ -60,6 +60,7 @@ _STUDY_OPTIONAL: Final = (
 # Type 2 of the MR Image IOD (PS3.3 A.4.3) beside them.
 _IMAGE_REQUIRED: Final = (
     "PositionReferenceIndicator",
+    "PatientPosition",
     "SliceThickness",
     "ScanOptions",
     "MRAcquisitionType",
@@ -67,9 +68,6 @@ _IMAGE_REQUIRED: Final = (
     "EchoTrainLength",
 )
 _IMAGE_OPTIONAL: Final = (
-    "PatientPosition",
-    "BodyPartExamined",
-    "Laterality",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
@@ -184,7 +182,16 @@ def inherit(source: Dataset) -> Dataset:
         if keyword not in derived:
             setattr(derived, keyword, value)
     derived.FrameOfReferenceUID = frame_of_reference(source)
+    derived.update(body_part(source))
     return derived
+
+
+def body_part(source: Dataset) -> Dataset:
+    """Take what was examined; Laterality may be missing only where the body part says that it has no sides."""
+    part = _part(source, ("BodyPartExamined", "Laterality"))
+    if not part:
+        part.Laterality = None
+    return part
 
 
 def frame_of_reference(source: Dataset) -> str:

@@ -25,7 +25,7 @@ from dicom_io.derived.origin import Origin
 from dicom_io.derived.pixel_profile import CONSOLE12, PixelProfile, encode
 from dicom_io.derived.references import contributing_equipment, referenced_series, source_evidence
 from dicom_io.derived.series_files import write_series
-from dicom_io.derived.source import body_part, frame_of_reference, inherit_study
+from dicom_io.derived.source import frame_of_reference, inherit_study, take
 from dicom_io.derived.units import real_world_value_mapping
 from dicom_io.derived.written import WrittenSeries
 from dicom_io.identity import DEVICE_SERIAL_NUMBER
@@ -101,7 +101,7 @@ def _image(
 def _describe(image: Dataset, origin: Origin) -> None:
     """Set what the Frame of Reference and Enhanced MR Image modules ask for (PS3.3 C.7.4.1, C.8.13.1)."""
     source = Elements(origin.dataset)
-    image.update(body_part(origin.dataset))
+    image.update(take(origin.dataset, ("BodyPartExamined",)))  # sides are stated for each frame
     image.FrameOfReferenceUID = frame_of_reference(origin.dataset)
     image.PositionReferenceIndicator = source.text("PositionReferenceIndicator")
     image.PatientPosition = source.text("PatientPosition")

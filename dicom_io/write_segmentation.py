@@ -21,7 +21,7 @@ from dicom_io.derived.origin import Origin
 from dicom_io.derived.pixel_profile import require_finite
 from dicom_io.derived.references import contributing_equipment, referenced_series
 from dicom_io.derived.series_files import write_series
-from dicom_io.derived.source import body_part
+from dicom_io.derived.source import take
 from dicom_io.derived.written import WrittenSeries
 from dicom_io.errors import DicomError
 from dicom_io.identity import DEVICE_SERIAL_NUMBER, MANUFACTURER, MODEL_NAME, SOFTWARE_NAME, SOFTWARE_VERSIONS
@@ -143,7 +143,7 @@ def write_segments(
     restore(made, origin, uid, lambda z: [origin.sources[z]])
     derived = adopt(made, origin)
     mark(derived, origin, uid=uid, number=origin.numbers[name], title=TITLES[name], modality="SEG")
-    derived.update(body_part(origin.dataset))
+    derived.update(take(origin.dataset, ("BodyPartExamined",)))  # sides are stated for each segment
     derived.ReferencedSeriesSequence = referenced_series(list(origin.sources))
     derived.ContributingEquipmentSequence = contributing_equipment(origin.dataset, origin.created)
     return WrittenSeries(

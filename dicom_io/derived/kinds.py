@@ -131,7 +131,7 @@ KINDS: Final[Mapping[str, SeriesKind]] = MappingProxyType(
                 quantity=Code("126395", "DCM", "R2*"),
                 lut_label="R2STAR",
                 profiles=_profiles(("0.25", "0"), ("0.1", "0")),
-                windows=(Window(center=50, width=100, explanation="Tissue"),),
+                windows=(Window(center=30, width=60, explanation="Tissue"),),
             ),
             SeriesKind(
                 name="total-field",

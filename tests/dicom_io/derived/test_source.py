@@ -71,7 +71,7 @@ def test_a_source_that_says_nothing_more_than_it_must_gives_valid_objects(tmp_pa
     written = write_everything(only_acquisition(tmp_path / "scan"), tmp_path / "out")
     assert_valid(written)
     images = [pydicom.dcmread(series.paths[0]) for series in written.values()]
-    assert {image.PatientName for image in images} == {""}
+    assert {str(image.PatientName) for image in images} == {""}
     assert len({image.FrameOfReferenceUID for image in images if "FrameOfReferenceUID" in image}) == 1
 
 

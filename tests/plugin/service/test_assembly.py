@@ -4,12 +4,13 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage
 
-from plugin.job import Job
+from dicom_io.scanner import write_scan
+from plugin.job import Job, reserved_numbers
 from plugin.log import uid_hash
 from plugin.service.assembly import Assembler
 from plugin.service.rules import SETTLE_SECONDS, State
 from plugin.service.spool import Incoming, Spool, Stored
-from tests.support.synthetic import write_small_scan
+from tests.support.synthetic import small_echoes, write_small_scan
 
 QUIET = 60.0
 
@@ -332,3 +333,95 @@ def test_an_acquisition_that_breaks_the_rules_themselves_costs_nobody_else(site,
     (row,) = site.spool.index.acquisitions()
     assert row.code == "unexpected"
     assert "ZeroDivisionError" in row.reason
+
+
+def test_series_that_the_study_has_keep_their_numbers_and_so_do_those_of_its_other_jobs(site, scan, tmp_path):
+    """The scanner's own reformat is called 502; the same scan was repeated under the same series numbers."""
+    reformat = dcmread(scan[0])
+    reformat.ImageType = ["DERIVED", "PRIMARY", "MPR"]
+    reformat.SeriesInstanceUID, reformat.SOPInstanceUID, reformat.SeriesNumber = "1.2.3.4", "1.2.3.4.1", 502
+    ours = dcmread(scan[0])
+    ours.SoftwareVersions = "qsm-plugin 0.0.1"
+    ours.SeriesInstanceUID, ours.SOPInstanceUID, ours.SeriesNumber = "1.2.3.5", "1.2.3.5.1", 501
+    for name, image in (("reformat", reformat), ("ours", ours)):
+        image.save_as(tmp_path / f"{name}.dcm", enforce_file_format=True)
+    repeated = []
+    for path in scan:
+        image = dcmread(path)
+        image.SOPInstanceUID += ".1"
+        image.SeriesInstanceUID += ".1"
+        image.AcquisitionTime = "235959"
+        repeated.append(tmp_path / f"again-{path.name}")
+        image.save_as(repeated[-1], enforce_file_format=True)
+    site.associate()
+    site.put([tmp_path / "reformat.dcm", tmp_path / "ours.dcm", *scan])
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    site.associate("b")
+    site.put(repeated, "b")
+    site.release("b")
+    assert site.pass_after() == [State.QUEUED, State.QUEUED]
+    first, second = (Job.load(site.spool.folder / "jobs" / name, root=site.spool.folder) for name in site.jobs)
+    assert 502 in first.taken_series_numbers
+    assert 501 not in first.taken_series_numbers  # our own result that came back moves nothing
+    numbers = [reserved_numbers(job) for job in (first, second)]
+    assert 501 in numbers[0]
+    assert not numbers[0] & numbers[1]
+    assert not {502, 5, 6} & (numbers[0] | numbers[1])
+
+
+def refused_site(site):
+    told = []
+    site.assembler = Assembler(
+        site.spool, site.jobs.append, quiet_seconds=QUIET, refuse=told.append, clock=lambda: site.now
+    )
+    return told
+
+
+def test_a_map_that_cannot_be_made_is_told_once_for_each_reason(site, scan):
+    told = refused_site(site)
+    site.associate()
+    site.put(scan[:-1])
+    site.release()
+    site.pass_after()
+    assert told == []  # the rest may still come
+    site.pass_after(QUIET)
+    site.pass_after(QUIET)
+    (name,) = told
+    job = Job.load(site.spool.folder / "jobs" / name, root=site.spool.folder)
+    assert job.refusal[0] == "missing-slices"
+    assert job.calling_ae == "MR1"
+    site.associate("b")
+    site.put(scan[-1:], "b")
+    site.release("b")
+    site.pass_after(SETTLE_SECONDS)
+    assert (len(told), len(site.jobs)) == (1, 1)
+
+
+def test_a_restart_tells_the_same_again_under_the_same_name(site, scan):
+    told = refused_site(site)
+    site.associate()
+    site.put(scan[:-1])
+    site.release()
+    site.pass_after(QUIET)
+    site.spool.index.save_acquisitions(uid_hash(dcmread(scan[0]).StudyInstanceUID), [])  # the crash came before it
+    told += refused_site(site)
+    again = refused_site(site)
+    site.pass_after()
+    assert again == told
+
+
+@pytest.mark.parametrize("echoes", [1, 3])
+def test_images_that_nobody_wants_a_map_of_are_refused_in_silence(site, tmp_path, echoes):
+    """A localizer has no phase; a scan of three echoes without phase is a protocol to be corrected."""
+    told = refused_site(site)
+    magnitudes = []
+    for path in write_scan(small_echoes(echoes=3), tmp_path / "scan", vendor="siemens", study_seed=4):
+        image = dcmread(path, stop_before_pixels=True)
+        if "M" in image.ImageType and image.EchoNumbers <= echoes:
+            magnitudes.append(path)
+    site.associate()
+    site.put(magnitudes)
+    site.release()
+    site.pass_after(QUIET)
+    assert len(told) == (0 if echoes == 1 else 1)

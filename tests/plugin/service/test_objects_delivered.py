@@ -1,0 +1,125 @@
+"""Objects on their way: the map first, each destination what it is to get, words where there is no map."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+from dbos import DBOS
+from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage, SegmentationStorage
+
+from dicom_io.acquisition import group_acquisitions
+from dicom_io.headers import read_header
+from plugin.job import Job, job_name
+from plugin.service.jobs import register_queues, register_workflows
+from plugin.service.queue import client, dbos_config, prepare_database, submit, submit_refusal
+from plugin.service.spool import Spool
+from plugin.service.status import retry, status
+from plugin.settings import Destination, Objects, Retry, Settings
+from recon.pipeline import Options
+from tests.support.loopback import free_port, pacs, wait_for
+from tests.support.synthetic import write_small_scan
+
+
+def destination(name, objects=None):
+    return Destination(name=name, ae_title="PACS", host="127.0.0.1", port=free_port(), objects=objects)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A worker whose archive gets everything, and whose console gets the map or the words."""
+    settings = Settings(
+        spool=tmp_path / "spool",
+        destinations=(destination("archive"), destination("console", ("qsm", "refusal-page"))),
+        objects=Objects(brain_mask=True, quality_page=False),
+        retry=Retry(first_seconds=0.2, longest_seconds=0.5, give_up_after_hours=1 / 60),
+    )
+    Spool(settings.spool).index.close()
+    prepare_database(settings)
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
+    DBOS(config=dbos_config(settings))
+    register_workflows(settings, Options(method="tikhonov"))
+    DBOS.launch()
+    register_queues()
+    yield settings
+    DBOS.destroy()
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    return write_small_scan(tmp_path_factory.mktemp("scan"))
+
+
+def add_job(settings, scan, **values):
+    copies = [shutil.copy(path, settings.spool / "images") for path in scan]
+    (acquisition,) = group_acquisitions(read_header(Path(path)) for path in copies)
+    name = job_name(acquisition)
+    Job.of(acquisition, calling_ae="MR1", address="10.0.0.5", **values).save(
+        settings.spool / "jobs" / name, root=settings.spool
+    )
+    return name
+
+
+def classes(peer):
+    return [image.SOPClassUID for image in peer.received]
+
+
+def test_each_destination_gets_its_objects_and_the_map_before_the_others(site, scan):
+    archive, console = site.destinations
+    job = add_job(site, scan)
+    with pacs(archive.port) as archived, pacs(console.port) as shown, client(site) as connected:
+        submit(connected, job)
+        wait_for(lambda: SegmentationStorage in classes(archived), seconds=200, what="the mask is at the archive")
+        wait_for(lambda: len(shown.received) == 28, what="the map is at the console")
+        assert classes(archived) == [MRImageStorage] * 28 + [SegmentationStorage]
+        assert set(classes(shown)) == {MRImageStorage}
+        series = {(image.SeriesInstanceUID, image.SeriesNumber) for image in archived.received}
+        assert len(series) == 2
+        assert len({image.StudyInstanceUID for image in archived.received}) == 1
+
+        def deliveries():
+            (found,) = status(site)["jobs"]
+            return sorted((one["destination"], one["part"], one["state"]) for one in found["deliveries"])
+
+        expected = [("archive", "others", "done"), ("archive", "qsm", "done"), ("console", "qsm", "done")]
+        wait_for(lambda: deliveries() == expected, what="all is delivered")
+
+
+def test_a_refused_job_leaves_words_at_the_console(site, scan):
+    archive, console = site.destinations
+    job = add_job(site, scan[:3])  # no volume: the reader refuses
+    with pacs(archive.port) as archived, pacs(console.port) as shown, client(site) as connected:
+        submit(connected, job)
+        for peer in (archived, shown):
+            wait_for(lambda peer=peer: peer.received, seconds=60, what="the page arrives")
+            (page,) = peer.received
+            assert page.SOPClassUID == SecondaryCaptureImageStorage
+            assert page.ImageComments.startswith("QSM was not made")
+            assert str(page.PatientName) == "PLANTED^NAME"
+            assert b"PLANTED" not in page.ImageComments.encode()
+        (found,) = status(site)["jobs"]
+        assert found["state"] == "failed"
+        assert {one["part"] for one in found["deliveries"]} == {"refusal"}
+
+
+def test_what_was_refused_on_arrival_leaves_words_too_and_no_job_in_the_list(site, scan):
+    archive, console = site.destinations
+    job = add_job(site, scan[:5], refusal=("missing-slices", "echo 2 phase: all slices are missing"))
+    with pacs(archive.port), pacs(console.port) as shown, client(site) as connected:
+        submit_refusal(connected, job)
+        submit_refusal(connected, job)
+        wait_for(lambda: shown.received, seconds=60, what="the page arrives")
+        assert "all slices are missing" in shown.received[0].ImageComments
+    assert status(site)["jobs"] == []
+
+
+def test_a_page_that_a_dead_console_missed_is_sent_again(site, scan):
+    archive, console = site.destinations
+    job = add_job(site, scan[:4], refusal=("no-phase", "no phase images"))
+    with pacs(archive.port) as archived, client(site) as connected:
+        submit_refusal(connected, job)
+        wait_for(lambda: archived.received, seconds=60, what="the page is at the archive")
+        connected.cancel_workflow(f"{job}.console+refusal")
+        with pacs(console.port) as shown:
+            assert retry(site, job) == [f"{job}.console+refusal"]
+            wait_for(lambda: shown.received, seconds=60, what="the page is at the console")

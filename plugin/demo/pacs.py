@@ -60,10 +60,10 @@ class OrthancPacs:
 
     def __init__(self, dicom_port: int, http_port: int) -> None:
         self.address = Address(ae_title=AE_TITLE, host="127.0.0.1", port=dicom_port)
-        self._url = f"http://127.0.0.1:{http_port}"
+        self.url = f"http://127.0.0.1:{http_port}"
 
     def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"{self._url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
             return bytes(answer.read())
 
     def answers(self) -> bool:

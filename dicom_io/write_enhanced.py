@@ -19,7 +19,7 @@ from dicom_io.derived.frames import (
     plane_orientation,
     plane_position,
 )
-from dicom_io.derived.kinds import QSM, SeriesKind
+from dicom_io.derived.kinds import QSM, SeriesKind, shown_by
 from dicom_io.derived.marks import mark, qualify
 from dicom_io.derived.origin import Origin
 from dicom_io.derived.pixel_profile import CONSOLE12, PixelProfile, encode
@@ -37,13 +37,18 @@ NAME = "qsm-enhanced"
 
 
 def write_qsm_enhanced(
-    reconstruction: Reconstruction, origin: Origin, folder: Path, *, profile: str = CONSOLE12.name
+    reconstruction: Reconstruction,
+    origin: Origin,
+    folder: Path,
+    *,
+    profile: str = CONSOLE12.name,
+    window_presets: bool = True,
 ) -> WrittenSeries:
     """Write a susceptibility map in ppb as one object of as many frames as there are slices.
 
     Parameters
     ----------
-    reconstruction, origin, folder, profile
+    reconstruction, origin, folder, profile, window_presets
         As of ``dicom_io.write_series.write_qsm``.
 
     Raises
@@ -56,8 +61,11 @@ def write_qsm_enhanced(
     stored, clipped = encode(susceptibility.chi_ppm * np.float32(1000), stored_as)
     warnings = clipping_warning(clipped, stored_as, "ppb")
     derivation = derivation_of_qsm(reconstruction, origin.slices.echo_times_s, revision=origin.revision)
-    uid = origin.series_uid(NAME, reconstruction.provenance, reference=susceptibility.reference, profile=profile)
-    image = _image(QSM, stored_as, stored, derivation.texts(*warnings), uid, origin)
+    shown = {} if window_presets else {"windows": 1}
+    uid = origin.series_uid(
+        NAME, reconstruction.provenance, reference=susceptibility.reference, profile=profile, **shown
+    )
+    image = _image(shown_by(QSM, window_presets), stored_as, stored, derivation.texts(*warnings), uid, origin)
     paths = write_series([image], folder)
     return WrittenSeries(
         name=NAME,

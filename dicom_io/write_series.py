@@ -13,7 +13,7 @@ from pydicom.uid import UID, MRImageStorage
 
 from dicom_io.derived.codes import code_item
 from dicom_io.derived.derivation import Derivation, clipping_warning, derivation_of_contrast, derivation_of_qsm
-from dicom_io.derived.kinds import KINDS, QSM, SeriesKind
+from dicom_io.derived.kinds import KINDS, QSM, SeriesKind, shown_by
 from dicom_io.derived.marks import mark, qualify
 from dicom_io.derived.origin import Origin
 from dicom_io.derived.pixel_profile import CONSOLE12, PixelProfile, encode, require_finite
@@ -32,7 +32,12 @@ _PPB_PER_PPM: Final = np.float32(1000)
 
 
 def write_qsm(
-    reconstruction: Reconstruction, origin: Origin, folder: Path, *, profile: str = CONSOLE12.name
+    reconstruction: Reconstruction,
+    origin: Origin,
+    folder: Path,
+    *,
+    profile: str = CONSOLE12.name,
+    window_presets: bool = True,
 ) -> WrittenSeries:
     """Write a susceptibility map in ppb.
 
@@ -51,6 +56,9 @@ def write_qsm(
         readable by its owner only.
     profile
         How values are stored: ``"console12"`` or ``"pacs16"``.
+    window_presets
+        Whether to state the window for haemorrhage after the one for tissue. Some viewers cannot read two windows
+        and then choose one of their own for each slice.
 
     Raises
     ------
@@ -63,8 +71,12 @@ def write_qsm(
         raise DicomError("the mask holds no voxel, so there is no map; nothing is written")
     require_finite(susceptibility.chi_ppm)
     derivation = derivation_of_qsm(reconstruction, origin.slices.echo_times_s, revision=origin.revision)
-    uid = origin.series_uid(QSM.name, reconstruction.provenance, reference=susceptibility.reference, profile=profile)
-    return _write(QSM, susceptibility.chi_ppm * _PPB_PER_PPM, derivation, uid, origin, folder, profile)
+    kind = shown_by(QSM, window_presets)
+    shown = {} if window_presets else {"windows": 1}
+    uid = origin.series_uid(
+        QSM.name, reconstruction.provenance, reference=susceptibility.reference, profile=profile, **shown
+    )
+    return _write(kind, susceptibility.chi_ppm * _PPB_PER_PPM, derivation, uid, origin, folder, profile)
 
 
 def write_contrast(

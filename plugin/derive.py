@@ -40,8 +40,8 @@ class Material:
         The result.
     origin
         The source images.
-    profile
-        How values are stored.
+    profile, window_presets
+        How values are stored and shown.
     contrasts
         Those that were made, if they are kept.
     """
@@ -50,6 +50,7 @@ class Material:
     reconstruction: Reconstruction
     origin: Origin
     profile: str
+    window_presets: bool = True
     contrasts: dict[str, Contrast] | None = None
 
     @cached_property
@@ -99,7 +100,7 @@ class Made:
             raise self.failures[name]
 
 
-def material_of(job: Job, work: Path, profile: str) -> Material:
+def material_of(job: Job, work: Path, profile: str, *, window_presets: bool = True) -> Material:
     """Load what the steps before have left."""
     return Material(
         echoes_folder=work / "echoes",
@@ -111,6 +112,7 @@ def material_of(job: Job, work: Path, profile: str) -> Material:
             taken_series_numbers=job.taken_series_numbers,
         ),
         profile=profile,
+        window_presets=window_presets,
     )
 
 
@@ -170,8 +172,9 @@ def discard_half_written(folder: Path) -> None:
 def _qsm(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
     from dicom_io.write_series import write_qsm
 
-    target = folder / QSM
-    return (write_qsm(material.reconstruction, material.origin, target, profile=material.profile),)
+    target, presets = folder / QSM, material.window_presets
+    result, origin, profile = material.reconstruction, material.origin, material.profile
+    return (write_qsm(result, origin, target, profile=profile, window_presets=presets),)
 
 
 def _contrast(name: str, material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
@@ -187,8 +190,9 @@ def _qsm_enhanced(material: Material, folder: Path) -> tuple[WrittenSeries, ...]
 
     if not material.origin.is_enhanced:  # the scanner, and so the console, works with classic images
         return ()
-    target = folder / QSM_ENHANCED
-    return (write_qsm_enhanced(material.reconstruction, material.origin, target, profile=material.profile),)
+    target, presets = folder / QSM_ENHANCED, material.window_presets
+    result, origin, profile = material.reconstruction, material.origin, material.profile
+    return (write_qsm_enhanced(result, origin, target, profile=profile, window_presets=presets),)
 
 
 def _parametric_map(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:

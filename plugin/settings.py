@@ -170,6 +170,9 @@ class Settings(_Frozen):
     profile
         How the map's values are stored: ``console12`` in 12 bits, 1 ppb a step, as consoles expect; ``pacs16`` in
         16 bits, 0.1 ppb a step.
+    window_presets
+        Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read
+        two windows and choose one of their own instead.
     """
 
     ae_title: AETitle = "QSM"
@@ -188,6 +191,7 @@ class Settings(_Frozen):
     sender_objects: tuple[ObjectName, ...] = ("qsm", REFUSAL_PAGE)
     objects: Objects = Objects()
     profile: Literal["console12", "pacs16"] = "console12"
+    window_presets: bool = True
     retry: Retry = Retry()
     disk: Disk = Disk()
     log: Log = Log()

@@ -47,6 +47,7 @@ def make_qsm(
     *,
     options: Options,
     profile: str = "console12",
+    window_presets: bool = True,
     objects: Collection[str] = (QSM,),
     mask: Path | None = None,
     run: Runner = directly,
@@ -65,6 +66,8 @@ def make_qsm(
         Inversion method and engine.
     profile
         How values are stored: ``"console12"`` or ``"pacs16"``.
+    window_presets
+        Whether the map states further windows after its default one.
     objects
         All that is to be made of this job, keys of ``plugin.objects.OBJECTS`` and ``"nifti"``.
     mask
@@ -87,7 +90,8 @@ def make_qsm(
     work = folder / WORK_FOLDER
     read_seconds = run("read", lambda: read(job, work, progress))
     run("reconstruct", lambda: reconstruct(work, options, mask, progress))
-    names = run("write", lambda: write(job, folder, profile, read_seconds, progress, objects=objects))
+    shown = window_presets
+    names = run("write", lambda: write(job, folder, profile, read_seconds, progress, objects=objects, presets=shown))
     return tuple(folder / name for name in names)
 
 
@@ -148,6 +152,7 @@ def write(
     progress: Callable[[str], None],
     *,
     objects: Collection[str] = (QSM,),
+    presets: bool = True,
 ) -> list[str]:
     """Write the QSM series and the report; return the objects' paths relative to the folder.
 
@@ -160,7 +165,7 @@ def write(
     discard_half_written(folder)
     if not (folder / REPORT_FILE).exists():
         progress("writing the QSM series")
-        material = material_of(job, work, profile)
+        material = material_of(job, work, profile, window_presets=presets)
         made = make_objects([name for name in FIRST if name in (QSM, *objects)], material, folder)
         made.raise_if_missing(QSM)
         seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}

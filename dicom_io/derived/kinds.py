@@ -6,7 +6,7 @@ A new one: one row here, and a function in ``recon.contrasts`` that makes its vo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -64,6 +64,11 @@ class SeriesKind:
     lut_label: str
     profiles: Mapping[str, PixelProfile]
     windows: tuple[Window, ...]
+
+
+def shown_by(kind: SeriesKind, window_presets: bool) -> SeriesKind:
+    """Return a kind with all of its windows, or with the first alone."""
+    return kind if window_presets else replace(kind, windows=kind.windows[:1])
 
 
 PPB: Final = Code("[ppb]", "UCUM", "part per billion")

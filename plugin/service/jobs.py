@@ -80,7 +80,16 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
     log.info("job.started")
     folder, profile, objects = settings.spool / "jobs" / job, settings.profile, objects_to_make(settings)
     run = partial(durably, job)
-    files = make_qsm(loaded, folder, options=options, profile=profile, objects=objects, run=run, progress=_nothing)
+    files = make_qsm(
+        loaded,
+        folder,
+        options=options,
+        profile=profile,
+        window_presets=settings.window_presets,
+        objects=objects,
+        run=run,
+        progress=_nothing,
+    )
     log.info("job.reconstructed", images=len(files), seconds=round(time.monotonic() - began, 2))
     queue_deliveries(settings, job, loaded, FIRST_PART)
     if set(objects) <= set(FIRST):

@@ -297,6 +297,18 @@ def test_one_window_in_ppb_for_the_whole_series(scans: dict[str, Path], tmp_path
     assert {(i.BitsStored, i.HighBit, i.PixelRepresentation) for i in images} == {(12, 11, 0)}
 
 
+def test_viewers_that_cannot_read_two_windows_get_one(scans: dict[str, Path], tmp_path: Path) -> None:
+    """Orthanc's Web Viewer 2.8 is one: given two, it takes a window of its own for each slice."""
+    acquisition = only_acquisition(scans["siemens"])
+    result = make_reconstruction(read_acquisition(acquisition).grid)
+    origin = Origin.of(acquisition, created=CREATED)
+    two = pydicom.dcmread(write_qsm(result, origin, tmp_path / "two").paths[0])
+    one = pydicom.dcmread(write_qsm(result, origin, tmp_path / "one", window_presets=False).paths[0])
+    assert (one.WindowCenter, one.WindowWidth, one.WindowCenterWidthExplanation) == (0, 400, "Tissue")
+    assert one.SOPInstanceUID != two.SOPInstanceUID
+    assert one.PixelData == two.PixelData
+
+
 def test_what_is_out_of_range_is_clipped_and_counted(scans: dict[str, Path], tmp_path: Path) -> None:
     acquisition = only_acquisition(scans["siemens"])
     reconstruction = make_reconstruction(read_acquisition(acquisition).grid)

@@ -6,7 +6,6 @@ restart decides what the pass before it would have decided; the headers kept in 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import time
@@ -17,12 +16,11 @@ from functools import cached_property
 from pathlib import Path
 
 from dicom_io.acquisition import Acquisition, Completeness, assess, group_acquisitions
-from dicom_io.components import Component
-from dicom_io.derived.taken import series_numbers_of
 from dicom_io.errors import Refusal
 from dicom_io.headers import ImageHeader, read_headers
-from plugin.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
+from plugin.job import job_name
 from plugin.log import describe, get_logger
+from plugin.service.hand_over import is_meant_for_a_map, write_job, write_refusal_job
 from plugin.service.index import AcquisitionRow, AssociationRow, ImageRow, ReadImage
 from plugin.service.rules import Arrival, Decision, State, decide
 from plugin.service.spool import Spool
@@ -33,7 +31,6 @@ Submit = Callable[[str], None]
 """Hands a job to the workflow by name; the same name again changes nothing."""
 
 _REPEATS_SECONDS = 0.1
-_MANY_ECHOES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +228,8 @@ class Assembler:
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
             if self._refuse is not None and row.code and is_meant_for_a_map(found.acquisition):
-                self._hand_over_refusal(study, found, row, associations[found.last.association], self._refuse)
+                sender, refusal = associations[found.last.association], (row.code, row.reason)
+                self._refuse(write_refusal_job(self._spool, study, found.acquisition, sender, refusal))
         return row
 
     def _arrival(self, found: _Found, associations: Mapping[str, AssociationRow]) -> Arrival:
@@ -245,62 +243,10 @@ class Assembler:
             lost=sum(one.ended_how == "lost" for one in cut_off),
         )
 
-    def _earlier_jobs(self, study: str, job: str) -> list[Job]:
-        """Load the other jobs of a study."""
-        folders = [self._spool.folder / "jobs" / name for name in self._spool.index.jobs(study) if name != job]
-        return [Job.load(folder, root=Path()) for folder in folders if (folder / JOB_FILE).exists()]
-
-    def _taken_series_numbers(self, study: str, earlier: Sequence[Job]) -> set[int]:
-        """Return the series numbers that a study is known to hold, or will: its images', and of its other jobs."""
-        used = {header.series_number for headers in self._headers[study].values() for header in headers}
-        others = (self._spool.folder / path for path in self._spool.index.other_series(study))
-        reserved = (reserved_numbers(job) for job in earlier)
-        return {number for number in used if number is not None}.union(series_numbers_of(others), *reserved)
-
     def _hand_over(self, study: str, found: _Found, sender: AssociationRow) -> None:
         """Write the job and submit it, before the index says so: twice changes nothing, never is a loss."""
-        folder = self._spool.folder / "jobs" / found.job
-        if not (folder / JOB_FILE).exists():  # its creation time is in the derived objects: written once
-            earlier = self._earlier_jobs(study, found.job)
-            images = images_of(found.acquisition.headers)
-            job = Job.of(
-                found.acquisition,
-                revision=1 + sum(images_of(one.headers) <= images for one in earlier),
-                taken_series_numbers=self._taken_series_numbers(study, earlier),
-                calling_ae=sender.calling_ae,
-                address=sender.address,
-            )
-            self._spool.index.add_job(found.job, study)
-            job.save(folder, root=Path())
+        write_job(self._spool, study, found.job, found.acquisition, sender)
         self._submit(found.job)
-
-    def _hand_over_refusal(
-        self, study: str, found: _Found, row: AcquisitionRow, sender: AssociationRow, refuse: Submit
-    ) -> None:
-        """Write a job that only says why there is no map, and submit it; for the same reason once."""
-        reason = hashlib.sha256(f"{row.code}\t{row.reason}".encode()).hexdigest()[:8]
-        name = f"{found.acquisition.key[:16]}-without-{reason}"
-        folder = self._spool.folder / "jobs" / name
-        if not (folder / JOB_FILE).exists():
-            job = Job.of(
-                found.acquisition,
-                calling_ae=sender.calling_ae,
-                address=sender.address,
-                taken_series_numbers=self._taken_series_numbers(study, self._earlier_jobs(study, found.job)),
-                refusal=(row.code, row.reason),
-            )
-            job.save(folder, root=Path())
-        refuse(name)
-
-
-def is_meant_for_a_map(acquisition: Acquisition) -> bool:
-    """Whether somebody may wait for a map: there is phase, or there are the echoes of a T2* weighted scan.
-
-    A localizer or a T1 weighted series has no map either, and nobody wants to read that at the console.
-    """
-    components = {header.component for header in acquisition.headers}
-    echo_times = {header.echo_time_s for header in acquisition.headers}
-    return bool(components & {Component.PHASE, Component.REAL, Component.IMAGINARY}) or len(echo_times) >= _MANY_ECHOES
 
 
 def _unexpected(error: Exception) -> Refusal:

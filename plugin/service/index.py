@@ -207,11 +207,9 @@ class Index:
         )
         return [ReadImage(**row) for row in rows]
 
-    def other_series(self, study: str) -> list[str]:
-        """Return one path of each series of a study whose images are of no use for a map."""
-        rows = self._read(
-            "SELECT MIN(path) AS path FROM image WHERE study = ? AND code IS NOT NULL GROUP BY series", (study,)
-        )
+    def one_of_each_series(self, study: str) -> list[str]:
+        """Return the path of one image of each series of a study, whether or not it is of use."""
+        rows = self._read("SELECT MIN(path) AS path FROM image WHERE study = ? GROUP BY series", (study,))
         return [str(row["path"]) for row in rows]
 
     def counts(self) -> dict[str, int]:

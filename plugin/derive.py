@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dicom_io.derived.origin import Origin, ras_affine
+from dicom_io.derived.source import patient_age_years
 from dicom_io.derived.written import WrittenSeries
 from dicom_io.errors import DicomError
 from plugin.job import Job
@@ -217,7 +218,8 @@ def _regional_report(material: Material, folder: Path) -> tuple[WrittenSeries, .
     from dicom_io.write_regional_report import write_regional_report
     from recon.regions import measure_regions
 
-    report = measure_regions(material.echoes, material.reconstruction)
+    affine, age_years = ras_affine(material.origin), patient_age_years(material.origin.dataset)
+    report = measure_regions(material.echoes, material.reconstruction, affine=affine, age_years=age_years)
     return write_regional_report(report, material.reconstruction, material.origin, folder)
 
 
@@ -227,7 +229,7 @@ def _quality_page(material: Material, folder: Path) -> tuple[WrittenSeries, ...]
     from recon.quality_page import quality_pages
 
     origin, name = material.origin, "quality-page"
-    pages = quality_pages(material.echoes, material.reconstruction)
+    pages = quality_pages(material.echoes, material.reconstruction, affine=ras_affine(origin))
     words = derivation_of_qsm(material.reconstruction, origin.slices.echo_times_s, revision=origin.revision)
     return (write_pages(name, pages, origin, folder / name, comments=words.texts()[1]),)
 

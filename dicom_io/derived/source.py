@@ -7,6 +7,7 @@ Vendors' private groups are never taken over; readers use them to rescale, reord
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -86,6 +87,8 @@ _IMAGE_OPTIONAL: Final = (
 )
 # Type 1 of the MR Image module: a gradient echo is what the reader took the images for.
 _IMAGE_ALWAYS: Final = {"ScanningSequence": "GR", "SequenceVariant": "NONE"}
+_AGE: Final = re.compile(r"(\d{3})([DWMY])")
+_PER_YEAR: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 _IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 _REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
 _EQUIPMENT: Final = [
@@ -203,6 +206,12 @@ def frame_of_reference(source: Dataset) -> str:
 def take(source: Dataset, keywords: Sequence[str]) -> Dataset:
     """Take elements of the source as they are encoded, for an item of a sequence."""
     return _part(source, keywords)
+
+
+def patient_age_years(source: Dataset) -> float | None:
+    """Read PatientAge (Age String, PS3.5 §6.2); None if the source does not state it."""
+    found = _AGE.fullmatch(Elements(source).text("PatientAge"))
+    return None if found is None else int(found[1]) / _PER_YEAR[found[2]]
 
 
 def scanner_equipment(source: Dataset) -> Dataset:

@@ -13,6 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_io.derived.origin import Origin
+from dicom_io.derived.source import patient_age_years
 from dicom_io.derived.written import WrittenSeries
 from dicom_io.errors import Refusal
 from dicom_io.objects.tolerance import tolerant
@@ -119,6 +120,16 @@ def test_names_of_any_length_and_alphabet_stay_as_they_are_encoded(
         derived = pydicom.dcmread(series.paths[0])
         assert {tag: derived.get_item(tag).value for tag in expected} == expected
         assert "Heinz" not in series.paths[0].name
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [("045Y", 45), ("018M", 1.5), ("026W", 0.4983), ("000D", 0), ("", None), ("45", None), ("old", None)],
+)
+def test_the_age_is_read_in_years(text: str, years: float | None) -> None:
+    source = Dataset()
+    source.add_new("PatientAge", "LO", text)
+    assert patient_age_years(source) == (None if years is None else pytest.approx(years, abs=1e-3))
 
 
 def test_two_runs_write_the_same_bytes(scans: dict[str, Path], tmp_path: Path) -> None:

@@ -41,6 +41,25 @@ def test_settings_cannot_be_changed():
         Settings().port = 104  # type: ignore[misc]
 
 
+PACS = {"name": "pacs", "ae_title": "PACS", "host": "h", "port": 104}
+
+
+def test_objects_and_who_gets_them_are_read_and_handed_on(tmp_path):
+    text = "[objects]\ntrue-swi = true\nquality-page = false\n"
+    text += '[[destinations]]\nname = "pacs"\nae_title = "P"\nhost = "h"\nport = 1\nobjects = ["qsm", "true-swi"]\n'
+    settings = read_settings(write(tmp_path, text))
+    assert settings.objects.names == ("qsm", "qsm-enhanced", "true-swi", "refusal-page")
+    assert settings.destinations[0].objects == ("qsm", "true-swi")
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings  # to the processes of the service
+
+
+def test_the_console_gets_the_map_or_the_words_and_the_archive_all():
+    settings = Settings(destinations=[PACS])
+    assert settings.sender_objects == ("qsm", "refusal-page")
+    assert settings.destinations[0].objects is None
+    assert settings.objects.names == ("qsm", "qsm-enhanced", "quality-page", "refusal-page")
+
+
 def test_all_mistakes_are_reported_together(tmp_path):
     text = 'ae_title = "A TITLE THAT IS TOO LONG"\nport = 99999\nquiet = 3\n[retry]\nfirst_seconds = -1\n'
     text += '[[destinations]]\nname = "pacs"\nae_title = "P"\nhost = "h"\n'
@@ -60,6 +79,11 @@ def test_all_mistakes_are_reported_together(tmp_path):
         ({"retry": {"first_seconds": 5, "longest_seconds": 1}}, "below first_seconds"),
         ({"database_url": "mysql://x"}, "database_url"),
         ({"ae_title": "A\\B"}, "ae_title"),
+        ({"objects": {"swy": True}}, "objects.swy"),
+        ({"objects": {"qsm": False}}, "objects.qsm"),
+        ({"sender_objects": ["swy"]}, "no object 'swy'"),
+        ({"destinations": [{**PACS, "objects": ["swy"]}]}, "no object 'swy'"),
+        ({"destinations": [{**PACS, "objects": ["swi"]}]}, "which is not made; write swi = true"),
     ],
 )
 def test_contradictions_are_refused(values, expected):

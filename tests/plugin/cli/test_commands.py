@@ -136,6 +136,33 @@ def test_a_mask_that_does_not_fit_is_refused_and_a_damaged_one_is_an_error(scan,
     assert "mask" in run(*arguments, tmp_path / "mask.npy", status=USAGE).stderr
 
 
+def test_the_desk_makes_what_it_is_asked_for(scan, tmp_path):
+    out = tmp_path / "out"
+    options = ("--method", "tikhonov", "--profile", "pacs16")
+    ended = run("reconstruct", scan, "--output", out, *options, "--objects", "total-field,brain-mask", "--nifti")
+    assert "total-field: series 506 Total field Hz [S5] RESEARCH, 28 objects" in " ".join(ended.stdout.split())
+    assert sorted(p.name for p in out.iterdir()) == ["brain-mask", "nifti", "qsm", "report.json", "total-field"]
+    assert dcmread(out / "qsm" / "00001.dcm").BitsStored == 16
+    assert list((out / "nifti").glob("**/*Chimap.nii.gz"))
+    run("reconstruct", scan, "--output", out, *options)
+    assert sorted(p.name for p in out.iterdir() if p.name != "nifti") == ["qsm", "report.json"]
+    assert "'swy'" in run("reconstruct", scan, "--output", out, "--objects", "swy", status=USAGE).stderr
+    assert "pacs16" in run("reconstruct", scan, "--output", out, "--profile", "8", status=USAGE).stderr
+
+
+def test_check_shows_what_is_made_and_who_gets_it(tmp_path):
+    config = tmp_path / "site.toml"
+    config.write_text(
+        'return_to_sender = true\n[objects]\nswi = true\n[[destinations]]\nname = "viewer"\nae_title = "V"\n'
+        'host = "h"\nport = 1\nobjects = ["swi"]\n'
+    )
+    shown = " ".join(run("check", config).stdout.split())
+    assert "makes qsm, qsm-enhanced, swi, quality-page, refusal-page, profile console12" in shown
+    assert "viewer gets swi" in shown
+    assert "whoever sent the images gets qsm, refusal-page" in shown
+    assert json.loads(run("check", config, "--json").stdout)["objects"]["swi"] is True
+
+
 def test_check_of_a_configuration(tmp_path):
     config = tmp_path / "site.toml"
     config.write_text('port = 11113\nspool = "spool"\n')

@@ -91,6 +91,7 @@ class Reconstruction(_Frozen):
 
     method: str = "network"
     engine: str = "auto"
+    fallback: str = "lbv-hd-qsm"
 
 
 class Settings(_Frozen):

@@ -169,6 +169,7 @@ def report(job: Job, result: Any, seconds: dict[str, float], files: list[str]) -
         "created": job.created.isoformat(),
         "revision": job.revision,
         "reference": result.susceptibility.reference,
+        "verdict": dataclasses.asdict(result.verdict),
         "figures": {**result.total_field.figures, **result.figures},
         "warnings": list(dict.fromkeys((*result.total_field.warnings, *result.warnings))),
         "seconds": {step: round(value, 3) for step, value in seconds.items()},

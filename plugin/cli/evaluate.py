@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, print_json, progress_shown, results, table
+from plugin.cli.console import JsonOption, people, print_json, progress_shown, results, table
 
 if TYPE_CHECKING:
     from recon.evaluation.field import FieldRow
@@ -80,6 +80,57 @@ def inversion(
         print_json({"rows": [flat(row) for row in rows]})
         return
     _print_inversion(rows)
+
+
+@app.command()
+def cohort(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for rows, table and figure; a study in it goes on.")
+    ] = Path("out/cohort"),
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 100,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
+    methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods.")] = "network,tfi,tgv",
+    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Study simulated patients with bleeds, from DICOM to DICOM: count failures, compare with iterative inversion."""
+    from plugin.cohort import read_rows, run_cohort
+    from recon.evaluation.cohort import better_than_all, summarise
+    from recon.evaluation.cohort_report import write_cohort
+    from recon.methods import METHODS, find_method
+
+    wanted = _names(methods, METHODS)
+    for method in wanted:
+        find_method(method)
+    numbers = range(first, first + patients)
+    with progress_shown("evaluate cohort") as say:
+        for number, _ in enumerate(run_cohort(numbers, wanted, output, engine=engine, say=say)):
+            say(f"{number + 1} of {len(numbers) * len(wanted)} maps judged")
+    stored = sorted(int(path.stem) for path in (output / "patients").glob("*.json"))
+    rows = [row for patient in stored for row in read_rows(output, patient).values()]
+    write_cohort(rows, output)
+    summaries = summarise(rows)
+    won, judged = better_than_all(rows)
+    if as_json:
+        print_json({"summary": [asdict(s) for s in summaries], "better_than_all": won, "judged_by_all": judged})
+        return
+    heads = ("method", "patients", "failures", "NRMSE % median", "worst", "XSIM", "bleed map/truth", "network better")
+    cells: list[tuple[object, ...]] = [
+        (
+            s.method,
+            s.patients,
+            len(s.failed),
+            f"{s.nrmse_median:.1f}",
+            f"{s.nrmse_worst:.1f}",
+            f"{s.xsim_median:.3f}",
+            f"{s.bleed_slope_median:.2f}",
+            "" if s.better is None else s.better,
+        )
+        for s in summaries
+    ]
+    results.print(table("Patients with bleeds, from DICOM to DICOM", *heads, rows=cells))
+    results.print(f"The network is better than every peer on {won} of {judged} patients.")
+    people.print(f"{output / 'cohort.md'}, cohort.json, cohort.png", soft_wrap=True)
 
 
 def _case_and_source(result: InversionResult) -> tuple[str, str]:

@@ -22,7 +22,7 @@ def pool(tmp_path):
     made = Pool(folder=tmp_path, purpose=Purpose.TRAINING)
     rng = np.random.default_rng(0)
     for head in range(ARGS.schedule.newest(20) + 1):
-        stack = rng.normal(size=(len(CHANNELS) + 2, 20, 18, 14)).astype(np.float16)
+        stack = rng.normal(size=(len(CHANNELS) + 4, 20, 18, 14)).astype(np.float16)
         stack[-2] = stack[3] * 0.5 + stack[4]
         stack[-1] = 1
         np.save(made.path(head), stack)
@@ -41,7 +41,7 @@ def test_the_order_of_data_follows_from_seed_and_step():
 def test_a_patch_is_permuted_flipped_and_scaled():
     stack = np.arange(4 * 6 * 5 * 4, dtype=np.float16).reshape(4, 6, 5, 4)
     plan = PatchPlan(head=0, corner=(0, 0, 0), axes=(2, 0, 1), flips=(True, False, False), scale=-2.0)
-    patch = cut_patch(stack, plan, 4, constant_channels=(3,))
+    patch = cut_patch(stack, plan, 4, constant_channels=(3,), channels=range(4))
     expected = stack[:, :4, :4, :4].astype(np.float32).transpose(0, 3, 1, 2)[:, ::-1]
     np.testing.assert_array_equal(patch[0], expected[0] * -2)
     np.testing.assert_array_equal(patch[3], expected[3])
@@ -49,7 +49,7 @@ def test_a_patch_is_permuted_flipped_and_scaled():
 
 def test_volumes_smaller_than_the_patch_are_padded():
     plan = PatchPlan(head=0, corner=(1, 1, 1), axes=(0, 1, 2), flips=(False,) * 3, scale=1.0)
-    patch = cut_patch(np.ones((2, 3, 8, 8), np.float16), plan, 8, ())
+    patch = cut_patch(np.ones((2, 3, 8, 8), np.float16), plan, 8, (), range(2))
     assert patch.shape == (2, 8, 8, 8)
     assert patch.sum() == 2 * 3 * 64
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,9 +65,9 @@ def read_rows(folder: Path, patient: int) -> dict[str, CohortRow]:
     return {row.method: row for row in rows}
 
 
-def _row(values: dict[str, object]) -> CohortRow:
-    lists = {name: tuple(values[name]) for name in ("sign_errors", "failures")}  # type: ignore[arg-type]
-    return CohortRow(**{**values, **lists})  # type: ignore[arg-type]
+def _row(values: dict[str, Any]) -> CohortRow:
+    lists: dict[str, Any] = {name: tuple(values[name]) for name in ("sign_errors", "failures")}
+    return CohortRow(**{**values, **lists})
 
 
 def _file(folder: Path, patient: int) -> Path:

@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from recon.evaluation.field import FieldRow
     from recon.evaluation.inversion import InversionResult, InversionRow
 
-app = typer.Typer(help="Measure fields and maps against the truth of simulated heads.", no_args_is_help=True)
+app = typer.Typer(help="Measure fields and maps against simulated truth; without a command, the inversion.")
 
 CasesOption = Annotated[str, typer.Option(metavar="A,B,…", help="Cases; all if not given.")]
 SizeOption = Annotated[
     float | None, typer.Option(min=0.5, max=8.0, help="Smallest voxel edge; the case's own if not given.")
 ]
+_EVALUATION = Path("out/evaluation")
 SeedOption = Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")]
+
+
+@app.callback(invoke_without_command=True)
+def _by_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        inversion(output=_EVALUATION)
 
 
 @app.command()
@@ -49,17 +56,21 @@ def inversion(
     voxel_size_mm: SizeOption = None,
     engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for table.md, table.json and figures.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for maps, table.md, table.json and figures; one in it goes on."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge the inversion methods, from the true field and from wrapped phase, by the benchmarks' metrics."""
     from recon.evaluation.inversion import evaluate_inversion
     from recon.evaluation.report import draw, flat, write_tables
+    from recon.evaluation.store import Question, Store
     from recon.methods import METHODS
     from recon.simulation.cases import CASES
 
     rows: list[InversionRow] = []
+    question = Question(seed=seed, voxel_size_mm=voxel_size_mm)
+    known = Store(folder=output / "maps", question=question) if output else None
     with progress_shown("evaluate inversion") as say:
         found = evaluate_inversion(
             _names(methods, METHODS),
@@ -67,6 +78,7 @@ def inversion(
             seed=seed,
             voxel_size_mm=voxel_size_mm,
             engine=engine,
+            known=known,
             progress=say,
         )
         for (case, source), group in itertools.groupby(found, key=_case_and_source):
@@ -131,6 +143,48 @@ def cohort(
     results.print(table("Patients with bleeds, from DICOM to DICOM", *heads, rows=cells))
     results.print(f"The network is better than every peer on {won} of {judged} patients.")
     people.print(f"{output / 'cohort.md'}, cohort.json, cohort.png", soft_wrap=True)
+
+
+@app.command()
+def robustness(
+    method: Annotated[str, typer.Option(help="Inversion method.")] = "network",
+    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    voxel_size_mm: Annotated[float, typer.Option(min=1.0, max=4.0, help="1 for the figures that count.")] = 1.0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for robustness-METHOD.json.")] = _EVALUATION,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge whether a map follows the source's strength, not B0's direction or the voxels' shape."""
+    import json
+
+    from recon.evaluation.robustness import evaluate_geometry, evaluate_spheres, sphere_line
+    from recon.methods import find_method
+
+    find_method(method)
+    with progress_shown("evaluate robustness") as say:
+        spheres = evaluate_spheres(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say)
+        regions = list(evaluate_geometry(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say))
+    slope, r_squared = sphere_line(spheres)
+    worst = max(regions, key=lambda row: abs(row.change_percent))
+    said = {
+        "method": method,
+        "spheres": {"slope": slope, "r_squared": r_squared, "rows": [asdict(row) for row in spheres]},
+        "regions": {"largest_change_percent": worst.change_percent, "rows": [asdict(row) for row in regions]},
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    (output / f"robustness-{method}.json").write_text(json.dumps(said, indent=2) + "\n")
+    if as_json:
+        print_json(said)
+        return
+    cells: list[tuple[object, ...]] = [
+        (f"{r.true_ppm:.2f}", f"{r.map_ppm:.2f}", f"{r.radius_mm:.1f}", r.voxels) for r in spheres
+    ]
+    results.print(table(f"{method}: spheres", "true ppm", "map ppm", "radius mm", "voxels", rows=cells))
+    results.print(f"slope {slope:.3f}, R² {r_squared:.4f}")
+    cells = [
+        (r.condition, r.region, f"{r.true_ppb:.0f}", f"{r.mean_ppb:.0f}", f"{r.change_percent:+.1f}") for r in regions
+    ]
+    results.print(table(f"{method}: deep grey nuclei", "scan", "region", "true ppb", "map ppb", "change %", rows=cells))
+    results.print(f"largest change {worst.change_percent:+.1f} % ({worst.region}, {worst.condition})")
 
 
 def _case_and_source(result: InversionResult) -> tuple[str, str]:

@@ -30,9 +30,9 @@ def draw_patient(number: int) -> SubjectPlan:
 def _inside(bleed: LesionPlan) -> LesionPlan:
     """Keep the first bleed within a slab and large enough to be judged."""
     x, y, z = bleed.shape.centre_mm
-    radius = tuple(max(4.0, r) for r in bleed.shape.radius_mm)
+    a, b, c = (max(4.0, r) for r in bleed.shape.radius_mm)
     place = (0.85 * x, -18.0 + 0.85 * (y + 18.0), float(np.clip(z, -15.0, 35.0)))
-    return replace(bleed, shape=replace(bleed.shape, centre_mm=place, radius_mm=radius))
+    return replace(bleed, shape=replace(bleed.shape, centre_mm=place, radius_mm=(a, b, c)))
 
 
 def _draw_scan(rng: np.random.Generator) -> ScanPlan:

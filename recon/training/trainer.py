@@ -98,8 +98,8 @@ def new_state(args: TrainingArgs, config: ModelConfig) -> State:
 
 
 def start_from(network: TotalFieldNetwork, args: TrainingArgs) -> State:
-    """Start a run from trained weights; the optimiser and the order of data begin anew."""
-    state = new_state(replace(args, learning_rate=args.learning_rate / 3), network.config)
+    """Start a run from trained weights; the optimiser and the order of data begin anew, and two passes are trained."""
+    state = new_state(replace(args, learning_rate=args.learning_rate / 2), replace(network.config, passes=2))
     state.network.load_state_dict(network.state_dict())
     state.average.load_state_dict(network.state_dict())
     return state
@@ -144,6 +144,11 @@ def learning_rate(args: TrainingArgs, step: int) -> float:
     if args.cooldown_steps:
         rate *= min(1.0, max(0.0, 1.0 - (step - args.cooldown_from) / args.cooldown_steps))
     return rate
+
+
+def cooled_down(args: TrainingArgs, step: int) -> bool:
+    """Return whether a cool-down has come to its end: further steps would change nothing."""
+    return bool(args.cooldown_steps) and step >= args.cooldown_from + args.cooldown_steps
 
 
 def _load_patch(args: TrainingArgs, step: int, item: int, pool: Pool, producer: BaseProcess | None) -> torch.Tensor:
@@ -208,7 +213,7 @@ def train(state: State, folder: Path, seconds: float, say: Callable[[str], None]
     if state.best_nrmse == float("inf"):
         _check(state, checks, folder, [], say)
     last = time.monotonic()
-    while time.monotonic() < end:
+    while time.monotonic() < end and not cooled_down(args, state.step):
         losses.append(train_step(state, pool, producer, device))
         state.seconds += time.monotonic() - last
         last = time.monotonic()

@@ -30,7 +30,7 @@ from pydicom.sr.coding import Code as SrCode
 from pydicom.uid import Comprehensive3DSRStorage
 
 from dicom_io.derived.codes import Code
-from dicom_io.derived.derivation import quality_verdict, shortened
+from dicom_io.derived.derivation import shortened
 from dicom_io.derived.kinds import PPB, SUSCEPTIBILITY
 from dicom_io.derived.marks import adopt, mark
 from dicom_io.derived.origin import Origin
@@ -183,11 +183,10 @@ def _content(
 
 
 def _algorithm(report: RegionalReport, reconstruction: Reconstruction) -> AlgorithmIdentification:
-    verdict = quality_verdict(reconstruction)
     parameters = [f"zero is the {report.reference}", report.method]
     parameters += [f"{name} {value}" for name, value in report.parameters.items()]
     parameters += [f"weights sha256 {reconstruction.provenance.weights_sha256}"]
-    parameters += [f"quality verdict {verdict}"] if verdict else []
+    parameters += [f"quality verdict {reconstruction.verdict.level}"]
     return AlgorithmIdentification(
         name=SOFTWARE_NAME,
         version=SOFTWARE_VERSIONS,

@@ -55,9 +55,10 @@ def options_of(chosen: Reconstruction) -> Options:
     for name, value, known in (
         ("method", chosen.method, tuple(METHODS)),
         ("engine", chosen.engine, ("auto", *ENGINES)),
+        ("fallback", chosen.fallback, ("", *METHODS)),
     ):
         if value not in known:
             mistakes.append(f"reconstruction: no {name} {value!r}; expected one of {', '.join(known)}")
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
-    return Options(method=chosen.method, engine=chosen.engine)
+    return Options(method=chosen.method, engine=chosen.engine, fallback=chosen.fallback)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dicom_io.derived.derivation import quality_verdict
 from dicom_io.derived.written import WrittenSeries
 from plugin.derive import Made
 from plugin.job import Job
@@ -28,7 +27,7 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
         "created": job.created.isoformat(),
         "revision": job.revision,
         "reference": result.susceptibility.reference,
-        "verdict": quality_verdict(result),
+        "verdict": dataclasses.asdict(result.verdict),
         "figures": {**result.total_field.figures, **result.figures},
         "warnings": list(dict.fromkeys((*result.total_field.warnings, *result.warnings))),
         "seconds": _rounded(seconds),

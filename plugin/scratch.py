@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField
+from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
 
 _VALUES = "values.json"
 
@@ -65,6 +65,7 @@ def load_reconstruction(folder: Path) -> Reconstruction:
             figures=field["figures"],
         ),
         figures=values["figures"],
+        verdict=Verdict(level=values["verdict"]["level"], reasons=tuple(values["verdict"]["reasons"])),
         warnings=tuple(values["warnings"]),
         seconds=values["seconds"],
         provenance=Provenance(**{**provenance, "references": tuple(provenance["references"])}),

@@ -106,6 +106,7 @@ class Reconstruction(_Frozen):
 
     method: str = "network"
     engine: str = "auto"
+    fallback: str = "lbv-hd-qsm"
 
 
 class Objects(_Frozen):
@@ -173,6 +174,8 @@ class Settings(_Frozen):
     window_presets
         Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read
         two windows and choose one of their own instead.
+    withhold_failed_maps
+        Whether a map that failed its quality check is delivered to nobody, and the page with the reasons in its place.
     """
 
     ae_title: AETitle = "QSM"
@@ -192,6 +195,7 @@ class Settings(_Frozen):
     objects: Objects = Objects()
     profile: Literal["console12", "pacs16"] = "console12"
     window_presets: bool = True
+    withhold_failed_maps: bool = True
     retry: Retry = Retry()
     disk: Disk = Disk()
     log: Log = Log()

@@ -16,6 +16,8 @@ LEAST_QUALITY = 0.3
 """Phase quality below which a voxel at the brain's rim is left out."""
 RIM_MM = 8.0
 """How deep poor phase may eat into the brain from outside; deeper down it is a lesion, and stays."""
+_LESION_MM = 1.5
+"""Half the least breadth of poor phase deep in the brain that counts as a lesion and not as scattered noise."""
 LEAST_SURENESS = 0.9
 """Mean distance of the network's probabilities from a coin toss, 0..1, below which its mask is not used."""
 LEAST_SHARE = 0.04
@@ -45,7 +47,9 @@ class BrainMask:
 
 
 def _box_filter(mask: BoolArray, grid: Grid, radius_mm: float, extreme: str) -> BoolArray:
-    """Erode or dilate by a box with half-widths of about a radius; nothing is eaten from the volume's faces."""
+    """Erode, dilate or open by a box with half-widths of about a radius; nothing is eaten from the volume's faces."""
+    if extreme == "open":
+        return mask & _box_filter(_box_filter(mask, grid, radius_mm, "erode"), grid, radius_mm, "dilate")
     out = mask.astype(np.uint8)
     run = ndimage.minimum_filter1d if extreme == "erode" else ndimage.maximum_filter1d
     for axis, size in enumerate(grid.voxel_size_mm):
@@ -63,11 +67,20 @@ def clean(mask: BoolArray) -> BoolArray:
 
 
 def _without_poor_rim(brain: BoolArray, quality: FloatArray | None, grid: Grid) -> BoolArray:
-    """Leave voxels of poor phase out of the brain's rim; a lesion deeper inside stays."""
+    """Leave voxels of poor phase out of the brain's rim; a lesion deeper inside stays, as far as it reaches the rim."""
     if quality is None:
         return clean(brain)
     core = _box_filter(brain, grid, RIM_MM, "erode")
-    return clean(brain & (core | (quality >= LEAST_QUALITY)))
+    poor = brain & (quality < LEAST_QUALITY)
+    lesion = _grown(_box_filter(poor & core, grid, _LESION_MM, "open"), poor, grid, RIM_MM + _LESION_MM)
+    return clean(brain & (core | ~poor | lesion))
+
+
+def _grown(seed: BoolArray, into: BoolArray, grid: Grid, reach_mm: float) -> BoolArray:
+    """Return a seed grown within a region, by about a distance."""
+    steps = max(1, round(reach_mm / max(grid.voxel_size_mm)))
+    grown: BoolArray = ndimage.binary_dilation(seed, iterations=steps, mask=into) if seed.any() else seed
+    return grown
 
 
 def _signal_mask(echoes: GradientEcho, quality: FloatArray | None) -> BoolArray:

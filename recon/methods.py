@@ -13,7 +13,9 @@ from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.network.features import CHI_UNIT_PPM, FEATURE_PARAMETERS, network_features, pad_to_stride, start_map
+from recon.network.consistency import CONSISTENCY
+from recon.network.features import FEATURE_PARAMETERS, network_features
+from recon.network.passes import run_passes
 from recon.types import FloatArray, TotalField
 
 
@@ -56,18 +58,17 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
         torch.from_numpy(total.noise_ppm[box].copy()),
         crop_grid(total.grid, box),
     )
-    shape = (features.shape[1], features.shape[2], features.shape[3])
-    padded = pad_to_stride(shape, chosen.trained.network.config.stride)
-    stack = torch.zeros(1, features.shape[0], *padded)
-    stack[0, :, : shape[0], : shape[1], : shape[2]] = features
-    output = chosen.engine.run(stack) + start_map(stack)
+    config = chosen.trained.network.config
+    map_ppm = run_passes(
+        features, chosen.engine.run, grid=crop_grid(total.grid, box), stride=config.stride, passes=config.passes
+    )
     chi = np.zeros(total.grid.shape, dtype=np.float32)
-    chi[box] = output[0, 0, : shape[0], : shape[1], : shape[2]].numpy() * CHI_UNIT_PPM
+    chi[box] = map_ppm.numpy()
     return Inverted(
         chi_ppm=chi,
         engine=chosen.engine.description,
         weights_sha256=chosen.trained.sha256,
-        parameters=FEATURE_PARAMETERS,
+        parameters={**FEATURE_PARAMETERS, "passes": config.passes, "consistency": CONSISTENCY},
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=chosen.warnings,
     )

@@ -7,7 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,15 +15,17 @@ import numpy as np
 from recon.errors import ReconError
 from recon.methods import Inverted, find_method
 from recon.phase import total_field
-from recon.quality import quality_figures, quality_warnings
+from recon.quality import judge_quality, quality_figures
 from recon.types import (
     BoolArray,
+    FloatArray,
     GradientEcho,
     Grid,
     Provenance,
     Reconstruction,
     SusceptibilityMap,
     TotalField,
+    Verdict,
 )
 
 _T = TypeVar("_T")
@@ -46,10 +48,24 @@ class Options:
         Inversion method, a key of :data:`recon.methods.METHODS`.
     engine
         Inference engine, a key of :data:`recon.engines.choose.ENGINES` or ``"auto"``.
+    fallback
+        Method that takes over, with a warning, where the chosen one's map fails the quality check; empty for none.
     """
 
     method: str = "network"
     engine: str = "auto"
+    fallback: str = "lbv-hd-qsm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One method's map and what the quality check says of it."""
+
+    method: str
+    inverted: Inverted
+    chi_ppm: FloatArray
+    figures: dict[str, float]
+    verdict: Verdict
 
 
 def _silent(message: str) -> None:
@@ -84,22 +100,55 @@ def reconstruct(
         If a step fails.
     """
     options = options or Options()
-    method = find_method(options.method)
+    find_method(options.method)
     seconds: dict[str, float] = {}
     total = _timed(seconds, progress, "total field", lambda: total_field(echoes, mask=mask))
-    inverted = _timed(seconds, progress, "inversion", lambda: method(total, options.engine))
-    chi = _reference(inverted, total)
-    figures = _timed(seconds, progress, "quality", lambda: quality_figures(chi, total))
+    attempt, fallen_back = _best_attempt(options, total, seconds, progress)
     return Reconstruction(
         susceptibility=SusceptibilityMap(
-            chi_ppm=chi, mask=total.mask, reference=REFERENCES[total.mask_method], grid=total.grid
+            chi_ppm=attempt.chi_ppm, mask=total.mask, reference=REFERENCES[total.mask_method], grid=total.grid
         ),
         total_field=total,
-        figures={**total.figures, **figures},
-        warnings=(*total.warnings, *inverted.warnings, *quality_warnings(figures)),
+        figures={**total.figures, **attempt.figures},
+        verdict=attempt.verdict,
+        warnings=(*total.warnings, *attempt.inverted.warnings, *fallen_back, *attempt.verdict.reasons),
         seconds=seconds,
-        provenance=_provenance(options, inverted, echoes, total),
+        provenance=_provenance(attempt, echoes, total),
     )
+
+
+def _best_attempt(
+    options: Options, total: TotalField, seconds: dict[str, float], progress: Callable[[str], None]
+) -> tuple[Attempt, tuple[str, ...]]:
+    """Invert by the chosen method and, where its map fails, by the fall-back; say so where that one is taken."""
+    first = _attempt(options.method, options.engine, total, seconds, progress)
+    if first.verdict.level != "failed" or options.fallback in ("", options.method):
+        return first, ()
+    second = _attempt(options.fallback, options.engine, total, seconds, progress)
+    if second.verdict.level == "failed":
+        return first, (f"The fall-back method {second.method} failed the quality check too.",)
+    reasons = " ".join(first.verdict.reasons)
+    said = f"Made by {second.method}, as the map of {first.method} failed the quality check: {reasons}"
+    return second, (said,)
+
+
+def _attempt(
+    name: str, engine: str, total: TotalField, seconds: dict[str, float], progress: Callable[[str], None]
+) -> Attempt:
+    """Invert by one method and judge the map.
+
+    Raises
+    ------
+    ReconError
+        If the map is not finite.
+    """
+    method = find_method(name)
+    suffix = f" ({name})" if "inversion" in seconds else ""
+    inverted = _timed(seconds, progress, f"inversion{suffix}", lambda: method(total, engine))
+    chi, mean_ppm = _reference(inverted, total)
+    figures = _timed(seconds, progress, f"quality{suffix}", lambda: quality_figures(chi, total))
+    figures["reference_mean_ppb"] = mean_ppm * 1e3
+    return Attempt(method=name, inverted=inverted, chi_ppm=chi, figures=figures, verdict=judge_quality(figures))
 
 
 def warm_up(options: Options) -> None:
@@ -118,7 +167,7 @@ def warm_up(options: Options) -> None:
         b0_tesla=3.0,
         grid=Grid(shape=shape, voxel_size_mm=(4.0, 4.0, 4.0), b0_direction=(0.0, 0.0, 1.0)),
     )
-    reconstruct(echoes, options=options, mask=inside)
+    reconstruct(echoes, options=replace(options, fallback=""), mask=inside)
 
 
 def _timed(seconds: dict[str, float], progress: Callable[[str], None], name: str, work: Callable[[], _T]) -> _T:
@@ -130,8 +179,8 @@ def _timed(seconds: dict[str, float], progress: Callable[[str], None], name: str
     return result
 
 
-def _reference(inverted: Inverted, total: TotalField) -> np.ndarray:
-    """Return the map relative to its mean over the mask, zero outside.
+def _reference(inverted: Inverted, total: TotalField) -> tuple[FloatArray, float]:
+    """Return the map relative to its mean over the mask, zero outside, and that mean in ppm.
 
     Raises
     ------
@@ -141,17 +190,18 @@ def _reference(inverted: Inverted, total: TotalField) -> np.ndarray:
     inside = inverted.chi_ppm[total.mask]
     if not np.isfinite(inside).all():
         raise ReconError("the inversion gave values that are not numbers; the map is withheld")
-    mean = inside.mean(dtype=np.float64)
-    return np.where(total.mask, inverted.chi_ppm - mean, 0.0).astype(np.float32)
+    mean = float(inside.mean(dtype=np.float64))
+    return np.where(total.mask, inverted.chi_ppm - mean, 0.0).astype(np.float32), mean
 
 
-def _provenance(options: Options, inverted: Inverted, echoes: GradientEcho, total: TotalField) -> Provenance:
+def _provenance(attempt: Attempt, echoes: GradientEcho, total: TotalField) -> Provenance:
     """Say how the map was made."""
+    inverted = attempt.inverted
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     versions["python"] = platform.python_version()
     return Provenance(
         software=f"qsm-plugin {importlib.metadata.version('qsm-plugin')}",
-        method=options.method,
+        method=attempt.method,
         engine=inverted.engine,
         weights_sha256=inverted.weights_sha256,
         parameters={

@@ -18,6 +18,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -195,6 +196,25 @@ class Provenance:
     references: tuple[str, ...] = ()
 
 
+Level = Literal["ok", "degraded", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a map can be read.
+
+    Parameters
+    ----------
+    level
+        ``"ok"``, ``"degraded"`` (read with care) or ``"failed"`` (do not read).
+    reasons
+        Sentences, worst first; empty when ok.
+    """
+
+    level: Level
+    reasons: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reconstruction:
     """A susceptibility map with everything needed to judge and repeat it.
@@ -207,8 +227,10 @@ class Reconstruction:
         The field it was inverted from.
     figures
         Named quality figures, the unit in the name.
+    verdict
+        Whether the map can be read.
     warnings
-        Sentences for the reader of the map; empty when all was as it should be.
+        Sentences for the reader of the map, the verdict's reasons among them; empty when all was as it should be.
     seconds
         Wall-clock seconds per step, in the order they ran.
     provenance
@@ -218,6 +240,7 @@ class Reconstruction:
     susceptibility: SusceptibilityMap
     total_field: TotalField
     figures: Mapping[str, float]
+    verdict: Verdict
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     provenance: Provenance

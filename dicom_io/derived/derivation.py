@@ -106,12 +106,6 @@ def clipping_warning(clipped: int, profile: PixelProfile, unit: str) -> tuple[st
     return (f"{clipped} voxels beyond {f'{limits} {unit}'.strip()} were clipped.",) if clipped else ()
 
 
-def quality_verdict(reconstruction: Reconstruction) -> str:
-    """Return the verdict on a reconstruction, ``"ok"``, ``"degraded"`` or ``"failed"``; empty if there is none."""
-    stated = getattr(reconstruction, "verdict", None) or reconstruction.figures.get("verdict", "")
-    return str(getattr(stated, "value", stated))
-
-
 def shortened(text: str, length: int) -> str:
     """Write text in ASCII, cut to a length."""
     plain = text.translate(_ASCII).encode("ascii", "replace").decode()
@@ -119,7 +113,7 @@ def shortened(text: str, length: int) -> str:
 
 
 def _making(reconstruction: Reconstruction, echo_times_s: Sequence[float], revision: int) -> tuple[str, ...]:
-    provenance, verdict = reconstruction.provenance, quality_verdict(reconstruction)
+    provenance = reconstruction.provenance
     times = ", ".join(f"{time * 1e3:g}" for time in echo_times_s)
     made = f"{SOFTWARE_VERSIONS}, method {provenance.method}"
     made += f", engine {provenance.engine}" if provenance.engine else ""
@@ -127,7 +121,7 @@ def _making(reconstruction: Reconstruction, echo_times_s: Sequence[float], revis
     return (
         f"{made}.",
         f"From {len(echo_times_s)} gradient echo{'es' if len(echo_times_s) > 1 else ''}, TE {times} ms.",
-        *([f"Quality verdict: {verdict}."] if verdict else []),
+        f"Quality verdict: {reconstruction.verdict.level}.",
         *([f"Revision {revision}, made again after more source images arrived."] if revision > 1 else []),
     )
 

@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, print_json, progress_shown, results, table
+from plugin.cli.console import JsonOption, people, print_json, progress_shown, results, table
 
 if TYPE_CHECKING:
     from recon.evaluation.field import FieldRow
     from recon.evaluation.inversion import InversionResult, InversionRow
 
-app = typer.Typer(help="Measure fields and maps against the truth of simulated heads.", no_args_is_help=True)
+app = typer.Typer(help="Measure fields and maps against simulated truth; without a command, the inversion.")
 
 CasesOption = Annotated[str, typer.Option(metavar="A,B,…", help="Cases; all if not given.")]
 SizeOption = Annotated[
     float | None, typer.Option(min=0.5, max=8.0, help="Smallest voxel edge; the case's own if not given.")
 ]
+_EVALUATION = Path("out/evaluation")
 SeedOption = Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")]
+
+
+@app.callback(invoke_without_command=True)
+def _by_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        inversion(output=_EVALUATION)
 
 
 @app.command()
@@ -49,17 +56,21 @@ def inversion(
     voxel_size_mm: SizeOption = None,
     engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for table.md, table.json and figures.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for maps, table.md, table.json and figures; one in it goes on."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge the inversion methods, from the true field and from wrapped phase, by the benchmarks' metrics."""
     from recon.evaluation.inversion import evaluate_inversion
     from recon.evaluation.report import draw, flat, write_tables
+    from recon.evaluation.store import Question, Store
     from recon.methods import METHODS
     from recon.simulation.cases import CASES
 
     rows: list[InversionRow] = []
+    question = Question(seed=seed, voxel_size_mm=voxel_size_mm)
+    known = Store(folder=output / "maps", question=question) if output else None
     with progress_shown("evaluate inversion") as say:
         found = evaluate_inversion(
             _names(methods, METHODS),
@@ -67,6 +78,7 @@ def inversion(
             seed=seed,
             voxel_size_mm=voxel_size_mm,
             engine=engine,
+            known=known,
             progress=say,
         )
         for (case, source), group in itertools.groupby(found, key=_case_and_source):
@@ -80,6 +92,99 @@ def inversion(
         print_json({"rows": [flat(row) for row in rows]})
         return
     _print_inversion(rows)
+
+
+@app.command()
+def cohort(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for rows, table and figure; a study in it goes on.")
+    ] = Path("out/cohort"),
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 100,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
+    methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods.")] = "network,tfi,tgv",
+    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Study simulated patients with bleeds, from DICOM to DICOM: count failures, compare with iterative inversion."""
+    from plugin.cohort import read_rows, run_cohort
+    from recon.evaluation.cohort import better_than_all, summarise
+    from recon.evaluation.cohort_report import write_cohort
+    from recon.methods import METHODS, find_method
+
+    wanted = _names(methods, METHODS)
+    for method in wanted:
+        find_method(method)
+    numbers = range(first, first + patients)
+    with progress_shown("evaluate cohort") as say:
+        for number, _ in enumerate(run_cohort(numbers, wanted, output, engine=engine, say=say)):
+            say(f"{number + 1} of {len(numbers) * len(wanted)} maps judged")
+    stored = sorted(int(path.stem) for path in (output / "patients").glob("*.json"))
+    rows = [row for patient in stored for row in read_rows(output, patient).values()]
+    write_cohort(rows, output)
+    summaries = summarise(rows)
+    won, judged = better_than_all(rows)
+    if as_json:
+        print_json({"summary": [asdict(s) for s in summaries], "better_than_all": won, "judged_by_all": judged})
+        return
+    heads = ("method", "patients", "failures", "NRMSE % median", "worst", "XSIM", "bleed map/truth", "network better")
+    cells: list[tuple[object, ...]] = [
+        (
+            s.method,
+            s.patients,
+            len(s.failed),
+            f"{s.nrmse_median:.1f}",
+            f"{s.nrmse_worst:.1f}",
+            f"{s.xsim_median:.3f}",
+            f"{s.bleed_slope_median:.2f}",
+            "" if s.better is None else s.better,
+        )
+        for s in summaries
+    ]
+    results.print(table("Patients with bleeds, from DICOM to DICOM", *heads, rows=cells))
+    results.print(f"The network is better than every peer on {won} of {judged} patients.")
+    people.print(f"{output / 'cohort.md'}, cohort.json, cohort.png", soft_wrap=True)
+
+
+@app.command()
+def robustness(
+    method: Annotated[str, typer.Option(help="Inversion method.")] = "network",
+    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    voxel_size_mm: Annotated[float, typer.Option(min=1.0, max=4.0, help="1 for the figures that count.")] = 1.0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for robustness-METHOD.json.")] = _EVALUATION,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge whether a map follows the source's strength, not B0's direction or the voxels' shape."""
+    import json
+
+    from recon.evaluation.robustness import evaluate_geometry, evaluate_spheres, sphere_line
+    from recon.methods import find_method
+
+    find_method(method)
+    with progress_shown("evaluate robustness") as say:
+        spheres = evaluate_spheres(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say)
+        regions = list(evaluate_geometry(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say))
+    slope, r_squared = sphere_line(spheres)
+    worst = max(regions, key=lambda row: abs(row.change_percent))
+    said = {
+        "method": method,
+        "spheres": {"slope": slope, "r_squared": r_squared, "rows": [asdict(row) for row in spheres]},
+        "regions": {"largest_change_percent": worst.change_percent, "rows": [asdict(row) for row in regions]},
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    (output / f"robustness-{method}.json").write_text(json.dumps(said, indent=2) + "\n")
+    if as_json:
+        print_json(said)
+        return
+    cells: list[tuple[object, ...]] = [
+        (f"{r.true_ppm:.2f}", f"{r.map_ppm:.2f}", f"{r.radius_mm:.1f}", r.voxels) for r in spheres
+    ]
+    results.print(table(f"{method}: spheres", "true ppm", "map ppm", "radius mm", "voxels", rows=cells))
+    results.print(f"slope {slope:.3f}, R² {r_squared:.4f}")
+    cells = [
+        (r.condition, r.region, f"{r.true_ppb:.0f}", f"{r.mean_ppb:.0f}", f"{r.change_percent:+.1f}") for r in regions
+    ]
+    results.print(table(f"{method}: deep grey nuclei", "scan", "region", "true ppb", "map ppb", "change %", rows=cells))
+    results.print(f"largest change {worst.change_percent:+.1f} % ({worst.region}, {worst.condition})")
 
 
 def _case_and_source(result: InversionResult) -> tuple[str, str]:

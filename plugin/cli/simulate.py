@@ -21,7 +21,7 @@ def simulate(
     vendor: Annotated[
         str, typer.Option(help="siemens, siemens-norescale, siemens-enhanced, ge, philips or philips-enhanced.")
     ] = "siemens",
-    case: Annotated[str, typer.Option(help="healthy, lesion, oblique, swi, 7t or bipolar.")] = "healthy",
+    case: Annotated[str, typer.Option(help="healthy, lesion, oblique, steep, swi, 7t or bipolar.")] = "healthy",
     seed: Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")] = 0,
     voxel_size_mm: Annotated[
         float | None, typer.Option(min=0.5, max=8.0, help="Smallest voxel edge; the case's own if not given.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,9 @@ def train(
     folder: Annotated[Path, typer.Option(help="State, log, pictures and simulated heads.")] = Path(".training"),
     threads: Annotated[int, typer.Option(min=1, help="Threads of the trainer; one more process simulates.")] = 1,
     nice: Annotated[int, typer.Option(min=0, max=19, help="How much to give way to other work.")] = 10,
+    cooldown: Annotated[
+        int, typer.Option(min=0, help="From here on, lower the learning rate to zero in so many steps.")
+    ] = 0,
 ) -> None:
     """Train on simulated heads: from FOLDER/state.pt, else from the shipped weights, else from nothing."""
     import time
@@ -43,5 +47,7 @@ def train(
     else:
         state = new_state(TrainingArgs(), ModelConfig())
         say("neither training state nor weights found: a new run from nothing")
+    if cooldown:
+        state.args = replace(state.args, cooldown_from=state.step, cooldown_steps=cooldown)
     train(state, folder, minutes * 60.0, say, nice)
     people.print(f"weights of the best validation: {folder / 'best.safetensors'}", soft_wrap=True)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 OTHERS_FAILED = "others-failed"
 """Code of a job whose map was made and whose other objects were not."""
 
+QUALITY_FAILED = "quality-failed"
+"""Code of a job whose map is not to be read; it stays in the spool and is delivered to nobody."""
+
 _RECOVERY_ATTEMPTS = 3
 """How often a reconstruction during which the worker died is taken up again: images may be what kills it."""
 
@@ -91,6 +94,9 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
         progress=_nothing,
     )
     log.info("job.reconstructed", images=len(files), seconds=round(time.monotonic() - began, 2))
+    verdict = read_report(folder)["verdict"]
+    if verdict["level"] == "failed" and settings.withhold_failed_maps:
+        raise JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
     queue_deliveries(settings, job, loaded, FIRST_PART)
     if set(objects) <= set(FIRST):
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -20,6 +21,7 @@ from recon.types import BoolArray, FloatArray, TotalField
 Source = Literal["true field", "wrapped phase"]
 Judged = Literal["brain", "eroded"]
 ERODED_VOXELS = 3
+_SOURCES: tuple[Source, ...] = ("true field", "wrapped phase")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,26 @@ class InversionResult:
     truth_ppm: FloatArray
 
 
+class Known(Protocol):
+    """Where results of earlier runs are; see :class:`recon.evaluation.store.Store`."""
+
+    def load(self, case: str, source: Source, method: str) -> InversionResult | None:
+        """Return a result, or None."""
+
+    def save(self, result: InversionResult) -> None:
+        """Keep a result."""
+
+
+class Nothing:
+    """No earlier results, and none kept."""
+
+    def load(self, case: str, source: Source, method: str) -> InversionResult | None:
+        """Return None."""
+
+    def save(self, result: InversionResult) -> None:
+        """Do nothing."""
+
+
 def evaluate_inversion(
     methods: Iterable[str] = tuple(METHODS),
     cases: Iterable[str] = tuple(CASES),
@@ -77,6 +99,7 @@ def evaluate_inversion(
     seed: int = 0,
     voxel_size_mm: float | None = None,
     engine: str = "auto",
+    known: Known | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[InversionResult]:
     """Invert simulated heads by every method and compare with the truth.
@@ -96,6 +119,8 @@ def evaluate_inversion(
         Smallest voxel edge, for quick looks; the case's own when not given.
     engine
         Engine for methods with a network.
+    known
+        Results that need not be made again.
     progress
         Told what is being done.
 
@@ -104,20 +129,26 @@ def evaluate_inversion(
     InvalidInputError
         If there is no such method or case.
     """
-    methods = tuple(methods)
+    methods, known = tuple(methods), known or Nothing()
     for method in methods:
         find_method(method)
     for case in cases:
-        progress(f"{case}: simulating")
-        scan = simulate_case(case, seed, voxel_size_mm=voxel_size_mm)
-        progress(f"{case}: total field from wrapped phase")
-        measured = total_field(scan.echoes, mask=scan.brain)
-        isolated = replace(measured, field_ppm=_true_field(scan, measured.mask))
-        given: tuple[tuple[Source, TotalField], ...] = (("true field", isolated), ("wrapped phase", measured))
-        for source, total in given:
-            for method in methods:
+        found = {(s, m): known.load(case, s, m) for s in _SOURCES for m in methods}
+        given: dict[Source, TotalField] = {}
+        if None in found.values():
+            progress(f"{case}: simulating")
+            scan = simulate_case(case, seed, voxel_size_mm=voxel_size_mm)
+            progress(f"{case}: total field from wrapped phase")
+            measured = total_field(scan.echoes, mask=scan.brain)
+            isolated = replace(measured, field_ppm=_true_field(scan, measured.mask))
+            given = {"true field": isolated, "wrapped phase": measured}
+        for source, method in itertools.product(_SOURCES, methods):
+            result = found[source, method]
+            if result is None:
                 progress(f"{case}: {method} from {source}")
-                yield _judge(scan, case, method, source, total, engine)
+                result = _judge(scan, case, method, source, given[source], engine)
+                known.save(result)
+            yield result
 
 
 def _true_field(scan: SimulatedScan, mask: BoolArray) -> FloatArray:

@@ -18,8 +18,9 @@ _XSIM_C1 = 0.01**2
 _XSIM_C2 = 0.001**2
 _LOG_SIGMA_VOXELS = 1.5
 _LOG_TRUNCATE = 5.0
-_CALCIFICATION_PAD = 3
-_CALCIFICATION_RIM = 4
+_PAD, _RIM = 3, 4
+"""Voxels by which a calcification's box is widened, and breadth of the rim around it."""
+_THRESHOLDS_PPM = -np.arange(351) * 0.01
 
 
 def nrmse(estimate: FloatArray, truth: FloatArray, region: BoolArray) -> float:
@@ -79,56 +80,46 @@ def blood_region(veins: BoolArray, mask: BoolArray) -> BoolArray:
     return grown
 
 
-def calcification_moment(chi_ppm: FloatArray, region: BoolArray) -> float:
-    """Return count times mean of the calcified voxels around a region, in ppm · voxels.
+def calcification(estimate: FloatArray, truth: FloatArray, region: BoolArray) -> tuple[float | None, float | None]:
+    """Return how well a calcification is recovered: deviation of its moment, and streaks around it.
 
-    Calcified are those in the region's box, widened by 3 voxels, below half the region's mean in the same map: the
-    threshold follows the map, so that a blurred calcification keeps its moment.
-    """
-    window = _box(region, _CALCIFICATION_PAD)
-    threshold = 0.5 * chi_ppm[region].mean(dtype=np.float64)
-    if threshold >= 0:
-        return 0.0
-    values = chi_ppm[window]
-    return float(values[values < threshold].sum(dtype=np.float64))
-
-
-def calcification_moment_deviation(estimate: FloatArray, truth: FloatArray, region: BoolArray) -> float | None:
-    """Return how far the calcification's moment is from the true one, in ppm · voxels; None without one."""
-    if not region.any():
-        return None
-    return abs(calcification_moment(estimate, region) - calcification_moment(truth, region))
-
-
-def calcification_streak(estimate: FloatArray, truth: FloatArray, region: BoolArray, mask: BoolArray) -> float | None:
-    """Return the spread of the error around a calcification relative to the calcification's true mean.
-
-    The error's standard deviation is taken inside the mask in a rim of 4 voxels around the region's box widened by 3
-    voxels. None without a calcification, or where the rim holds no voxel.
+    The moment is count times mean, in ppm · voxels. In the estimate, calcified are the voxels in the region's box,
+    widened by 3 voxels, that are lower than anything in the 8 voxels around that box, to the next 0.01 ppm. The streaks
+    are the spread of the estimate about its regression on the truth, in a rim of 4 voxels around the box, relative to
+    the calcified voxels' mean. The moment is None without a calcification, the streaks where none was found.
     """
     if not region.any():
-        return None
-    rim = np.zeros_like(mask)
-    rim[_box(region, _CALCIFICATION_PAD + _CALCIFICATION_RIM)] = True
-    rim[_box(region, _CALCIFICATION_PAD)] = False
-    rim &= mask
-    if not rim.any():
-        return None
-    error = estimate[rim].astype(np.float64) - truth[rim]
-    return float(error.std() / abs(truth[region].mean(dtype=np.float64)))
+        return None, None
+    e, t = estimate.astype(np.float64), truth.astype(np.float64)
+    cube, rim, outer = (_box_mask(region, pad) for pad in (_PAD, _PAD + _RIM, _PAD + 2 * _RIM))
+    around = e[outer & ~cube]
+    lowest = around.min() if around.size else 0.0
+    allowed = _THRESHOLDS_PPM[lowest >= _THRESHOLDS_PPM]
+    found = e[cube][e[cube] < (allowed[0] if allowed.size else _THRESHOLDS_PPM[-1])]
+    true_moment = t[region].sum()
+    if not found.size:
+        return float(abs(true_moment)), None
+    deviation = float(abs(true_moment - found.sum()))
+    judged = rim & ~cube
+    if np.count_nonzero(judged) < 2 or np.ptp(t[judged]) == 0:
+        return deviation, float(e[judged].std() / abs(found.mean())) if judged.any() else None
+    rise = slope(t[judged], e[judged])
+    residual = e[judged] - rise * t[judged]
+    return deviation, float(residual.std() / abs(found.mean()))
 
 
 def xsim(estimate: FloatArray, truth: FloatArray, mask: BoolArray) -> float:
     """Return the structural similarity with constants made for susceptibility, averaged over the mask.
 
-    Cubes of 5 voxels with uniform weight, L = 1 ppm, K1 = 0.01, K2 = 0.001; the values outside the mask count as they
-    stand.
+    Cubes of 5 voxels with uniform weight, cut off at the volume's faces; L = 1 ppm, K1 = 0.01, K2 = 0.001; the values
+    outside the mask count as they stand.
     """
     e, t = estimate.astype(np.float64), truth.astype(np.float64)
-    mean_e, mean_t = _window_mean(e), _window_mean(t)
-    variance_e = _window_mean(e * e) - mean_e**2
-    variance_t = _window_mean(t * t) - mean_t**2
-    covariance = _window_mean(e * t) - mean_e * mean_t
+    count = _window_sum(np.ones_like(e))
+    mean_e, mean_t = _window_sum(e) / count, _window_sum(t) / count
+    variance_e = _window_sum(e * e) / count - mean_e**2
+    variance_t = _window_sum(t * t) / count - mean_t**2
+    covariance = _window_sum(e * t) / count - mean_e * mean_t
     level = (2 * mean_e * mean_t + _XSIM_C1) / (mean_e**2 + mean_t**2 + _XSIM_C1)
     structure = (2 * covariance + _XSIM_C2) / (variance_e + variance_t + _XSIM_C2)
     return float((level * structure)[mask].mean())
@@ -153,10 +144,17 @@ def _centred(volume: FloatArray, region: BoolArray) -> np.ndarray:
     return values
 
 
-def _window_mean(volume: np.ndarray) -> np.ndarray:
-    """Return the mean over the similarity's window around every voxel."""
-    mean: np.ndarray = ndimage.uniform_filter(volume, _XSIM_WINDOW)
-    return mean
+def _window_sum(volume: np.ndarray) -> np.ndarray:
+    """Return the sum over the similarity's window around every voxel, nothing beyond the volume."""
+    total: np.ndarray = ndimage.uniform_filter(volume, _XSIM_WINDOW, mode="constant") * _XSIM_WINDOW**3
+    return total
+
+
+def _box_mask(region: BoolArray, pad: int) -> BoolArray:
+    """Return the box around a region, widened within the volume."""
+    box = np.zeros_like(region)
+    box[_box(region, pad)] = True
+    return box
 
 
 def _box(region: BoolArray, pad: int) -> tuple[slice, ...]:

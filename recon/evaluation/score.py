@@ -97,6 +97,7 @@ def score(chi_ppm: FloatArray, truth_ppm: FloatArray, mask: BoolArray, regions: 
         From :func:`regions_of`.
     """
     estimate, truth = referenced(chi_ppm, mask), referenced(truth_ppm, mask)
+    moment_dev, streak = metrics.calcification(estimate, truth, regions.calcification)
     dgm = np.logical_or.reduce(list(regions.nuclei.values()))
     return Score(
         nrmse=metrics.nrmse(estimate, truth, mask),
@@ -106,8 +107,8 @@ def score(chi_ppm: FloatArray, truth_ppm: FloatArray, mask: BoolArray, regions: 
         nrmse_dgm=_detrended(estimate, truth, dgm),
         dgm_slope=metrics.region_slope(estimate, truth, regions.nuclei),
         dgm_linearity=metrics.dgm_linearity(estimate, truth, regions.nuclei),
-        calc_moment_dev=metrics.calcification_moment_deviation(estimate, truth, regions.calcification),
-        calc_streak=metrics.calcification_streak(estimate, truth, regions.calcification, mask),
+        calc_moment_dev=moment_dev,
+        calc_streak=streak,
         correlation=metrics.correlation(estimate, truth, mask),
         xsim=metrics.xsim(estimate, truth, mask),
         hfen=metrics.hfen(estimate, truth, mask),

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import harmonic_local_field
+from recon.harmonic import harmonic_local_field, interpolate_doubtful
 from recon.inversion.tikhonov import padded_shape
+from recon.network.consistency import centred
 from recon.sharp import DEFAULT_RADII_MM, vsharp
 from recon.types import Grid
 
@@ -24,6 +25,8 @@ LOCAL_UNIT_PPM: Final = 0.05
 FIELD_UNIT_PPM: Final = 0.3
 NOISE_UNIT_PPM: Final = 0.02
 NOISE_LIMIT: Final = 3.0
+DOUBTFUL_PPM: Final = 0.05
+"""Noise of the field above which its value is not used: next to nothing but noise."""
 WEAK: Final = 0.008
 """Regularisation of the map that the network corrects."""
 WEAKER: Final = 0.004
@@ -38,7 +41,10 @@ CHANNELS: Final = (
     "susceptibility, Tikhonov 0.004 of V-SHARP",
     "residual of the first susceptibility",
 )
+MASK_CHANNEL: Final = 1
+NOISE_CHANNEL: Final = 2
 START_CHANNEL: Final = 4
+RESIDUAL_CHANNEL: Final = 7
 FEATURE_PARAMETERS: Final = MappingProxyType[str, str | float | int | bool](
     {
         "tikhonov_harmonic": WEAK,
@@ -68,14 +74,14 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
     torch.Tensor
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
-    field = _centred(field_ppm, mask)
+    field = centred(usable_field(field_ppm, mask, noise_ppm, grid), mask)
     local = torch.from_numpy(harmonic_local_field(field.cpu().numpy(), mask.cpu().numpy(), grid)).to(field.device)
     spectrum_shape = padded_shape(grid)
     kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
-    chi = _centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)
+    chi = centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)
     residual = (local - convolve(chi, kernel, spectrum_shape)) * mask
     local_sharp = vsharp(field, mask, grid)
-    chi_sharp = _centred(convolve(local_sharp, kernel / (kernel**2 + WEAKER), spectrum_shape), mask)
+    chi_sharp = centred(convolve(local_sharp, kernel / (kernel**2 + WEAKER), spectrum_shape), mask)
     noise = torch.clamp(noise_ppm / NOISE_UNIT_PPM, max=NOISE_LIMIT) * mask
     return torch.stack(
         [
@@ -89,6 +95,16 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
             residual / LOCAL_UNIT_PPM,
         ]
     )
+
+
+def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Return the field with what its trusted neighbours suggest in place of values that are nothing but noise.
+
+    Shapes as in :func:`network_features`.
+    """
+    trusted = (noise_ppm < DOUBTFUL_PPM).cpu().numpy()
+    usable = interpolate_doubtful(field_ppm.cpu().numpy(), trusted, mask.cpu().numpy(), grid)
+    return torch.from_numpy(usable).to(field_ppm.device)
 
 
 def start_map(features: torch.Tensor) -> torch.Tensor:
@@ -105,13 +121,6 @@ def start_map(features: torch.Tensor) -> torch.Tensor:
         ``(n, 1, x, y, z)`` in the network's unit.
     """
     return features[:, START_CHANNEL : START_CHANNEL + 1].float()
-
-
-def _centred(volume: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Subtract the mean over the mask and zero the rest: a constant carries no information."""
-    inside = volume[mask]
-    mean = inside.mean() if inside.numel() else torch.zeros((), device=volume.device)
-    return torch.where(mask, volume - mean, torch.zeros_like(volume))
 
 
 def pad_to_stride(shape: tuple[int, int, int], stride: int) -> tuple[int, int, int]:

@@ -27,11 +27,14 @@ class ModelConfig:
         Channels of each level, finest (half resolution) first.
     head_width
         Channels of the full-resolution head.
+    passes
+        How often the network is run on its own, data-consistent result (:mod:`recon.network.passes`).
     """
 
     inputs: int = 8
     widths: tuple[int, ...] = (48, 96, 144, 160)
     head_width: int = 16
+    passes: int = 1
 
     @property
     def stride(self) -> int:
@@ -49,6 +52,7 @@ class ModelConfig:
             inputs=int(metadata["inputs"]),
             widths=tuple(int(w) for w in metadata["widths"].split(",")),
             head_width=int(metadata["head_width"]),
+            passes=int(metadata.get("passes", "1")),
         )
 
 

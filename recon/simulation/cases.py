@@ -60,6 +60,13 @@ def _oblique(rng: np.random.Generator) -> SubjectPlan:
     return SubjectPlan(head=draw_head(rng), scan=scan)
 
 
+def _steep(rng: np.random.Generator) -> SubjectPlan:
+    """Draw a head with bleeds in a steep double-oblique volume of 1 mm, 45 degrees."""
+    lesions = (draw_haemorrhage(rng), draw_microbleed(rng), draw_microbleed(rng))
+    scan = replace(_tilted(rng, 45.0), shape=(176, 192, 176))
+    return SubjectPlan(head=draw_head(rng, lesions=lesions), scan=scan)
+
+
 def _swi(rng: np.random.Generator) -> SubjectPlan:
     """Draw a single-echo SWI scan, 0.9 x 0.9 x 1.8 mm, TE 20 ms, low SNR."""
     scan = replace(
@@ -91,6 +98,7 @@ CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
     "healthy": _healthy,
     "lesion": _lesion,
     "oblique": _oblique,
+    "steep": _steep,
     "swi": _swi,
     "7t": _seven_tesla,
     "bipolar": _bipolar,

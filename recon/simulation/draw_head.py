@@ -104,17 +104,20 @@ def _draw_cavities(rng: np.random.Generator) -> tuple[EllipsoidPlan, ...]:
 
 
 def draw_shapes(rng: np.random.Generator, count: int) -> tuple[ShapePlan, ...]:
-    """Draw random ellipsoids all over the brain."""
+    """Draw random ellipsoids, boxes and rods all over the brain."""
     drawn = []
     for _ in range(count):
         centre = rng.uniform((-65, -100, -50), (65, 70, 75))
         radius = np.exp(rng.uniform(np.log(1.0), np.log(22.0))) * rng.uniform(0.5, 1.5, 3)
+        if rng.random() < 0.2:
+            radius *= rng.permutation((0.35, 0.35, 2.5))
         chi = float(rng.choice((-1, 1)) * np.exp(rng.uniform(np.log(0.01), np.log(0.3))))
         shape = EllipsoidPlan(
             centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
             radius_mm=(float(radius[0]), float(radius[1]), float(radius[2])),
             yaw_deg=float(rng.uniform(0, 180)),
             roughness=float(rng.uniform(0, 0.4)),
+            power=float(rng.choice((2.0, 8.0), p=(0.7, 0.3))),
         )
         drawn.append(ShapePlan(shape=shape, chi_ppm=chi))
     return tuple(drawn)

@@ -65,6 +65,8 @@ def build_head(lattice: Lattice, template: Template) -> HeadVolumes:
     brain = distance < 0
     _add_nuclei(lattice, chi, signal, r2star, texture, label, brain)
     chi += texture * _unit_texture(lattice) * (head.texture_scale * head.anatomy)
+    if head.fibre_ppm:
+        chi += shares["white_matter"] * _fibre_pattern(lattice) * (head.fibre_ppm * head.anatomy)
     _add_shapes(lattice, chi, brain)
     _add_veins(lattice, chi, signal, label, distance)
     _add_lesions(lattice, chi, signal, label, distance)
@@ -189,6 +191,14 @@ def _add_lesions(
         _mix(chi, inner, lesion.chi_ppm + rim * (lesion.rim_chi_ppm - lesion.chi_ppm))
         _mix(signal, inner, 0.25 if lesion.kind == "calcification" else 0.7)
         label[patch.window][inner.coverage > 0.5] = LESION_LABEL[lesion.kind]
+
+
+def _fibre_pattern(lattice: Lattice) -> torch.Tensor:
+    """Return a smooth pattern of unit standard deviation with structure of about 15 mm, fixed to the head."""
+    generator = torch.Generator().manual_seed(lattice.head.texture_seed + 1)
+    controls = torch.randn(1, 18, 18, 18, generator=generator)
+    pattern = sample(controls.to(lattice.device), (-128.0, -146.0, -120.0), 15.0, lattice.template_mm)[0]
+    return pattern / pattern.std()
 
 
 def _unit_texture(lattice: Lattice) -> torch.Tensor:

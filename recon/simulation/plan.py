@@ -24,12 +24,15 @@ class EllipsoidPlan:
         Rotation about z.
     roughness
         Relative amplitude of the bumps on its surface.
+    power
+        Exponent of its norm: 2 an ellipsoid, large a box.
     """
 
     centre_mm: Vector
     radius_mm: Vector
     yaw_deg: float = 0.0
     roughness: float = 0.0
+    power: float = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +115,8 @@ class HeadPlan:
         Factor on the tissues' texture.
     anatomy
         Weight of the anatomical susceptibility; 0 leaves only ``shapes``.
+    fibre_ppm
+        Standard deviation of the smooth variation of white matter that fibre direction makes.
     """
 
     affine: np.ndarray
@@ -130,6 +135,7 @@ class HeadPlan:
     texture_seed: int = 0
     texture_scale: float = 1.0
     anatomy: float = 1.0
+    fibre_ppm: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def _relative_depth(shape: EllipsoidPlan, points: torch.Tensor) -> torch.Tensor:
     to_unit = torch.tensor(turn / np.asarray(shape.radius_mm)[:, None], dtype=torch.float32, device=device)
     centre = torch.tensor(shape.centre_mm, dtype=torch.float32, device=device)
     unit = (points - centre) @ to_unit.T
-    depth: torch.Tensor = torch.linalg.vector_norm(unit, dim=-1)
+    depth: torch.Tensor = torch.linalg.vector_norm(unit, ord=shape.power, dim=-1)
     if shape.roughness:
         # The bumps follow from the place, so that a plan needs no further random state.
         rng = np.random.default_rng(np.abs(np.round(np.asarray(shape.centre_mm) * 1000)).astype(np.int64).tolist())

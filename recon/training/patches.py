@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from recon.simulation.seeds import Purpose
+
+_REFINED_SHARE = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,10 @@ class Schedule:
         """Return the number of the oldest head that step may use."""
         return max(self.first_head, self.newest(step) - self.window)
 
+    def first_use(self, head: int) -> int:
+        """Return the first step that may use a head."""
+        return self.first_step + max(0, head - self.first_head - 8) * self.steps_per_head
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatchPlan:
@@ -52,6 +59,8 @@ class PatchPlan:
         Permutation and reversal of the axes; the features carry the kernel, so any is physical.
     scale
         Factor on the pair of features and target; exact, as the physics is linear. Negative: χ → -χ.
+    refined
+        Whether the network is to see its own earlier result (second pass) in place of the closed form (first).
     """
 
     head: int
@@ -59,6 +68,7 @@ class PatchPlan:
     axes: tuple[int, int, int]
     flips: tuple[bool, bool, bool]
     scale: float
+    refined: bool = False
 
 
 def draw_patch(seed: int, step: int, item: int, schedule: Schedule) -> PatchPlan:
@@ -69,28 +79,34 @@ def draw_patch(seed: int, step: int, item: int, schedule: Schedule) -> PatchPlan
     scale = float(np.exp(rng.normal(0.0, 0.35))) * (-1.0 if rng.random() < 0.2 else 1.0)
     corner = rng.random(3)
     flips = rng.random(3) < 0.5
+    refined = bool(rng.random() < _REFINED_SHARE)
     return PatchPlan(
         head=head,
         corner=(float(corner[0]), float(corner[1]), float(corner[2])),
         axes=(int(axes[0]), int(axes[1]), int(axes[2])),
         flips=(bool(flips[0]), bool(flips[1]), bool(flips[2])),
         scale=scale,
+        refined=refined,
     )
 
 
-def cut_patch(stack: np.ndarray, plan: PatchPlan, size: int, constant_channels: tuple[int, ...]) -> torch.Tensor:
+def cut_patch(
+    stack: np.ndarray, plan: PatchPlan, size: int, constant_channels: tuple[int, ...], channels: Sequence[int]
+) -> torch.Tensor:
     """Cut and transform a patch.
 
     Parameters
     ----------
     stack
-        ``(channel, x, y, z)`` float16.
+        ``(stored channel, x, y, z)`` float16.
     plan
         What to cut.
     size
         Edge in voxels; axes shorter than this are padded with zeros.
     constant_channels
-        Channels that do not scale with the field: masks, weights and noise.
+        Positions in ``channels`` that do not scale with the field: masks, weights and noise.
+    channels
+        Stored channels to take, in order.
 
     Returns
     -------
@@ -101,7 +117,7 @@ def cut_patch(stack: np.ndarray, plan: PatchPlan, size: int, constant_channels: 
     for length, position in zip(stack.shape[1:], plan.corner, strict=True):
         start = int(round(position * max(0, length - size)))
         index.append(slice(start, min(start + size, length)))
-    patch = np.array(stack[(slice(None), *index)], dtype=np.float32)
+    patch = stack[(slice(None), *index)][list(channels)].astype(np.float32)
     padding = [(0, 0), *((0, size - n) for n in patch.shape[1:])]
     patch = np.pad(patch, padding).transpose(0, *(a + 1 for a in plan.axes))
     reverse = tuple(slice(None, None, -1 if f else 1) for f in plan.flips)

@@ -8,15 +8,17 @@ import numpy as np
 import torch
 
 from recon.network.features import CHI_UNIT_PPM, network_features
+from recon.simulation.background import background_field, draw_background
 from recon.simulation.field import head_field, shim
 from recon.simulation.plan import SubjectPlan
 from recon.simulation.seeds import Purpose, generator
-from recon.simulation.signal import field_noise_ppm
+from recon.simulation.signal import average, field_noise_ppm
 from recon.simulation.template import Template, sample
 from recon.training.subjects import draw_subject
 from recon.types import GAMMA_HZ_PER_TESLA, Grid
 
 _BONE_NOISE_RATIO = 6.0
+_RIM_MM = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +33,14 @@ class Volume:
         ``(x, y, z)`` float32 susceptibility in the network's unit, mean over ``weight`` zero.
     weight
         ``(x, y, z)`` bool: where the loss counts.
+    grid
+        Geometry.
     """
 
     features: torch.Tensor
     target: torch.Tensor
     weight: torch.Tensor
+    grid: Grid
 
 
 def make_volume(purpose: Purpose, index: int, template: Template) -> Volume:
@@ -47,19 +52,21 @@ def make_volume(purpose: Purpose, index: int, template: Template) -> Volume:
 def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Template) -> Volume:
     """Simulate a subject's measured field and compute the network's inputs from it."""
     scan = subject.scan
+    parts = scan.oversample
     made = head_field(subject.head, scan, template)
-    brain = made.volumes.brain
-    field = shim(made.field_ppm, brain, scan.voxel_size_mm, scan.shim_residual)
-    noise = field_noise_ppm(made, field, scan)
+    disturbed = made.field_ppm + background_field(draw_background(rng, subject.head, scan, template), made.lattice)
+    fine = shim(disturbed, made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual)
+    noise = field_noise_ppm(made, fine, scan)
+    field, chi = average(fine, parts), average(made.volumes.chi_ppm, parts)
+    brain = average(made.volumes.brain.float(), parts) > 0.5
     distance = sample(template.distance_mm, template.distance_origin_mm, 2.0, made.lattice.template_mm)[0]
-    mask = _measured_mask(rng, distance, noise, subject.head.gap_mm)
+    mask = _measured_mask(rng, average(distance, parts), noise, subject.head.gap_mm)
     measured = _measured_field(rng, field, noise, scan.b0_tesla, scan.echo_times_s)
     grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
     features = network_features(measured, mask, noise, grid)
     weight = mask & brain
-    chi = made.volumes.chi_ppm
     target = torch.where(mask, chi - chi[weight].mean(), torch.zeros_like(chi)) / CHI_UNIT_PPM
-    return Volume(features=features, target=target, weight=weight)
+    return Volume(features=features, target=target, weight=weight, grid=grid)
 
 
 def _measured_mask(
@@ -67,14 +74,20 @@ def _measured_mask(
 ) -> torch.Tensor:
     """Return a brain mask as extraction gives it: too small, exact, or up to the bone; with or without holes."""
     exact = rng.random() < 0.3
-    shift_mm = 0.0 if exact else float(rng.uniform(-3.0, gap_mm + 0.5))
+    shift_mm = 0.0 if exact else float(rng.uniform(-4.0, gap_mm + 0.5))
     ripple = _smooth_noise(rng, distance_mm, 12) * (0.0 if exact else float(rng.uniform(0.0, 1.0)))
     mask = distance_mm + ripple < shift_mm
     if not exact:
         # Bone has next to no signal: a mask that is checked against phase quality never holds much of it.
-        mask &= noise_ppm < _BONE_NOISE_RATIO * noise_ppm[distance_mm < 0].median()
+        mask &= (noise_ppm < _BONE_NOISE_RATIO * noise_ppm[distance_mm < 0].median()) | (distance_mm < 0)
     if rng.random() < 0.4:
-        mask &= noise_ppm < float(np.exp(rng.uniform(np.log(0.02), np.log(0.3))))
+        # Poor phase is left out at the rim; deeper down it is a bleed, which most masks keep.
+        poor = noise_ppm > float(np.exp(rng.uniform(np.log(0.02), np.log(0.3))))
+        mask &= ~(poor & (distance_mm > -_RIM_MM)) if rng.random() < 0.7 else ~poor
+    if rng.random() < 0.1:  # coverage that ends inside the brain
+        slices = mask.shape[2]
+        cut = int(rng.integers(1, max(2, slices // 3)))
+        mask[..., slices - cut :] = False
     return mask
 
 
@@ -88,6 +101,8 @@ def _measured_field(
     """Add noise, a few 2π errors and, for a single echo, what is left of the receive phase."""
     generator_ = torch.Generator().manual_seed(int(rng.integers(2**31)))
     white = torch.randn(field_ppm.shape, generator=generator_).to(field_ppm.device)
+    if rng.random() < 0.2:
+        white = _interpolated(white, float(rng.uniform(0.55, 0.9)))
     measured = field_ppm + white * noise_ppm * float(rng.uniform(0.8, 1.3))
     turn_ppm = 1.0 / (GAMMA_HZ_PER_TESLA * b0_tesla * 1e-6 * echo_times_s[-1])
     if rng.random() < 0.3:
@@ -97,6 +112,16 @@ def _measured_field(
         offset_turns = _smooth_noise(rng, field_ppm, 70) * float(rng.uniform(0.0, 0.15))
         measured = measured + offset_turns * turn_ppm
     return measured + float(rng.normal(0.0, 0.1))
+
+
+def _interpolated(noise: torch.Tensor, share: float) -> torch.Tensor:
+    """Return noise as zero-filling in the plane leaves it: the outer part of k-space is empty, the power the same."""
+    spectrum = torch.fft.fftn(noise, dim=(0, 1))
+    for axis in (0, 1):
+        inside = torch.fft.fftfreq(noise.shape[axis], device=noise.device).abs() <= 0.5 * share
+        spectrum *= inside.reshape(-1, 1, 1) if axis == 0 else inside.reshape(1, -1, 1)
+    left: torch.Tensor = torch.fft.ifftn(spectrum, dim=(0, 1)).real
+    return left * (noise.std() / left.std())
 
 
 def _smooth_noise(rng: np.random.Generator, like: torch.Tensor, scale_voxels: int) -> torch.Tensor:

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import torch
 
-from recon.network.features import start_map
+from recon.network.features import MASK_CHANNEL, NOISE_CHANNEL, start_map
 from recon.network.model import ModelConfig, TotalFieldNetwork
 from recon.network.weights import check_finite, save_weights
 from recon.simulation.seeds import Purpose
 from recon.training.loss import training_loss
 from recon.training.patches import Schedule, cut_patch, draw_patch
-from recon.training.pool import Pool, start_producer
+from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool, Production, snapshot_path, start_producer
 from recon.training.validation import Validation, validate
 
-_MASK_CHANNEL, _NOISE_CHANNEL = 1, 2
+_AHEAD = 4
+"""Heads made before they are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +45,15 @@ class TrainingArgs:
     ema
         Share of the old average kept at every step.
     validate_every
-        Steps between validations.
+        Steps between validations, and between the snapshots that the second pass is trained on.
+    cooldown_from, cooldown_steps
+        From this step on the learning rate falls in a straight line to zero; no steps, no cool-down.
     """
 
     seed: int = 1
     first_head: int = 0
     first_step: int = 0
-    steps_per_head: int = 20
+    steps_per_head: int = 40
     window: int = 64
     patch: int = 64
     batch: int = 2
@@ -58,7 +61,9 @@ class TrainingArgs:
     warmup: int = 200
     decay_from: int = 3000
     ema: float = 0.998
-    validate_every: int = 400
+    validate_every: int = 800
+    cooldown_from: int = 0
+    cooldown_steps: int = 0
 
     @property
     def schedule(self) -> Schedule:
@@ -93,8 +98,8 @@ def new_state(args: TrainingArgs, config: ModelConfig) -> State:
 
 
 def start_from(network: TotalFieldNetwork, args: TrainingArgs) -> State:
-    """Start a run from trained weights; the optimiser and the order of data begin anew."""
-    state = new_state(replace(args, learning_rate=args.learning_rate / 3), network.config)
+    """Start a run from trained weights; the optimiser and the order of data begin anew, and two passes are trained."""
+    state = new_state(replace(args, learning_rate=args.learning_rate / 2), replace(network.config, passes=2))
     state.network.load_state_dict(network.state_dict())
     state.average.load_state_dict(network.state_dict())
     return state
@@ -132,19 +137,26 @@ def load_state(path: Path) -> State:
 
 
 def learning_rate(args: TrainingArgs, step: int) -> float:
-    """Return the learning rate: linear warm-up, then constant, then inverse root."""
+    """Return the learning rate: linear warm-up, constant, inverse root, and linear to zero in a cool-down."""
     if step < args.warmup:
         return args.learning_rate * (step + 1) / args.warmup
-    if step < args.decay_from:
-        return args.learning_rate
-    return args.learning_rate * float((args.decay_from / step) ** 0.5)
+    rate = args.learning_rate * min(1.0, float((args.decay_from / step) ** 0.5))
+    if args.cooldown_steps:
+        rate *= min(1.0, max(0.0, 1.0 - (step - args.cooldown_from) / args.cooldown_steps))
+    return rate
+
+
+def cooled_down(args: TrainingArgs, step: int) -> bool:
+    """Return whether a cool-down has come to its end: further steps would change nothing."""
+    return bool(args.cooldown_steps) and step >= args.cooldown_from + args.cooldown_steps
 
 
 def _load_patch(args: TrainingArgs, step: int, item: int, pool: Pool, producer: BaseProcess | None) -> torch.Tensor:
     """Return one patch of a batch: features, target, weight."""
     plan = draw_patch(args.seed, step, item, args.schedule)
     stack = pool.load(plan.head, producer)
-    return cut_patch(stack, plan, args.patch, (_MASK_CHANNEL, _NOISE_CHANNEL, stack.shape[0] - 1))
+    channels = SECOND_PASS if plan.refined else FIRST_PASS
+    return cut_patch(stack, plan, args.patch, (MASK_CHANNEL, NOISE_CHANNEL, len(channels) - 1), channels)
 
 
 def train_step(state: State, pool: Pool, producer: BaseProcess | None, device: torch.device) -> float:
@@ -192,13 +204,16 @@ def train(state: State, folder: Path, seconds: float, say: Callable[[str], None]
     progress = folder / "newest-head"
     args = state.args
     progress.write_text(str(args.schedule.newest(state.step)))
-    producer = start_producer(pool, args.schedule.oldest(state.step), 24, progress, nice)
+    save_snapshot(state, pool.folder)
+    production = _production(state, pool, progress, nice)
+    _replace_lost_snapshots(state, production, say)
+    producer = start_producer(production)
     checks = Validation.prepare(Pool(folder=pool.folder, purpose=Purpose.VALIDATION), say)
     end, losses = time.monotonic() + seconds, []
     if state.best_nrmse == float("inf"):
         _check(state, checks, folder, [], say)
     last = time.monotonic()
-    while time.monotonic() < end:
+    while time.monotonic() < end and not cooled_down(args, state.step):
         losses.append(train_step(state, pool, producer, device))
         state.seconds += time.monotonic() - last
         last = time.monotonic()
@@ -208,11 +223,48 @@ def train(state: State, folder: Path, seconds: float, say: Callable[[str], None]
         if state.step % 50 == 0:
             say(f"step {state.step}: loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
         if state.step % args.validate_every == 0:
+            save_snapshot(state, pool.folder)
             _check(state, checks, folder, losses, say)
             last = time.monotonic()
     _check(state, checks, folder, losses, say)
     producer.terminate()
     return state
+
+
+def _production(state: State, pool: Pool, progress: Path, nice: int) -> Production:
+    """Say which heads the run needs next."""
+    return Production(
+        pool=pool,
+        schedule=state.args.schedule,
+        first=state.args.schedule.oldest(state.step),
+        ahead=_AHEAD,
+        snapshot_every=state.args.validate_every,
+        progress=progress,
+        nice=nice,
+    )
+
+
+def save_snapshot(state: State, folder: Path) -> None:
+    """Keep the averaged weights of a snapshot step, for the first pass over heads to come; two are enough."""
+    args = state.args
+    if (state.step - args.first_step) % args.validate_every:
+        return
+    path = snapshot_path(folder, state.step)
+    if not path.exists():
+        save_weights(state.average, path)
+    for old in sorted(folder.glob("snapshot-*.safetensors"))[:-3]:
+        old.unlink()
+
+
+def _replace_lost_snapshots(state: State, production: Production, say: Callable[[str], None]) -> None:
+    """Let the present weights stand for snapshots that the next heads need and that are gone."""
+    newest = state.args.schedule.newest(state.step)
+    for head in range(production.first, newest + production.ahead + 1):
+        path = production.snapshot(head)
+        due = int(path.stem.rsplit("-", 1)[1]) <= state.step
+        if due and not path.exists() and not production.pool.path(head).exists():
+            say(f"{path.name} is gone: the present weights take its place")
+            save_weights(state.average, path)
 
 
 def _open_pool(folder: Path) -> Pool:

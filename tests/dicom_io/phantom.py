@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField
+from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
 
 SHAPE = (11, 8, 6)
 VOXEL_SIZE_MM = (0.7, 0.9, 1.3)
@@ -58,6 +58,7 @@ def make_reconstruction(
         susceptibility=SusceptibilityMap(chi_ppm=chi_ppm, mask=mask, reference="whole-brain mean", grid=grid),
         total_field=TotalField(field_ppm=zero, mask=mask, quality=zero, noise_ppm=zero, grid=grid),
         figures={},
+        verdict=Verdict(level="ok"),
         warnings=warnings,
         seconds={"invert": 1.0},
         provenance=Provenance(

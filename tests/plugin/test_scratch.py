@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plugin.scratch import load_echoes, load_reconstruction, save_echoes, save_reconstruction
-from recon.types import Provenance, Reconstruction, SusceptibilityMap, TotalField
+from recon.types import Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
 from tests.support.synthetic import small_echoes
 
 
@@ -48,6 +48,7 @@ def result():
             figures={"a_ppm": 1.5},
         ),
         figures={"b_percent": 2.0},
+        verdict=Verdict(level="degraded", reasons=("so so",)),
         warnings=(),
         seconds={"inversion": 0.1},
         provenance=Provenance(

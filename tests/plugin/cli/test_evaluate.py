@@ -24,6 +24,7 @@ def test_inversion_prints_one_json_object_and_writes_tables_and_figures(run, tmp
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "healthy-true-field.png",
         "healthy-wrapped-phase.png",
+        "maps",
         "table.json",
         "table.md",
     ]

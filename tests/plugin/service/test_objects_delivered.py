@@ -17,6 +17,7 @@ from plugin.service.spool import Spool
 from plugin.service.status import retry, status
 from plugin.settings import Destination, Objects, Retry, Settings
 from recon.pipeline import Options
+from recon.types import Verdict
 from tests.support.loopback import free_port, pacs, wait_for
 from tests.support.synthetic import write_small_scan
 
@@ -38,7 +39,7 @@ def site(tmp_path):
     prepare_database(settings)
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     DBOS(config=dbos_config(settings))
-    register_workflows(settings, Options(method="tikhonov"))
+    register_workflows(settings, Options(method="tikhonov", fallback=""))
     DBOS.launch()
     register_queues()
     yield settings
@@ -100,6 +101,19 @@ def test_a_refused_job_leaves_words_at_the_console(site, scan):
         (found,) = status(site)["jobs"]
         assert found["state"] == "failed"
         assert {one["part"] for one in found["deliveries"]} == {"refusal"}
+
+
+def test_a_map_that_is_not_to_be_read_is_withheld_and_the_page_says_why(site, scan, monkeypatch):
+    failed = Verdict(level="failed", reasons=("The residual is too large.",))
+    monkeypatch.setattr("recon.pipeline.judge_quality", lambda _figures: failed)
+    archive, console = site.destinations
+    job = add_job(site, scan)
+    with pacs(archive.port), pacs(console.port) as shown, client(site) as connected:
+        submit(connected, job)
+        wait_for(lambda: shown.received, seconds=250, what="the console hears of it")
+        assert "The residual is too large." in shown.received[0].ImageComments
+        assert classes(shown) == [SecondaryCaptureImageStorage]
+        assert len(list((site.spool / "jobs" / job / "qsm").glob("*.dcm"))) == 28  # to look at, in the spool
 
 
 def test_what_was_refused_on_arrival_leaves_words_too_and_no_job_in_the_list(site, scan):

@@ -72,35 +72,69 @@ def test_veins_are_widened_within_the_mask():
     assert metrics.blood_region(veins, mask).sum() == 18
 
 
-def test_the_moment_of_a_calcification_is_count_times_mean():
-    truth, region = np.zeros((16, 14, 12), dtype=np.float32), np.zeros((16, 14, 12), dtype=bool)
-    region[7:9, 6:8, 5:7] = True
+def calcified():
+    truth, region = np.zeros((30, 28, 26), dtype=np.float32), np.zeros((30, 28, 26), dtype=bool)
+    region[14:16, 13:15, 12:14] = True
     truth[region] = -3
-    assert metrics.calcification_moment(truth, region) == pytest.approx(-24)
-    halved = 0.5 * truth
-    assert metrics.calcification_moment_deviation(halved, truth, region) == pytest.approx(12)
+    return truth, region
+
+
+def test_the_moment_of_a_calcification_is_count_times_mean():
+    truth, region = calcified()
+    assert metrics.calcification(truth, truth, region)[0] == pytest.approx(0, abs=1e-6)
+    assert metrics.calcification(0.5 * truth, truth, region)[0] == pytest.approx(12)
     spilled = truth.copy()
-    spilled[9, 6:8, 5:7] = -2
-    assert metrics.calcification_moment_deviation(spilled, truth, region) == pytest.approx(8)
-    assert metrics.calcification_moment_deviation(-truth, truth, region) == pytest.approx(24)
-    assert metrics.calcification_moment_deviation(truth, truth, np.zeros_like(region)) is None
+    spilled[16, 13:15, 12:14] = -2
+    assert metrics.calcification(spilled, truth, region)[0] == pytest.approx(8)
+    assert metrics.calcification(-truth, truth, region) == (pytest.approx(24), None)
+    assert metrics.calcification(truth, truth, np.zeros_like(region)) == (None, None)
 
 
 def test_streaks_are_errors_in_the_rim_only():
-    shape = (30, 28, 26)
-    truth, region, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool), np.ones(shape, dtype=bool)
-    region[14:16, 13:15, 12:14] = True
-    truth[region] = -2
-    near, rim, far = truth.copy(), truth.copy(), truth.copy()
-    near[11] = 1
-    near[:, :10] = near[:, 18:] = near[:, :, :9] = near[:, :, 17:] = 0
+    truth, region = calcified()
+    rim, far = truth.copy(), truth.copy()
     rim[7:11:2, 6:22, 5:21] = 1
     far[0] = 1
-    assert metrics.calcification_streak(near, truth, region, mask) == 0
-    assert metrics.calcification_streak(far, truth, region, mask) == 0
+    assert metrics.calcification(far, truth, region)[1] == 0
     count, ones = 16**3 - 8**3, 2 * 16 * 16
     share = ones / count
-    assert metrics.calcification_streak(rim, truth, region, mask) == pytest.approx(np.sqrt(share - share**2) / 2)
+    assert metrics.calcification(rim, truth, region)[1] == pytest.approx(np.sqrt(share - share**2) / 3)
+
+
+LABELS = {"caudate": 1, "pallidum": 2, "putamen": 3, "red_nucleus": 4, "dentate": 5, "substantia_nigra": 6}
+"""Labels of the public benchmark's head, by our names."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_metric_equals_that_of_the_public_benchmark(seed):
+    theirs = pytest.importorskip("qsm_ci.qsm_eval")
+    rng = np.random.default_rng(seed)
+    shape = (34, 30, 27)
+    segments = rng.integers(0, 12, shape)
+    segments[12:15, 14:16, 11:14] = 16
+    mask = rng.random(shape) > 0.1
+    truth = rng.normal(0, 0.05, shape) + 0.02 * segments
+    truth[segments == 16] = -2.5
+    estimate = 0.8 * truth + rng.normal(0, 0.03, shape)
+    segments[~mask] = 0
+    expected = theirs.challenge_metrics(estimate, truth, mask.astype(np.uint8), segments)
+    nuclei = {name: segments == number for name, number in LABELS.items()}
+    moment_dev, streak = metrics.calcification(estimate, truth, segments == 16)
+    blood = metrics.blood_region(segments == 11, np.ones(shape, bool))
+    ours = {
+        "nrmse": metrics.nrmse(estimate, truth, mask),
+        "nrmse_detrend": metrics.nrmse_detrend(estimate, truth, mask),
+        "nrmse_tissue": metrics.nrmse_detrend(estimate, truth, np.isin(segments, (7, 8, 9))),
+        "nrmse_blood": metrics.nrmse_detrend(estimate, truth, blood),
+        "nrmse_dgm": metrics.nrmse_detrend(estimate, truth, np.isin(segments, (1, 2, 3, 4, 5, 6))),
+        "dgm_linearity": metrics.dgm_linearity(estimate, truth, nuclei),
+        "calc_moment_dev": moment_dev,
+        "calc_streak": streak,
+        "correlation": metrics.correlation(estimate, truth, mask),
+        "xsim": metrics.xsim(estimate, truth, mask),
+        "hfen": metrics.hfen(estimate, truth, mask),
+    }
+    assert ours == {name: pytest.approx(value, rel=1e-6, abs=1e-9) for name, value in expected.items()}
 
 
 def test_xsim_of_constants_by_hand():

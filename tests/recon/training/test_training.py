@@ -1,17 +1,27 @@
 """Training: order of data, resuming, and that a step learns."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from recon.network.features import CHANNELS
+from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
 from recon.network.model import ModelConfig
 from recon.simulation.seeds import Purpose, generator
 from recon.training.loss import training_loss
 from recon.training.patches import PatchPlan, Schedule, cut_patch, draw_patch
-from recon.training.pool import Pool
+from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool, Production
 from recon.training.subjects import MAX_VOXELS, draw_subject
-from recon.training.trainer import TrainingArgs, learning_rate, load_state, new_state, save_state, train_step
+from recon.training.trainer import (
+    TrainingArgs,
+    cooled_down,
+    learning_rate,
+    load_state,
+    new_state,
+    save_state,
+    train_step,
+)
 
 ARGS = TrainingArgs(patch=16, warmup=1, learning_rate=2e-3)
 CONFIG = ModelConfig(inputs=len(CHANNELS), widths=(8, 12), head_width=4)
@@ -22,7 +32,7 @@ def pool(tmp_path):
     made = Pool(folder=tmp_path, purpose=Purpose.TRAINING)
     rng = np.random.default_rng(0)
     for head in range(ARGS.schedule.newest(20) + 1):
-        stack = rng.normal(size=(len(CHANNELS) + 2, 20, 18, 14)).astype(np.float16)
+        stack = rng.normal(size=(len(CHANNELS) + 4, 20, 18, 14)).astype(np.float16)
         stack[-2] = stack[3] * 0.5 + stack[4]
         stack[-1] = 1
         np.save(made.path(head), stack)
@@ -41,7 +51,7 @@ def test_the_order_of_data_follows_from_seed_and_step():
 def test_a_patch_is_permuted_flipped_and_scaled():
     stack = np.arange(4 * 6 * 5 * 4, dtype=np.float16).reshape(4, 6, 5, 4)
     plan = PatchPlan(head=0, corner=(0, 0, 0), axes=(2, 0, 1), flips=(True, False, False), scale=-2.0)
-    patch = cut_patch(stack, plan, 4, constant_channels=(3,))
+    patch = cut_patch(stack, plan, 4, constant_channels=(3,), channels=range(4))
     expected = stack[:, :4, :4, :4].astype(np.float32).transpose(0, 3, 1, 2)[:, ::-1]
     np.testing.assert_array_equal(patch[0], expected[0] * -2)
     np.testing.assert_array_equal(patch[3], expected[3])
@@ -49,7 +59,7 @@ def test_a_patch_is_permuted_flipped_and_scaled():
 
 def test_volumes_smaller_than_the_patch_are_padded():
     plan = PatchPlan(head=0, corner=(1, 1, 1), axes=(0, 1, 2), flips=(False,) * 3, scale=1.0)
-    patch = cut_patch(np.ones((2, 3, 8, 8), np.float16), plan, 8, ())
+    patch = cut_patch(np.ones((2, 3, 8, 8), np.float16), plan, 8, (), range(2))
     assert patch.shape == (2, 8, 8, 8)
     assert patch.sum() == 2 * 3 * 64
 
@@ -96,6 +106,45 @@ def test_learning_rate_warms_up_holds_and_falls():
     assert learning_rate(args, 0) == pytest.approx(0.1)
     assert learning_rate(args, 50) == 1.0
     assert learning_rate(args, 400) == pytest.approx(0.5)
+
+
+def test_a_cool_down_falls_to_zero_and_ends_the_run():
+    args = TrainingArgs(warmup=10, decay_from=1000, learning_rate=1.0, cooldown_from=100, cooldown_steps=50)
+    assert learning_rate(args, 99) == 1.0
+    assert learning_rate(args, 125) == pytest.approx(0.5)
+    assert learning_rate(args, 151) == 0.0
+    assert [cooled_down(args, step) for step in (100, 149, 150)] == [False, False, True]
+    assert not cooled_down(TrainingArgs(), 10_000)
+
+
+def test_a_head_s_first_pass_comes_from_a_snapshot_that_is_older_than_the_head():
+    schedule = Schedule(first_head=100, first_step=40, steps_per_head=10)
+    production = Production(
+        pool=Pool(folder=Path("pool"), purpose=Purpose.TRAINING),
+        schedule=schedule,
+        first=100,
+        ahead=4,
+        snapshot_every=50,
+        progress=Path("newest"),
+        nice=0,
+    )
+    for head in range(100, 160):
+        made_from = 40 if head <= schedule.newest(40) + 4 else schedule.first_use(head) - 40
+        step = int(production.snapshot(head).stem.rsplit("-", 1)[1])
+        assert step <= made_from
+        assert (step - 40) % 50 == 0
+    assert production.snapshot(159) != production.snapshot(100)
+    assert all(schedule.newest(schedule.first_use(head)) >= head for head in range(100, 160))
+
+
+def test_the_second_pass_takes_the_refined_channels():
+    stack = np.arange(len(CHANNELS) + 4)
+    first, second = stack[list(FIRST_PASS)], stack[list(SECOND_PASS)]
+    assert list(np.flatnonzero(first != second)) == [START_CHANNEL, RESIDUAL_CHANNEL]
+    assert list(second[[START_CHANNEL, RESIDUAL_CHANNEL]]) == [len(CHANNELS), len(CHANNELS) + 1]
+    assert list(first[-2:]) == list(second[-2:]) == [len(CHANNELS) + 2, len(CHANNELS) + 3]
+    plans = [draw_patch(1, step, 0, Schedule()) for step in range(200)]
+    assert 0.45 < np.mean([plan.refined for plan in plans]) < 0.75
 
 
 @pytest.mark.parametrize("seed", range(12))

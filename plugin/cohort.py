@@ -1,0 +1,162 @@
+"""Run the study of patients: every one from DICOM to DICOM as the service does it, and by the published peers.
+
+Each patient's rows are kept in a file of their own, so that a study that is interrupted goes on where it was, and
+several processes can share it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recon.evaluation.cohort import NETWORK, CohortRow, judge_patient
+
+if TYPE_CHECKING:
+    from recon.simulation.scan import SimulatedScan
+    from recon.types import FloatArray, Reconstruction
+
+Say = Callable[[str], None]
+_VENDORS = ("siemens", "ge", "philips")
+
+
+def run_cohort(
+    patients: Iterable[int], methods: Sequence[str], folder: Path, *, engine: str, say: Say
+) -> Iterator[CohortRow]:
+    """Judge methods on patients, keeping what is there already.
+
+    Parameters
+    ----------
+    patients
+        Numbers of the patients.
+    methods
+        Keys of :data:`recon.methods.METHODS`.
+    folder
+        Takes ``patients/NNN.json``.
+    engine
+        Inference engine of the network.
+    say
+        Told what is being done.
+    """
+    (folder / "patients").mkdir(parents=True, exist_ok=True)
+    for patient in patients:
+        known = read_rows(folder, patient)
+        wanted = {method: _made_by(method) for method in methods}
+        missing = [m for m in methods if m not in known or known[m].made_by != wanted[m]]
+        if missing:
+            for row in _judge(patient, missing, wanted, engine, folder, say):
+                known[row.method] = row
+                _write_rows(folder, patient, known)
+        yield from (known[method] for method in methods)
+
+
+def read_rows(folder: Path, patient: int) -> dict[str, CohortRow]:
+    """Return the rows of a patient that are there, by method."""
+    path = _file(folder, patient)
+    if not path.exists():
+        return {}
+    rows = [_row(values) for values in json.loads(path.read_text())]
+    return {row.method: row for row in rows}
+
+
+def _row(values: dict[str, Any]) -> CohortRow:
+    lists: dict[str, Any] = {name: tuple(values[name]) for name in ("sign_errors", "failures")}
+    return CohortRow(**{**values, **lists})
+
+
+def _file(folder: Path, patient: int) -> Path:
+    return folder / "patients" / f"{patient:03d}.json"
+
+
+def _write_rows(folder: Path, patient: int, rows: dict[str, CohortRow]) -> None:
+    path = _file(folder, patient)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps([asdict(row) for row in rows.values()], indent=2))
+    partial.replace(path)
+
+
+def _made_by(method: str) -> str:
+    """Return what a row must have been made by to be kept."""
+    from recon.network.weights import load_weights
+
+    return load_weights().sha256 if method == NETWORK else "published"
+
+
+def _judge(
+    patient: int, methods: Sequence[str], made_by: dict[str, str], engine: str, folder: Path, say: Say
+) -> Iterator[CohortRow]:
+    """Simulate a patient, reconstruct it from images to images, and let the peers invert the same total field."""
+    from recon.simulation.patients import draw_patient
+    from recon.simulation.scan import simulate_scan
+
+    say(f"patient {patient}: simulating")
+    scan = simulate_scan(draw_patient(patient))
+    work = folder / f"work-{patient:03d}"
+    try:
+        say(f"patient {patient}: images to images by {NETWORK}")
+        result, chi, seconds = from_images_to_images(scan, work, patient, engine)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    for method in methods:
+        withheld = ""
+        if method == NETWORK:
+            withheld = " ".join(result.verdict.reasons) if result.verdict.level == "failed" else ""
+            if result.provenance.method != NETWORK:
+                withheld = f"the map failed its quality check and {result.provenance.method} took over"
+        else:
+            say(f"patient {patient}: {method}")
+            chi, seconds = _by_peer(method, result)
+        yield judge_patient(
+            scan,
+            chi,
+            patient=patient,
+            method=method,
+            made_by=made_by[method],
+            seconds=seconds,
+            withheld=withheld,
+        )
+
+
+def _by_peer(method: str, result: Reconstruction) -> tuple[FloatArray, float]:
+    """Invert the total field of a result by a published method; return map and seconds."""
+    from recon.methods import find_method
+
+    began = time.perf_counter()
+    total = result.total_field
+    chi = find_method(method)(total, "auto").chi_ppm
+    return np.where(total.mask, chi, np.float32(0)), time.perf_counter() - began
+
+
+def from_images_to_images(
+    scan: SimulatedScan, work: Path, patient: int, engine: str
+) -> tuple[Reconstruction, FloatArray, float]:
+    """Write a scan as a scanner's images, reconstruct them, and read the derived series back.
+
+    Returns
+    -------
+    Reconstruction, ndarray, float
+        The result, the map in ppm ``(x, y, z)`` as its DICOM objects hold it, and the seconds from images to images.
+    """
+    from datetime import UTC, datetime
+
+    from dicom_io.derived.origin import Origin
+    from dicom_io.derived.read_series import read_qsm_ppb
+    from dicom_io.folder import find_acquisitions
+    from dicom_io.read import read_acquisition
+    from dicom_io.scanner import write_scan
+    from dicom_io.write_series import write_qsm
+    from recon.pipeline import Options, reconstruct
+
+    write_scan(scan.echoes, work / "scanner", vendor=_VENDORS[patient % len(_VENDORS)], study_seed=patient)
+    began = time.perf_counter()
+    (acquisition,) = find_acquisitions(work / "scanner").acquisitions
+    result = reconstruct(read_acquisition(acquisition), options=Options(method=NETWORK, engine=engine))
+    written = write_qsm(result, Origin.of(acquisition, created=datetime.now(UTC)), work / "qsm", profile="pacs16")
+    seconds = time.perf_counter() - began
+    return result, read_qsm_ppb(written.paths) / np.float32(1000), seconds

@@ -1,0 +1,113 @@
+"""From features to susceptibility: the network, held to the field and run again with the same weights.
+
+The second pass sees the first one's map after a step of data consistency in place of the closed form, and what the
+field has left in place of the closed form's residual. FFTs stay outside the compiled network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from recon.network.consistency import FieldData, centred, consistent_step, field_data, unexplained_field
+from recon.network.features import (
+    CHI_UNIT_PPM,
+    DOUBTFUL_PPM,
+    FIELD_UNIT_PPM,
+    LOCAL_UNIT_PPM,
+    MASK_CHANNEL,
+    NOISE_CHANNEL,
+    NOISE_UNIT_PPM,
+    RESIDUAL_CHANNEL,
+    START_CHANNEL,
+    pad_to_stride,
+    start_map,
+)
+from recon.types import Grid
+
+Forward = Callable[[torch.Tensor], torch.Tensor]
+"""A compiled network: ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)``, every axis a multiple of the stride."""
+
+
+def measured_field(features: torch.Tensor, grid: Grid) -> FieldData:
+    """Return the field that features were made of."""
+    trusted = features[NOISE_CHANNEL] < DOUBTFUL_PPM / NOISE_UNIT_PPM
+    return field_data(features[0].float() * FIELD_UNIT_PPM, features[MASK_CHANNEL] > 0.5, grid, trusted=trusted)
+
+
+def one_pass(features: torch.Tensor, forward: Forward, stride: int) -> torch.Tensor:
+    """Run the network once.
+
+    Parameters
+    ----------
+    features
+        ``(channel, x, y, z)`` float32.
+    forward
+        The network.
+    stride
+        Every axis is padded to a multiple of this.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(x, y, z)`` float32 susceptibility in ppm, relative to its mean over the mask, zero outside.
+    """
+    x, y, z = features.shape[1:]
+    stack = torch.zeros(1, features.shape[0], *pad_to_stride((x, y, z), stride), device=features.device)
+    stack[0, :, :x, :y, :z] = features
+    output = forward(stack).float() + start_map(stack)
+    return centred(output[0, 0, :x, :y, :z] * CHI_UNIT_PPM, features[MASK_CHANNEL] > 0.5)
+
+
+def refined_channels(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
+    """Return what replaces the start and residual channels in the next pass.
+
+    Parameters
+    ----------
+    chi_ppm
+        ``(x, y, z)`` map of the last pass.
+    data
+        The measured field.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(2, x, y, z)`` float32 in the network's units.
+    """
+    start = consistent_step(chi_ppm, data)
+    return torch.stack([start / CHI_UNIT_PPM, unexplained_field(start, data) / LOCAL_UNIT_PPM])
+
+
+def with_channels(features: torch.Tensor, refined: torch.Tensor) -> torch.Tensor:
+    """Return features with the start and residual channels replaced."""
+    replaced = features.clone()
+    replaced[START_CHANNEL], replaced[RESIDUAL_CHANNEL] = refined[0], refined[1]
+    return replaced
+
+
+def run_passes(features: torch.Tensor, forward: Forward, *, grid: Grid, stride: int, passes: int) -> torch.Tensor:
+    """Return the susceptibility after all passes.
+
+    Parameters
+    ----------
+    features
+        ``(channel, x, y, z)`` float32 from :func:`recon.network.features.network_features`.
+    forward
+        The network.
+    grid
+        Geometry of the features.
+    stride, passes
+        Of the network's :class:`recon.network.model.ModelConfig`.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
+    """
+    chi = one_pass(features, forward, stride)
+    data = measured_field(features, grid)
+    for _ in range(passes - 1):
+        features = with_channels(features, refined_channels(chi, data))
+        chi = one_pass(features, forward, stride)
+    return chi

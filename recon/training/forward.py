@@ -1,0 +1,32 @@
+"""Run a network in training as the service runs it: whole volumes, in mixed precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from recon.network.model import TotalFieldNetwork
+from recon.network.weights import load_weights
+
+
+def mixed_forward(network: TotalFieldNetwork) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a function that runs ``network`` in bfloat16 where it is, for :mod:`recon.network.passes`."""
+    device = next(network.parameters()).device
+
+    def forward(stack: torch.Tensor) -> torch.Tensor:
+        """Map ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)`` float32."""
+        moved = stack.to(device).to(memory_format=torch.channels_last_3d)
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            return network(moved).float().to(stack.device)  # type: ignore[no-any-return]
+
+    return forward
+
+
+@lru_cache(maxsize=1)
+def snapshot_network(path: Path) -> TotalFieldNetwork:
+    """Load a snapshot, keeping the last one at hand."""
+    network = load_weights(path).network
+    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,46 @@
+"""The study runs from images to images and keeps what it has."""
+
+import numpy as np
+import pytest
+
+from plugin import cohort
+from plugin.cohort import from_images_to_images, read_rows, run_cohort
+from recon.simulation import patients
+from recon.simulation import scan as scans
+from tests.support.small_scan import small_scan
+
+
+@pytest.fixture
+def small(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(patients, "draw_patient", lambda number: drawn.append(number) or number)
+    monkeypatch.setattr(scans, "simulate_scan", lambda plan: small_scan())
+    return drawn
+
+
+def test_rows_are_kept_and_only_missing_ones_made(small, tmp_path):
+    rows = list(run_cohort([1, 2], ["network", "tikhonov"], tmp_path, engine="torch", say=lambda text: None))
+    assert [(r.patient, r.method) for r in rows] == [(p, m) for p in (1, 2) for m in ("network", "tikhonov")]
+    assert all(np.isfinite(r.nrmse) for r in rows)
+    again = list(run_cohort([1, 2], ["network", "tikhonov"], tmp_path, engine="torch", say=lambda text: None))
+    assert again == rows
+    assert small == [1, 2]
+    assert set(read_rows(tmp_path, 1)) == {"network", "tikhonov"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["patients"]
+
+
+def test_other_weights_make_the_network_s_row_anew(small, tmp_path, monkeypatch):
+    say = lambda text: None  # noqa: E731
+    list(run_cohort([1], ["network", "tikhonov"], tmp_path, engine="torch", say=say))
+    monkeypatch.setattr(cohort, "_made_by", lambda method: "newer" if method == "network" else "published")
+    list(run_cohort([1], ["network", "tikhonov"], tmp_path, engine="torch", say=say))
+    rows = read_rows(tmp_path, 1)
+    assert (rows["network"].made_by, rows["tikhonov"].made_by) == ("newer", "published")
+    assert small == [1, 1]
+
+
+def test_the_map_that_comes_back_is_the_one_that_was_made(tmp_path):
+    scan = small_scan()
+    result, chi, seconds = from_images_to_images(scan, tmp_path, 1, "torch")
+    np.testing.assert_allclose(chi, result.susceptibility.chi_ppm, atol=6e-5)
+    assert seconds > 0

@@ -43,12 +43,7 @@ _STUDY_OPTIONAL: Final = (
     "SpecificCharacterSet",
     "TimezoneOffsetFromUTC",
     "StudyInstanceUID",
-    "StudyDescription",
     "IssuerOfPatientID",
-    "PatientBirthTime",
-    "PatientAge",
-    "PatientSize",
-    "PatientWeight",
     "PatientIdentityRemoved",
     "DeidentificationMethod",
     "StationName",
@@ -57,6 +52,25 @@ _STUDY_OPTIONAL: Final = (
     "PerformedProcedureStepStartDate",
     "PerformedProcedureStepStartTime",
     "PerformedProcedureStepDescription",
+)
+# Attributes of the same modules that are taken over also where they are empty: what all images of a study say must be
+# equal, or archives split the study.
+_STUDY_ALIKE: Final = (
+    "StudyDescription",
+    "PatientBirthTime",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "EthnicGroup",
+    "PatientComments",
+    "PatientState",
+    "Occupation",
+    "SmokingStatus",
+    "SpecialNeeds",
+    "MedicalAlerts",
+    "Allergies",
+    "AdditionalPatientHistory",
+    "AdmittingDiagnosesDescription",
 )
 # Type 2 of the MR Image IOD (PS3.3 A.4.3) beside them.
 _IMAGE_REQUIRED: Final = (
@@ -161,6 +175,10 @@ def inherit_study(source: Dataset) -> Dataset:
     """
     derived = derived_dataset(source)
     _take(source, derived, required=_STUDY_REQUIRED, optional=_STUDY_OPTIONAL)
+    for keyword in _STUDY_ALIKE:
+        element = _raw(source, keyword)
+        if element is not None:
+            derived[element.tag] = element
     for keyword in _REFERENCES:
         items = [_reference(item) for item in Elements(source).items(keyword)]
         if items and all(items):

@@ -94,7 +94,7 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
         progress=_nothing,
     )
     log.info("job.reconstructed", images=len(files), seconds=round(time.monotonic() - began, 2))
-    verdict = read_report(folder)["verdict"]
+    verdict = read_report(folder).get("verdict", {"level": ""})  # reports of earlier versions have none
     if verdict["level"] == "failed" and settings.withhold_failed_maps:
         raise JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
     queue_deliveries(settings, job, loaded, FIRST_PART)

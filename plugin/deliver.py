@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.filereader import read_file_meta_info
+from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
@@ -179,7 +180,8 @@ def _why_not(association: Association, peer: Address) -> _Answer:
     if association.is_rejected:
         return _Answer(refusal=f"{peer} rejected the association: {_rejection(association)}")
     if association.rejected_contexts and not association.accepted_contexts:
-        refusal = f"{peer} accepts no presentation context we proposed: allow it MR Image Storage, Explicit VR"
+        classes = ", ".join(sorted({str(UID(one.abstract_syntax).name) for one in association.rejected_contexts}))
+        refusal = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
         return _Answer(refusal=refusal, lasting=True)
     return _Answer(refusal=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
 
@@ -219,7 +221,9 @@ def _send_one(association: Association, path: Path) -> _Answer | None:
     try:
         status = association.send_c_store(dataset).get("Status")
     except ValueError:  # no presentation context was accepted for it
-        return _Answer(refusal="the peer does not accept objects of this SOP class", lasting=True)
+        name = UID(dataset.SOPClassUID).name
+        refusal = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
+        return _Answer(refusal=refusal, lasting=True)
     except RuntimeError:  # the association ended since the last object
         return None
     if status is None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from plugin.errors import ConfigurationError
-from plugin.objects import OBJECTS, REFUSAL_PAGE
+from plugin.objects import REFUSAL_PAGE
+from plugin.switches import ObjectName, Objects
 
 SENDER = "sender"
 """Name of the destination that is whoever sent the images."""
@@ -28,16 +29,6 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _is_object(name: str) -> str:
-    known = (*OBJECTS, REFUSAL_PAGE)
-    if name not in known:
-        raise ValueError(f"there is no object {name!r}; expected some of {', '.join(known)}")
-    return name
-
-
-ObjectName = Annotated[str, AfterValidator(_is_object)]
 
 
 class Destination(_Frozen):
@@ -107,36 +98,6 @@ class Reconstruction(_Frozen):
     method: str = "network"
     engine: str = "auto"
     fallback: str = "lbv-hd-qsm"
-
-
-class Objects(_Frozen):
-    """Which derived objects are made, beside the QSM series, which always is.
-
-    A switch for each object of ``plugin.objects.OBJECTS``, and ``refusal-page``: a page in words in place of a map
-    that was refused or failed.
-    """
-
-    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"), validate_by_name=True)
-
-    qsm_enhanced: bool = True
-    swi: bool = False
-    true_swi: bool = False
-    min_ip: bool = False
-    r2star: bool = False
-    total_field: bool = False
-    local_field: bool = False
-    parametric_map: bool = False
-    brain_mask: bool = False
-    phase_quality: bool = False
-    regional_report: bool = False
-    quality_page: bool = True
-    refusal_page: bool = True
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Objects that are switched on, the QSM series among them."""
-        on = {name.replace("_", "-") for name, value in self if value}
-        return tuple(name for name in (*OBJECTS, REFUSAL_PAGE) if name in on or name == "qsm")
 
 
 class Settings(_Frozen):

@@ -116,6 +116,7 @@ def test_a_peer_that_takes_nothing_of_ours_is_a_lasting_reason(files, monkeypatc
         report = send(files, port)
     assert report.undelivered == tuple(files)
     assert "accepts no presentation context" in report.reason
+    assert "MR Image Storage" in report.reason
     assert report.lasting
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from recon.anatomy.nuclei import NUCLEI
 from recon.simulation.draw_veins import draw_veins
 from recon.simulation.plan import EllipsoidPlan, HeadPlan, LesionPlan, NucleusPlan, ShapePlan
-from recon.simulation.tissue import CAVITIES, NUCLEI, TISSUES
+from recon.simulation.tissue import CAVITIES, TISSUES
 
 _WARP_CONTROLS = 17
 """Control points per axis of the elastic warp: one every 16 mm over 256 mm."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
+from recon.anatomy.nuclei import NUCLEI
 from recon.simulation.lattice import Lattice
 from recon.simulation.shapes import Patch, paint_ellipsoid, paint_veins, soft_step
 from recon.simulation.template import Template, sample
-from recon.simulation.tissue import AIR_CHI_PPM, NUCLEI, TISSUES
+from recon.simulation.tissue import AIR_CHI_PPM, TISSUES
 
 _PLATE_MM = 1.8
 """Least bone between an air cavity and the brain."""

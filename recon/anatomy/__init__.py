@@ -1,0 +1,1 @@
+"""Facts of anatomy that run-time code and the simulation share."""

@@ -1,0 +1,5 @@
+"""The regional report: susceptibility of the deep grey nuclei, found by registering a template."""
+
+from recon.regions.types import RegionalReport, RegionMeasure
+
+__all__ = ["RegionMeasure", "RegionalReport"]

@@ -25,7 +25,8 @@ _STEPS = 8
 
 
 def fit_r2star(magnitude: FloatArray, echo_times_s: tuple[float, ...], mask: BoolArray, noise: float) -> FloatArray:
-    """Return R2* in 1/s, ``(x, y, z)`` float32; zero outside the mask and where no two echoes rise above the noise.
+    """Return R2* in 1/s, ``(x, y, z)`` float32; zero outside the mask and where no echo rises
+    above the noise.
 
     Parameters
     ----------
@@ -62,24 +63,34 @@ def _fit_slab(
 
 @compiled
 def _log_linear(echoes: np.ndarray, times: np.ndarray, noise: float) -> tuple[float, float]:
-    """Return amplitude and rate of the weighted line through the logarithms; amplitude 0 if there is none."""
+    """Return amplitude and rate of the weighted line through the logarithms; amplitude 0 if there is no signal.
+
+    An echo that sank into the noise floor, and all after it, stay out. Where only the first rises above the floor,
+    the decay is taken to reach the floor at the second: the least rate that is possible.
+    """
     s0, s1, s2, t0, t1 = 0.0, 0.0, 0.0, 0.0, 0.0
     used = 0
+    floor = _FLOOR_SIGMAS * noise
     for e in range(times.size):
-        square = echoes[e] ** 2 - 2.0 * noise**2
-        if echoes[e] > _FLOOR_SIGMAS * noise and square > 0.0:
-            y = 0.5 * np.log(square)
-            used += 1
-            s0 += square
-            s1 += square * times[e]
-            s2 += square * times[e] ** 2
-            t0 += square * y
-            t1 += square * y * times[e]
+        value = echoes[e]
+        if value <= floor or value * value <= 2.0 * noise**2:
+            if used != 1 or floor <= 0.0:
+                break
+            value = floor
+        square = value * value - 2.0 * noise**2
+        y = 0.5 * np.log(square)
+        used += 1
+        s0 += square
+        s1 += square * times[e]
+        s2 += square * times[e] ** 2
+        t0 += square * y
+        t1 += square * y * times[e]
+        if echoes[e] <= floor:
+            break
     determinant = s0 * s2 - s1 * s1
     if used < 2 or determinant <= 0.0:
         return 0.0, 0.0
-    rate = (s1 * t0 - s0 * t1) / determinant
-    rate = min(max(rate, 0.0), LARGEST_PER_S)
+    rate = min(max((s1 * t0 - s0 * t1) / determinant, 0.0), LARGEST_PER_S)
     return np.exp((t0 + rate * s1) / s0), rate
 
 
@@ -174,5 +185,17 @@ def r2star(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
         title="R2*",
         parameters={"echoes": count, "noise_sd": noise, "noise_floor_sigmas": _FLOOR_SIGMAS},
         references=("doi:10.1002/mrm.1910340618", "doi:10.1016/0730-725X(93)90225-3"),
-        warnings=("R2* includes the dephasing of macroscopic field gradients; it is too large beside the sinuses.",),
+        warnings=_warnings(volume, mask),
     )
+
+
+def _warnings(volume: FloatArray, mask: BoolArray) -> tuple[str, ...]:
+    """Return what a reader of R2* has to know."""
+    said = [
+        "R2* includes the dephasing by macroscopic field gradients: it is too large beside air-filled sinuses and strong "
+        "sources."
+    ]
+    silent = 100 * float(np.mean(volume[mask] == 0)) if mask.any() else 0.0
+    if silent > 0.1:
+        said.append(f"{silent:.1f} % of the mask has no decay above the noise; R2* is 0 there.")
+    return tuple(said)

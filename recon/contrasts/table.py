@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from recon.contrasts.fields import local_field_ppb, total_field_hz
+from recon.contrasts.projection import minimum_projection
 from recon.contrasts.relaxation import r2star
 from recon.contrasts.types import Contrast
-from recon.contrasts.weighted import minimum_projection, swi, true_swi
+from recon.contrasts.weighted import swi, true_swi
 from recon.types import GradientEcho, Reconstruction
 
 MakeContrast = Callable[[GradientEcho, Reconstruction], Contrast]

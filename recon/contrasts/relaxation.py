@@ -25,8 +25,7 @@ _STEPS = 8
 
 
 def fit_r2star(magnitude: FloatArray, echo_times_s: tuple[float, ...], mask: BoolArray, noise: float) -> FloatArray:
-    """Return R2* in 1/s, ``(x, y, z)`` float32; zero outside the mask and where no echo rises
-    above the noise.
+    """Return R2* in 1/s, ``(x, y, z)`` float32; zero outside the mask and where no echo exceeds the noise.
 
     Parameters
     ----------
@@ -192,8 +191,7 @@ def r2star(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
 def _warnings(volume: FloatArray, mask: BoolArray) -> tuple[str, ...]:
     """Return what a reader of R2* has to know."""
     said = [
-        "R2* includes the dephasing by macroscopic field gradients: it is too large beside air-filled sinuses and strong "
-        "sources."
+        "R2* includes the dephasing by macroscopic field gradients: it is too large beside sinuses and strong sources."
     ]
     silent = 100 * float(np.mean(volume[mask] == 0)) if mask.any() else 0.0
     if silent > 0.1:

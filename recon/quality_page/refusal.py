@@ -29,5 +29,5 @@ def refusal_page(reason: str, advice: str) -> npt.NDArray[np.uint8]:
     if advice:
         figure.text(0.06, below - 0.05, "What to do", color=ALERT, fontsize=16, fontweight="bold", va="top")
         write_lines(figure, [advice], left=0.06, top=below - 0.09, bottom=0.12, columns=66, size=15, colour=INK)
-    figure.text(0.06, 0.07, "The source images are complete and unchanged.", color=FAINT, fontsize=12, va="bottom")
+    figure.text(0.06, 0.07, "The source images were not changed.", color=FAINT, fontsize=12, va="bottom")
     return pixels(figure)

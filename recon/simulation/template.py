@@ -6,16 +6,15 @@ They hold the brain only; skull, scalp and neck are built around it from the dis
 
 from __future__ import annotations
 
-import importlib.resources
 from dataclasses import dataclass
 from functools import cache
 
-import nibabel as nib
 import numpy as np
 import torch
 from scipy import ndimage
 
-_FILES = "mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
+from recon.anatomy.mni152 import load_map
+
 _MARGIN_MM = 40
 """How far the distance map reaches beyond the template's box; farther points take the value at its rim."""
 
@@ -54,9 +53,9 @@ class Template:
 @cache
 def load_template() -> Template:
     """Load the maps that nilearn ships and derive the distance to the brain's surface."""
-    grey, affine = _load("gm")
-    white, _ = _load("wm")
-    t1, _ = _load("t1")
+    grey, affine = load_map("gm")
+    white, _ = load_map("wm")
+    t1, _ = load_map("t1")
     origin = (float(affine[0, 3]), float(affine[1, 3]), float(affine[2, 3]))
     brain = ndimage.binary_fill_holes(ndimage.binary_closing(t1 > 0, iterations=4))
     distance = _signed_distance_2mm(np.asarray(brain))
@@ -68,14 +67,6 @@ def load_template() -> Template:
         distance_mm=torch.from_numpy(np.ascontiguousarray(distance.transpose(2, 1, 0)))[None],
         distance_origin_mm=distance_origin,
     )
-
-
-def _load(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read one of nilearn's template maps and its affine."""
-    folder = importlib.resources.files("nilearn.datasets") / "data"
-    with importlib.resources.as_file(folder / _FILES.format(kind=kind)) as path:
-        image = nib.load(path)
-        return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine)
 
 
 def _signed_distance_2mm(brain: np.ndarray) -> np.ndarray:

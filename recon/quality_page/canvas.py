@@ -52,13 +52,14 @@ def write_lines(
     columns: int,
     size: float = 10.5,
     colour: str = INK,
+    hanging: str = "",
 ) -> float:
     """Write sentences below each other, wrapped; return where the next would begin, as a share of the page.
 
     What does not fit above ``bottom`` is left out, and the last line that fits says so.
     """
     step = size * 1.45 / 72 * _DPI / PAGE_ROWS
-    wrapped = [part for line in lines for part in textwrap.wrap(line, columns, subsequent_indent="   ") or [""]]
+    wrapped = [part for line in lines for part in textwrap.wrap(line, columns, subsequent_indent=hanging) or [""]]
     room = max(1, int((top - bottom) / step))
     if len(wrapped) > room:
         wrapped = [*wrapped[: room - 1], "… (more in the report)"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TISSUE_WINDOW_PPB = (-200.0, 200.0)
 HAEMORRHAGE_WINDOW_PPB = (-1000.0, 1000.0)
 _COLUMNS, _ROWS = 5, 4
-_SHEET = (0.02, 0.05, 0.86, 0.865)
+_SHEET = (0.02, 0.05, 0.86, 0.845)
 _BAR = (0.90, 0.25, 0.018, 0.45)
 
 
@@ -77,7 +77,7 @@ def _edge_letters(figure: Figure, plane: Plane) -> None:
     if any(plane.letters):
         left, right, top, bottom = plane.letters
         text = f"every tile: left {left}, right {right}, top {top}, bottom {bottom}"
-        figure.text(0.97, 0.945, text, color=FAINT, fontsize=10.5, va="top", ha="right")
+        figure.text(0.03, 0.924, text, color=FAINT, fontsize=10.5, va="top")
 
 
 def _field_page(echoes: GradientEcho, reconstruction: Reconstruction, plane: Plane) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHOWN_FIGURES = (
-    ("mask_volume_ml", "mask volume", "ml"),
-    ("phase_quality_median", "phase quality, median", "0 to 1"),
-    ("phase_quality_below_half_percent", "phase quality below one half", "% of mask"),
-    ("field_noise_median_ppm", "field noise, median", "ppm"),
-    ("linear_fit_residual_median_rad", "phase fit residual, median", "rad"),
-    ("data_residual_rms_ppb", "field not explained by the map, RMS", "ppb"),
-    ("data_residual_above_100ppb_percent", "field not explained above 100 ppb", "% of mask"),
-    ("chi_sd_ppb", "susceptibility, SD", "ppb"),
-    ("chi_largest_ppb", "susceptibility, largest magnitude", "ppb"),
+    ("mask_volume_ml", "mask volume", "ml", 1.0),
+    ("phase_quality_median", "phase quality (0 to 1), median", "", 1.0),
+    ("phase_quality_below_half_percent", "phase quality below one half", "% of mask", 1.0),
+    ("field_noise_median_ppm", "field noise, median", "ppb", 1e3),
+    ("linear_fit_residual_median_rad", "phase fit residual, median", "rad", 1.0),
+    ("data_residual_rms_ppb", "field not explained by the map, RMS", "ppb", 1.0),
+    ("data_residual_above_100ppb_percent", "field not explained above 100 ppb", "% of mask", 1.0),
+    ("chi_sd_ppb", "susceptibility, SD", "ppb", 1.0),
+    ("chi_largest_ppb", "susceptibility, largest magnitude", "ppb", 1.0),
 )
+"""Figure, words, unit shown, and the factor to that unit."""
 
 
 def summary_page(
@@ -43,26 +45,49 @@ def summary_page(
     bright = float(np.percentile(echoes.magnitude[0][mask], 99.5)) * 1.1
     first_ms = echoes.echo_times_s[0] * 1e3
     title = f"magnitude at {first_ms:.1f} ms, outline of the mask"
-    _three_planes(figure, 0.655, title, echoes.magnitude[0], grid, box, views, (0.0, bright), mask)
+    _three_planes(figure, 0.645, title, echoes.magnitude[0], grid, box, views, (0.0, bright), mask)
     chi_ppb = reconstruction.susceptibility.chi_ppm * np.float32(1e3)
     title = f"QSM, black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
-    shown = _three_planes(figure, 0.37, title, chi_ppb, grid, box, views, window_ppb, None)
-    show_bar(figure, (0.925, 0.39, 0.014, 0.20), shown, "ppb")
-    warnings = list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
-    heading, colour = ("Warnings", ALERT) if warnings else ("No warnings", INK)
-    figure.text(0.03, 0.352, heading, color=colour, fontsize=12, fontweight="bold", va="top")
-    write_lines(figure, [f"• {w}" for w in warnings], left=0.03, top=0.328, bottom=0.245, columns=132, size=9.5)
-    figure.text(0.03, 0.235, "Quality figures", color=INK, fontsize=12, fontweight="bold", va="top")
-    write_lines(figure, figure_lines(reconstruction), left=0.03, top=0.211, bottom=0.035, columns=62, size=9)
-    figure.text(0.50, 0.235, "How it was made", color=INK, fontsize=12, fontweight="bold", va="top")
-    write_lines(figure, provenance_lines(reconstruction), left=0.50, top=0.211, bottom=0.035, columns=68, size=9)
+    shown = _three_planes(figure, 0.355, title, chi_ppb, grid, box, views, window_ppb, None)
+    show_bar(figure, (0.925, 0.375, 0.014, 0.20), shown, "ppb")
+    below = _write_warnings(
+        figure, list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
+    )
+    for left, columns, heading, lines in (
+        (0.03, 62, "Quality figures", figure_lines(reconstruction)),
+        (0.50, 68, "How it was made", provenance_lines(reconstruction)),
+    ):
+        figure.text(left, below, heading, color=INK, fontsize=12, fontweight="bold", va="top")
+        write_lines(figure, lines, left=left, top=below - 0.024, bottom=0.035, columns=columns, size=9)
     return pixels(figure)
+
+
+def _write_warnings(figure: Figure, warnings: list[str]) -> float:
+    """Write the warnings under the pictures; return where the next text begins."""
+    heading, colour = ("Warnings", ALERT) if warnings else ("No warnings", INK)
+    figure.text(0.03, 0.340, heading, color=colour, fontsize=12, fontweight="bold", va="top")
+    lines = [f"• {w}" for w in warnings]
+    return write_lines(figure, lines, left=0.03, top=0.316, bottom=0.225, columns=132, size=9.5, hanging="   ") - 0.008
 
 
 def figure_lines(reconstruction: Reconstruction) -> list[str]:
     """Return the quality figures that a reader can judge, with their units."""
     figures = {**reconstruction.total_field.figures, **reconstruction.figures}
-    return [f"{words}: {figures[name]:.3g} {unit}" for name, words, unit in _SHOWN_FIGURES if name in figures]
+    return [
+        f"{words}: {shown_number(figures[name] * factor)} {unit}".rstrip()
+        for name, words, unit, factor in _SHOWN_FIGURES
+        if name in figures
+    ]
+
+
+def shown_number(value: float) -> str:
+    """Return a number of about three digits without an exponent."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if abs(value) < 0.001:
+        return "below 0.001" if value > 0 else "above -0.001"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
 
 
 def provenance_lines(reconstruction: Reconstruction) -> list[str]:

@@ -51,8 +51,8 @@ class Plane:
 def planes(grid: Grid, affine: npt.NDArray[np.float64] | None = None) -> tuple[Plane, Plane, Plane]:
     """Return the acquired plane and the two that stand on it.
 
-    The acquired plane is shown as it was acquired. In the others the patient's head is up where the field tells
-    which way that is, else the slices run upwards.
+    The acquired plane is shown as it was acquired. In the others the patient's head is up; where the affine is known,
+    the patient's left is on the right of the page, and the front is at the top or on the left.
 
     Parameters
     ----------
@@ -61,31 +61,47 @@ def planes(grid: Grid, affine: npt.NDArray[np.float64] | None = None) -> tuple[P
     affine
         ``(4, 4)`` from voxel to RAS mm; without it no letters are given.
     """
-    made = []
-    for across, down, through in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
-        flip_across = flip_down = False
-        if through != 2:
-            flip_down, flip_across = _upright(grid, across, down)
-        letters = _letters(affine, across, down, flip_across, flip_down)
-        made.append(
-            Plane(
-                across=across,
-                down=down,
-                through=through,
-                flip_across=flip_across,
-                flip_down=flip_down,
-                letters=letters,
-            )
-        )
-    return made[0], made[1], made[2]
+    return _plane(grid, affine, 2), _plane(grid, affine, 1), _plane(grid, affine, 0)
 
 
-def _upright(grid: Grid, across: int, down: int) -> tuple[bool, bool]:
-    """Return whether to mirror the axes so that the patient's head is up, if one of them runs along the body."""
-    up = grid.b0_direction
-    if abs(up[down]) >= abs(up[across]) and abs(up[down]) > 0.5:
-        return up[down] > 0, False
-    return True, False
+def _plane(grid: Grid, affine: npt.NDArray[np.float64] | None, through: int) -> Plane:
+    across, down = (axis for axis in range(3) if axis != through)
+    flip_across = flip_down = False
+    if through != 2:
+        if _rank(grid, affine, across) > _rank(grid, affine, down):
+            across, down = down, across
+        flip_across, flip_down = _against(grid, affine, across), _against(grid, affine, down)
+    return Plane(
+        across=across,
+        down=down,
+        through=through,
+        flip_across=flip_across,
+        flip_down=flip_down,
+        letters=_letters(affine, across, down, flip_across, flip_down),
+    )
+
+
+def _patient_axis(grid: Grid, affine: npt.NDArray[np.float64] | None, axis: int) -> int | None:
+    """Return whether an axis of the volume runs along right (0), anterior (1) or superior (2), if it is known."""
+    if affine is not None:
+        return int(np.argmax(np.abs(affine[:3, axis])))
+    return 2 if axis == int(np.argmax(np.abs(grid.b0_direction))) else None
+
+
+def _rank(grid: Grid, affine: npt.NDArray[np.float64] | None, axis: int) -> int:
+    """Return how much an axis wants to stand upright: the body's axis most, left to right least."""
+    found = _patient_axis(grid, affine, axis)
+    return -1 if found is None else found
+
+
+def _against(grid: Grid, affine: npt.NDArray[np.float64] | None, axis: int) -> bool:
+    """Return whether an axis grows towards right, front or head, where the page grows to left, back and feet."""
+    found = _patient_axis(grid, affine, axis)
+    if found is None:
+        return False
+    if affine is not None:
+        return bool(affine[found, axis] > 0)
+    return grid.b0_direction[axis] > 0
 
 
 def _letters(

@@ -15,7 +15,8 @@ from recon.types import BoolArray, FloatArray, GradientEcho, Grid, Reconstructio
 
 Affine = npt.NDArray[np.float64]
 _MARGIN_MM = 12.0
-_CHI_LIMIT_PPM = 0.25
+_CHI_LIMIT_PPM = 0.3
+_STRANGE_CHI_PPM = 0.27
 _MAGNITUDE_LIMIT = 2.0
 
 
@@ -29,9 +30,9 @@ class Frame:
         ``(2, x, y, z)`` float32: susceptibility in ppm and combined magnitude, cut off where only veins, bleeds and
         calcifications reach; zero outside the mask.
     mask
-        ``(x, y, z)`` bool.
+        ``(x, y, z)`` bool, brain without what is far from tissue.
     distance_mm
-        ``(x, y, z)`` float32, signed distance to the mask's surface.
+        ``(x, y, z)`` float32, signed distance to the brain's surface.
     origin_mm
         Position of the first lattice point in RAS mm of the image.
     affine
@@ -98,9 +99,12 @@ def upright(echoes: GradientEcho, reconstruction: Reconstruction, affine: Affine
     chi = np.clip(reconstruction.susceptibility.chi_ppm, -_CHI_LIMIT_PPM, _CHI_LIMIT_PPM)
     magnitude = np.clip(weighted_magnitude(echoes), 0, _MAGNITUDE_LIMIT)
     inside = ndimage.map_coordinates(mask.astype(np.float32), voxels, order=1) > 0.5
+    features = np.stack([sampled(chi), sampled(magnitude)])
+    # Bleeds, calcifications and great veins say nothing about where a nucleus is.
+    strange = ndimage.binary_dilation(np.abs(features[0]) > _STRANGE_CHI_PPM, iterations=2)
     return Frame(
-        features=np.stack([sampled(chi), sampled(magnitude)]),
-        mask=inside,
+        features=features,
+        mask=inside & ~strange,
         distance_mm=signed_distance(inside),
         origin_mm=origin,
         affine=affine,

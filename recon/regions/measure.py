@@ -18,6 +18,9 @@ from recon.types import FloatArray, GradientEcho, Reconstruction
 LEAST_VOLUME_ML, MOST_VOLUME_ML = 600.0, 2500.0
 LEAST_OVERLAP = 0.85
 _FEWEST_VOXELS = 8
+_STRANGE_CHI_PPM = 0.5
+"""No voxel of a nucleus reaches this; bleeds, calcifications and great veins do."""
+_LESION_SHARE = 0.1
 _METHOD = (
     "MNI152 template registered to the susceptibility map and the magnitude (affine, then local least squares); each "
     "nucleus an ellipsoid, moved and scaled by the intensities around it"
@@ -68,9 +71,10 @@ def measure_regions(
             "needed): the regional report needs a whole brain"
         )
     placed = place_nuclei(registered, atlas)
-    labels = label_volume(placed, registered, chi.mask)
+    whole = label_volume(placed, registered, chi.mask)
+    labels = np.where(np.abs(chi.chi_ppm) < _STRANGE_CHI_PPM, whole, 0).astype(np.uint8)
     regions, missed = _measures(placed, labels, reconstruction, age_years)
-    warnings = [_CAUTION]
+    warnings = [_CAUTION, *_lesions(placed, whole, labels)]
     if missed:
         warnings.append(f"Not found: {', '.join(missed)}.")
     return RegionalReport(
@@ -117,6 +121,24 @@ def label_volume(
     return labels
 
 
+def _lesions(placed: tuple[Placed, ...], whole: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> list[str]:
+    """Return a sentence for every nucleus of which much was left out."""
+    said = []
+    for number, nucleus in enumerate(placed, start=1):
+        size = int((whole == number).sum())
+        lost = 1 - int((labels == number).sum()) / size if size else 0.0
+        if lost > _LESION_SHARE:
+            said.append(
+                f"{100 * lost:.0f} % of the {_words(nucleus)} is beyond ±{1e3 * _STRANGE_CHI_PPM:.0f} ppb (a bleed, a "
+                "calcification or a vein) and was left out; do not trust the rest."
+            )
+    return said
+
+
+def _words(nucleus: Placed) -> str:
+    return f"{dict(SIDES)[nucleus.sign]} {nucleus.nucleus.tissue.replace('_', ' ')}"
+
+
 def _mapped_voxels(registered: Registered, mask: npt.NDArray[np.bool_]) -> tuple[Box, FloatArray]:
     """Return the box of voxels inside the registered part of the head, and their MNI positions."""
     frame = registered.frame
@@ -152,7 +174,7 @@ def _measures(
         values = chi_ppb[labels == number].astype(np.float64)
         name, side = nucleus.nucleus.tissue, sides[nucleus.sign]
         if values.size < _FEWEST_VOXELS:
-            missed.append(f"{side} {name.replace('_', ' ')}")
+            missed.append(_words(nucleus))
             continue
         limits, source = plausible_range(name, age_years)
         measured.append(

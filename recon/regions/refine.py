@@ -14,7 +14,7 @@ from scipy import optimize
 
 from recon.anatomy.nuclei import NUCLEI, Nucleus
 from recon.regions.atlas import SIDES, Atlas, ellipsoid_share
-from recon.regions.register import Registered, at, expected
+from recon.regions.register import Registered, at, fit_levels
 from recon.types import FloatArray
 
 SHIFT_SD_MM = 1.5
@@ -53,7 +53,7 @@ def place_nuclei(registered: Registered, atlas: Atlas) -> tuple[Placed, ...]:
     mapped, frame = registered.mapped_mm, registered.frame
     channels = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.channels])
     base = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.base])
-    _, deviations, levels = expected(frame, channels)
+    levels, deviations = fit_levels(frame.features[:, frame.mask], channels[:, frame.mask])
     tissue = np.tensordot(levels[:, :3], base, axes=1)
     placed = [Placed(nucleus=n, sign=sign) for n in NUCLEI for sign, _ in SIDES]
     for _ in range(2):
@@ -70,16 +70,17 @@ def place_nuclei(registered: Registered, atlas: Atlas) -> tuple[Placed, ...]:
 
 
 def _refine(start: Placed, registered: Registered, surroundings: FloatArray, deviations: FloatArray) -> Placed:
-    """Move and scale one nucleus."""
+    """Move and scale one nucleus from where it is; what is usual is counted from the template's place."""
     frame, mapped = registered.frame, registered.mapped_mm
-    near = frame.mask & (ellipsoid_share(start.nucleus, start.sign, mapped, start.shift_mm, _REACH) > 0)
+    template = Placed(nucleus=start.nucleus, sign=start.sign)
+    near = frame.mask & (ellipsoid_share(start.nucleus, start.sign, mapped, scale=_REACH) > 0)
     if int(near.sum()) < 20:
         return start
     points = mapped[:, near]
     seen, around = frame.features[:, near], surroundings[:, near]
 
     def cost(unit: np.ndarray) -> float:
-        share = _moved(start, unit).share(points)
+        share = _moved(template, unit).share(points)
         mass = float(share @ share)
         total = 0.5 * float(unit @ unit)
         for feature, outside, deviation in zip(seen, around, deviations, strict=True):
@@ -89,15 +90,16 @@ def _refine(start: Placed, registered: Registered, surroundings: FloatArray, dev
             total += 0.5 * _INDEPENDENT_SHARE * float(np.sum(left / (1 + left / _OUTLIER_DEVIATIONS**2)))
         return total
 
-    simplex = np.vstack([np.zeros(4), 0.7 * np.eye(4)])
+    first = np.asarray([*(s / SHIFT_SD_MM for s in start.shift_mm), np.log(start.scale) / SCALE_SD])
+    simplex = first + np.vstack([np.zeros(4), 0.7 * np.eye(4)])
     found = optimize.minimize(
-        cost, np.zeros(4), method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 150, "xatol": 0.05}
+        cost, first, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 150, "xatol": 0.05}
     )
-    return _moved(start, found.x)
+    return _moved(template, found.x)
 
 
 def _moved(start: Placed, unit: np.ndarray) -> Placed:
-    """Return the nucleus after a move in units of what is usual."""
-    x, y, z = (s + SHIFT_SD_MM * float(u) for s, u in zip(start.shift_mm, unit[:3], strict=True))
+    """Return the nucleus after a move in units of what is usual, no farther than three times that."""
+    x, y, z = (s + SHIFT_SD_MM * float(np.clip(u, -3, 3)) for s, u in zip(start.shift_mm, unit[:3], strict=True))
     scale = start.scale * float(np.exp(SCALE_SD * np.clip(unit[3], -3, 3)))
     return Placed(nucleus=start.nucleus, sign=start.sign, shift_mm=(x, y, z), scale=scale)

@@ -23,7 +23,7 @@ from recon.types import FloatArray
 
 SURFACE_STEPS = 25
 AFFINE_STEPS = 10
-WINDOWS_MM = (16.0,) * 4 + (10.0,) * 5 + (7.0,) * 6 + (5.0,) * 5
+WINDOWS_MM = (16.0,) * 4 + (10.0,) * 4 + (7.0,) * 5 + (5.0,) * 4
 ROOM_MM = 12.0
 _ROBUST_DEVIATIONS = 3.0
 _MOST_STEP_MM = 3.0
@@ -66,7 +66,8 @@ def register(frame: Frame, atlas: Atlas) -> Registered:
     brain = (
         at(atlas.distance_mm, apply_affine(matrix, lattice_mm(frame.mask.shape, frame.origin_mm)), atlas.origin_mm) < 0
     )
-    overlap = 2 * int((brain & frame.mask).sum()) / max(1, int(brain.sum()) + int(frame.mask.sum()))
+    own = frame.distance_mm < 0
+    overlap = 2 * int((brain & own).sum()) / max(1, int(brain.sum()) + int(own.sum()))
     near = crop_to_nuclei(frame, matrix)
     mapped = apply_affine(matrix, lattice_mm(near.mask.shape, near.origin_mm))
     for window in WINDOWS_MM:
@@ -104,38 +105,35 @@ def gradient(volume: FloatArray) -> FloatArray:
     return np.asarray([np.gradient(volume, STEP_MM, axis=axis) for axis in range(3)], np.float32)
 
 
-def expected(frame: Frame, channels: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return what the template looks like in this head, and each feature's remaining standard deviation.
+def fit_levels(values: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the level of each tissue in each feature, by robust regression, and what is left as a standard deviation.
 
     Parameters
     ----------
-    frame
-        The head.
-    channels
-        ``(channel, x, y, z)`` tissue shares, warped to the head.
+    values
+        ``(feature, point)`` of the head.
+    shares
+        ``(channel, point)`` of the template at the same places.
 
     Returns
     -------
-    images, deviations, levels
-        ``(2, x, y, z)``, ``(2,)`` and ``(2, channel)`` float32.
+    levels, deviations
+        ``(feature, channel)`` and ``(feature,)`` float32.
     """
-    seen = frame.mask & (channels.sum(axis=0) > 0.5)
-    shares = channels[:, seen].astype(np.float64)
-    images, deviations, levels = [], [], []
-    for feature in frame.features:
-        values, weights = feature[seen].astype(np.float64), np.ones(int(seen.sum()))
-        level = np.zeros(len(shares))
+    levels, deviations = [], []
+    for feature in values:
+        weights = (shares.sum(axis=0) > 0.5).astype(np.float32)
+        level, deviation = np.zeros(len(shares)), 1.0
         for _ in range(3):  # veins and lesions are outliers
-            normal = (shares * weights) @ shares.T
+            normal = ((shares * weights) @ shares.T).astype(np.float64)
             normal += 1e-5 * np.trace(normal) / len(shares) * np.eye(len(shares))
-            level = np.linalg.solve(normal, (shares * weights) @ values)
-            left = values - level @ shares
-            deviation = 1.4826 * np.median(np.abs(left)) + 1e-9
-            weights = (np.abs(left) < _ROBUST_DEVIATIONS * deviation).astype(np.float64)
-        images.append(np.tensordot(level.astype(np.float32), channels, axes=1))
-        deviations.append(deviation)
+            level = np.linalg.solve(normal, (shares * weights) @ feature)
+            left = np.abs(feature - level.astype(np.float32) @ shares)
+            deviation = 1.4826 * float(np.median(left[::5])) + 1e-9
+            weights = ((left < _ROBUST_DEVIATIONS * deviation) & (weights > 0)).astype(np.float32)
         levels.append(level)
-    return np.stack(images).astype(np.float32), np.asarray(deviations, np.float32), np.asarray(levels, np.float32)
+        deviations.append(deviation)
+    return np.asarray(levels, np.float32), np.asarray(deviations, np.float32)
 
 
 def apply_affine(matrix: npt.NDArray[np.float64], points_mm: FloatArray) -> FloatArray:
@@ -147,11 +145,10 @@ def apply_affine(matrix: npt.NDArray[np.float64], points_mm: FloatArray) -> Floa
 def fit_surface(frame: Frame, atlas: Atlas) -> npt.NDArray[np.float64]:
     """Return the ``(3, 4)`` affine from head to template that brings the brains' surfaces together."""
     points = lattice_mm(frame.mask.shape, frame.origin_mm)
-    near = np.abs(frame.distance_mm) < 12
-    near &= (np.indices(near.shape).sum(axis=0) % 2) == 0
+    near = (np.abs(frame.distance_mm) < 12) & _every_other(frame.mask.shape)
     sample, wanted = points[:, near], frame.distance_mm[near]
     template = lattice_mm(atlas.distance_mm.shape, atlas.origin_mm)[:, atlas.distance_mm < 0]
-    own = points[:, frame.mask]
+    own = points[:, frame.distance_mm < 0]
     scale = (np.ptp(template, axis=1) / np.ptp(own, axis=1)).astype(np.float64)
     middle = [(p.min(axis=1) + p.max(axis=1)).astype(np.float64) / 2 for p in (template, own)]
     matrix = np.column_stack([np.diag(scale), middle[0] - scale * middle[1]])
@@ -167,22 +164,26 @@ def fit_surface(frame: Frame, atlas: Atlas) -> npt.NDArray[np.float64]:
 
 def fit_images(frame: Frame, atlas: Atlas, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Improve the affine by the map and the magnitude."""
-    points = lattice_mm(frame.mask.shape, frame.origin_mm)
-    chosen = frame.mask & ((np.indices(frame.mask.shape).sum(axis=0) % 2) == 0)
+    chosen = frame.mask & _every_other(frame.mask.shape)
+    sample = lattice_mm(frame.mask.shape, frame.origin_mm)[:, chosen]
+    values = frame.features[:, chosen]
     for _ in range(AFFINE_STEPS):
-        mapped = apply_affine(matrix, points)
-        channels = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.channels])
-        images, deviations, _ = expected(frame, channels)
-        inverse = np.linalg.inv(matrix[:, :3]).T.astype(np.float32)
-        slopes, lefts, weights = [], [], []
-        for image, feature, deviation in zip(images, frame.features, deviations, strict=True):
-            own = np.stack([g[chosen] for g in gradient(image)])
-            slopes.append(inverse @ own)
-            left = (feature - image)[chosen]
-            lefts.append(left)
-            weights.append(_robust(left, deviation))
-        matrix = matrix + _affine_step(points[:, chosen], np.stack(slopes), np.stack(lefts), np.stack(weights))
+        mapped = apply_affine(matrix, sample)
+        shares = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.channels])
+        levels, deviations = fit_levels(values, shares)
+        lefts = values - levels @ shares
+        images = np.tensordot(levels, atlas.channels, axes=1)
+        slopes = np.stack([[at(g, mapped, atlas.origin_mm) for g in gradient(image)] for image in images])
+        weights = np.stack([_robust(left, d) for left, d in zip(lefts, deviations, strict=True)])
+        matrix = matrix + _affine_step(sample, slopes, lefts, weights)
     return matrix
+
+
+def _every_other(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return every other point along each axis: enough for twelve parameters."""
+    chosen = np.zeros(shape, np.bool_)
+    chosen[::2, ::2, ::2] = True
+    return chosen
 
 
 def _robust(left: FloatArray, deviation: np.float32) -> FloatArray:
@@ -211,7 +212,8 @@ def _affine_step(
 def bend(frame: Frame, atlas: Atlas, mapped: FloatArray, window_mm: float) -> FloatArray:
     """Return the mapping after one local least-squares step under a Gaussian window."""
     channels = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.channels])
-    images, deviations, _ = expected(frame, channels)
+    levels, deviations = fit_levels(frame.features[:, frame.mask], channels[:, frame.mask])
+    images = np.tensordot(levels, channels, axes=1)
     terms = np.zeros((9, *frame.mask.shape), np.float32)
     for image, feature, deviation in zip(images, frame.features, deviations, strict=True):
         left = feature - image
@@ -231,15 +233,15 @@ def bend(frame: Frame, atlas: Atlas, mapped: FloatArray, window_mm: float) -> Fl
 
 def _solve(terms: FloatArray, frame: Frame) -> FloatArray:
     """Solve the 3 x 3 system of every voxel; where the images have no structure nothing moves."""
-    normal = np.empty((*frame.mask.shape, 3, 3), np.float32)
-    for n, (a, b) in enumerate(((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))):
-        normal[..., a, b] = normal[..., b, a] = terms[n]
     trace = terms[0] + terms[3] + terms[5]
     typical = np.float32(np.median(trace[frame.mask])) if frame.mask.any() else np.float32(1)
     ridge = np.float32(0.05) * trace + np.float32(0.1) * typical + np.float32(1e-12)
-    for n in range(3):
-        normal[..., n, n] += ridge
-    step = np.linalg.solve(normal, np.moveaxis(terms[6:], 0, -1)[..., None])[..., 0]
-    length = np.linalg.norm(step, axis=-1, keepdims=True)
-    step *= np.minimum(1, np.float32(_MOST_STEP_MM) / np.maximum(length, np.float32(1e-6)))
-    return np.ascontiguousarray(np.moveaxis(step, -1, 0))
+    (a, b, c, d, e, f), (p, q, r) = terms[:6], terms[6:]
+    a, d, f = a + ridge, d + ridge, f + ridge
+    # The adjugate of a symmetric matrix; LAPACK would take ten times as long for as many small systems.
+    aa, bb, cc = d * f - e * e, c * e - b * f, b * e - c * d
+    dd, ee, ff = a * f - c * c, b * c - a * e, a * d - b * b
+    determinant = a * aa + b * bb + c * cc
+    step = np.stack([aa * p + bb * q + cc * r, bb * p + dd * q + ee * r, cc * p + ee * q + ff * r]) / determinant
+    length = np.sqrt((step**2).sum(axis=0))
+    return np.asarray(step * np.minimum(1, _MOST_STEP_MM / np.maximum(length, np.float32(1e-6))), np.float32)

@@ -53,9 +53,8 @@ def summary_page(
     title = f"QSM, black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
     shown = _three_planes(figure, 0.355, title, chi_ppb, grid, box, views, window_ppb, None)
     show_bar(figure, (0.925, 0.375, 0.014, 0.20), shown, "ppb")
-    below = _write_warnings(
-        figure, list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
-    )
+    said = list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
+    below = _write_warnings(figure, reconstruction.verdict, said)
     for left, columns, heading, lines in (
         (0.03, 62, "Quality figures", figure_lines(reconstruction)),
         (0.50, 68, "How it was made", provenance_lines(reconstruction)),

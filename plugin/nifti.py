@@ -125,6 +125,7 @@ def _common(echoes: GradientEcho, reconstruction: Reconstruction, affine: Affine
         "Software": provenance.software,
         "Versions": dict(provenance.versions),
         "Warnings": list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings))),
+        "Verdict": reconstruction.verdict.level,
         "Qualification": "for research use, not a medical device",
     }
     if affine is None:

@@ -12,7 +12,7 @@ from recon.box import Box, mask_box
 from recon.quality_page.canvas import ALERT, INK, new_page, pixels, write_lines
 from recon.quality_page.mosaic import geometry, show, show_bar, show_letters
 from recon.quality_page.orientation import Plane
-from recon.types import GradientEcho, Grid, Reconstruction
+from recon.types import GradientEcho, Grid, Reconstruction, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +29,9 @@ _SHOWN_FIGURES = (
     ("chi_largest_ppb", "susceptibility, largest magnitude", "ppb", 1.0),
 )
 """Figure, words, unit shown, and the factor to that unit."""
+
+
+VERDICTS = {"ok": "Verdict: good.", "degraded": "Verdict: read with care.", "failed": "Verdict: do not read this map."}
 
 
 def summary_page(
@@ -50,9 +53,8 @@ def summary_page(
     title = f"QSM, black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
     shown = _three_planes(figure, 0.355, title, chi_ppb, grid, box, views, window_ppb, None)
     show_bar(figure, (0.925, 0.375, 0.014, 0.20), shown, "ppb")
-    below = _write_warnings(
-        figure, list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
-    )
+    said = list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
+    below = _write_warnings(figure, reconstruction.verdict, said)
     for left, columns, heading, lines in (
         (0.03, 62, "Quality figures", figure_lines(reconstruction)),
         (0.50, 68, "How it was made", provenance_lines(reconstruction)),
@@ -62,9 +64,10 @@ def summary_page(
     return pixels(figure)
 
 
-def _write_warnings(figure: Figure, warnings: list[str]) -> float:
-    """Write the warnings under the pictures; return where the next text begins."""
-    heading, colour = ("Warnings", ALERT) if warnings else ("No warnings", INK)
+def _write_warnings(figure: Figure, verdict: Verdict, warnings: list[str]) -> float:
+    """Write the verdict and the warnings under the pictures; return where the next text begins."""
+    heading = f"{VERDICTS[verdict.level]} {'Warnings:' if warnings else 'No warnings.'}"
+    colour = ALERT if warnings or verdict.level != "ok" else INK
     figure.text(0.03, 0.340, heading, color=colour, fontsize=12, fontweight="bold", va="top")
     lines = [f"• {w}" for w in warnings]
     return write_lines(figure, lines, left=0.03, top=0.316, bottom=0.225, columns=132, size=9.5, hanging="   ") - 0.008

@@ -11,7 +11,7 @@ import torch
 
 from recon.network.features import CHANNELS, CHI_UNIT_PPM, START_CHANNEL
 from recon.network.model import TotalFieldNetwork
-from recon.network.passes import measured_field, one_pass, refined_channels, with_channels
+from recon.network.passes import one_pass, run_passes
 from recon.simulation.seeds import generator
 from recon.training.forward import mixed_forward
 from recon.training.pool import Pool
@@ -52,23 +52,22 @@ def slope(estimate: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
     return float((e * t).sum() / (t * t).sum())
 
 
-def pass_maps(network: TotalFieldNetwork, features: torch.Tensor, grid: Grid) -> list[np.ndarray]:
-    """Return the maps of the first and the second pass over a whole volume, in the network's unit.
+def pass_maps(network: TotalFieldNetwork, features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return the map of the first pass alone and the final one, in the network's unit.
 
     Parameters
     ----------
     network
-        Any number of passes; both are made.
+        The network; the final map is made with as many passes as it has.
     features
         ``(channel, x, y, z)`` float32.
     grid
         Geometry.
     """
-    forward, stride = mixed_forward(network), network.config.stride
-    first = one_pass(features, forward, stride)
-    refined = refined_channels(first, measured_field(features, grid))
-    second = one_pass(with_channels(features, refined), forward, stride)
-    return [(chi / CHI_UNIT_PPM).numpy() for chi in (first, second)]
+    forward, config = mixed_forward(network), network.config
+    first = one_pass(features, forward, config.stride)
+    final = run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes)
+    return (first / CHI_UNIT_PPM).numpy(), (final / CHI_UNIT_PPM).numpy()
 
 
 def grid_of(pool: Pool, head: int, shape: tuple[int, int, int]) -> Grid:
@@ -84,9 +83,8 @@ def validate(network: TotalFieldNetwork, checks: Validation, picture: Path) -> d
         stack = checks.pool.load(head)
         features = torch.from_numpy(np.array(stack[: len(CHANNELS)], dtype=np.float32))
         truth, mask = np.asarray(stack[-2], np.float32), stack[-1] > 0.5
-        first, second = pass_maps(network, features, grid_of(checks.pool, head, truth.shape))
+        first, final = pass_maps(network, features, grid_of(checks.pool, head, truth.shape))
         start = features[START_CHANNEL].numpy()
-        final = (first, second)[min(network.config.passes, 2) - 1]
         rows.append(
             (
                 nrmse_percent(final, truth, mask),

@@ -71,6 +71,7 @@ def test_sidecars_say_unit_reference_and_how_it_was_made(written):
     assert chi["Units"] == "ppm"
     assert chi["Reference"] == "mean over the given mask"
     assert chi["Method"] == "tikhonov"
+    assert chi["Verdict"] == small_result()[1].verdict.level
     assert chi["MagneticFieldStrength"] == 3.0
     assert chi["EchoTime"] == [0.006, 0.012, 0.018]
     assert "Orientation" not in chi

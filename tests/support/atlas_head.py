@@ -5,7 +5,7 @@ import numpy as np
 from recon.anatomy.nuclei import NUCLEI
 from recon.regions.atlas import SIDES, ellipsoid_share, load_atlas
 from recon.regions.register import at
-from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField
+from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
 
 CHI_PPM = (-0.03, 0.02, 0.02, 0.01, 0.05, 0.045, 0.13, 0.1, 0.11, 0.12)
 MAGNITUDE = (0.72, 0.85, 0.6, 0.79, 0.8, 0.8, 0.7, 0.72, 0.72, 0.75)
@@ -49,6 +49,7 @@ def atlas_head(*, mask_method="deepbet"):
             field_ppm=zero, mask=mask, quality=zero, noise_ppm=zero, grid=grid, mask_method=mask_method
         ),
         figures={},
+        verdict=Verdict(level="ok"),
         warnings=(),
         seconds={},
         provenance=Provenance(software="", method="", engine="", weights_sha256="", parameters={}, versions={}),

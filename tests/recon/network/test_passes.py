@@ -1,12 +1,20 @@
 """Passes and data consistency."""
 
 import numpy as np
+import pytest
 import torch
 
 from recon.dipole import dipole_field
 from recon.network.consistency import consistent_step, field_data, unexplained_field
 from recon.network.features import CHI_UNIT_PPM, RESIDUAL_CHANNEL, START_CHANNEL, network_features
-from recon.network.passes import measured_field, one_pass, refined_channels, run_passes, with_channels
+from recon.network.passes import (
+    final_regularisation,
+    measured_field,
+    one_pass,
+    refined_channels,
+    run_passes,
+    with_channels,
+)
 from recon.types import Grid
 
 GRID = Grid(shape=(40, 36, 24), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))
@@ -41,15 +49,29 @@ def test_a_step_restores_lost_amplitude_and_leaves_the_truth_alone():
     torch.testing.assert_close(consistent_step(weak, data, regularisation=1e9), weak, atol=1e-6, rtol=1e-4)
 
 
-def test_a_network_that_corrects_nothing_returns_the_refined_start():
+def test_a_network_that_corrects_nothing_returns_the_start_held_to_the_field():
     chi, field, mask = head()
     features = network_features(field, mask, torch.full(GRID.shape, 0.002), GRID)
     silent = lambda stack: torch.zeros_like(stack[:, :1])  # noqa: E731
+    data, last = measured_field(features, GRID), final_regularisation(features)
+    start = features[START_CHANNEL] * CHI_UNIT_PPM
     once = run_passes(features, silent, grid=GRID, stride=4, passes=1)
-    torch.testing.assert_close(once, features[START_CHANNEL] * CHI_UNIT_PPM, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(once, consistent_step(start, data, last), atol=1e-6, rtol=1e-4)
     twice = run_passes(features, silent, grid=GRID, stride=4, passes=2)
-    torch.testing.assert_close(twice, consistent_step(once, measured_field(features, GRID)), atol=1e-6, rtol=1e-4)
-    assert error(twice, chi, mask) < error(once, chi, mask)
+    expected = consistent_step(consistent_step(start, data), data, last)
+    torch.testing.assert_close(twice, expected, atol=1e-6, rtol=1e-4)
+    assert error(twice, chi, mask) < error(once, chi, mask) < error(start, chi, mask)
+
+
+def test_the_noisier_the_field_the_less_the_last_step_changes():
+    _, field, mask = head()
+    values = []
+    for noise_ppm in (0.0005, 0.002, 0.02, 0.2):
+        features = network_features(field, mask, torch.full(GRID.shape, noise_ppm), GRID)
+        values.append(final_regularisation(features))
+    assert values == sorted(values)
+    assert values[0] == pytest.approx(0.02 + 0.03 * 0.25, rel=0.01)
+    assert values[-1] == 10.0  # nothing that could be trusted
 
 
 def test_the_next_pass_sees_the_refined_map_and_nothing_else_changes():

@@ -11,6 +11,7 @@ from recon.errors import InvalidInputError
 from recon.quality_page import quality_pages, refusal_page
 from recon.quality_page.canvas import PAGE_COLUMNS, PAGE_ROWS, new_page, write_lines
 from recon.quality_page.summary import figure_lines, provenance_lines, shown_number
+from recon.types import Verdict
 from tests.support.small_result import small_result
 
 
@@ -58,6 +59,16 @@ def test_warnings_change_the_summary_alone(pages):
     warned = quality_pages(scan.echoes, dataclasses.replace(result, warnings=("Read it with care. " * 60,)))
     assert not np.array_equal(warned[0], pages[0])
     assert all(np.array_equal(a, b) for a, b in zip(warned[1:], pages[1:], strict=True))
+
+
+def test_the_verdict_is_on_the_summary():
+    scan, result = small_result()
+    judged = {
+        level: quality_pages(scan.echoes, dataclasses.replace(result, verdict=Verdict(level=level)))[0]
+        for level in ("ok", "degraded", "failed")
+    }
+    assert not np.array_equal(judged["ok"], judged["degraded"])
+    assert not np.array_equal(judged["degraded"], judged["failed"])
 
 
 def test_figures_and_provenance_are_in_words():

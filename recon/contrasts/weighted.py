@@ -63,7 +63,7 @@ def true_swi(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
 
     References
     ----------
-    Gho et al., doi:10.1002/mrm.24920 (SMWI); Liu et al., doi:10.1002/jmri.24241 (true SWI).
+    Gho et al., doi:10.1002/mrm.24920 (SMWI); Liu et al., doi:10.1002/nbm.3552 (true SWI).
     """
     chi = reconstruction.susceptibility
     mask = np.clip(1 - chi.chi_ppm / np.float32(_CHI_LIMIT_PPM), 0, 1) ** _POWER
@@ -79,7 +79,7 @@ def true_swi(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
             "power": _POWER,
             "reference": chi.reference,
         },
-        references=("doi:10.1002/mrm.24920", "doi:10.1002/jmri.24241", "doi:10.1016/j.neuroimage.2021.118175"),
+        references=("doi:10.1002/mrm.24920", "doi:10.1002/nbm.3552", "doi:10.1016/j.neuroimage.2021.118175"),
     )
 
 

@@ -11,7 +11,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from dicom_io.assembly.grid import POSITION_TOLERANCE_MM, echo_key_s
 from dicom_io.errors import Refusal
 from dicom_io.geometry import slice_position_mm
 from dicom_io.headers import ImageHeader
+from dicom_io.vendors import vendor_named
 
 MAXIMUM_PAUSE_S: Final = 10.0
 """Longest time between images of one acquisition that are in different series.
@@ -184,8 +185,22 @@ def _gap_s(a: _Block, b: _Block) -> float:
     return max(0.0, a.interval[0] - b.interval[1], b.interval[0] - a.interval[1])
 
 
+def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:
+    """Give phase images whose unit no element states the one that the values of all of them show."""
+    peak = max((header.stored_peak or 0 for header in headers), default=0)
+    slope = vendor_named(headers[0].vendor).radians_per_step(peak) if peak else None
+    if slope is None:
+        return headers
+    return tuple(
+        replace(header, value_slope=slope, value_intercept=0.0)
+        if header.stored_peak is not None and header.value_slope is None
+        else header
+        for header in headers
+    )
+
+
 def _acquisition(group: Sequence[_Block]) -> Acquisition:
-    headers = tuple(sorted(itertools.chain.from_iterable(b.headers for b in group), key=_image_order))
+    headers = _with_unit(tuple(sorted(itertools.chain.from_iterable(b.headers for b in group), key=_image_order)))
     identity = "\n".join([headers[0].study_instance_uid, *sorted("\t".join(map(str, block.name)) for block in group)])
     return Acquisition(
         key=hashlib.sha256(identity.encode()).hexdigest(),

@@ -22,7 +22,7 @@ from dicom_io.objects.image_file import MULTI_FRAME_CLASSES, ImageFile, read_ima
 from dicom_io.objects.pixels import stored_values
 from dicom_io.refusals import refuse
 
-_NO_PATTERNS: Final[Patterns] = MappingProxyType({})
+NO_PATTERNS: Final[Patterns] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,9 @@ class ImageHeader:
     labels
         Names of the site's patterns that texts of the image matched; the texts are not kept.
     b0_patient
-        Direction of the main field in the patient where the site says that it is not patient z.
+        Direction of the main field in the patient where the site says something about it.
+    vertical_field
+        Whether the site says that the field is vertical; its direction then follows from PatientPosition.
     """
 
     path: Path
@@ -123,6 +125,7 @@ class ImageHeader:
     acquired_matrix: tuple[int, int] | None = None
     labels: tuple[str, ...] = ()
     b0_patient: tuple[float, float, float] | None = None
+    vertical_field: bool = False
 
     def to_json(self) -> str:
         """Text that ``from_json`` turns back into an equal header."""
@@ -163,7 +166,7 @@ def read_header(path: Path) -> ImageHeader:
     return headers[0]
 
 
-def read_headers(path: Path, patterns: Patterns = _NO_PATTERNS) -> tuple[ImageHeader, ...]:
+def read_headers(path: Path, patterns: Patterns = NO_PATTERNS) -> tuple[ImageHeader, ...]:
     """Read one header per frame of a file; one for a classic image.
 
     Parameters

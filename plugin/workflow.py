@@ -7,6 +7,7 @@ same function at a desk. Steps exchange folders (``plugin.scratch``), never arra
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -94,7 +95,8 @@ def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
     progress(f"reading {len(job.headers)} images")
     (work.parent / REPORT_FILE).unlink(missing_ok=True)  # it says that a job is done, and this one begins
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
-    save_echoes(read_acquisition(job.acquisition), work / "echoes")
+    # How large an acquisition may be was decided when the job was made of it.
+    save_echoes(read_acquisition(job.acquisition, largest_gib=math.inf), work / "echoes")
     return time.perf_counter() - began
 
 
@@ -161,7 +163,10 @@ def report(job: Job, result: Any, seconds: dict[str, float], files: list[str]) -
     """Say how a result was made and how far it can be trusted; free of patient data."""
     import dataclasses
 
+    from dicom_io.zero_fill import zero_fill_note
+
     acquisition, provenance = job.acquisition, result.provenance
+    notes = filter(None, [zero_fill_note(acquisition)])
     return {
         "acquisition": acquisition.key,
         "vendor": acquisition.vendor,
@@ -171,7 +176,7 @@ def report(job: Job, result: Any, seconds: dict[str, float], files: list[str]) -
         "reference": result.susceptibility.reference,
         "verdict": dataclasses.asdict(result.verdict),
         "figures": {**result.total_field.figures, **result.figures},
-        "warnings": list(dict.fromkeys((*result.total_field.warnings, *result.warnings))),
+        "warnings": list(dict.fromkeys((*notes, *result.total_field.warnings, *result.warnings))),
         "seconds": {step: round(value, 3) for step, value in seconds.items()},
         "provenance": json.loads(json.dumps(dataclasses.asdict(provenance))),
         "files": files,

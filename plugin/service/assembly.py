@@ -10,19 +10,21 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from dicom_io.acquisition import Acquisition, Completeness, assess, group_acquisitions
+from dicom_io.acquisition import Acquisition, group_acquisitions
 from dicom_io.errors import Refusal
 from dicom_io.headers import ImageHeader, read_headers
-from plugin.job import JOB_FILE, Job, images_of, job_name
+from plugin.job import JOB_FILE, Job, images_of
 from plugin.log import describe, get_logger
-from plugin.service.index import AcquisitionRow, AssociationRow, ImageRow, ReadImage
+from plugin.service.found import Found, Study, Ungrouped, unexpected
+from plugin.service.index import AcquisitionRow, AssociationRow, ImageRow
 from plugin.service.rules import Arrival, Decision, State, decide
+from plugin.service.site import NOT_OURS, Selection, patterns_of, select, with_field
 from plugin.service.spool import Spool
+from plugin.settings import Settings
 
 Headers = tuple[ImageHeader, ...]
 
@@ -30,40 +32,6 @@ Submit = Callable[[str], None]
 """Hands a job to the workflow by name; the same name again changes nothing."""
 
 _REPEATS_SECONDS = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """An acquisition as far as it has come."""
-
-    acquisition: Acquisition
-    images: tuple[ReadImage, ...]
-
-    @cached_property
-    def job(self) -> str:
-        return job_name(self.acquisition)
-
-    @cached_property
-    def completeness(self) -> Completeness:
-        try:
-            return assess(self.acquisition)
-        except Exception as error:  # no acquisition, however odd, may stop the others
-            return Completeness(state="refused", reason=_unexpected(error))
-
-    @cached_property
-    def last(self) -> ReadImage:
-        return max(self.images, key=lambda image: image.received_at)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ungrouped:
-    """A study whose images cannot be told apart into acquisitions."""
-
-    images: int
-    reason: Refusal
-
-
-_Study = Sequence[_Found] | _Ungrouped
 
 
 class Assembler:
@@ -75,18 +43,19 @@ class Assembler:
         Where the images are.
     submit
         Hands a job that was written to the spool to the workflow.
-    quiet_seconds
-        How long an incomplete acquisition is waited for.
+    settings
+        How long an incomplete acquisition is waited for, how large one may be, which are ours.
     clock
         Seconds since the epoch.
     """
 
     def __init__(
-        self, spool: Spool, submit: Submit, *, quiet_seconds: float, clock: Callable[[], float] = time.time
+        self, spool: Spool, submit: Submit, *, settings: Settings, clock: Callable[[], float] = time.time
     ) -> None:
         self._spool = spool
         self._submit = submit
-        self._quiet_seconds = quiet_seconds
+        self._settings = settings
+        self._patterns = patterns_of(settings.rules)
         self._clock = clock
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
         self._waiting = {study: self._find(study) for study in spool.index.unsettled_studies()}
@@ -109,9 +78,11 @@ class Assembler:
     def _read_new(self) -> set[str]:
         """Read the headers of new images; return the studies that got one."""
         rows = self._spool.index.unread_images()
+        senders = self._spool.index.associations(sorted({row.association for row in rows}))
         headers, refused, studies = [], [], set()
         for row in rows:
-            read = self._read(row)
+            sender = senders.get(row.association)
+            read = self._read(row, sender.calling_ae if sender else "")
             if isinstance(read, Refusal):
                 refused.append((read.code, read.message, row.image))
             else:
@@ -121,19 +92,20 @@ class Assembler:
             self._spool.index.save_headers(headers, refused)
         return studies
 
-    def _read(self, row: ImageRow) -> Headers | Refusal:
+    def _read(self, row: ImageRow, calling_ae: str) -> Headers | Refusal:
         log = get_logger().bind(image=row.image, series=row.series)
         try:
-            headers = read_headers(self._spool.folder / row.path)
+            headers = read_headers(self._spool.folder / row.path, self._patterns)
         except Refusal as refusal:
             log.warning("image.ignored", code=refusal.code, reason=refusal.message)
             return refusal
         except Exception as error:  # no object, however damaged, may stop the service
             log.error("image.ignored", code="unreadable", **describe(error))
             return Refusal("unreadable", "The file cannot be read. Send the image again.")
+        headers = with_field(headers, calling_ae, self._settings.magnets)
         return tuple(replace(header, path=Path(row.path)) for header in headers)
 
-    def _find(self, study: str) -> _Study:
+    def _find(self, study: str) -> Study:
         """Group the images of a study."""
         cache, by_path = self._headers[study], {}
         images = self._spool.index.images_of_study(study)
@@ -145,15 +117,19 @@ class Assembler:
             acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
         except Exception as error:  # no study, however odd, may stop the others
             get_logger().error("study.failed", study=study, **describe(error))
-            return _Ungrouped(images=len(images), reason=_unexpected(error))
+            return Ungrouped(images=len(images), reason=unexpected(error))
         return [
-            _Found(acquisition=one, images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})))
+            Found(
+                acquisition=one,
+                images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})),
+                largest_gib=self._settings.largest_gib,
+            )
             for one in acquisitions
         ]
 
-    def _decide(self, study: str, found: _Study) -> bool:
+    def _decide(self, study: str, found: Study) -> bool:
         """Decide about the acquisitions of a study; say whether one of them still waits."""
-        if isinstance(found, _Ungrouped):
+        if isinstance(found, Ungrouped):
             self._refuse_study(study, found)
             return False
         names = sorted({image.association for one in found for image in one.images})
@@ -167,7 +143,7 @@ class Assembler:
             self._spool.index.save_acquisitions(study, rows)
         return any(row.state == State.COLLECTING for row in rows)
 
-    def _refuse_study(self, study: str, found: _Ungrouped) -> None:
+    def _refuse_study(self, study: str, found: Ungrouped) -> None:
         """Show a study that cannot be grouped as one refused acquisition, beside what was decided before."""
         earlier = self._spool.index.acquisitions(study)
         kept = [row for row in earlier if row.state != State.COLLECTING and row.acquisition != study]
@@ -188,17 +164,16 @@ class Assembler:
     def _judge(
         self,
         study: str,
-        found: _Found,
+        found: Found,
         known: AcquisitionRow | None,
         associations: Mapping[str, AssociationRow],
     ) -> AcquisitionRow:
         """Decide about an acquisition, say what changed, and hand a complete one over."""
+        selection = select(found.acquisition, associations[found.last.association].calling_ae, self._settings)
         if known is not None and known.job == found.job:
-            decision = Decision(state=State.QUEUED)  # handed over before; the clock cannot undo it
+            decision = Decision(state=State.QUEUED, evidence=known.evidence)  # the clock cannot undo it
         else:
-            arrival = self._arrival(found, associations)
-            counted = _is_counted(found.acquisition)
-            decision = decide(found.completeness, arrival, quiet_seconds=self._quiet_seconds, counted=counted)
+            decision = self._decide_one(found, selection, associations)
         queued = decision.state is State.QUEUED
         row = AcquisitionRow(
             acquisition=found.acquisition.key,
@@ -210,6 +185,9 @@ class Assembler:
             missing=decision.missing,
             job=found.job if queued else known.job if known else "",
             changed_at=self._clock(),
+            series=found.series,
+            evidence=decision.evidence,
+            rules=selection.trace,
         )
         if known is not None and replace(row, changed_at=known.changed_at) == known:
             return known
@@ -219,10 +197,27 @@ class Assembler:
             _announce(row)
         return row
 
-    def _arrival(self, found: _Found, associations: Mapping[str, AssociationRow]) -> Arrival:
+    def _decide_one(self, found: Found, selection: Selection, associations: Mapping[str, AssociationRow]) -> Decision:
+        """Decide when it is complete, then whether it is ours: rules may count its echoes."""
+        decision = decide(
+            found.completeness,
+            self._arrival(found, associations),
+            quiet_seconds=self._settings.quiet_seconds,
+            counted=_is_counted(found.acquisition),
+        )
+        if decision.state is State.COLLECTING or selection.action == "reconstruct":
+            return decision
+        return replace(decision, state=State.IGNORED, code=NOT_OURS, reason=selection.reason, missing=())
+
+    def _arrival(self, found: Found, associations: Mapping[str, AssociationRow]) -> Arrival:
         came = [associations[name] for name in {image.association for image in found.images}]
         cut_off = [one for one in came if one.ended_how in ("aborted", "lost") and not _made_good(one, came)]
+        mine = {image.image for image in found.images}
+        announced = self._spool.index.announced(found.series, sorted(mine))
         return Arrival(
+            announced=" and ".join(sorted(announced.sources)) if mine <= announced.images else "",
+            awaited=announced.awaited,
+            expected=announced.expected,
             idle_seconds=self._clock() - found.last.received_at,
             associations=len(came),
             open=sum(one.ended_at is None for one in came),
@@ -230,14 +225,14 @@ class Assembler:
             lost=sum(one.ended_how == "lost" for one in cut_off),
         )
 
-    def _count_earlier(self, study: str, found: _Found) -> int:
+    def _count_earlier(self, study: str, found: Found) -> int:
         """Count the jobs that were made of some of these images, before the others came."""
         images = images_of(found.acquisition.headers)
         folders = [self._spool.folder / "jobs" / job for job in self._spool.index.jobs(study) if job != found.job]
         earlier = [Job.load(folder, root=Path()) for folder in folders if (folder / JOB_FILE).exists()]
         return sum(images_of(job.headers) <= images for job in earlier)
 
-    def _hand_over(self, study: str, found: _Found, sender: AssociationRow) -> None:
+    def _hand_over(self, study: str, found: Found, sender: AssociationRow) -> None:
         """Write the job and submit it, before the index says so: twice changes nothing, never is a loss."""
         folder = self._spool.folder / "jobs" / found.job
         if not (folder / JOB_FILE).exists():  # its creation time is in the derived objects: written once
@@ -250,11 +245,6 @@ class Assembler:
             self._spool.index.add_job(found.job, study)
             job.save(folder, root=Path())
         self._submit(found.job)
-
-
-def _unexpected(error: Exception) -> Refusal:
-    details = describe(error)
-    return Refusal("unexpected", f"unexpected {details['error']} at {details['where']}; please report it")
 
 
 def _made_good(cut_off: AssociationRow, came: Iterable[AssociationRow]) -> bool:

@@ -44,7 +44,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
-        assembler = Assembler(spool, partial(submit, connected), quiet_seconds=settings.quiet_seconds)
+        assembler = Assembler(spool, partial(submit, connected), settings=settings)
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)
 

@@ -42,6 +42,7 @@ Summary = Counter[str]
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scan]:
     echoes, found = make_echoes(echo_times_s=(0.004, 0.009), shape=SHAPE), {}
+    echoes.phase_rad[:, 0, 0, :] = 3.1415  # as in noise, by which the unit of polar phase is told
     for vendor in VENDORS:
         paths = write_scan(echoes, tmp_path_factory.mktemp(vendor), vendor=vendor, study_seed=1)
         found[vendor] = {path.name: path.read_bytes() for path in paths}

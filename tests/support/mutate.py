@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 from collections.abc import Sequence
@@ -75,7 +76,8 @@ def mutate_elements(scan: Scan, changes: Sequence[Change]) -> Scan:
         chosen = names[:1] if change.scope == 0 else names[:: change.scope]
         for place, name in enumerate(chosen):
             other = images[chosen[(place + 1) % len(chosen)]]
-            _change(images[name], other, change)
+            with contextlib.suppress(ValueError, TypeError, OverflowError):  # the library cannot hold such a value
+                _change(images[name], other, change)
     return {name: _written(image, scan[name]) for name, image in images.items()}
 
 
@@ -103,10 +105,7 @@ def _change(dataset: Dataset, other: Dataset, change: Change) -> None:
         holder[tag] = _retyped(tag, RETYPED[change.choice % len(RETYPED)])
     else:
         vr, text = holder[tag].VR, JUNK[change.choice % len(JUNK)]
-        try:
-            holder[tag] = DataElement(Tag(tag), vr if vr in _TEXT else "LO", text)
-        except (ValueError, TypeError, OverflowError):  # the library cannot hold it as a number
-            holder[tag] = DataElement(Tag(tag), "LO", text)
+        holder[tag] = DataElement(Tag(tag), vr if vr in _TEXT else "LO", text)
 
 
 def _retyped(tag: int, vr: str) -> DataElement:

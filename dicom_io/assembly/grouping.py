@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from dicom_io.assembly.grid import POSITION_TOLERANCE_MM, echo_key_s
@@ -92,7 +93,7 @@ def group_acquisitions(headers: Iterable[ImageHeader]) -> tuple[Acquisition, ...
     for block in sorted((_block(name, members) for name, members in blocks.items()), key=_block_order):
         candidates = [group for group in groups if _belongs(block, group)]
         if candidates:
-            min(candidates, key=lambda group: _pause_s(block, group)).append(block)
+            min(candidates, key=partial(_distance, block)).append(block)
         else:
             groups.append([block])
     return tuple(_acquisition(group) for group in groups)
@@ -172,6 +173,12 @@ def _belongs(block: _Block, group: Sequence[_Block]) -> bool:
     if any(block.bucket != other.bucket or block.cells & other.cells for other in group):
         return False
     return _pause_s(block, group) <= MAXIMUM_PAUSE_S
+
+
+def _distance(block: _Block, group: Sequence[_Block]) -> tuple[float, bool]:
+    """Order groups by how near they are: in time, then classic with classic where a study holds both kinds."""
+    other_kind = group[0].headers[0].sop_class_uid != block.headers[0].sop_class_uid
+    return _pause_s(block, group), other_kind
 
 
 def _pause_s(block: _Block, group: Sequence[_Block]) -> float:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.console import JsonOption, people, print_json, progress_shown, require_folder, results
+from plugin.cli.console import (
+    ConfigOption,
+    JsonOption,
+    load_settings,
+    people,
+    print_json,
+    progress_shown,
+    require_folder,
+    results,
+)
 
 if TYPE_CHECKING:
     from dicom_io.acquisition import Acquisition
@@ -25,24 +35,28 @@ def reconstruct(
         Path | None,
         typer.Option(metavar="FILE", help="Mask to use instead of the automatic one: .npy, .nii or .nii.gz, 0 and 1."),
     ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Reconstruct every acquisition of a folder to OUT/qsm/*.dcm and OUT/report.json.
 
+    Of a configuration, magnets and largest_gib are used.
     Several acquisitions get a sub-folder of OUT each. A mask has the axes of the images: columns, rows, slices.
     """
     from dicom_io.acquisition import assess
     from dicom_io.folder import find_acquisitions
     from plugin.mask_file import read_mask
     from plugin.options import options_of
+    from plugin.service.site import with_field
     from plugin.settings import Reconstruction
 
     require_folder(folder)
+    site = load_settings(config)
     options = options_of(Reconstruction(method=method, engine=engine))
     if mask is not None:
         read_mask(mask)
     with progress_shown("find"):
-        scan = find_acquisitions(folder)
-    found = [(acquisition, assess(acquisition)) for acquisition in scan.acquisitions]
+        scan = find_acquisitions(folder, prepare=partial(with_field, calling_ae="", magnets=site.magnets))
+    found = [(acquisition, assess(acquisition, largest_gib=site.largest_gib)) for acquisition in scan.acquisitions]
     ready = [acquisition for acquisition, completeness in found if completeness.state == "complete"]
     outcomes = [
         _refused(acquisition, completeness.reason, completeness.missing)

@@ -11,6 +11,7 @@ from plugin.service.notices import Notice
 from plugin.service.rules import SETTLE_SECONDS, State
 from plugin.service.spool import Incoming, Spool, Stored
 from plugin.settings import Rule, Settings
+from tests.support.mutate import mutate_bytes
 from tests.support.synthetic import write_small_scan
 
 QUIET = 60.0
@@ -302,7 +303,7 @@ def test_a_file_that_makes_the_reader_fail_costs_nobody_else(site, scan, monkeyp
     assert [row["code"] for row in site.spool.index.ignored()] == ["unreadable"]
 
 
-def _break(_path):
+def _break(_path, **_options):
     raise ZeroDivisionError
 
 
@@ -369,3 +370,27 @@ def test_an_acquisition_that_is_too_large_is_refused_by_the_sites_limit(site, sc
     site.release()
     assert site.pass_after() == [State.REFUSED]
     assert site.spool.index.acquisitions()[0].code == "too-large"
+
+
+def test_images_damaged_in_every_way_cost_the_next_good_acquisition_nothing(site, scan, tmp_path):
+    rng = random.Random(4)
+    other = write_small_scan(tmp_path / "other", seed=9)
+    site.associate()
+    for number, path in enumerate(rng.sample(list(other), 40)):
+        incoming = Incoming(
+            image=f"damaged-{number}",
+            series="series",
+            study="study",
+            association="a",
+            received_at=site.now,
+            file_meta=b"",
+            data_set=mutate_bytes(path.read_bytes(), rng),
+        )
+        site.spool.store(incoming)
+    site.put(scan)
+    site.release()
+    site.pass_after()
+    queued = [row for row in site.spool.index.acquisitions() if row.state == State.QUEUED]
+    assert [row.images for row in queued] == [len(scan)]
+    assert site.spool.index.counts()["unread"] == 0
+    assert site.spool.index.counts()["ignored"] > 0

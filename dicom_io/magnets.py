@@ -24,7 +24,7 @@ VERTICAL_MODELS: Final = {
     "siemens": re.compile(r"MAGNETOM C!|CONCERTO|RHAPSODY|MAGNETOM OPEN", re.IGNORECASE),
     "ge": re.compile(r"OVATION|OPENSPEED|PROFILE", re.IGNORECASE),
     "philips": re.compile(r"PANORAMA", re.IGNORECASE),
-    "canon": re.compile(r"OPART|ACCESS", re.IGNORECASE),
+    "canon": re.compile(r"\b(OPART|ACCESS)\b", re.IGNORECASE),
 }
 """ManufacturerModelName of open magnets by vendor. Their images are refused until the site says how the field lies."""
 

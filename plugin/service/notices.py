@@ -80,7 +80,7 @@ class Notices(Database):
 
     def announced(self, series: Sequence[str], images: Sequence[str]) -> Announced:
         """Return what was announced of some series, or of images of them where the series was not said."""
-        rows = self._about(series, images)
+        rows = self._about(series, images) if self._read("SELECT 1 FROM announced LIMIT 1") else []
         names = {(row["source"], row["name"]) for row in rows}
         return Announced(
             images=frozenset(row["image"] for row in rows),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dicom_io.acquisition import Acquisition, group_acquisitions
+from dicom_io.attributes import Patterns
 from dicom_io.errors import Refusal
-from dicom_io.headers import ImageHeader, read_headers
+from dicom_io.headers import NO_PATTERNS, ImageHeader, read_headers
 from dicom_io.refusals import refuse
 
 
@@ -28,13 +30,22 @@ class FolderScan:
     ignored: tuple[tuple[Path, Refusal], ...]
 
 
-def find_acquisitions(folder: Path) -> FolderScan:
+def find_acquisitions(
+    folder: Path,
+    *,
+    patterns: Patterns = NO_PATTERNS,
+    prepare: Callable[[tuple[ImageHeader, ...]], tuple[ImageHeader, ...]] = tuple,
+) -> FolderScan:
     """Read the headers of all files below a folder and group them.
 
     Parameters
     ----------
     folder
         Searched recursively; hidden files and folders are left out.
+    patterns
+        The site's words to look for in texts (``ImageHeader.labels``).
+    prepare
+        What the site adds to the headers of a file.
 
     Returns
     -------
@@ -52,7 +63,7 @@ def find_acquisitions(folder: Path) -> FolderScan:
     ignored: list[tuple[Path, Refusal]] = []
     for path in _files(folder):
         try:
-            headers += read_headers(path)
+            headers += prepare(read_headers(path, patterns))
         except Refusal as reason:
             ignored.append((path, reason))
     return FolderScan(acquisitions=group_acquisitions(headers), ignored=tuple(ignored))

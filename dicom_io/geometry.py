@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from dicom_io.headers import ImageHeader
+from dicom_io.magnets import b0_in_patient, vertical_field
 from dicom_io.refusals import refuse
 
 Vector = tuple[float, float, float]
@@ -52,12 +53,22 @@ def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
 
 
 def b0_direction(header: ImageHeader) -> Vector:
-    """Express the main field in image axes: patient-z components of row, column and normal, unit length.
+    """Express the main field in image axes: its components along row, column and normal, unit length.
 
-    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first.
+    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first; open
+    magnets are told by the site (``dicom_io.magnets``).
+
+    Raises
+    ------
+    Refusal
+        ``no-geometry``, ``vertical-field``, ``no-patient-position``.
     """
+    if header.vertical_field:
+        in_patient = vertical_field(header.patient_position)
+    else:
+        in_patient = b0_in_patient(header.vendor, header.model, header.b0_patient)
     row, column, normal = axes(header)
-    field = (row[2], column[2], normal[2])
+    field = (dot(row, in_patient), dot(column, in_patient), dot(normal, in_patient))
     length = math.sqrt(dot(field, field))
     return (field[0] / length, field[1] / length, field[2] / length)
 

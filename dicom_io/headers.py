@@ -6,25 +6,23 @@ their sources by them: a stored header is still to be kept from everybody but th
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from pydicom.dataset import Dataset
 
+from dicom_io.attributes import Patterns, header_values
 from dicom_io.components import Component
 from dicom_io.objects.elements import Elements
 from dicom_io.objects.enhanced import classic_frames
 from dicom_io.objects.image_file import MULTI_FRAME_CLASSES, ImageFile, read_image_file
+from dicom_io.objects.pixels import stored_values
 from dicom_io.refusals import refuse
-from dicom_io.vendors import vendor_of
 
-_DISTORTION_TERMS: Final = ("ND", "DIS2D", "DIS3D")
-_FILTER_TERMS: Final = frozenset({"SWI", "SWAN", "SWIP", "HP", "FILTERED", "HOMODYNE", "PHA_HP", "PHASE_HP"})
-_FILTER_WORDS: Final = re.compile(r"(?<!un)(?<!un-)filter|homodyne|high.?pass|pha_hp|\bhpf\b", re.IGNORECASE)
+NO_PATTERNS: Final[Patterns] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +43,8 @@ class ImageHeader:
         What the image shows; None if it is no component of the complex signal.
     value_slope, value_intercept
         From stored values to radians (phase) or to one linear scale (others); None if the unit is unknown.
+    stored_peak
+        Largest absolute stored value of a phase image whose unit no element states; None for all other images.
     filter_hint
         The word in the header that says the phase was filtered; empty if there is none.
     phase_difference
@@ -66,6 +66,16 @@ class ImageHeader:
         EchoTime in seconds.
     image_position_mm, image_orientation, pixel_spacing_mm
         As in the Image Plane module (PS3.3 C.7.6.2); pixel spacing is between rows, then between columns.
+    model, body_part, patient_position, coil
+        ManufacturerModelName, BodyPartExamined, PatientPosition, and the receive coil or its element.
+    acquired_matrix
+        Rows and columns of k-space that were acquired; None if not stated.
+    labels
+        Names of the site's patterns that texts of the image matched; the texts are not kept.
+    b0_patient
+        Direction of the main field in the patient where the site says something about it.
+    vertical_field
+        Whether the site says that the field is vertical; its direction then follows from PatientPosition.
     """
 
     path: Path
@@ -106,6 +116,16 @@ class ImageHeader:
     image_position_mm: tuple[float, float, float] | None
     image_orientation: tuple[float, float, float, float, float, float] | None
     pixel_spacing_mm: tuple[float, float] | None
+    # What earlier versions did not store has a default, so that their index can still be read.
+    stored_peak: int | None = None
+    model: str = ""
+    body_part: str = ""
+    patient_position: str = ""
+    coil: str = ""
+    acquired_matrix: tuple[int, int] | None = None
+    labels: tuple[str, ...] = ()
+    b0_patient: tuple[float, float, float] | None = None
+    vertical_field: bool = False
 
     def to_json(self) -> str:
         """Text that ``from_json`` turns back into an equal header."""
@@ -146,8 +166,15 @@ def read_header(path: Path) -> ImageHeader:
     return headers[0]
 
 
-def read_headers(path: Path) -> tuple[ImageHeader, ...]:
+def read_headers(path: Path, patterns: Patterns = NO_PATTERNS) -> tuple[ImageHeader, ...]:
     """Read one header per frame of a file; one for a classic image.
+
+    Parameters
+    ----------
+    path
+        A DICOM file.
+    patterns
+        The site's words to look for in texts; see ``ImageHeader.labels``.
 
     Raises
     ------
@@ -156,101 +183,26 @@ def read_headers(path: Path) -> tuple[ImageHeader, ...]:
     """
     image = read_image_file(path)
     if str(image.dataset.SOPClassUID) not in MULTI_FRAME_CLASSES:
-        return (_header(path, image, image.dataset, 0),)
+        return (_header(path, image, image.dataset, 0, patterns),)
     frames = classic_frames(image.dataset, image.frames)
-    return tuple(_header(path, image, frame, number) for number, frame in enumerate(frames))
+    return tuple(_header(path, image, frame, number, patterns) for number, frame in enumerate(frames))
 
 
-def _header(path: Path, image: ImageFile, dataset: Dataset, frame: int) -> ImageHeader:
-    elements = Elements(dataset)
+def _header(path: Path, image: ImageFile, dataset: Dataset, frame: int, patterns: Patterns) -> ImageHeader:
+    values = header_values(Elements(dataset), patterns)
     return ImageHeader(
         path=path,
         frame=frame,
         content_sha256=image.content_sha256,
         transfer_syntax_uid=image.transfer_syntax_uid,
-        rows=elements.integer("Rows") or 0,
-        columns=elements.integer("Columns") or 0,
-        **_identity(elements),
-        **_meaning(elements),
-        **_counts(elements),
-        **_physics(elements),
-        **_plane(elements),
+        stored_peak=_stored_peak(path, frame, values),
+        **values,
     )
 
 
-def _identity(elements: Elements) -> dict[str, Any]:
-    return {
-        "sop_class_uid": elements.text("SOPClassUID"),
-        "sop_instance_uid": elements.text("SOPInstanceUID"),
-        "study_instance_uid": elements.text("StudyInstanceUID"),
-        "series_instance_uid": elements.text("SeriesInstanceUID"),
-        "frame_of_reference_uid": elements.text("FrameOfReferenceUID"),
-        "series_number": elements.integer("SeriesNumber"),
-        "instance_number": elements.integer("InstanceNumber"),
-        "acquisition_number": elements.integer("AcquisitionNumber"),
-        "temporal_position": elements.integer("TemporalPositionIdentifier"),
-        "acquired": elements.text("AcquisitionDate") + elements.text("AcquisitionTime"),
-        "protocol_sha256": hashlib.sha256(elements.text("ProtocolName").encode()).hexdigest(),
-    }
-
-
-def _meaning(elements: Elements) -> dict[str, Any]:
-    vendor = vendor_of(elements)
-    component = vendor.component(elements)
-    scale = None if component is None else vendor.value_scale(elements, component)
-    image_type = elements.texts("ImageType")
-    return {
-        "vendor": vendor.NAME,
-        "component": component,
-        "value_slope": None if scale is None else scale.slope,
-        "value_intercept": None if scale is None else scale.intercept,
-        "filter_hint": "" if component in (None, Component.MAGNITUDE) else _filter_hint(elements),
-        "phase_difference": vendor.makes_phase_differences(elements),
-        "declared_slices": vendor.declared_slices(elements),
-        "declared_echoes": vendor.declared_echoes(elements),
-        "image_type": image_type,
-        "distortion": next((value for value in image_type if value in _DISTORTION_TERMS), ""),
-        "sequence_name": elements.text("SequenceName"),
-        "scanning_sequence": elements.texts("ScanningSequence"),
-    }
-
-
-def _counts(elements: Elements) -> dict[str, Any]:
-    multi_frame = elements.text("SOPClassUID") in MULTI_FRAME_CLASSES
-    return {
-        "declared_images": None if multi_frame else elements.integer("ImagesInAcquisition"),
-        "temporal_positions": elements.integer("NumberOfTemporalPositions"),
-    }
-
-
-def _physics(elements: Elements) -> dict[str, Any]:
-    echo_time_ms = elements.number("EchoTime")
-    return {
-        "echo_number": elements.integer("EchoNumbers"),
-        "echo_time_s": None if echo_time_ms is None else round(echo_time_ms * 1e-3, 9),
-        "field_strength_t": elements.number("MagneticFieldStrength"),
-        "imaging_frequency_mhz": elements.number("ImagingFrequency"),
-    }
-
-
-def _plane(elements: Elements) -> dict[str, Any]:
-    counts = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
-    values = {keyword: elements.numbers(keyword) for keyword in counts}
-    usable = {key: values[key] if len(values[key]) == count else None for key, count in counts.items()}
-    return {
-        "image_position_mm": usable["ImagePositionPatient"],
-        "image_orientation": usable["ImageOrientationPatient"],
-        "pixel_spacing_mm": usable["PixelSpacing"],
-    }
-
-
-def _filter_hint(elements: Elements) -> str:
-    """Word of ImageType or of the series' description by which scanners mark filtered phase."""
-    for value in elements.texts("ImageType"):
-        if value in _FILTER_TERMS:
-            return value
-    for keyword in ("SeriesDescription", "ImageComments"):
-        found = _FILTER_WORDS.search(elements.text(keyword))
-        if found:
-            return found.group(0).lower()
-    return ""
+def _stored_peak(path: Path, frame: int, values: dict[str, Any]) -> int | None:
+    """Look into the pixels of a phase image where they alone tell the unit (``Vendor.radians_per_step``)."""
+    if values["component"] is not Component.PHASE or values["value_slope"] is not None:
+        return None
+    stored = stored_values(path, frame)
+    return None if stored is None else int(max(abs(int(stored.min())), abs(int(stored.max()))))

@@ -8,9 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.pixels.utils import pixel_array as decode
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_io.acquisition import Acquisition, assess
@@ -20,7 +17,7 @@ from dicom_io.components import Component
 from dicom_io.field_strength import b0_tesla
 from dicom_io.geometry import b0_direction
 from dicom_io.headers import ImageHeader
-from dicom_io.objects.tolerance import tolerant
+from dicom_io.objects.pixels import decode
 from dicom_io.refusals import refuse
 from dicom_io.vendors import vendor_named
 from recon.types import FloatArray, GradientEcho, Grid
@@ -110,10 +107,9 @@ def _read_slab(slices: SliceGrid, echo: int, component: Component, indices: rang
 def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
     """Decode stored values ``(row, column)``; multi-frame files are decoded once and kept."""
     try:
-        with tolerant():
-            stored = stacks.get(header.path, _NOTHING)
-            if stored is _NOTHING:
-                stored = decode(_decodable(header), raw=True)
+        stored = stacks.get(header.path, _NOTHING)
+        if stored is _NOTHING:
+            stored = decode(header.path, deflated=header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian)
         if stored.ndim == 3:
             stacks[header.path] = stored
             stored = stored[header.frame]
@@ -122,12 +118,6 @@ def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
     if stored.shape != (header.rows, header.columns):
         raise refuse("unreadable-pixels", detail=f"shape {stored.shape}")
     return stored
-
-
-def _decodable(header: ImageHeader) -> Path | Dataset:
-    """Give the decoder the file, so that it reads the pixels alone; it cannot do that through deflation."""
-    deflated = header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian
-    return dcmread(header.path) if deflated else header.path
 
 
 def _polar(slabs: Mapping[Component, FloatArray]) -> tuple[FloatArray, FloatArray]:

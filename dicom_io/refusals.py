@@ -71,10 +71,26 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         "unequal-geometry": "Images of one acquisition differ in {found}; every echo needs the same geometry.",
         "uneven-spacing": "Slices are not evenly spaced: {found}; expected equal distances. Send the source series.",
         "one-slice": "There is one slice only; QSM needs a volume. Send the complete series.",
+        "uncombined-coils": (
+            "The images of single coil elements are stored ({found} of them) where one combined image was expected. "
+            "Switch coil combination on in the reconstruction of the protocol."
+        ),
         # physics that is missing
         "no-geometry": "{attribute} is missing or not usable; the direction of the main field follows from it.",
         "no-echo-time": "EchoTime is missing or not positive in {found}; QSM needs the time of each echo.",
         "equal-echo-times": "Echoes {found} state the same EchoTime; each echo needs its own. Check the export.",
+        "echo-order": (
+            "EchoTime does not rise with EchoNumbers (echoes {found}), so one of them is wrong. Send the images as the "
+            "scanner made them; some old multi-echo research sequences write wrong times."
+        ),
+        "vertical-field": (
+            "The magnet ({found}) is open and its field vertical, which no element of an image states. Add an entry to "
+            "[[magnets]] in the configuration."
+        ),
+        "no-patient-position": (
+            "PatientPosition is {found}; how a vertical field lies in the patient follows from it. Expected HFS, HFP, "
+            "FFS, FFP, or a decubitus such as HFDL."
+        ),
         "no-field-strength": "MagneticFieldStrength and ImagingFrequency are missing; one of them is needed.",
         "field-strength-conflict": (
             "MagneticFieldStrength {found} T and ImagingFrequency {frequency} MHz do not belong together (1H)."

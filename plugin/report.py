@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_io.derived.written import WrittenSeries
+from dicom_io.zero_fill import zero_fill_note
 from plugin.derive import Made
 from plugin.job import Job
 from plugin.objects import QSM
@@ -20,6 +21,7 @@ _WHOLE = "whole"
 def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> dict[str, Any]:
     """Say how a map was made and how far it can be trusted; its series are added by ``with_series``."""
     acquisition, provenance = job.acquisition, result.provenance
+    notes = filter(None, [zero_fill_note(acquisition)])
     return {
         "acquisition": acquisition.key,
         "vendor": acquisition.vendor,
@@ -29,7 +31,7 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
         "reference": result.susceptibility.reference,
         "verdict": dataclasses.asdict(result.verdict),
         "figures": {**result.total_field.figures, **result.figures},
-        "warnings": list(dict.fromkeys((*result.total_field.warnings, *result.warnings))),
+        "warnings": list(dict.fromkeys((*notes, *result.total_field.warnings, *result.warnings))),
         "seconds": _rounded(seconds),
         "provenance": json.loads(json.dumps(dataclasses.asdict(provenance))),
         "series": [],

@@ -100,6 +100,50 @@ class Reconstruction(_Frozen):
     fallback: str = "lbv-hd-qsm"
 
 
+class Rule(_Frozen):
+    """Which acquisitions are ours; the first rule that fits decides. Texts are globs, without regard to case.
+
+    Parameters
+    ----------
+    name
+        What people call it; it is shown as the reason of a decision.
+    action
+        Whether the acquisitions it fits are reconstructed or ignored.
+    calling_ae, protocol, series, sequence, body_part, model
+        Calling AE title, ProtocolName, SeriesDescription, SequenceName, BodyPartExamined, ManufacturerModelName.
+    minimum_echoes, maximum_echoes
+        Number of echoes.
+    """
+
+    name: Name
+    action: Literal["reconstruct", "ignore"]
+    calling_ae: str = "*"
+    protocol: str = "*"
+    series: str = "*"
+    sequence: str = "*"
+    body_part: str = "*"
+    model: str = "*"
+    minimum_echoes: int = Field(default=1, ge=1)
+    maximum_echoes: int | None = Field(default=None, ge=1)
+
+
+class Magnet(_Frozen):
+    """How the main field lies in a scanner that is no cylinder.
+
+    Parameters
+    ----------
+    model, calling_ae
+        Globs: ManufacturerModelName of the scanner, and who sends its images.
+    field
+        ``"vertical"``, ``"horizontal"`` (along the table, as everywhere else), or the direction in patient axes
+        (left, posterior, head).
+    """
+
+    model: str = "*"
+    calling_ae: str = "*"
+    field: Literal["vertical", "horizontal"] | tuple[float, float, float]
+
+
 class Settings(_Frozen):
     """Everything a site decides.
 
@@ -121,6 +165,12 @@ class Settings(_Frozen):
         Tells the workers of one database apart; a restarted worker resumes the jobs of its name.
     quiet_seconds
         How long an incomplete acquisition is waited for.
+    largest_gib
+        Most pixels of one acquisition in GiB that are accepted.
+    rules, otherwise
+        Which acquisitions are ours, and what is done with those that no rule fits.
+    magnets
+        Scanners whose main field is not along the patient's head-foot axis.
     network_silence_seconds
         After how long without a word from the sender an association is aborted.
     destinations, return_to_sender
@@ -149,6 +199,10 @@ class Settings(_Frozen):
     database_url: str = ""
     worker_name: Name = "worker-1"
     quiet_seconds: float = Field(default=60.0, ge=0)
+    largest_gib: float = Field(default=16.0, gt=0)
+    rules: tuple[Rule, ...] = ()
+    otherwise: Literal["reconstruct", "ignore"] = "reconstruct"
+    magnets: tuple[Magnet, ...] = ()
     network_silence_seconds: float = Field(default=300.0, gt=0)
     destinations: tuple[Destination, ...] = ()
     return_to_sender: bool = False
@@ -185,6 +239,12 @@ def _contradictions(settings: Settings) -> list[str]:
     names = [d.name for d in settings.destinations]
     for name in sorted({n for n in names if names.count(n) > 1}):
         mistakes.append(f"destinations: the name {name!r} is used {names.count(name)} times; make each unique")
+    rules = [rule.name for rule in settings.rules]
+    for name in sorted({n for n in rules if rules.count(n) > 1}):
+        mistakes.append(f"rules: the name {name!r} is used {rules.count(name)} times; make each unique")
+    for magnet in settings.magnets:
+        if isinstance(magnet.field, tuple) and not 0.99 <= sum(c * c for c in magnet.field) <= 1.01:
+            mistakes.append(f"magnets: the field of {magnet.model!r} is not a direction of length 1")
     if SENDER in names:
         mistakes.append(f"destinations: the name {SENDER!r} is kept for return_to_sender; choose another")
     if settings.bind not in _LOOPBACK and not settings.allowed_callers:

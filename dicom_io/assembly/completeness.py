@@ -16,7 +16,7 @@ from dicom_io.assembly.grouping import Acquisition
 from dicom_io.components import Component
 from dicom_io.errors import Refusal
 from dicom_io.field_strength import b0_tesla
-from dicom_io.geometry import axes, in_plane_position_mm
+from dicom_io.geometry import axes, b0_direction, in_plane_position_mm
 from dicom_io.headers import ImageHeader
 from dicom_io.refusals import refuse
 
@@ -157,6 +157,9 @@ def _check_physics(headers: Sequence[ImageHeader]) -> None:
     for same in numbers.values():
         if len(same) > 1:
             raise refuse("equal-echo-times", found=" and ".join(map(str, sorted(same))))
+    by_time = [next(iter(numbers[time])) for time in sorted(numbers)]
+    if len(set(by_time)) == len(by_time) and by_time != sorted(by_time):
+        raise refuse("echo-order", found=", ".join(map(str, by_time)))
     by_strength = {(h.field_strength_t, h.imaging_frequency_mhz): h for h in headers}
     for header in by_strength.values():
         b0_tesla(header)
@@ -174,6 +177,7 @@ def _check_geometry(headers: Sequence[ImageHeader]) -> None:
     first = headers[0]
     directions = axes(first)
     corner = in_plane_position_mm(first)
+    b0_direction(first)
     for header in headers:
         if (header.rows, header.columns) != (first.rows, first.columns):
             raise refuse("unequal-geometry", found="Rows or Columns")
@@ -192,6 +196,9 @@ def _differ(a: Sequence[float], b: Sequence[float], tolerance: float) -> bool:
 def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> Completeness:
     doubled = grid.describe(cell for cell, images in grid.cells.items() if len(images) > 1)
     if doubled:
+        coils = max(len({image.coil for image in images}) for images in grid.cells.values())
+        if coils > 1:
+            raise refuse("uncombined-coils", found=coils)
         raise refuse("duplicate-slices", gaps="; ".join(doubled))
     missing = grid.describe(cell for cell in grid.all_cells() if cell not in grid.cells)
     declared = missing_by_count(grid, used, headers)

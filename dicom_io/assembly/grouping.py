@@ -11,14 +11,16 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from dicom_io.assembly.grid import POSITION_TOLERANCE_MM, echo_key_s
 from dicom_io.errors import Refusal
 from dicom_io.geometry import slice_position_mm
 from dicom_io.headers import ImageHeader
+from dicom_io.vendors import vendor_named
 
 MAXIMUM_PAUSE_S: Final = 10.0
 """Longest time between images of one acquisition that are in different series.
@@ -91,7 +93,7 @@ def group_acquisitions(headers: Iterable[ImageHeader]) -> tuple[Acquisition, ...
     for block in sorted((_block(name, members) for name, members in blocks.items()), key=_block_order):
         candidates = [group for group in groups if _belongs(block, group)]
         if candidates:
-            min(candidates, key=lambda group: _pause_s(block, group)).append(block)
+            min(candidates, key=partial(_distance, block)).append(block)
         else:
             groups.append([block])
     return tuple(_acquisition(group) for group in groups)
@@ -173,6 +175,12 @@ def _belongs(block: _Block, group: Sequence[_Block]) -> bool:
     return _pause_s(block, group) <= MAXIMUM_PAUSE_S
 
 
+def _distance(block: _Block, group: Sequence[_Block]) -> tuple[float, bool]:
+    """Order groups by how near they are: in time, then classic with classic where a study holds both kinds."""
+    other_kind = group[0].headers[0].sop_class_uid != block.headers[0].sop_class_uid
+    return _pause_s(block, group), other_kind
+
+
 def _pause_s(block: _Block, group: Sequence[_Block]) -> float:
     """Shortest time between a block and the blocks of a group; 0 if times are not known."""
     return min(_gap_s(block, other) for other in group)
@@ -184,8 +192,22 @@ def _gap_s(a: _Block, b: _Block) -> float:
     return max(0.0, a.interval[0] - b.interval[1], b.interval[0] - a.interval[1])
 
 
+def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:
+    """Give phase images whose unit no element states the one that the values of all of them show."""
+    peak = max((header.stored_peak or 0 for header in headers), default=0)
+    slope = vendor_named(headers[0].vendor).radians_per_step(peak) if peak else None
+    if slope is None:
+        return headers
+    return tuple(
+        replace(header, value_slope=slope, value_intercept=0.0)
+        if header.stored_peak is not None and header.value_slope is None
+        else header
+        for header in headers
+    )
+
+
 def _acquisition(group: Sequence[_Block]) -> Acquisition:
-    headers = tuple(sorted(itertools.chain.from_iterable(b.headers for b in group), key=_image_order))
+    headers = _with_unit(tuple(sorted(itertools.chain.from_iterable(b.headers for b in group), key=_image_order)))
     identity = "\n".join([headers[0].study_instance_uid, *sorted("\t".join(map(str, block.name)) for block in group)])
     return Acquisition(
         key=hashlib.sha256(identity.encode()).hexdigest(),

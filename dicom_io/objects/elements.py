@@ -73,10 +73,9 @@ class Elements:
             return ()
 
     def _private_tag(self, group: int, creator: str, element: int) -> int | None:
-        for block in range(0x10, 0x100):
-            tag = group << 16 | block
-            if tag in self.dataset and _texts(self._value(tag))[:1] == (creator,):
-                return group << 16 | block << 8 | element
+        for tag in self.dataset.keys():  # noqa: SIM118  (iterating a data set decodes its elements)
+            if tag.group == group and 0x10 <= tag.elem <= 0xFF and _texts(self._value(tag))[:1] == (creator,):
+                return group << 16 | tag.elem << 8 | element
         return None
 
     def _value(self, tag: int) -> object | None:

@@ -69,7 +69,9 @@ def _copy(source: Dataset, target: Dataset, *, private_only: bool = False) -> No
 def _flatten(group: Dataset, target: Dataset) -> None:
     for tag in list(group.keys()):
         element = group[tag]
-        if element.VR == "SQ" and element.value:
+        if element.keyword == "RealWorldValueMappingSequence":
+            _set(target, tag, group)  # a macro under the name that classic images have at their top level
+        elif element.VR == "SQ" and element.value:
             # A private group may repeat standard attributes with other meanings (Philips (2005,140F)).
             _copy(element.value[0], target, private_only=tag.is_private)
 

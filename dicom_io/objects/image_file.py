@@ -33,6 +33,9 @@ _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _MAYBE_LOSSY: Final = frozenset({JPEGLSNearLossless, JPEG2000, HTJ2K})
 """Syntaxes for both; their images are taken only if they say that nothing was lost."""
 
+_TILED: Final = frozenset({"MOSAIC", "VFRAME"})
+"""Words of ImageType for a volume tiled into one image: Siemens', United Imaging's."""
+
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
 
@@ -115,7 +118,7 @@ def _check_kind(elements: Elements) -> None:
     image_type = elements.texts("ImageType")
     if "DERIVED" in image_type[:1] or "SECONDARY" in image_type[1:2]:
         raise refuse("derived", found="\\".join(image_type[:2]))
-    if "MOSAIC" in image_type:
+    if not _TILED.isdisjoint(image_type):
         raise refuse("mosaic")
     if "EP" in elements.texts("ScanningSequence") or elements.text("EchoPlanarPulseSequence") == "YES":
         raise refuse("epi")

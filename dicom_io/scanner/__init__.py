@@ -1,6 +1,7 @@
 """Scanners that do not exist: a gradient echo written the way a vendor's scanner writes it.
 
-One file per vendor, each with the same function ``images``; to add one: one file, one row in ``SCANNERS``.
+One file per vendor, each with the same function ``images``, and one per kind of object that gathers its images. To add
+one: one file, one row in ``CLASSIC`` or ``OBJECTS``.
 """
 
 from __future__ import annotations
@@ -12,22 +13,58 @@ from types import MappingProxyType
 from typing import Final
 
 from dicom_io.errors import DicomError
-from dicom_io.scanner import enhanced, ge, philips, siemens
+from dicom_io.scanner import enhanced, ge, legacy, philips, siemens, standard
 from dicom_io.scanner.study import Image, Study, write_image
 from recon.types import GradientEcho
 
 Scanner = Callable[[GradientEcho, Study], Iterator[Image]]
 
-SCANNERS: Final = MappingProxyType[str, Scanner](
+CLASSIC: Final = MappingProxyType[str, Scanner](
     {
         "siemens": siemens.images,
         "siemens-norescale": partial(siemens.images, rescale=False),
+        "siemens-complex": partial(siemens.images, components="MPRI"),
+        "siemens-real": partial(siemens.images, components="RI"),
+        "siemens-xa": partial(siemens.images, split=True),
         "ge": ge.images,
+        "ge-polar": partial(ge.images, components="MP"),
         "philips": philips.images,
-        "siemens-enhanced": partial(enhanced.images, classic=siemens.images, split=True),
-        "philips-enhanced": partial(enhanced.images, classic=philips.images, split=False),
+        "philips-complex": partial(philips.images, components="MPRI"),
+        "philips-real": partial(philips.images, components="RI"),
+        "philips-mapping": partial(philips.images, unit="mapping"),
+        **{maker: partial(standard.images, maker=maker) for maker in standard.MAKERS},
     }
 )
+"""Scanners by name, each writing classic MR images."""
+
+_SPLIT: Final[dict[str, enhanced.Split]] = {
+    "siemens": "echo and component",
+    "canon": "echo",
+    "united-imaging": "component",
+    "hitachi": "echo",
+    "bruker": "component",
+}
+"""How a vendor divides an acquisition into Enhanced objects; one object with all of it where not listed."""
+
+
+def _enhanced(name: str) -> Scanner:
+    split = _SPLIT.get(name) or _SPLIT.get(name.partition("-")[0], "no")
+    return partial(enhanced.images, classic=CLASSIC[name], split=split)
+
+
+OBJECTS: Final = MappingProxyType[str, Callable[[str], Scanner]](
+    {
+        "classic": lambda name: CLASSIC[name],
+        "enhanced": _enhanced,
+        "legacy": lambda name: partial(legacy.images, classic=CLASSIC[name]),
+    }
+)
+"""Kinds of objects: MR Image, Enhanced MR Image, Legacy Converted Enhanced MR Image Storage."""
+
+SCANNERS: Final = MappingProxyType[str, Scanner](
+    {name if kind == "classic" else f"{name}-{kind}": make(name) for kind, make in OBJECTS.items() for name in CLASSIC}
+)
+"""Every scanner with every kind of object: ``"ge"``, ``"ge-enhanced"``, ``"ge-legacy"``."""
 
 
 def write_scan(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import replace
 from itertools import groupby
-from typing import Final
+from typing import Final, Literal
 
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage
@@ -34,7 +35,19 @@ _FRAME_ONLY: Final = (
     "AcquisitionDate",
     "AcquisitionTime",
     "PixelData",
+    "RealWorldValueMappingSequence",
 )
+
+
+Split = Literal["no", "echo", "component", "echo and component"]
+
+SPLITS: Final[dict[Split, Callable[[Image], tuple[str, int]]]] = {
+    "no": lambda image: ("", 0),
+    "echo": lambda image: ("", image.echo),
+    "component": lambda image: (image.component, 0),
+    "echo and component": lambda image: (image.component, image.echo),
+}
+"""What tells the objects of one series apart."""
 
 
 def images(
@@ -42,7 +55,7 @@ def images(
     study: Study,
     *,
     classic: Callable[[GradientEcho, Study], Iterator[Image]],
-    split: bool,
+    split: Split,
 ) -> Iterator[Image]:
     """Gather a scanner's images into multi-frame objects.
 
@@ -55,20 +68,23 @@ def images(
     classic
         The scanner.
     split
-        One object per echo and component (Siemens XA), or one with all of them (Philips).
+        What gets an object of its own: each echo and component (Siemens XA), or nothing (Philips).
     """
 
     def place(image: Image) -> tuple[int, str, int]:
-        return image.series, _component(image.dataset), image.dataset.EchoNumbers
+        return image.series, *SPLITS[split](image)
 
-    gathered = sorted(classic(echoes, study), key=lambda image: (place(image), image.number))
-    objects = groupby(gathered, key=place if split else lambda image: image.series)
-    for number, (_, members) in enumerate(objects, start=1):
-        frames = [image.dataset for image in members]
-        yield Image(dataset=_multi_frame(frames, study, number), series=int(frames[0].SeriesNumber), number=number)
+    def order(image: Image) -> tuple[tuple[int, str, int], str, int, int]:
+        return place(image), image.component, image.echo, image.number
+
+    gathered = sorted(classic(echoes, study), key=order)
+    for number, (_, members) in enumerate(groupby(gathered, key=place), start=1):
+        frames = list(members)
+        yield replace(frames[0], dataset=_multi_frame(frames, study, number), number=number)
 
 
-def _multi_frame(frames: list[Dataset], study: Study, number: int) -> Dataset:
+def _multi_frame(images: list[Image], study: Study, number: int) -> Dataset:
+    frames = [image.dataset for image in images]
     first = frames[0]
     moved = {keyword for keywords in _MACROS.values() for keyword in keywords} | set(_FRAME_ONLY)
     dataset = Dataset()
@@ -78,8 +94,8 @@ def _multi_frame(frames: list[Dataset], study: Study, number: int) -> Dataset:
     dataset.SOPClassUID = EnhancedMRImageStorage
     dataset.SOPInstanceUID = study.uid("enhanced", first.SeriesInstanceUID, number)
     dataset.InstanceNumber = number
-    types = {_component(frame) for frame in frames}
-    mixed = "MIXED" if len(types) > 1 else _component(first)
+    types = {image.component for image in images}
+    mixed = "MIXED" if len(types) > 1 else images[0].component
     dataset.ImageType = ["ORIGINAL", "PRIMARY", mixed, "NONE"]
     dataset.ComplexImageComponent = _COMPONENT.get(mixed, "MIXED")
     dataset.PulseSequenceName = first.get("SequenceName", "FFE")
@@ -87,7 +103,7 @@ def _multi_frame(frames: list[Dataset], study: Study, number: int) -> Dataset:
     dataset.AcquisitionDateTime = first.AcquisitionDate + first.AcquisitionTime
     dataset.NumberOfFrames = len(frames)
     dataset.SharedFunctionalGroupsSequence = [_shared(first)]
-    dataset.PerFrameFunctionalGroupsSequence = [_per_frame(f, i) for i, f in enumerate(frames, start=1)]
+    dataset.PerFrameFunctionalGroupsSequence = [_per_frame(image, i) for i, image in enumerate(images, start=1)]
     dataset.add_new("PixelData", "OW", b"".join(frame.PixelData for frame in frames))
     return dataset
 
@@ -102,8 +118,8 @@ def _shared(first: Dataset) -> Dataset:
     return group
 
 
-def _per_frame(frame: Dataset, number: int) -> Dataset:
-    group = Dataset()
+def _per_frame(image: Image, number: int) -> Dataset:
+    frame, group = image.dataset, Dataset()
     content = Dataset()
     content.FrameAcquisitionDateTime = frame.AcquisitionDate + frame.AcquisitionTime
     content.FrameAcquisitionNumber = 1
@@ -113,21 +129,19 @@ def _per_frame(frame: Dataset, number: int) -> Dataset:
     echo.add_new("EffectiveEchoTime", "FD", float(frame.EchoTime))
     group.MREchoSequence = [echo]
     kind = Dataset()
-    kind.FrameType = ["ORIGINAL", "PRIMARY", _component(frame), "NONE"]
-    kind.ComplexImageComponent = _COMPONENT[_component(frame)]
+    kind.FrameType = ["ORIGINAL", "PRIMARY", image.component, "NONE"]
+    kind.ComplexImageComponent = _COMPONENT[image.component]
     group.MRImageFrameTypeSequence = [kind]
     group.PlanePositionSequence = [_part(frame, _MACROS["PlanePositionSequence"])]
     if "RescaleSlope" in frame:
         rescale = _part(frame, _MACROS["PixelValueTransformationSequence"])
         group.PixelValueTransformationSequence = [rescale]
+    if "RealWorldValueMappingSequence" in frame:
+        group.RealWorldValueMappingSequence = frame.RealWorldValueMappingSequence
     private = frame.group_dataset(0x2005)
     if len(private):
         group.private_block(0x2005, "Philips MR Imaging DD 005", create=True).add_new(0x0F, "SQ", [private])
     return group
-
-
-def _component(dataset: Dataset) -> str:
-    return next(str(value) for value in dataset.ImageType[2:] if value in _COMPONENT)
 
 
 def _part(dataset: Dataset, keywords: tuple[str, ...]) -> Dataset:

@@ -33,11 +33,17 @@ class Image:
         All elements.
     series, number
         SeriesNumber and InstanceNumber, which name the file.
+    component
+        What it shows: "M", "P", "R" or "I".
+    echo
+        Number of the echo, from 1; images of XA do not state it.
     """
 
     dataset: Dataset
     series: int
     number: int
+    component: str
+    echo: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +184,19 @@ def orientation(b0_direction: tuple[float, float, float]) -> Matrix:
     return rotation
 
 
+def shown(echoes: GradientEcho, component: str, echo: int, index: int) -> Matrix:
+    """Values of one slice, ``(x, y)``: magnitude, phase in radians, real or imaginary part."""
+    magnitude = echoes.magnitude[echo, ..., index].astype(np.float64)
+    phase_rad = echoes.phase_rad[echo, ..., index].astype(np.float64)
+    parts: dict[str, Matrix] = {
+        "M": magnitude,
+        "P": phase_rad,
+        "R": magnitude * np.cos(phase_rad),
+        "I": magnitude * np.sin(phase_rad),
+    }
+    return parts[component]
+
+
 def decimal(value: float) -> str:
     """Write a number as a Decimal String of at most 16 characters."""
     value = float(value)
@@ -197,13 +216,18 @@ def set_pixels(dataset: Dataset, stored: npt.NDArray[np.uint16] | npt.NDArray[np
     dataset["PixelData"].VR = "OW"
 
 
+def as_file(dataset: Dataset) -> Dataset:
+    """Give a data set the file meta information of an uncompressed file."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta = meta
+    return dataset
+
+
 def write_image(image: Image, folder: Path) -> Path:
     """Write one image as a file of its own and return where."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = image.dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = image.dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    image.dataset.file_meta = meta
     path = folder / f"S{image.series:04d}_I{image.number:05d}.dcm"
-    dcmwrite(path, image.dataset, enforce_file_format=True)
+    dcmwrite(path, as_file(image.dataset), enforce_file_format=True)
     return path

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from dicom_io.components import Component
 from dicom_io.objects.elements import Elements
-from dicom_io.vendors import ge, generic, philips, siemens
+from dicom_io.vendors import bruker, canon, ge, generic, hitachi, philips, siemens, united_imaging
 from dicom_io.vendors.scale import Scale
 from recon.types import FloatArray
 
@@ -39,11 +39,23 @@ class Vendor(Protocol):
     def makes_phase_differences(self, elements: Elements) -> bool:
         """Whether the pulse sequence stores the difference between echoes in place of their phase."""
 
+    def radians_per_step(self, peak: int) -> float | None:
+        """Tell the unit of phase that no element states by the acquisition's largest stored value; None if unknown."""
+
     def restore_phase(self, magnitude: FloatArray, phase_rad: FloatArray) -> None:
         """Bring ``(echo, x, y, z)`` phase to the convention of ``recon.types``, in place."""
 
 
-VENDORS: Final[tuple[Vendor, ...]] = (siemens, ge, philips, generic)
+VENDORS: Final[tuple[Vendor, ...]] = (
+    siemens,
+    ge,
+    philips,
+    canon,
+    united_imaging,
+    hitachi,
+    bruker,
+    generic,
+)
 """The first that recognises an image reads it; ``generic`` recognises all."""
 
 

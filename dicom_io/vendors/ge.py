@@ -4,11 +4,15 @@ ImageType is the same for all of them; only the private (0043,102F) tells them a
 slices of a 3D scan leaves a factor (-1)^z, and the phase falls where the field rises.
 
 Evidence: the example processing of the QSM consensus (10.1002/mrm.30006) inverts GE's phase and no other's; the
-alternation is measured on the images before it is undone. By document only: no image of a scanner was at hand.
+alternation is measured on the images before it is undone. Polar phase is stored in thousandths of a radian, or with
+4096 steps for π, as public converters found. Old multi-echo research sequences state one EchoTime for all echoes
+(dcm2niix #359): no element is known that holds the true ones, so ``assess`` refuses equal times. By document only: no
+image of a scanner was at hand.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -19,6 +23,8 @@ from dicom_io.vendors.scale import Scale, component_by_image_type, linear, radia
 from recon.types import FloatArray
 
 NAME = "ge"
+
+_PEAK_TOLERANCE: Final = 0.01
 
 _COMPONENT_OF_CODE: Final = (Component.MAGNITUDE, Component.PHASE, Component.REAL, Component.IMAGINARY)
 
@@ -37,7 +43,7 @@ def component(elements: Elements) -> Component | None:
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:
-    """Real and imaginary as stored; polar phase only with a stated unit, as its range varies by release."""
+    """Real and imaginary as stored; polar phase by its stated unit, else by its range (``radians_per_step``)."""
     return radians_by_unit(elements) if component is Component.PHASE else linear(elements)
 
 
@@ -54,6 +60,18 @@ def declared_echoes(elements: Elements) -> int | None:
 def makes_phase_differences(elements: Elements) -> bool:
     """Field maps are stored in hertz, not as phase."""
     return False
+
+
+def radians_per_step(peak: int) -> float | None:
+    """Tell the unit of polar phase by the largest stored value of all: 1/1000 rad, or π over 4096.
+
+    Noise fills the whole turn, so the largest value of a volume is close to ±π. A peak that fits neither (a phase
+    without noise, or masked) leaves the unit unknown.
+    """
+    for steps_per_half_turn in (1000 * math.pi, 4096.0):
+        if (1 - _PEAK_TOLERANCE) * steps_per_half_turn <= peak <= steps_per_half_turn + 1:
+            return math.pi / steps_per_half_turn
+    return None
 
 
 def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:

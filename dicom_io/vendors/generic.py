@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dicom_io.components import Component
 from dicom_io.objects.elements import Elements
-from dicom_io.vendors.scale import Scale, component_by_image_type, linear, radians_by_unit
+from dicom_io.vendors.scale import Scale, component_by_image_type, strict_scale
 from recon.types import FloatArray
 
 NAME = "generic"
@@ -21,8 +21,8 @@ def component(elements: Elements) -> Component | None:
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:
-    """Phase needs a stated unit of radian or milliradian."""
-    return radians_by_unit(elements) if component is Component.PHASE else linear(elements)
+    """Phase needs a stated unit of radian or milliradian, or a rescale that spans one turn."""
+    return strict_scale(elements, component)
 
 
 def declared_slices(elements: Elements) -> int | None:
@@ -38,6 +38,11 @@ def declared_echoes(elements: Elements) -> int | None:
 def makes_phase_differences(elements: Elements) -> bool:
     """Unknown, so decided by which echoes have a phase."""
     return False
+
+
+def radians_per_step(peak: int) -> float | None:
+    """Unknown: the unit has to be in the header."""
+    return None
 
 
 def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:

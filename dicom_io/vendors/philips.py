@@ -1,11 +1,13 @@
 """Philips: magnitude and phase of all echoes in one series; phase in milliradians after the rescale.
 
-Evidence: Ingenia Elition X, release 5.7 (classic images). By document only: Enhanced MR, real and imaginary.
+Evidence: Ingenia Elition X, release 5.7 (classic images). By document only: Enhanced MR, real and
+imaginary, Real World Value Mapping.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from dicom_io.components import Component
 from dicom_io.objects.elements import Elements
@@ -13,6 +15,13 @@ from dicom_io.vendors.scale import Scale, component_by_image_type, linear, radia
 from recon.types import FloatArray
 
 NAME = "philips"
+
+_COMPONENT_OF_KIND: Final = {
+    "M_FFE": Component.MAGNITUDE,
+    "PHASE MAP": Component.PHASE,
+    "R_FFE": Component.REAL,
+    "I_FFE": Component.IMAGINARY,
+}
 
 
 def recognises(elements: Elements) -> bool:
@@ -23,12 +32,16 @@ def recognises(elements: Elements) -> bool:
 def component(elements: Elements) -> Component | None:
     r"""Fourth value of ImageType: ``..\M_FFE\M\FFE``, ``..\PHASE MAP\P\FFE``.
 
+    Archives that convert to Legacy Enhanced MR keep the third value only.
     Phase-contrast velocity (``VELOCITY MAP\P\PCA``) says "P" as well and is not the phase of an echo.
     """
     image_type = elements.texts("ImageType")
     if any("VELOCITY" in value or value == "PCA" for value in image_type):
         return None
-    return component_by_image_type(elements, 3)
+    found = component_by_image_type(elements, 3)
+    if found is None and len(image_type) > 2 and not elements.text("ComplexImageComponent"):
+        return _COMPONENT_OF_KIND.get(image_type[2])
+    return found
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:
@@ -60,6 +73,11 @@ def declared_echoes(elements: Elements) -> int | None:
 def makes_phase_differences(elements: Elements) -> bool:
     """Field maps are stored as ``B0`` images, not as phase."""
     return False
+
+
+def radians_per_step(peak: int) -> float | None:
+    """Unknown: the unit has to be in the header."""
+    return None
 
 
 def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:

@@ -92,5 +92,10 @@ def makes_phase_differences(elements: Elements) -> bool:
     ).lower().startswith(("*fm2d", "fm2d"))
 
 
+def radians_per_step(peak: int) -> float | None:
+    """Unknown: the unit has to be in the header."""
+    return None
+
+
 def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
     """Phase grows with the field already."""

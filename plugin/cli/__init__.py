@@ -24,6 +24,7 @@ COMMANDS: tuple[str, ...] = (
     "status",
     "retry",
     "check",
+    "explain",
     "echo",
     "simulate",
     "demo",

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.console import JsonOption, people, print_json, progress_shown, require_folder, results
+from plugin.cli.console import (
+    ConfigOption,
+    JsonOption,
+    load_settings,
+    people,
+    print_json,
+    progress_shown,
+    require_folder,
+    results,
+)
 
 if TYPE_CHECKING:
     from dicom_io.acquisition import Acquisition
@@ -40,11 +50,12 @@ def reconstruct(
     ] = "qsm",
     profile: Annotated[str, typer.Option(help="How values are stored: console12 or pacs16.")] = "console12",
     nifti: Annotated[bool, typer.Option("--nifti", help="Write NIfTI files with BIDS sidecars, too.")] = False,
+    config: ConfigOption = None,
 ) -> None:
     """Reconstruct every acquisition of a folder to OUT/qsm/*.dcm and OUT/report.json.
 
     Each further object gets a folder of its own beside qsm/. Several acquisitions get a sub-folder of OUT each. A
-    mask has the axes of the images: columns, rows, slices.
+    mask has the axes of the images: columns, rows, slices. Of a configuration, magnets and largest_gib are used.
     """
     from dicom_io.acquisition import assess
     from dicom_io.derived.origin import reserved_series_numbers
@@ -53,17 +64,19 @@ def reconstruct(
     from plugin.mask_file import read_mask
     from plugin.objects import NIFTI
     from plugin.options import objects_of, options_of, profile_of
+    from plugin.service.site import with_field
     from plugin.settings import Reconstruction
 
     require_folder(folder)
+    site = load_settings(config)
     options = options_of(Reconstruction(method=method, engine=engine))
     chosen = (*objects_of(objects), *([NIFTI] if nifti else []))
     wanted = Wanted(objects=chosen, profile=profile_of(profile), mask=mask)
     if mask is not None:
         read_mask(mask)
     with progress_shown("find"):
-        scan = find_acquisitions(folder)
-    found = [(acquisition, assess(acquisition)) for acquisition in scan.acquisitions]
+        scan = find_acquisitions(folder, prepare=partial(with_field, calling_ae="", magnets=site.magnets))
+    found = [(acquisition, assess(acquisition, largest_gib=site.largest_gib)) for acquisition in scan.acquisitions]
     ready = [acquisition for acquisition, completeness in found if completeness.state == "complete"]
     outcomes = [
         _refused(acquisition, completeness.reason, completeness.missing)

@@ -19,8 +19,15 @@ TRUTH_FILE = "truth.npz"
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="New or empty folder.")],
     vendor: Annotated[
-        str, typer.Option(help="siemens, siemens-norescale, siemens-enhanced, ge, philips or philips-enhanced.")
+        str,
+        typer.Option(
+            help="siemens, ge, philips, canon, united-imaging, hitachi, bruker, other, or a variant such as siemens-xa,"
+            " ge-polar, philips-mapping; an unknown name lists all."
+        ),
     ] = "siemens",
+    kind: Annotated[
+        str, typer.Option("--object", help="classic, enhanced or legacy (converted) MR objects.")
+    ] = "classic",
     case: Annotated[str, typer.Option(help="healthy, lesion, oblique, steep, swi, 7t or bipolar.")] = "healthy",
     seed: Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")] = 0,
     voxel_size_mm: Annotated[
@@ -29,21 +36,26 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Write the multi-echo GRE of a digital head to OUT/dicom and what it was made of to OUT/truth.npz."""
-    from dicom_io.scanner import SCANNERS, write_scan
+    from dicom_io.scanner import CLASSIC, OBJECTS, SCANNERS, write_scan
     from plugin.errors import ConfigurationError
     from recon.simulation.cases import CASES
     from recon.simulation.scan import simulate_case
 
-    for what, name, known in (("vendor", vendor, SCANNERS), ("case", case, CASES)):
-        if name not in known:
+    scanner = vendor if kind == "classic" else f"{vendor}-{kind}"
+    for what, name, fits, known in (
+        ("object", kind, kind in OBJECTS, OBJECTS),
+        ("vendor", vendor, scanner in SCANNERS, CLASSIC),
+        ("case", case, case in CASES, CASES),
+    ):
+        if not fits:
             raise ConfigurationError(f"no {what} {name!r}; there are: {', '.join(known)}")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty; name a new folder")
     with progress_shown("simulate") as progress:
         progress(f"head {seed}, case {case}")
         scan = simulate_case(case, seed, voxel_size_mm=voxel_size_mm)
-        progress(f"writing images as {vendor}")
-        files = write_scan(scan.echoes, folder / DICOM_FOLDER, vendor=vendor, study_seed=seed)
+        progress(f"writing images as {scanner}")
+        files = write_scan(scan.echoes, folder / DICOM_FOLDER, vendor=scanner, study_seed=seed)
         save_truth(scan, folder / TRUTH_FILE)
     if as_json:
         print_json({"images": len(files), "dicom": str(folder / DICOM_FOLDER), "truth": str(folder / TRUTH_FILE)})

@@ -10,20 +10,21 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from dicom_io.acquisition import Acquisition, Completeness, assess, group_acquisitions
+from dicom_io.acquisition import Acquisition, group_acquisitions
 from dicom_io.errors import Refusal
 from dicom_io.headers import ImageHeader, read_headers
-from plugin.job import job_name
 from plugin.log import describe, get_logger
+from plugin.service.found import Found, Study, Ungrouped, unexpected
 from plugin.service.hand_over import is_meant_for_a_map, write_job, write_refusal_job
-from plugin.service.index import AcquisitionRow, AssociationRow, ImageRow, ReadImage
+from plugin.service.index import AcquisitionRow, AssociationRow, ImageRow
 from plugin.service.rules import Arrival, Decision, State, decide
+from plugin.service.site import NOT_OURS, Selection, patterns_of, select, with_field
 from plugin.service.spool import Spool
+from plugin.settings import Settings
 
 Headers = tuple[ImageHeader, ...]
 
@@ -31,40 +32,6 @@ Submit = Callable[[str], None]
 """Hands a job to the workflow by name; the same name again changes nothing."""
 
 _REPEATS_SECONDS = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """An acquisition as far as it has come."""
-
-    acquisition: Acquisition
-    images: tuple[ReadImage, ...]
-
-    @cached_property
-    def job(self) -> str:
-        return job_name(self.acquisition)
-
-    @cached_property
-    def completeness(self) -> Completeness:
-        try:
-            return assess(self.acquisition)
-        except Exception as error:  # no acquisition, however odd, may stop the others
-            return Completeness(state="refused", reason=_unexpected(error))
-
-    @cached_property
-    def last(self) -> ReadImage:
-        return max(self.images, key=lambda image: image.received_at)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ungrouped:
-    """A study whose images cannot be told apart into acquisitions."""
-
-    images: int
-    reason: Refusal
-
-
-_Study = Sequence[_Found] | _Ungrouped
 
 
 class Assembler:
@@ -76,8 +43,8 @@ class Assembler:
         Where the images are.
     submit
         Hands a job that was written to the spool to the workflow.
-    quiet_seconds
-        How long an incomplete acquisition is waited for.
+    settings
+        How long an incomplete acquisition is waited for, how large one may be, which are ours.
     refuse
         Hands over, as a job, the words that an acquisition has no map; None if nobody wants to be told.
     clock
@@ -89,14 +56,15 @@ class Assembler:
         spool: Spool,
         submit: Submit,
         *,
-        quiet_seconds: float,
+        settings: Settings,
         refuse: Submit | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._spool = spool
         self._submit = submit
+        self._settings = settings
         self._refuse = refuse
-        self._quiet_seconds = quiet_seconds
+        self._patterns = patterns_of(settings.rules)
         self._clock = clock
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
         self._waiting = {study: self._find(study) for study in spool.index.unsettled_studies()}
@@ -119,9 +87,11 @@ class Assembler:
     def _read_new(self) -> set[str]:
         """Read the headers of new images; return the studies that got one."""
         rows = self._spool.index.unread_images()
+        senders = self._spool.index.associations(sorted({row.association for row in rows}))
         headers, refused, studies = [], [], set()
         for row in rows:
-            read = self._read(row)
+            sender = senders.get(row.association)
+            read = self._read(row, sender.calling_ae if sender else "")
             if isinstance(read, Refusal):
                 refused.append((read.code, read.message, row.image))
             else:
@@ -131,19 +101,20 @@ class Assembler:
             self._spool.index.save_headers(headers, refused)
         return studies
 
-    def _read(self, row: ImageRow) -> Headers | Refusal:
+    def _read(self, row: ImageRow, calling_ae: str) -> Headers | Refusal:
         log = get_logger().bind(image=row.image, series=row.series)
         try:
-            headers = read_headers(self._spool.folder / row.path)
+            headers = read_headers(self._spool.folder / row.path, self._patterns)
         except Refusal as refusal:
             log.warning("image.ignored", code=refusal.code, reason=refusal.message)
             return refusal
         except Exception as error:  # no object, however damaged, may stop the service
             log.error("image.ignored", code="unreadable", **describe(error))
             return Refusal("unreadable", "The file cannot be read. Send the image again.")
+        headers = with_field(headers, calling_ae, self._settings.magnets)
         return tuple(replace(header, path=Path(row.path)) for header in headers)
 
-    def _find(self, study: str) -> _Study:
+    def _find(self, study: str) -> Study:
         """Group the images of a study."""
         cache, by_path = self._headers[study], {}
         images = self._spool.index.images_of_study(study)
@@ -155,15 +126,19 @@ class Assembler:
             acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
         except Exception as error:  # no study, however odd, may stop the others
             get_logger().error("study.failed", study=study, **describe(error))
-            return _Ungrouped(images=len(images), reason=_unexpected(error))
+            return Ungrouped(images=len(images), reason=unexpected(error))
         return [
-            _Found(acquisition=one, images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})))
+            Found(
+                acquisition=one,
+                images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})),
+                largest_gib=self._settings.largest_gib,
+            )
             for one in acquisitions
         ]
 
-    def _decide(self, study: str, found: _Study) -> bool:
+    def _decide(self, study: str, found: Study) -> bool:
         """Decide about the acquisitions of a study; say whether one of them still waits."""
-        if isinstance(found, _Ungrouped):
+        if isinstance(found, Ungrouped):
             self._refuse_study(study, found)
             return False
         names = sorted({image.association for one in found for image in one.images})
@@ -177,7 +152,7 @@ class Assembler:
             self._spool.index.save_acquisitions(study, rows)
         return any(row.state == State.COLLECTING for row in rows)
 
-    def _refuse_study(self, study: str, found: _Ungrouped) -> None:
+    def _refuse_study(self, study: str, found: Ungrouped) -> None:
         """Show a study that cannot be grouped as one refused acquisition, beside what was decided before."""
         earlier = self._spool.index.acquisitions(study)
         kept = [row for row in earlier if row.state != State.COLLECTING and row.acquisition != study]
@@ -198,17 +173,16 @@ class Assembler:
     def _judge(
         self,
         study: str,
-        found: _Found,
+        found: Found,
         known: AcquisitionRow | None,
         associations: Mapping[str, AssociationRow],
     ) -> AcquisitionRow:
         """Decide about an acquisition, say what changed, and hand a complete one over."""
+        selection = select(found.acquisition, associations[found.last.association].calling_ae, self._settings)
         if known is not None and known.job == found.job:
-            decision = Decision(state=State.QUEUED)  # handed over before; the clock cannot undo it
+            decision = Decision(state=State.QUEUED, evidence=known.evidence)  # the clock cannot undo it
         else:
-            arrival = self._arrival(found, associations)
-            counted = _is_counted(found.acquisition)
-            decision = decide(found.completeness, arrival, quiet_seconds=self._quiet_seconds, counted=counted)
+            decision = self._decide_one(found, selection, associations)
         queued = decision.state is State.QUEUED
         row = AcquisitionRow(
             acquisition=found.acquisition.key,
@@ -220,6 +194,9 @@ class Assembler:
             missing=decision.missing,
             job=found.job if queued else known.job if known else "",
             changed_at=self._clock(),
+            series=found.series,
+            evidence=decision.evidence,
+            rules=selection.trace,
         )
         if known is not None and replace(row, changed_at=known.changed_at) == known:
             return known
@@ -227,15 +204,33 @@ class Assembler:
             self._hand_over(study, found, associations[found.last.association])
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
-            if self._refuse is not None and row.code and is_meant_for_a_map(found.acquisition):
+            without = row.state in (State.REFUSED, State.INCOMPLETE) and is_meant_for_a_map(found.acquisition)
+            if without and self._refuse is not None:
                 sender, refusal = associations[found.last.association], (row.code, row.reason)
                 self._refuse(write_refusal_job(self._spool, study, found.acquisition, sender, refusal))
         return row
 
-    def _arrival(self, found: _Found, associations: Mapping[str, AssociationRow]) -> Arrival:
+    def _decide_one(self, found: Found, selection: Selection, associations: Mapping[str, AssociationRow]) -> Decision:
+        """Decide when it is complete, then whether it is ours: rules may count its echoes."""
+        decision = decide(
+            found.completeness,
+            self._arrival(found, associations),
+            quiet_seconds=self._settings.quiet_seconds,
+            counted=_is_counted(found.acquisition),
+        )
+        if decision.state is State.COLLECTING or selection.action == "reconstruct":
+            return decision
+        return replace(decision, state=State.IGNORED, code=NOT_OURS, reason=selection.reason, missing=())
+
+    def _arrival(self, found: Found, associations: Mapping[str, AssociationRow]) -> Arrival:
         came = [associations[name] for name in {image.association for image in found.images}]
         cut_off = [one for one in came if one.ended_how in ("aborted", "lost") and not _made_good(one, came)]
+        mine = {image.image for image in found.images}
+        announced = self._spool.index.announced(found.series, sorted(mine))
         return Arrival(
+            announced=" and ".join(sorted(announced.sources)) if mine <= announced.images else "",
+            awaited=announced.awaited,
+            expected=announced.expected,
             idle_seconds=self._clock() - found.last.received_at,
             associations=len(came),
             open=sum(one.ended_at is None for one in came),
@@ -243,15 +238,10 @@ class Assembler:
             lost=sum(one.ended_how == "lost" for one in cut_off),
         )
 
-    def _hand_over(self, study: str, found: _Found, sender: AssociationRow) -> None:
+    def _hand_over(self, study: str, found: Found, sender: AssociationRow) -> None:
         """Write the job and submit it, before the index says so: twice changes nothing, never is a loss."""
         write_job(self._spool, study, found.job, found.acquisition, sender)
         self._submit(found.job)
-
-
-def _unexpected(error: Exception) -> Refusal:
-    details = describe(error)
-    return Refusal("unexpected", f"unexpected {details['error']} at {details['where']}; please report it")
 
 
 def _made_good(cut_off: AssociationRow, came: Iterable[AssociationRow]) -> bool:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from plugin.service.schema import SCHEMA
+from plugin.service.notices import Notices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,55 +59,16 @@ class AcquisitionRow:
     missing: tuple[str, ...]
     job: str
     changed_at: float
+    series: tuple[str, ...] = ()
+    evidence: str = ""
+    rules: tuple[str, ...] = ()
 
 
-class Index:
+class Index(Notices):
     """Open the index of a spool, and create it where there is none.
 
     Every write is one transaction that is on the disk when the method returns (WAL, ``synchronous=FULL``).
     """
-
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute("PRAGMA busy_timeout=30000")
-        self._connection.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def _cursor(self) -> Iterator[sqlite3.Cursor]:
-        with self._lock:
-            cursor = self._connection.cursor()
-            try:
-                yield cursor
-            finally:
-                cursor.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Cursor]:
-        with self._cursor() as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield cursor
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
-
-    def _write(self, statement: str, values: Sequence[object]) -> int:
-        with self._cursor() as cursor:
-            return cursor.execute(statement, values).rowcount
-
-    def _read(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
-        with self._cursor() as cursor:
-            return [dict(row) for row in cursor.execute(statement, values)]
 
     # associations
 
@@ -228,6 +185,15 @@ class Index:
             " GROUP BY code, reason ORDER BY images DESC"
         )
 
+    def images_called(self, uid: str) -> list[dict[str, Any]]:
+        """Return what is known of the images of a study, a series, or of one image, by the UID's hash."""
+        return self._read(
+            "SELECT image, series, study, received_at, code, reason, header IS NOT NULL AS of_use, image.association,"
+            " calling_ae, ended_how FROM image LEFT JOIN association ON association.association = image.association"
+            " WHERE image = ? OR series = ? OR study = ? ORDER BY received_at",
+            (uid, uid, uid),
+        )
+
     # acquisitions
 
     def unsettled_studies(self) -> set[str]:
@@ -243,21 +209,24 @@ class Index:
         """Return the acquisitions of one study or of all, the latest first."""
         where, values = ("", ()) if study is None else (" WHERE study = ?", (study,))
         rows = self._read(
-            "SELECT acquisition, study, state, images, code, reason, missing, job, changed_at"
+            "SELECT acquisition, study, state, images, code, reason, missing, job, changed_at, series, evidence, rules"
             f" FROM acquisition{where} ORDER BY changed_at DESC",
             values,
         )
-        return [AcquisitionRow(**{**row, "missing": tuple(json.loads(row["missing"]))}) for row in rows]
+        lists = ("missing", "series", "rules")
+        return [AcquisitionRow(**{**row, **{name: tuple(json.loads(row[name])) for name in lists}}) for row in rows]
 
     def save_acquisitions(self, study: str, rows: Sequence[AcquisitionRow]) -> None:
         """Replace what is known of a study's acquisitions."""
-        values = [{**asdict(row), "missing": json.dumps(row.missing)} for row in rows]
+        lists = ("missing", "series", "rules")
+        values = [{**asdict(row), **{name: json.dumps(getattr(row, name)) for name in lists}} for row in rows]
         with self._transaction() as cursor:
             cursor.execute("DELETE FROM acquisition WHERE study = ?", (study,))
             cursor.executemany(
                 "INSERT OR REPLACE INTO acquisition"
-                " (acquisition, study, state, images, code, reason, missing, job, changed_at) VALUES"
-                " (:acquisition, :study, :state, :images, :code, :reason, :missing, :job, :changed_at)",
+                " (acquisition, study, state, images, code, reason, missing, job, changed_at, series, evidence, rules)"
+                " VALUES (:acquisition, :study, :state, :images, :code, :reason, :missing, :job, :changed_at, :series,"
+                " :evidence, :rules)",
                 values,
             )
 

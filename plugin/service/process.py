@@ -45,7 +45,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
         refuse = partial(submit_refusal, connected) if settings.objects.refusal_page else None
-        assembler = Assembler(spool, partial(submit, connected), quiet_seconds=settings.quiet_seconds, refuse=refuse)
+        assembler = Assembler(spool, partial(submit, connected), settings=settings, refuse=refuse)
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)
 

@@ -25,6 +25,8 @@ from pynetdicom.transport import ThreadedAssociationServer
 from plugin.errors import PortTakenError
 from plugin.log import describe, get_logger, uid_hash
 from plugin.network import new_ae, send_without_delay
+from plugin.service import announcements
+from plugin.service.commitment import CommitmentAnswers
 from plugin.service.spool import Incoming, Spool, Stored, shortage
 from plugin.settings import Caller, Settings
 
@@ -56,8 +58,21 @@ class Reception:
     names: WeakKeyDictionary[Association, str] = field(default_factory=WeakKeyDictionary)
 
 
-def start_receiver(settings: Settings, spool: Spool) -> ThreadedAssociationServer:
-    """Listen, and return the running server; ``shutdown()`` ends it.
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """The running SCPs."""
+
+    server: ThreadedAssociationServer
+    answers: CommitmentAnswers
+
+    def shutdown(self) -> None:
+        """Stop listening, and answering requests for commitment."""
+        self.server.shutdown()
+        self.answers.stop()
+
+
+def start_receiver(settings: Settings, spool: Spool) -> Receiver:
+    """Listen, and return what runs; ``shutdown()`` ends it.
 
     Raises
     ------
@@ -69,15 +84,20 @@ def start_receiver(settings: Settings, spool: Spool) -> ThreadedAssociationServe
         get_logger().info("receiver.recovered", images=swept, association=lost)
     ae = _acceptor(settings)
     reception = Reception(spool=spool, settings=settings)
+    answers = CommitmentAnswers(spool, settings)
+    notices = announcements.handlers(announcements.Listener(index=spool.index, answers=answers))
     try:
-        server = ae.start_server((settings.bind, settings.port), block=False, evt_handlers=_handlers(reception))
+        server = ae.start_server(
+            (settings.bind, settings.port), block=False, evt_handlers=[*_handlers(reception), *notices]
+        )
     except OSError as error:
         raise PortTakenError(
             f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}; "
             "end the program that uses the port, or choose another port or bind address"
         ) from error
+    answers.start()
     get_logger().info("receiver.listening", ae_title=settings.ae_title, bind=settings.bind, port=settings.port)
-    return server
+    return Receiver(server=server, answers=answers)
 
 
 def _acceptor(settings: Settings) -> AE:
@@ -86,6 +106,7 @@ def _acceptor(settings: Settings) -> AE:
     ae.maximum_associations = settings.maximum_associations
     ae.network_timeout = settings.network_silence_seconds
     ae.add_supported_context(Verification)
+    announcements.add_contexts(ae)
     return ae
 
 

@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS conflict (
 CREATE TABLE IF NOT EXISTS acquisition (
     acquisition TEXT PRIMARY KEY,          -- Acquisition.key
     study       TEXT NOT NULL,
-    state       TEXT NOT NULL,             -- collecting | incomplete | refused | queued
+    state       TEXT NOT NULL,             -- collecting | incomplete | refused | ignored | queued
     images      INTEGER NOT NULL,
     code        TEXT NOT NULL,             -- reason of incomplete and refused
     reason      TEXT NOT NULL,
@@ -58,4 +58,39 @@ CREATE TABLE IF NOT EXISTS job (           -- all jobs that were handed over, fo
     study       TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS job_study ON job (study);
+
+CREATE TABLE IF NOT EXISTS announced (     -- images that a sender says there are
+    source      TEXT NOT NULL,             -- mpps | ian | commitment
+    name        TEXT NOT NULL,             -- hash of the UID of the step, notification or transaction
+    series      TEXT NOT NULL,             -- empty where the sender does not say it
+    image       TEXT NOT NULL,
+    announced_at REAL NOT NULL,
+    PRIMARY KEY (source, name, image)
+);
+CREATE INDEX IF NOT EXISTS announced_series ON announced (series);
+CREATE INDEX IF NOT EXISTS announced_image ON announced (image);
+
+CREATE TABLE IF NOT EXISTS step (          -- performed procedure steps
+    step        TEXT PRIMARY KEY,          -- hash of the SOP Instance UID
+    state       TEXT NOT NULL,             -- IN PROGRESS | COMPLETED | DISCONTINUED
+    changed_at  REAL NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS commitment (    -- requests for storage commitment, kept until they are answered
+    transaction_uid TEXT PRIMARY KEY,      -- as it is: the answer repeats it
+    calling_ae  TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    refs        TEXT NOT NULL,             -- JSON list of [SOP Class UID, SOP Instance UID]
+    state       TEXT NOT NULL DEFAULT 'pending',  -- pending | answered | given up
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    asked_at    REAL NOT NULL,
+    next_at     REAL NOT NULL
+);
 """
+
+LATER_COLUMNS = (
+    ("acquisition", "series", "TEXT NOT NULL DEFAULT '[]'"),  # JSON list of hashes of its series
+    ("acquisition", "evidence", "TEXT NOT NULL DEFAULT ''"),  # what its completeness was concluded from
+    ("acquisition", "rules", "TEXT NOT NULL DEFAULT '[]'"),  # JSON list: what each rule of the site said
+)
+"""Columns that earlier versions of the index did not have: table, column, definition."""

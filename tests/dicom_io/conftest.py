@@ -10,7 +10,7 @@ import pytest
 
 from dicom_io.acquisition import Acquisition
 from dicom_io.folder import find_acquisitions
-from dicom_io.scanner import SCANNERS, write_scan
+from dicom_io.scanner import write_scan
 from recon.types import GradientEcho
 from tests.dicom_io.phantom import make_echoes
 
@@ -41,12 +41,15 @@ def echoes() -> GradientEcho:
 
 @pytest.fixture(scope="session")
 def scans(tmp_path_factory: pytest.TempPathFactory, echoes: GradientEcho) -> dict[str, Path]:
-    """A folder per vendor, not to be changed."""
-    folders = {}
-    for vendor in SCANNERS:
-        folders[vendor] = tmp_path_factory.mktemp(vendor)
-        write_scan(echoes, folders[vendor], vendor=vendor, study_seed=3)
-    return folders
+    """A folder per scanner, written when it is asked for, not to be changed."""
+
+    class Scans(dict[str, Path]):
+        def __missing__(self, vendor: str) -> Path:
+            self[vendor] = tmp_path_factory.mktemp(vendor)
+            write_scan(echoes, self[vendor], vendor=vendor, study_seed=3)
+            return self[vendor]
+
+    return Scans()
 
 
 def only_acquisition(folder: Path) -> Acquisition:

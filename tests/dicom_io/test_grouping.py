@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from dicom_io.acquisition import assess, group_acquisitions
 from dicom_io.folder import find_acquisitions
-from dicom_io.headers import ImageHeader, read_header
+from dicom_io.headers import ImageHeader, read_header, read_headers
 from dicom_io.scanner import write_scan
 from tests.dicom_io.phantom import change, make_echoes
 
@@ -196,3 +196,24 @@ def test_no_patient_data_in_the_key(scans: dict[str, Path]) -> None:
     (group,) = group_acquisitions(headers_of(scans["ge"]))
     assert len(group.key) == 64
     assert set(group.key) <= set("0123456789abcdef")
+
+
+def _of_one_study(folder: Path, study: str) -> None:
+    def edit(dataset: Dataset) -> None:
+        dataset.StudyInstanceUID, dataset.FrameOfReferenceUID = study, f"{study}.1"
+
+    change(folder, edit)
+
+
+def test_classic_and_enhanced_objects_of_one_study(tmp_path: Path) -> None:
+    """A scanner that sends both kinds of each scan: two acquisitions, neither mixed of both."""
+    for vendor in ("siemens", "siemens-enhanced"):
+        write_scan(make_echoes(), tmp_path / vendor, vendor=vendor, study_seed=1)
+        _of_one_study(tmp_path / vendor, "1.2.3")
+    both = group_acquisitions(find_headers(tmp_path))
+    assert [assess(group).state for group in both] == ["complete", "complete"]
+    assert [len({header.sop_class_uid for header in group.headers}) for group in both] == [1, 1]
+
+
+def find_headers(folder: Path) -> list[ImageHeader]:
+    return [header for path in sorted(folder.rglob("*.dcm")) for header in read_headers(path)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
 
 from dicom_io.components import Component
 from dicom_io.headers import ImageHeader, read_header, read_headers
@@ -73,3 +76,49 @@ def test_the_digest_is_of_the_content_not_of_the_transfer(tmp_path: Path) -> Non
 def test_a_classic_image_is_one_frame(scans: dict[str, Path]) -> None:
     path = next(scans["ge"].glob("*.dcm"))
     assert read_headers(path) == (read_header(path),)
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("ISO_IR 192", "Müller^Zoë=山田^太郎"),
+        ("GB18030", "王^小东"),
+        (["ISO 2022 IR 6", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
+        ("ISO_IR 100", "Müller^Zoë"),
+    ],
+)
+def test_names_in_any_character_set_are_no_obstacle_and_not_kept(
+    character_set: str | list[str], name: str, tmp_path: Path
+) -> None:
+    path = write_scan(make_echoes(), tmp_path, vendor="philips", study_seed=8)[0]
+    plain = read_header(path)
+
+    def named(dataset: Dataset) -> None:
+        dataset.SpecificCharacterSet, dataset.PatientName = character_set, name
+
+    change(tmp_path, named, count=1)
+    header = read_header(path)
+    assert replace(header, content_sha256=plain.content_sha256) == plain
+    assert not set(name[1:5]) & set("üë山太王小东") & set(header.to_json())
+
+
+def test_an_unknown_character_set_is_no_obstacle(tmp_path: Path) -> None:
+    path = write_scan(make_echoes(), tmp_path, vendor="philips", study_seed=8)[0]
+    path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 999"))
+    assert read_header(path).vendor == "philips"
+
+
+def test_texts_are_compared_with_the_sites_patterns_and_not_kept(tmp_path: Path) -> None:
+    path = write_scan(make_echoes(), tmp_path, vendor="ge", study_seed=8)[0]
+    patterns = {"ours": ("ProtocolName", "QSM*"), "theirs": ("ProtocolName", "loc*"), "none": ("ImageComments", "*")}
+    (header,) = read_headers(path, patterns)
+    assert header.labels == ("none", "ours")
+    assert "qsm_gre" not in header.to_json()
+
+
+def test_a_header_that_an_earlier_version_stored_can_be_read(scans: dict[str, Path]) -> None:
+    header = read_header(next(scans["ge"].glob("*.dcm")))
+    later = {"stored_peak", "model", "body_part", "patient_position", "coil", "acquired_matrix", "labels"}
+    later |= {"b0_patient", "vertical_field"}
+    stored = {name: value for name, value in json.loads(header.to_json()).items() if name not in later}
+    assert ImageHeader.from_json(json.dumps(stored)).sop_instance_uid == header.sop_instance_uid

@@ -69,6 +69,21 @@ def test_an_image_that_is_not_ours_is_refused(code: str, image: Path) -> None:
     assert _refused(image).code == code
 
 
+def test_a_volume_tiled_by_united_imaging_is_a_mosaic(image: Path) -> None:
+    dataset = pydicom.dcmread(image)
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "VFRAME"]
+    dataset.save_as(image)
+    assert _refused(image).code == "mosaic"
+
+
+def test_a_private_sop_class_is_set_aside(image: Path) -> None:
+    """As Siemens' raw and non-image objects, which come with the images."""
+    dataset = pydicom.dcmread(image)
+    dataset.SOPClassUID = "1.3.12.2.1107.5.9.1"
+    dataset.save_as(image)
+    assert _refused(image).code == "not-mr-image"
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -164,6 +179,18 @@ def _copy_with_new_identity(folder: Path) -> None:
     dataset = pydicom.dcmread(sorted(folder.glob("*.dcm"))[4])
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
     dataset.save_as(folder / "copy.dcm")
+
+
+def _second_coil(folder: Path) -> None:
+    for path in sorted(folder.glob("*.dcm")):
+        dataset = pydicom.dcmread(path)
+        for coil in ("H1", "H2"):
+            dataset.ReceiveCoilName = coil
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = (
+                f"{dataset.SOPInstanceUID}.{coil[1]}"
+            )
+            dataset.save_as(folder / f"{path.stem}-{coil}.dcm")
+        path.unlink()
 
 
 def _copy_with_other_content(folder: Path) -> None:
@@ -283,6 +310,16 @@ CASES = {
     "no echo time": Case(edit=_edit(drop("EchoTime"), count=1), code="no-echo-time"),
     "echo time zero": Case(edit=_edit(put(EchoTime="0")), code="no-echo-time"),
     "equal echo times": Case(edit=_edit(put(EchoTime="5")), code="equal-echo-times", says="1 and 2 and 3"),
+    "echo times that fall": Case(
+        edit=_edit(lambda d: setattr(d, "EchoNumbers", 4 - d.EchoNumbers)), code="echo-order", says="3, 2, 1"
+    ),
+    "an open magnet": Case(
+        edit=_edit(put(Manufacturer="GE MEDICAL SYSTEMS", ManufacturerModelName="SIGNA OpenSpeed")),
+        code="vertical-field",
+        vendor="ge",
+        says="OpenSpeed",
+    ),
+    "images of coil elements": Case(edit=_second_coil, code="uncombined-coils", says="2"),
     "no field strength": Case(edit=_edit(drop("MagneticFieldStrength", "ImagingFrequency")), code="no-field-strength"),
     "another nucleus": Case(edit=_edit(put(ImagingFrequency="49.9")), code="field-strength-conflict"),
 }
@@ -305,10 +342,9 @@ def test_an_acquisition_that_cannot_be_reconstructed(name: str, tmp_path: Path) 
 
 
 def test_every_reason_has_a_test() -> None:
-    tested = (
-        {"not-dicom", "truncated", "unreadable-pixels", "too-large"} | set(ONE_FILE) | {c.code for c in CASES.values()}
-    )
-    assert tested | {"identity-differs"} == set(CATALOGUE)  # in derived/test_source.py
+    elsewhere = {"not-dicom", "truncated", "unreadable-pixels", "too-large", "no-patient-position", "identity-differs"}
+    tested = elsewhere | set(ONE_FILE) | {case.code for case in CASES.values()}
+    assert tested == set(CATALOGUE)
 
 
 def test_more_pixels_than_the_limit_are_refused_before_they_are_read(tmp_path: Path) -> None:

@@ -9,7 +9,19 @@ from pydicom.dataset import Dataset
 
 from dicom_io.components import Component
 from dicom_io.objects.elements import Elements
-from dicom_io.vendors import VENDORS, ge, generic, philips, siemens, vendor_named, vendor_of
+from dicom_io.vendors import (
+    VENDORS,
+    bruker,
+    canon,
+    ge,
+    generic,
+    hitachi,
+    philips,
+    siemens,
+    united_imaging,
+    vendor_named,
+    vendor_of,
+)
 
 
 def header(manufacturer: str = "", image_type: str = "", **values: object) -> Elements:
@@ -31,7 +43,14 @@ def header(manufacturer: str = "", image_type: str = "", **values: object) -> El
         ("GE Healthcare", ge),
         ("Philips Medical Systems", philips),
         ("Philips", philips),
-        ("UIH", generic),
+        ("TOSHIBA", canon),
+        ("TOSHIBA_MEC", canon),
+        ("CANON_MEC", canon),
+        ("UIH", united_imaging),
+        ("Hitachi Medical Corporation", hitachi),
+        ("FUJIFILM Healthcare Corporation", hitachi),
+        ("Bruker BioSpin MRI GmbH", bruker),
+        ("Acme", generic),
         ("", generic),
     ],
 )
@@ -59,7 +78,13 @@ def test_vendors_are_found_by_name(vendor: object) -> None:
         ("Philips", r"ORIGINAL\PRIMARY\B0 MAP\B0\FFE", None),
         ("Philips", r"ORIGINAL\PRIMARY\I_FFE\I\FFE", Component.IMAGINARY),
         ("UIH", r"ORIGINAL\PRIMARY\PHASE", Component.PHASE),
+        ("UIH", r"ORIGINAL\PRIMARY\NONE\P", Component.PHASE),
+        ("UIH", r"ORIGINAL\PRIMARY\M\P", None),  # two values that contradict each other
         ("UIH", "", None),
+        ("CANON_MEC", r"ORIGINAL\PRIMARY\M\SWI", None),
+        ("Hitachi, Ltd.", r"ORIGINAL\PRIMARY\IMAGINARY", Component.IMAGINARY),
+        ("Philips", r"ORIGINAL\PRIMARY\PHASE MAP\NONE", Component.PHASE),  # converted by an archive
+        ("Philips", r"ORIGINAL\PRIMARY\B0 MAP\NONE", None),
     ],
 )
 def test_components(manufacturer: str, image_type: str, component: Component | None) -> None:
@@ -135,3 +160,34 @@ def test_ge_polar_phase_needs_a_unit() -> None:
     scale = ge.value_scale(stated, Component.PHASE)
     assert scale is not None
     assert scale.slope == 1e-3
+
+
+STRICT = ["TOSHIBA", "UIH", "HITACHI", "Bruker BioSpin", "Acme"]
+
+
+@pytest.mark.parametrize("manufacturer", STRICT)
+@pytest.mark.parametrize(
+    ("rescale", "slope"),
+    [
+        ({"RescaleSlope": "0.5", "RescaleIntercept": "-3", "RescaleType": "mrad"}, 0.5e-3),  # the unit is stated
+        ({"RescaleSlope": "0.00153398", "RescaleIntercept": "-3.14159"}, 0.00153398),  # the range is ±π
+        ({"RescaleSlope": "1.5345", "RescaleIntercept": "-3142"}, 1.5345e-3),  # the range is ±1000 π
+        ({"RescaleSlope": "2", "RescaleIntercept": "-4096"}, None),
+        ({"RescaleSlope": "0.00153398", "RescaleIntercept": "0"}, None),  # one turn, but not about zero
+        ({}, None),
+    ],
+)
+def test_by_document_only_phase_needs_a_unit_or_the_range_of_one_turn(
+    manufacturer: str, rescale: dict[str, str], slope: float | None
+) -> None:
+    elements = header(manufacturer, r"ORIGINAL\PRIMARY\P", BitsStored=12, PixelRepresentation=0, **rescale)
+    scale = vendor_of(elements).value_scale(elements, Component.PHASE)
+    assert (scale and scale.slope) == (slope and pytest.approx(slope))
+
+
+@pytest.mark.parametrize(
+    ("peak", "unit"), [(3141, 1e-3), (3120, 1e-3), (4095, math.pi / 4096), (3000, None), (3600, None), (9000, None)]
+)
+def test_ge_polar_phase_is_known_by_the_largest_value_of_all(peak: int, unit: float | None) -> None:
+    assert ge.radians_per_step(peak) == (unit and pytest.approx(unit))
+    assert siemens.radians_per_step(peak) is None

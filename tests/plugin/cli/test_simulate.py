@@ -12,15 +12,18 @@ from plugin.cli import app
 from plugin.errors import ConfigurationError
 
 
-@pytest.mark.parametrize("vendor", ["siemens", "ge", "philips"])
-def test_images_and_truth_belong_together(tmp_path, vendor):
+@pytest.mark.parametrize(
+    ("vendor", "kind"), [("siemens", "classic"), ("ge", "legacy"), ("philips", "enhanced"), ("canon", "enhanced")]
+)
+def test_images_and_truth_belong_together(tmp_path, vendor, kind):
     out = tmp_path / "s"
-    arguments = ["simulate", str(out), "--vendor", vendor, "--seed", "3", "--voxel-size-mm", "5", "--json"]
+    arguments = ["simulate", str(out), "--vendor", vendor, "--object", kind, "--seed", "3"]
+    arguments += ["--voxel-size-mm", "5", "--json"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     (acquisition,) = find_acquisitions(out).acquisitions
-    assert told["images"] == len(acquisition.headers)
+    assert told["images"] == len({header.path for header in acquisition.headers})
     assert acquisition.vendor == vendor
     truth = np.load(out / "truth.npz")
     echoes = read_acquisition(acquisition)
@@ -32,7 +35,7 @@ def test_images_and_truth_belong_together(tmp_path, vendor):
     assert np.abs(np.angle(agreement)).mean() < 0.15
 
 
-@pytest.mark.parametrize("wrong", [["--vendor", "acme"], ["--case", "imaginary"]])
+@pytest.mark.parametrize("wrong", [["--vendor", "acme"], ["--case", "imaginary"], ["--object", "cube"]])
 def test_unknown_names_are_wrong_usage_before_anything_is_done(tmp_path, wrong):
     result = CliRunner().invoke(app, ["simulate", str(tmp_path / "s"), *wrong])
     assert isinstance(result.exception, ConfigurationError)

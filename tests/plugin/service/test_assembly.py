@@ -8,8 +8,11 @@ from dicom_io.scanner import write_scan
 from plugin.job import Job, reserved_numbers
 from plugin.log import uid_hash
 from plugin.service.assembly import Assembler
+from plugin.service.notices import Notice
 from plugin.service.rules import SETTLE_SECONDS, State
 from plugin.service.spool import Incoming, Spool, Stored
+from plugin.settings import Rule, Settings
+from tests.support.mutate import mutate_bytes
 from tests.support.synthetic import small_echoes, write_small_scan
 
 QUIET = 60.0
@@ -22,10 +25,12 @@ class Site:
         self.spool = Spool(folder)
         self.now = 1000.0
         self.jobs = []
+        self.settings = Settings(quiet_seconds=QUIET)
         self.restart()
 
-    def restart(self):
-        self.assembler = Assembler(self.spool, self.jobs.append, quiet_seconds=QUIET, clock=lambda: self.now)
+    def restart(self, **changes):
+        self.settings = self.settings.model_copy(update=changes)
+        self.assembler = Assembler(self.spool, self.jobs.append, settings=self.settings, clock=lambda: self.now)
 
     def associate(self, name="a"):
         self.spool.index.open_association(name, "MR1", "10.0.0.5", self.now)
@@ -299,7 +304,7 @@ def test_a_file_that_makes_the_reader_fail_costs_nobody_else(site, scan, monkeyp
     assert [row["code"] for row in site.spool.index.ignored()] == ["unreadable"]
 
 
-def _break(_path):
+def _break(_path, **_options):
     raise ZeroDivisionError
 
 
@@ -328,11 +333,68 @@ def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site
 def test_an_acquisition_that_breaks_the_rules_themselves_costs_nobody_else(site, scan, monkeypatch):
     site.associate()
     site.put(scan)
-    monkeypatch.setattr("plugin.service.assembly.assess", _break)
+    monkeypatch.setattr("plugin.service.found.assess", _break)
     assert site.pass_after() == [State.REFUSED]
     (row,) = site.spool.index.acquisitions()
     assert row.code == "unexpected"
     assert "ZeroDivisionError" in row.reason
+
+
+def test_the_end_that_a_procedure_step_announces_is_not_waited_for_again(site, scan):
+    site.associate()
+    site.put(scan)
+    assert site.pass_after() == [State.COLLECTING]
+    headers = [dcmread(path, stop_before_pixels=True) for path in scan]
+    images = tuple((uid_hash(h.SeriesInstanceUID), uid_hash(h.SOPInstanceUID)) for h in headers)
+    site.spool.index.add_notice(Notice(source="mpps", name="step", images=images), site.now)
+    assert site.pass_after() == [State.QUEUED]
+    (row,) = site.spool.index.acquisitions()
+    assert "all that mpps announced" in row.evidence
+    assert set(row.series) == {series for series, _ in images}
+
+
+def test_what_the_rules_leave_out_is_kept_with_the_reason(site, scan):
+    site.restart(rules=(Rule(name="no-gre", action="ignore", protocol="QSM_gre"),))
+    site.associate()
+    site.put(scan)
+    site.release()
+    assert site.pass_after() == [State.IGNORED]
+    assert not site.jobs
+    (row,) = site.spool.index.acquisitions()
+    assert (row.code, row.rules) == ("not-ours", ("no-gre: fits: ignore",))
+
+
+def test_an_acquisition_that_is_too_large_is_refused_by_the_sites_limit(site, scan):
+    site.restart(largest_gib=1e-6)
+    site.associate()
+    site.put(scan)
+    site.release()
+    assert site.pass_after() == [State.REFUSED]
+    assert site.spool.index.acquisitions()[0].code == "too-large"
+
+
+def test_images_damaged_in_every_way_cost_the_next_good_acquisition_nothing(site, scan, tmp_path):
+    rng = random.Random(4)
+    other = write_small_scan(tmp_path / "other", seed=9)
+    site.associate()
+    for number, path in enumerate(rng.sample(list(other), 40)):
+        incoming = Incoming(
+            image=f"damaged-{number}",
+            series="series",
+            study="study",
+            association="a",
+            received_at=site.now,
+            file_meta=b"",
+            data_set=mutate_bytes(path.read_bytes(), rng),
+        )
+        site.spool.store(incoming)
+    site.put(scan)
+    site.release()
+    site.pass_after()
+    queued = [row for row in site.spool.index.acquisitions() if row.state == State.QUEUED]
+    assert [row.images for row in queued] == [len(scan)]
+    assert site.spool.index.counts()["unread"] == 0
+    assert site.spool.index.counts()["ignored"] > 0
 
 
 def test_series_that_the_study_has_keep_their_numbers_and_so_do_those_of_its_other_jobs(site, scan, tmp_path):
@@ -373,7 +435,7 @@ def test_series_that_the_study_has_keep_their_numbers_and_so_do_those_of_its_oth
 def refused_site(site):
     told = []
     site.assembler = Assembler(
-        site.spool, site.jobs.append, quiet_seconds=QUIET, refuse=told.append, clock=lambda: site.now
+        site.spool, site.jobs.append, settings=site.settings, refuse=told.append, clock=lambda: site.now
     )
     return told
 

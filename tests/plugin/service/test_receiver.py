@@ -263,3 +263,12 @@ def test_the_receiver_knows_nothing_of_reconstruction():
     code = "import sys, plugin.service.receiver; print({'torch', 'scipy', 'recon', 'dbos'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_a_private_sop_class_is_accepted_for_the_sake_of_the_rest(tmp_path):
+    """Scanners send raw and non-image objects with the images; a refusal would fail their whole batch."""
+    private = mr_image("s", "1", 1)
+    private.SOPClassUID = private.file_meta.MediaStorageSOPClassUID = "1.3.12.2.1107.5.9.1"
+    with receiving(tmp_path) as (settings, spool):
+        assert send_images(settings.port, [private, mr_image("s", "1", 2)]) == [0x0000, 0x0000]
+        assert spool.index.counts()["received"] == 2

@@ -33,6 +33,14 @@ def arrival(idle, *, associations=1, **ends):
         (INCOMPLETE, arrival(60), State.INCOMPLETE),
         (INCOMPLETE, arrival(60, aborted=1), State.INCOMPLETE),
         (REFUSED, arrival(0), State.REFUSED),
+        (COMPLETE, arrival(0, open=1, announced="mpps"), State.QUEUED),
+        (COMPLETE, arrival(0, aborted=1, announced="mpps"), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2, announced="ian"), State.QUEUED),
+        (COMPLETE, arrival(LONG, awaited=2), State.COLLECTING),
+        (COMPLETE, arrival(60, awaited=2), State.INCOMPLETE),
+        (INCOMPLETE, arrival(0, announced="mpps"), State.INCOMPLETE),
+        (INCOMPLETE, arrival(0, announced="mpps", expected=3), State.COLLECTING),
+        (INCOMPLETE, arrival(0, announced="mpps", open=1), State.COLLECTING),
     ],
 )
 def test_the_table(completeness, came, state):
@@ -55,3 +63,24 @@ def test_what_is_missing_is_handed_on():
 
 def test_a_clock_that_was_set_back_runs_nothing_early():
     assert decide(COMPLETE, arrival(-3600, associations=2), quiet_seconds=60).state is State.COLLECTING
+
+
+@pytest.mark.parametrize(
+    ("came", "counted", "evidence"),
+    [
+        (arrival(0), True, "full grid, as many as the scanner counts; association released"),
+        (arrival(LONG, associations=2), False, "full grid; associations released"),
+        (arrival(0, open=1, announced="mpps"), False, "full grid; all that mpps announced"),
+        (arrival(60, open=1), False, "full grid; association open, but quiet"),
+    ],
+)
+def test_a_decision_says_what_it_follows_from(came, counted, evidence):
+    assert decide(COMPLETE, came, quiet_seconds=60, counted=counted).evidence == evidence
+
+
+def test_the_scanners_own_counts_are_stronger_than_what_was_announced():
+    came = arrival(LONG, awaited=2)  # such as weighted images that are not sent
+    assert decide(COMPLETE, came, quiet_seconds=60, counted=True).state is State.QUEUED
+    said = decide(COMPLETE, arrival(60, awaited=2), quiet_seconds=60)
+    assert said.code == "announced-missing"
+    assert "2 images" in said.reason

@@ -1,0 +1,88 @@
+"""However a scanner sends an acquisition, one map comes out, equal to that of a plain sending."""
+
+import json
+import random
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.loopback import dcmtk, read_folder, storescp
+from tests.support.service import Service
+from tests.support.synthetic import write_small_scan
+
+pytestmark = pytest.mark.acceptance
+
+SLICES = 28
+
+
+def storescu_files(port, files, *options):
+    """Send files on one association with dcmtk's storescu."""
+    command = [dcmtk("storescu"), "-aec", "QSM", "-aet", "SCANNER", *options, "127.0.0.1", str(port), *map(str, files)]
+    sent = subprocess.run(command, capture_output=True, text=True, timeout=120, env={"TCP_NODELAY": "1"}, check=False)
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+
+
+def maps_of(folder):
+    return {str(image.SOPInstanceUID): image.PixelData for image in read_folder(folder)}
+
+
+@pytest.fixture
+def service(tmp_path):
+    return Service(tmp_path / "service", quiet_seconds=30.0)
+
+
+def test_aborted_resumed_shuffled_repeated_and_in_parallel_gives_the_plain_map_once(service, tmp_path):
+    files = list(write_small_scan(tmp_path / "scan"))
+    other = list(write_small_scan(tmp_path / "other", seed=2))
+    plain = tmp_path / "plain"
+    rng = random.Random(7)
+    rng.shuffle(files)
+    with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
+        service.wait_until_ready()
+        storescu_files(service.port, files[:30], "--abort")  # cut off; its sender goes on below
+        with ThreadPoolExecutor(4) as senders:
+            jobs = [senders.submit(storescu_files, service.port, [file]) for file in files[30:45]]  # one image each
+            jobs += [
+                senders.submit(storescu_files, service.port, rng.sample(files[10:], len(files) - 10)),  # with repeats
+                senders.submit(storescu_files, service.port, rng.sample(files, 40)),
+                senders.submit(storescu_files, service.port, rng.sample(other, len(other))),  # another patient between
+            ]
+            for job in jobs:
+                job.result()
+        service.wait("delivery.done", times=2)
+        storescu_files(service.port, rng.sample(files, 20))  # and once more, after the map was delivered
+        received = service.status()
+        got = maps_of(pacs)
+        assert {len(list(pacs.iterdir())), len(got)} == {2 * SLICES}
+        assert [job["state"] for job in received["jobs"]] == ["done", "done"]
+        assert received["images"]["received"] == len(files) + len(other)
+        assert {row["state"] for row in received["acquisitions"]} == {"queued"}
+        code = service.command("reconstruct", str(tmp_path / "scan"), "-o", str(plain), "--method", "tikhonov")
+        subprocess.run(code, check=True, capture_output=True, timeout=300)
+    alone = maps_of(plain / "qsm")
+    assert len(alone) == SLICES
+    assert {uid: got[uid] for uid in alone} == alone
+
+
+def test_explain_says_why_a_series_was_not_reconstructed(service, tmp_path):
+    files = list(write_small_scan(tmp_path / "scan"))
+    image = read_folder(tmp_path / "scan")[0]
+    service.quiet_seconds = 1.0
+    service._write_config()
+    with service.running():
+        storescu_files(service.port, files[:40] + files[41:])
+        service.wait("acquisition.incomplete")
+        for uid in (image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID):
+            ended = service.run("explain", uid, "--json")
+            assert ended.returncode == 3
+            (row,) = json.loads(ended.stdout)["acquisitions"]
+            assert (row["code"], row["evidence"]) == ("missing-slices", "quiet time")
+            assert len(row["missing"]) == 1
+        people = service.run("explain", image.SeriesInstanceUID)
+        assert "Images are missing" in " ".join(people.stdout.split())
+        for text in (people.stdout, ended.stdout):
+            assert "PLANTED" not in text
+            assert image.SeriesInstanceUID not in text
+        unknown = service.run("explain", "1.2.3.4")
+        assert (unknown.returncode, "received no" in unknown.stderr) == (1, True)

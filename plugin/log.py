@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from plugin.settings import Log
 
 FIELDS = frozenset({
-    "acquisition", "address", "ae_title", "association", "attempt", "bind", "called_ae", "calling_ae",
-    "code", "delivered", "destination", "engine", "error", "event", "exit_code", "failed", "host",
-    "image", "images", "job", "level", "logger", "method", "missing", "pid", "port", "process",
-    "reason", "retry_in_seconds", "seconds", "series", "spool", "state", "status", "step", "study",
-    "timestamp", "version", "warnings", "where",
+    "acquisition", "address", "ae_title", "association", "attempt", "bind", "called_ae", "calling_ae", "code",
+    "delivered", "destination", "engine", "error", "event", "exit_code", "failed", "host", "image", "images",
+    "job", "level", "logger", "method", "missing", "object", "part", "pid", "port", "process", "reason",
+    "retry_in_seconds", "seconds", "series", "spool", "state", "status", "step", "study", "timestamp",
+    "version", "warnings", "where",
 })  # fmt: skip
 """Names that a log line may use."""
 

@@ -13,9 +13,14 @@ from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.network.consistency import CONSISTENCY
-from recon.network.features import FEATURE_PARAMETERS, network_features
-from recon.network.passes import FINAL_STEP, run_passes
+from recon.network.features import (
+    CHANNELS,
+    CHI_UNIT_PPM,
+    FEATURE_PARAMETERS,
+    network_features,
+    pad_to_stride,
+    start_map,
+)
 from recon.types import FloatArray, TotalField
 
 
@@ -50,32 +55,35 @@ Method = Callable[[TotalField, str], Inverted]
 
 def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     """Invert the total field in one pass of the network (after Liu & Koch 2019, arXiv:1904.07105)."""
-    chosen = choose_engine(engine_name)
+    chain = choose_engine(engine_name)
     box = mask_box(total.mask, margin=8)
-    features = network_features(
-        torch.from_numpy(total.field_ppm[box].copy()),
-        torch.from_numpy(total.mask[box].copy()),
-        torch.from_numpy(total.noise_ppm[box].copy()),
-        crop_grid(total.grid, box),
-    )
-    config = chosen.trained.network.config
-    map_ppm = run_passes(
-        features, chosen.engine.run, grid=crop_grid(total.grid, box), stride=config.stride, passes=config.passes
-    )
+    shape = crop_grid(total.grid, box).shape
+    padded = pad_to_stride(shape, chain.trained.network.config.stride)
+    starts: list[torch.Tensor] = []
+
+    def features(device: torch.device) -> torch.Tensor:
+        """Make the network's input on the engine's device."""
+        field, mask, noise = (
+            torch.from_numpy(np.ascontiguousarray(volume[box])).to(device)
+            for volume in (total.field_ppm, total.mask, total.noise_ppm)
+        )
+        made = network_features(field, mask, noise, crop_grid(total.grid, box))
+        stack = torch.zeros(1, len(CHANNELS), *padded, device=device)
+        stack[0, :, : shape[0], : shape[1], : shape[2]] = made
+        starts[:] = [start_map(stack).cpu()]
+        return stack
+
+    result = chain.infer(features)
+    output = result.output + starts[0]
     chi = np.zeros(total.grid.shape, dtype=np.float32)
     chi[box] = map_ppm.numpy()
     return Inverted(
         chi_ppm=chi,
-        engine=chosen.engine.description,
-        weights_sha256=chosen.trained.sha256,
-        parameters={
-            **FEATURE_PARAMETERS,
-            "passes": config.passes,
-            "consistency": CONSISTENCY,
-            "final_consistency": FINAL_STEP,
-        },
+        engine=str(result.engine),
+        weights_sha256=chain.trained.sha256,
+        parameters={**FEATURE_PARAMETERS, "engine_choice": result.choice},
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
-        warnings=chosen.warnings,
+        warnings=result.warnings,
     )
 
 

@@ -81,8 +81,6 @@ def find_gpu() -> Gpu:
         memory_bytes=properties.total_memory,
     )
     if gpu.capability < LEAST_CAPABILITY:
-        least = ".".join(map(str, LEAST_CAPABILITY))
-        raise EngineError(
-            f"{gpu.name} has compute capability {gpu.capability[0]}.{gpu.capability[1]}, TensorRT needs {least} or later"
-        )
+        found, least = (".".join(map(str, capability)) for capability in (gpu.capability, LEAST_CAPABILITY))
+        raise EngineError(f"{gpu.name} has compute capability {found}, TensorRT needs {least} or later")
     return gpu

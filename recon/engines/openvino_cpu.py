@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
+from recon.engines.base import Description, Say, silent
+from recon.engines.folders import cache_folder
 from recon.errors import EngineError
 from recon.network.weights import TrainedNetwork
 
@@ -27,8 +28,11 @@ class OpenVinoEngine:
     trained
         Network to compile.
     precision
-        ``"bf16"``, ``"f32"``, or empty for the best that the processor has.
+        ``"bf16"``, ``"f32"`` (OpenVINO's names), or empty for the best that the processor has.
     """
+
+    device = torch.device("cpu")
+    largest = None
 
     def __init__(self, trained: TrainedNetwork, precision: str = "") -> None:
         try:
@@ -40,10 +44,10 @@ class OpenVinoEngine:
         except (OSError, RuntimeError) as error:
             raise EngineError(f"OpenVINO could not compile the network ({error}); use --engine torch") from error
 
-    @property
-    def description(self) -> str:
-        """Engine, precision and device."""
-        return f"openvino {self._precision} CPU"
+    def describe(self) -> Description:
+        """Say what it is."""
+        precision = {"f32": "fp32", "f16": "fp16"}.get(self._precision, self._precision)
+        return Description(engine="openvino", precision=precision, device="CPU")
 
     def run(self, features: torch.Tensor) -> torch.Tensor:
         """Run the network; see :class:`recon.engines.base.Engine`."""
@@ -52,6 +56,12 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise EngineError(f"OpenVINO could not run the network: {error}") from error
         return torch.from_numpy(np.array(result, dtype=np.float32))
+
+
+def load(trained: TrainedNetwork, say: Say = silent) -> OpenVinoEngine:
+    """Compile the network, or load it from the cache of compiled networks."""
+    del say
+    return OpenVinoEngine(trained)
 
 
 def _compile(ov: ModuleType, trained: TrainedNetwork, precision: str) -> tuple[str, Any]:
@@ -72,18 +82,7 @@ def _compile(ov: ModuleType, trained: TrainedNetwork, precision: str) -> tuple[s
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
     }
-    cache = _cache_folder()
+    cache = cache_folder("openvino")
     if cache is not None:
         settings["CACHE_DIR"] = str(cache)
     return precision, core.compile_model(model, "CPU", settings)
-
-
-def _cache_folder() -> Path | None:
-    """Return the folder of compiled models of the user who runs, or None where there can be none."""
-    base = os.environ.get("CACHE_DIRECTORY") or os.environ.get("XDG_CACHE_HOME")
-    try:
-        folder = (Path(base) if base else Path.home() / ".cache") / "qsm-plugin" / "openvino"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except (OSError, RuntimeError):
-        return None  # a service without a home compiles anew at every start, which takes a second
-    return folder if os.access(folder, os.W_OK) else None

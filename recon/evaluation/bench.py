@@ -133,12 +133,12 @@ def _engines(scan: SimulatedScan, say: Say) -> tuple[BenchRow, ...]:
         except EngineError as reason:
             say(f"{name} left out: {reason}")
             continue
-        say(f"network, {engine.description}")
+        say(f"network, {engine.describe()!s}")
         engine.run(stack)
         rows.append(
             BenchRow(
                 what=f"network forward, {_size(shape)}",
-                ours=engine.description,
+                ours=str(engine.describe()),
                 ours_seconds=min(_seconds(lambda engine=engine: engine.run(stack)) for _ in range(2)),  # type: ignore[misc]
                 peer="torch fp32, eager",
                 peer_seconds=eager,

@@ -125,14 +125,16 @@ def _images(
 ) -> Iterator[Dataset]:
     order = sorted(range(len(sources)), key=lambda z: (sources[z].instance_number or 0, sources[z].frame, z))
     datasets = source_datasets(sources)
+    used_for: dict[int, list[ImageHeader]] = {z: [] for z in order}
+    for (_, _, z), images in sorted(slices.cells.items()):
+        used_for[z].append(images[0])
     for number, z in enumerate(order, start=1):
         image = inherit(datasets[z])
         _describe_series(image, series)
         image.SOPInstanceUID = uid_of(series.uid, sources[z].sop_instance_uid, str(z))
         image.InstanceNumber = number
-        used = [images[0] for (_, _, index), images in sorted(slices.cells.items()) if index == z]
-        image.SourceImageSequence = source_images(used)
-        image.ReferencedSeriesSequence = referenced_series(used)
+        image.SourceImageSequence = source_images(used_for[z])
+        image.ReferencedSeriesSequence = referenced_series(used_for[z])
         image.ContributingEquipmentSequence = contributing_equipment(datasets[z], series.created)
         _set_pixels(image, stored[..., z], series.profile)
         yield image

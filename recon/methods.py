@@ -32,7 +32,7 @@ class Inverted:
     ----------
     chi_ppm
         ``(x, y, z)`` float32, not yet referenced.
-    engine, weights_sha256
+    engine, weights_sha256, engine_choice
         Empty for methods without a network.
     parameters
         Settings of the method.
@@ -48,6 +48,7 @@ class Inverted:
     parameters: Mapping[str, str | float | int | bool] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    engine_choice: str = ""
 
 
 Method = Callable[[TotalField, str], Inverted]
@@ -81,9 +82,10 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
         chi_ppm=chi,
         engine=str(result.engine),
         weights_sha256=chain.trained.sha256,
-        parameters={**FEATURE_PARAMETERS, "engine_choice": result.choice},
+        parameters=FEATURE_PARAMETERS,
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,
+        engine_choice=result.choice,
     )
 
 

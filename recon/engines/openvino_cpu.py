@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,18 +74,48 @@ def load(trained: TrainedNetwork, say: Say = silent) -> OpenVinoEngine:
 
 
 def _compile(ov: ModuleType, converted: bytes, precision: str) -> tuple[str, Any]:
-    """Return the precision and the compiled network, for inputs of any size, on the cores that the process has."""
+    """Return the precision and the compiled network, for inputs of any size."""
     core = ov.Core()
-    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    precision = precision or ("bf16" if "BF16" in capabilities else "f32")
+    precision = precision or _best_precision(core)
     length = int.from_bytes(converted[:8], "little")
     model = core.read_model(converted[8 : 8 + length], converted[8 + length :])
-    settings = {
+    return precision, core.compile_model(model, "CPU", _settings(precision))
+
+
+def _best_precision(core: Any) -> str:  # noqa: ANN401 - OpenVINO has no types
+    return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+
+
+def _settings(precision: str) -> dict[str, Any]:
+    """Ask for one volume as soon as possible, on the cores that the process may use."""
+    return {
         "INFERENCE_PRECISION_HINT": precision,
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
     }
-    return precision, core.compile_model(model, "CPU", settings)
+
+
+def compile_scripted(network: torch.jit.ScriptModule) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Compile a scripted network of one volume, ``(1, 1, x, y, z)`` float32, in the processor's best precision.
+
+    Raises
+    ------
+    EngineError
+        If OpenVINO is not installed or cannot compile it.
+    """
+    try:
+        import openvino as ov
+
+        core = ov.Core()
+        model = ov.convert_model(network, example_input=torch.zeros(1, 1, 64, 64, 64))
+        compiled = core.compile_model(model, "CPU", _settings(_best_precision(core)))
+    except (ImportError, OSError, RuntimeError) as error:
+        raise EngineError(f"OpenVINO cannot compile the network ({error})") from error
+
+    def run(volume: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(np.array(compiled([np.ascontiguousarray(volume.numpy())])[0], dtype=np.float32))
+
+    return run
 
 
 def _model_bytes(ov: ModuleType, trained: TrainedNetwork, say: Say) -> bytes:

@@ -6,6 +6,7 @@ addresses that it was given, as the real library does through device pointers.
 
 import ctypes
 from enum import Enum, IntFlag
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ class Config:
 class Context:
     """Runs the network; ``fails`` is raised instead, once for each entry."""
 
-    fails: list = []
+    fails: ClassVar[list[Exception]] = []
 
     def __init__(self, network, config):
         assert config.strategy is ExecutionContextAllocationStrategy.USER_MANAGED

@@ -37,8 +37,8 @@ class EndToEnd:
         From the last response to the last QSM instance at the PACS.
     step_seconds
         Of the job's steps, as its report says.
-    peak_gib
-        Most memory of each process of the service, by role.
+    peak_gib, cpu_seconds
+        Most memory of each process of the service, and the processor time it took from start to end, by role.
     engine
         That ran.
     """
@@ -50,6 +50,7 @@ class EndToEnd:
     wait_seconds: float
     step_seconds: dict[str, float]
     peak_gib: dict[str, float]
+    cpu_seconds: dict[str, float]
     engine: str
 
 
@@ -90,6 +91,7 @@ def end_to_end(images: Sequence[Path], slices: int, work: Path, say: Say) -> End
         wait_seconds=waited,
         step_seconds=report["seconds"],
         peak_gib=memory.peak_gib,
+        cpu_seconds=memory.cpu_seconds,
         engine=report["provenance"]["engine"],
     )
 
@@ -103,11 +105,12 @@ def _wait(pacs: Pacs, expected: int, since: float, log: Path) -> float:
 
 
 class _Memory(threading.Thread):
-    """Watches the resident memory of the service's processes, by role, while the context lasts."""
+    """Watches memory and processor time of the service's processes, by role, while the context lasts."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.peak_gib: dict[str, float] = {}
+        self.cpu_seconds: dict[str, float] = {}
         self._stop_asked = threading.Event()
 
     def __enter__(self) -> _Memory:
@@ -125,10 +128,12 @@ class _Memory(threading.Thread):
                 try:
                     role = _role(process.cmdline())
                     resident = process.memory_info().rss / 2**30
+                    times = process.cpu_times()
                 except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
                     continue
                 if role:
                     self.peak_gib[role] = max(resident, self.peak_gib.get(role, 0.0))
+                    self.cpu_seconds[role] = times.user + times.system
 
 
 def _role(command: list[str]) -> str:

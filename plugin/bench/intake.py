@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from plugin.demo.pacs import free_port, running_pacs
 from plugin.deliver import echo
+from plugin.demo.pacs import free_port, running_pacs
 from plugin.errors import DeliveryError, PluginError
 from plugin.network import Address
 from recon.evaluation.bench_row import BenchRow, Say

@@ -127,3 +127,5 @@ def _tell(found: dict[str, Any]) -> None:
         results.print(f"  steps in seconds: {steps}", soft_wrap=True)
         memory = ", ".join(f"{role} {gib:.2f}" for role, gib in sorted(whole["peak_gib"].items()))
         results.print(f"  peak memory in GiB: {memory}", soft_wrap=True)
+        cpu = ", ".join(f"{role} {seconds:.1f}" for role, seconds in sorted(whole["cpu_seconds"].items()))
+        results.print(f"  processor time in seconds, start and warm-up included: {cpu}", soft_wrap=True)

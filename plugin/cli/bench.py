@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,7 +37,7 @@ def bench(
         rows, whole = _run(chosen, voxel_size_mm, Path(work), say)
     found = {
         "machine": machine(),
-        "rows": [{**asdict(row), "ratio": row.ratio} for row in rows],
+        "rows": [{**asdict(row), "ratio": row.ratio, "cpu_ratio": row.cpu_ratio} for row in rows],
         "end_to_end": asdict(whole) if whole else None,
     }
     if output is not None:
@@ -54,14 +54,15 @@ def _run(parts: tuple[str, ...], voxel_size_mm: float, work: Path, say: Say) -> 
     say("simulating the head")
     scan = physics.bench_head(voxel_size_mm)
     rows: list[BenchRow] = []
-    for name, made in {
+    makers: dict[str, Callable[[], Iterable[BenchRow]]] = {
         "unwrapping": lambda: physics.unwrapping_rows(scan.echoes, say),
         "engines": lambda: physics.engine_rows(scan, say),
         "inversion": lambda: physics.inversion_rows(scan, say),
         "scaling": lambda: physics.scaling_rows(voxel_size_mm, say),
-    }.items():
-        rows += list(made()) if name in parts else []
-    sockets = [part for part in ("intake", "end-to-end") if part in parts]
+    }
+    for name, made in makers.items():
+        rows += made() if name in parts else ()
+    sockets: list[str] = [part for part in ("intake", "end-to-end") if part in parts]
     if not sockets:
         return rows, None
     more, whole = _with_sockets(sockets, scan, work, say)
@@ -73,7 +74,7 @@ def _with_sockets(
     scan: Any,  # noqa: ANN401 - a SimulatedScan, whose module is imported late
     work: Path,
     say: Say,
-) -> tuple[Iterator[BenchRow] | list[BenchRow], EndToEnd | None]:
+) -> tuple[list[BenchRow], EndToEnd | None]:
     from dicom_io.scanner import write_scan
     from plugin.bench.end_to_end import end_to_end
     from plugin.bench.intake import intake_rows
@@ -107,11 +108,12 @@ def _tell(found: dict[str, Any]) -> None:
     results.print(
         table(
             f"{here['processor']}, {here['cores']} cores, load {load}",
-            *("group", "work", "ours", "", "peer", "", "unit", "ratio", "aim"),
+            *("group", "work", "ours", "", "peer", "", "unit", "ratio", "CPU ratio", "aim"),
             rows=[
                 (
                     *(row["group"], row["what"], row["ours"], f"{row['ours_value']:.2f}"),
-                    *(row["peer"], f"{row['peer_value']:.2f}", row["unit"], f"{row['ratio']:.2f}", row["aim"]),
+                    *(row["peer"], f"{row['peer_value']:.2f}", row["unit"], f"{row['ratio']:.2f}"),
+                    *(f"{row['cpu_ratio']:.2f}" if row["cpu_ratio"] else "", row["aim"]),
                 )
                 for row in found["rows"]
             ],

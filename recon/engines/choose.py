@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ ENGINES: dict[str, EngineFactory] = {
     "torch": eager.load,
 }
 """Engines in the order in which ``auto`` tries them; an engine that fails is followed by the next."""
+
+_LOG = logging.getLogger(__name__)
 
 AUTO = "auto"
 REFERENCE = "torch"
@@ -174,6 +177,7 @@ class EngineChain:
         self._loaded.pop(name, None)
         self._attempts[name] = Attempt(name=name, state="refused", reason=f"failed in a job: {reason}")
         self._say(f"engine {name} failed: {reason}")
+        _LOG.error("engine %s failed in a job and is not used again: %s", name, reason)
 
     def _run(self, engine: Engine, features: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:
         """Run an engine, in tiles where the volume asks for it; refuse an output that is not finite."""

@@ -27,7 +27,7 @@ def reach_voxels(config: ModelConfig) -> int:
     """
     levels = [2 ** (level + 1) for level in range(len(config.widths))]
     reach = 2 * sum(levels) + 2 * sum(levels[:-1]) + config.stride + 4
-    return math.ceil(reach / config.stride) * config.stride
+    return int(math.ceil(reach / config.stride) * config.stride)
 
 
 def tiles_needed(shape: tuple[int, ...], largest: Shape | None) -> bool:

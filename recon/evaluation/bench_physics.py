@@ -10,7 +10,7 @@ import torch
 
 from recon.engines.choose import AUTO, ENGINES, REFERENCE, choose_engine, load_checked
 from recon.errors import EngineError, InvalidInputError
-from recon.evaluation.bench_row import BenchRow, Say, seconds_of, size_of
+from recon.evaluation.bench_row import BenchRow, Say, Seconds, row, seconds_of, size_of
 from recon.head import head_mask
 from recon.methods import METHODS
 from recon.network.features import network_features, pad_to_stride
@@ -24,7 +24,7 @@ from recon.types import BoolArray, FloatArray, GradientEcho, TotalField
 
 _SIZES = (1.0, 1.26, 1.59, 2.0)
 """Voxel edges relative to the smallest: each next size has half as many voxels."""
-_ITERATIVE = ("tgv", "tfi")
+_ITERATIVE = ("tfi", "tgv")
 _ITERATIVE_AIM = "30 times faster"
 
 
@@ -67,9 +67,7 @@ def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
     peer = seconds_of(lambda: [unwrap_phase(np.ma.masked_array(phase, ~head), rng=0) for phase in echoes.phase_rad])
     what = f"{len(echoes.echo_times_s)} echoes of {size_of(echoes.grid.shape)}, head mask"
     for name, seconds in (("unwrap", alone), ("unwrap + offsets + combination", whole)):
-        yield BenchRow(
-            group="unwrapping", what=what, ours=name, ours_value=seconds, peer="scikit-image, unwrap", peer_value=peer
-        )
+        yield row("unwrapping", what, name, seconds, "scikit-image, unwrap", peer)
 
 
 def _unwrap_all(echoes: GradientEcho, head: BoolArray) -> FloatArray:
@@ -105,14 +103,9 @@ def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
         there = stack.to(engine.device)
         say(f"network, {engine.describe()}")
         engine.run(there)
-        yield BenchRow(
-            group="engines",
-            what=f"network forward, {size_of(shape)}",
-            ours=str(engine.describe()),
-            ours_value=min(seconds_of(lambda e=engine, t=there: e.run(t)) for _ in range(2)),  # type: ignore[misc]
-            peer="torch fp32, eager",
-            peer_value=eager,
-        )
+        times = [seconds_of(lambda e=engine, t=there: e.run(t)) for _ in range(2)]  # type: ignore[misc]
+        what = f"network forward, {size_of(shape)}"
+        yield row("engines", what, str(engine.describe()), min(times), "torch fp32, eager", eager)
 
 
 def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
@@ -124,20 +117,14 @@ def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     name = str(choose_engine(AUTO).prepare().describe())
     for method in _ITERATIVE:
         say(f"inversion, {method}: this takes minutes")
-        yield BenchRow(
-            group="inversion",
-            what=f"total field to susceptibility, {size_of(total.grid.shape)}",
-            ours=f"network, {name}",
-            ours_value=ours,
-            peer=f"{method}, this package's",
-            peer_value=seconds_of(lambda method=method: METHODS[method](total, AUTO)),  # type: ignore[misc]
-            aim=_ITERATIVE_AIM,
-        )
+        peer = seconds_of(lambda method=method: METHODS[method](total, AUTO))  # type: ignore[misc]
+        what = f"total field to susceptibility, {size_of(total.grid.shape)}"
+        yield row("inversion", what, f"network, {name}", ours, f"{method}, this package's", peer, _ITERATIVE_AIM)
 
 
 def scaling_rows(voxel_size_mm: float, say: Say) -> Iterator[BenchRow]:
     """Show what more voxels and more echoes cost; the peer is the same work on the largest, so ratios are costs."""
-    volumes: list[tuple[str, float]] = []
+    volumes: list[tuple[str, Seconds]] = []
     largest: SimulatedScan | None = None
     for relative in _SIZES:
         scan = bench_head(voxel_size_mm * relative)
@@ -168,7 +155,7 @@ def _fit_and_invert(echoes: GradientEcho, scan: SimulatedScan) -> None:
     METHODS["network"](true_total(scan), AUTO)
 
 
-def _scaling(group: str, what: str, times: list[tuple[str, float]]) -> Iterator[BenchRow]:
+def _scaling(group: str, what: str, times: list[tuple[str, Seconds]]) -> Iterator[BenchRow]:
     largest, most = times[0]
     for name, seconds in times:
-        yield BenchRow(group=group, what=what, ours=name, ours_value=seconds, peer=largest, peer_value=most)
+        yield row(group, what, name, seconds, largest, most)

@@ -23,6 +23,8 @@ class BenchRow:
         Names of the two.
     ours_value, peer_value
         Wall-clock seconds, or images a second; the best of two or three runs after warm-up for ours.
+    ours_cpu_s, peer_cpu_s
+        Processor seconds over all threads, where both ran in this process: what a busy machine disturbs least.
     unit
         ``"s"`` or ``"images/s"``.
     aim
@@ -35,6 +37,8 @@ class BenchRow:
     ours_value: float
     peer: str
     peer_value: float
+    ours_cpu_s: float | None = None
+    peer_cpu_s: float | None = None
     unit: str = "s"
     aim: str = ""
 
@@ -45,12 +49,42 @@ class BenchRow:
             return self.peer_value / self.ours_value
         return self.ours_value / self.peer_value
 
+    @property
+    def cpu_ratio(self) -> float | None:
+        """How many times less processor time ours takes."""
+        if self.ours_cpu_s is None or self.peer_cpu_s is None:
+            return None
+        return self.peer_cpu_s / self.ours_cpu_s
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return the wall-clock seconds that work takes."""
-    start = time.perf_counter()
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Seconds:
+    """How long work took: by the clock, and of all processors together."""
+
+    wall: float
+    cpu: float
+
+
+def seconds_of(work: Callable[[], object]) -> Seconds:
+    """Time work."""
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return Seconds(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
+
+
+def row(group: str, what: str, ours: str, taken: Seconds, peer: str, taken_by_peer: Seconds, aim: str = "") -> BenchRow:
+    """Set two times beside each other."""
+    return BenchRow(
+        group=group,
+        what=what,
+        ours=ours,
+        ours_value=taken.wall,
+        ours_cpu_s=taken.cpu,
+        peer=peer,
+        peer_value=taken_by_peer.wall,
+        peer_cpu_s=taken_by_peer.cpu,
+        aim=aim,
+    )
 
 
 def size_of(shape: tuple[int, ...]) -> str:

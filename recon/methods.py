@@ -13,14 +13,9 @@ from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.network.features import (
-    CHANNELS,
-    CHI_UNIT_PPM,
-    FEATURE_PARAMETERS,
-    network_features,
-    pad_to_stride,
-    start_map,
-)
+from recon.network.consistency import CONSISTENCY
+from recon.network.features import FEATURE_PARAMETERS, network_features
+from recon.network.passes import Forward, run_passes
 from recon.types import FloatArray, TotalField
 
 
@@ -57,32 +52,27 @@ Method = Callable[[TotalField, str], Inverted]
 def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     """Invert the total field in one pass of the network (after Liu & Koch 2019, arXiv:1904.07105)."""
     chain = choose_engine(engine_name)
+    config = chain.trained.network.config
     box = mask_box(total.mask, margin=8)
-    shape = crop_grid(total.grid, box).shape
-    padded = pad_to_stride(shape, chain.trained.network.config.stride)
-    starts: list[torch.Tensor] = []
+    grid = crop_grid(total.grid, box)
 
-    def features(device: torch.device) -> torch.Tensor:
-        """Make the network's input on the engine's device."""
+    def invert(forward: Forward, device: torch.device) -> torch.Tensor:
+        """Make the network's input on the engine's device, and run the passes there."""
         field, mask, noise = (
             torch.from_numpy(np.ascontiguousarray(volume[box])).to(device)
             for volume in (total.field_ppm, total.mask, total.noise_ppm)
         )
-        made = network_features(field, mask, noise, crop_grid(total.grid, box))
-        stack = torch.zeros(1, len(CHANNELS), *padded, device=device)
-        stack[0, :, : shape[0], : shape[1], : shape[2]] = made
-        starts[:] = [start_map(stack).cpu()]
-        return stack
+        features = network_features(field, mask, noise, grid)
+        return run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes)
 
-    result = chain.infer(features)
-    output = result.output + starts[0]
+    result = chain.infer(invert)
     chi = np.zeros(total.grid.shape, dtype=np.float32)
-    chi[box] = map_ppm.numpy()
+    chi[box] = result.output.numpy()
     return Inverted(
         chi_ppm=chi,
         engine=str(result.engine),
         weights_sha256=chain.trained.sha256,
-        parameters=FEATURE_PARAMETERS,
+        parameters={**FEATURE_PARAMETERS, "passes": config.passes, "consistency": CONSISTENCY},
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,
         engine_choice=result.choice,

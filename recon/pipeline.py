@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from recon.brain import load_networks
-from recon.engines.choose import Attempt, choose_engine
+from recon.engines.choose import EngineAttempt, choose_engine
 from recon.errors import ReconError
 from recon.methods import Inverted, find_method
 from recon.phase import total_field
@@ -119,12 +119,46 @@ def reconstruct(
     )
 
 
-def warm_up(options: Options) -> tuple[Attempt, ...]:
-    """Load the network and compile what is compiled at first use, so that no patient waits for it.
+def _best_attempt(
+    options: Options, total: TotalField, seconds: dict[str, float], progress: Callable[[str], None]
+) -> tuple[Attempt, tuple[str, ...]]:
+    """Invert by the chosen method and, where its map fails, by the fall-back; say so where that one is taken."""
+    first = _attempt(options.method, options.engine, total, seconds, progress)
+    if first.verdict.level != "failed" or options.fallback in ("", options.method):
+        return first, ()
+    second = _attempt(options.fallback, options.engine, total, seconds, progress)
+    if second.verdict.level == "failed":
+        return first, (f"The fall-back method {second.method} failed the quality check too.",)
+    reasons = " ".join(first.verdict.reasons)
+    said = f"Made by {second.method}, as the map of {first.method} failed the quality check: {reasons}"
+    return second, (said,)
+
+
+def _attempt(
+    name: str, engine: str, total: TotalField, seconds: dict[str, float], progress: Callable[[str], None]
+) -> Attempt:
+    """Invert by one method and judge the map.
+
+    Raises
+    ------
+    ReconError
+        If the map is not finite.
+    """
+    method = find_method(name)
+    suffix = f" ({name})" if "inversion" in seconds else ""
+    inverted = _timed(seconds, progress, f"inversion{suffix}", lambda: method(total, engine))
+    chi, mean_ppm = _reference(inverted, total)
+    figures = _timed(seconds, progress, f"quality{suffix}", lambda: quality_figures(chi, total))
+    figures["reference_mean_ppb"] = mean_ppm * 1e3
+    return Attempt(method=name, inverted=inverted, chi_ppm=chi, figures=figures, verdict=judge_quality(figures))
+
+
+def warm_up(options: Options) -> tuple[EngineAttempt, ...]:
+    """Load the networks and compile what is compiled at first use, so that no patient waits for it.
 
     Returns
     -------
-    tuple of Attempt
+    tuple of EngineAttempt
         What became of each engine; empty for a method without one.
     """
     shape = (48, 40, 32)
@@ -141,7 +175,7 @@ def warm_up(options: Options) -> tuple[Attempt, ...]:
         b0_tesla=3.0,
         grid=Grid(shape=shape, voxel_size_mm=(4.0, 4.0, 4.0), b0_direction=(0.0, 0.0, 1.0)),
     )
-    reconstruct(echoes, options=options, mask=inside)
+    reconstruct(echoes, options=replace(options, fallback=""), mask=inside)
     load_networks()
     return choose_engine(options.engine).attempts if options.method == "network" else ()
 

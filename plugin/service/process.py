@@ -23,7 +23,7 @@ from plugin.settings import Settings
 from recon.errors import ReconError
 
 if TYPE_CHECKING:
-    from recon.engines.choose import Attempt
+    from recon.engines.choose import EngineAttempt
 
 ENGINES_FILE = "engines.json"
 """In the spool: what became of each inference engine when the worker started."""
@@ -82,7 +82,7 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
         os._exit(0)
 
 
-def tell_engines(settings: Settings, attempts: Sequence[Attempt]) -> None:
+def tell_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> None:
     """Tell the operator which engine runs and why others do not: in the log, and in the spool for ``status``."""
     for attempt in attempts:
         tell = {"refused": get_logger().warning, "ready": get_logger().info}.get(attempt.state, get_logger().debug)

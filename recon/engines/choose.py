@@ -16,6 +16,8 @@ from recon.engines.gpu import driver_present
 from recon.engines.self_check import check
 from recon.engines.tiles import reach_voxels, run_in_tiles, tiles_needed
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError, ReconError
+from recon.network.model import ModelConfig
+from recon.network.passes import Forward
 from recon.network.weights import TrainedNetwork, load_weights
 
 ENGINES: dict[str, EngineFactory] = {
@@ -32,11 +34,14 @@ AUTO = "auto"
 REFERENCE = "torch"
 _ON_GPU = ("tensorrt-rtx", "tensorrt")
 
+Work = Callable[[Forward, torch.device], torch.Tensor]
+"""What is to be done with the network, given as a function, on the device where its input has to be."""
+
 State = Literal["ready", "refused", "absent", "untried"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class EngineAttempt:
     """What became of an engine.
 
     Parameters
@@ -57,12 +62,12 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """What the network said, and how it was run.
+    """What the network's work gave, and how it was run.
 
     Parameters
     ----------
     output
-        ``(1, 1, x, y, z)`` float32 on the CPU, in the network's unit.
+        What the work returned, on the CPU.
     engine
         The engine that made it.
     choice
@@ -99,12 +104,12 @@ class EngineChain:
         self.trained = trained
         self._names, self._asked, self._say = tuple(names), asked, say
         self._loaded: dict[str, Engine] = {}
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: dict[str, EngineAttempt] = {}
 
     @property
-    def attempts(self) -> tuple[Attempt, ...]:
+    def attempts(self) -> tuple[EngineAttempt, ...]:
         """What became of each engine so far, in order."""
-        return tuple(self._attempts.get(n, Attempt(name=n, state="untried", reason="")) for n in self._names)
+        return tuple(self._attempts.get(n, EngineAttempt(name=n, state="untried", reason="")) for n in self._names)
 
     def prepare(self) -> Engine:
         """Load the first engine that works.
@@ -122,18 +127,20 @@ class EngineChain:
                 raise EngineError(f"engine {name} cannot be used: {self._attempts[name].reason}")
         raise EngineError(" ".join(f"{a.name}: {a.reason}." for a in self.attempts))
 
-    def infer(self, features: Callable[[torch.device], torch.Tensor]) -> Inference:
-        """Run the network on the first engine that gets through.
+    def infer(self, work: Work) -> Inference:
+        """Do work that needs the network, on the first engine that gets through.
 
         Parameters
         ----------
-        features
-            Makes the network's input on a device, ``(1, channel, x, y, z)``.
+        work
+            Is given the network as a function and the device of its input, and is done anew if an engine fails.
 
         Raises
         ------
         EngineError
             If no engine gets through.
+        ReconError
+            If the work cannot be done whatever the engine.
         """
         self.prepare()
         failures: list[str] = []
@@ -141,20 +148,19 @@ class EngineChain:
             engine = self._engine(name)
             if engine is None:
                 continue
+            forward = _CheckedForward(engine, self.trained.network.config)
             try:
-                output, remarks = self._run(engine, _input_on(engine.device, features))
-            except (EngineError, RuntimeError, MemoryError) as error:
-                reason = str(error) or type(error).__name__
-                failures.append(f"Engine {name} failed: {reason}.")
-                if not isinstance(error, DeviceMemoryError | MemoryError) and name != self._names[-1]:
-                    self._drop(name, reason)
+                output = _done_on(engine.device, work, forward)
+            except EngineError as error:
+                failures.append(f"Engine {name} failed: {error}.")
+                if not isinstance(error, DeviceMemoryError) and name != self._names[-1]:
+                    self._drop(name, str(error))
                 continue
-            warnings = (*self._refusals(name), *failures, *remarks)
             return Inference(
                 output=output,
                 engine=engine.describe(),
                 choice=self._choice(name),
-                warnings=tuple(dict.fromkeys(warnings)),
+                warnings=tuple(dict.fromkeys((*self._refusals(name), *failures, *forward.remarks))),
             )
         raise EngineError(" ".join(failures) or "no engine is left; start the service again")
 
@@ -166,36 +172,18 @@ class EngineChain:
             engine = load_checked(name, self.trained, self._say)
         except EngineError as reason:
             absent = isinstance(reason, EngineAbsentError)
-            self._attempts[name] = Attempt(name=name, state="absent" if absent else "refused", reason=str(reason))
+            self._attempts[name] = EngineAttempt(name=name, state="absent" if absent else "refused", reason=str(reason))
             self._say(f"engine {name}: {reason}")
             return None
         self._loaded[name] = engine
-        self._attempts[name] = Attempt(name=name, state="ready", reason=str(engine.describe()))
+        self._attempts[name] = EngineAttempt(name=name, state="ready", reason=str(engine.describe()))
         return engine
 
     def _drop(self, name: str, reason: str) -> None:
         self._loaded.pop(name, None)
-        self._attempts[name] = Attempt(name=name, state="refused", reason=f"failed in a job: {reason}")
+        self._attempts[name] = EngineAttempt(name=name, state="refused", reason=f"failed in a job: {reason}")
         self._say(f"engine {name} failed: {reason}")
         _LOG.error("engine %s failed in a job and is not used again: %s", name, reason)
-
-    def _run(self, engine: Engine, features: torch.Tensor) -> tuple[torch.Tensor, tuple[str, ...]]:
-        """Run an engine, in tiles where the volume asks for it; refuse an output that is not finite."""
-        config = self.trained.network.config
-        remarks: tuple[str, ...] = ()
-        if tiles_needed(features.shape[2:], engine.largest):
-            assert engine.largest is not None
-            output, count = run_in_tiles(engine.run, features, engine.largest, config)
-            most = " x ".join(map(str, engine.largest))
-            remarks = (
-                f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, "
-                f"each with {reach_voxels(config)} voxels of its neighbours, which is as far as the network looks.",
-            )
-        else:
-            output = engine.run(features)
-        if not bool(torch.isfinite(output).all()):
-            raise EngineError("it gave values that are not numbers")
-        return output.cpu(), remarks
 
     def _refusals(self, used: str) -> list[str]:
         """Return what kept earlier engines from running, as far as the reader of a map has to know it.
@@ -215,27 +203,59 @@ class EngineChain:
         return f"{self._asked}, {used}" + (f" ({others})" if others else "")
 
 
-def _input_on(device: torch.device, features: Callable[[torch.device], torch.Tensor]) -> torch.Tensor:
-    """Make the network's input; on a GPU a failure is the engine's, on the CPU it is nobody's but the data's.
+class _CheckedForward:
+    """An engine as a function: in tiles where the volume asks for it, finite in, finite out."""
+
+    def __init__(self, engine: Engine, config: ModelConfig) -> None:
+        self._engine, self._config = engine, config
+        self.remarks: list[str] = []
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """Run the network on ``(1, channel, x, y, z)``."""
+        if not bool(torch.isfinite(features).all()):
+            raise ReconError("the network's input holds values that are not numbers; the map is withheld")
+        try:
+            output = self._run(features)
+            finite = bool(torch.isfinite(output).all())
+        except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+            raise DeviceMemoryError(f"out of memory ({error})") from error
+        except RuntimeError as error:
+            raise EngineError(str(error)) from error
+        if not finite:
+            raise EngineError("it gave values that are not numbers")
+        return output
+
+    def _run(self, features: torch.Tensor) -> torch.Tensor:
+        largest = self._engine.largest
+        if largest is None or not tiles_needed(features.shape[2:], largest):
+            return self._engine.run(features)
+        output, count = run_in_tiles(self._engine.run, features, largest, self._config)
+        most, margin = " x ".join(map(str, largest)), reach_voxels(self._config)
+        self.remarks.append(
+            f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, each with "
+            f"{margin} voxels of its neighbours, which is as far as the network looks."
+        )
+        return output
+
+
+def _done_on(device: torch.device, work: Work, forward: _CheckedForward) -> torch.Tensor:
+    """Do the work; what fails on a GPU is the engine's, what fails on the CPU is the data's.
 
     Raises
     ------
     EngineError
-        If a GPU failed.
+        If the engine, or anything else on a GPU, failed.
     ReconError
-        If the input is not finite, or could not be made on the CPU.
+        If the work failed on the CPU, outside the engine.
     """
     try:
-        stack = features(device)
+        return work(forward, device).cpu()
     except torch.cuda.OutOfMemoryError as error:
-        raise DeviceMemoryError("the GPU has too little free memory for the network's input") from error
+        raise DeviceMemoryError(f"the GPU has too little free memory ({error})") from error
     except RuntimeError as error:
         if device.type == "cpu":
             raise ReconError(f"the network's input could not be made ({error})") from error
-        raise
-    if not bool(torch.isfinite(stack).all()):
-        raise ReconError("the network's input holds values that are not numbers; the map is withheld")
-    return stack
+        raise EngineError(str(error)) from error
 
 
 def load_checked(name: str, trained: TrainedNetwork, say: Say = silent) -> Engine:

@@ -13,6 +13,7 @@ from recon.engines.self_check import REDUCED, check, difference, known_head
 from recon.engines.tensorrt_aot import build_ahead_of_time
 from recon.errors import EngineAbsentError, EngineError
 from recon.network.weights import load_weights
+from tests.recon.engines.work import on
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]
 
@@ -72,7 +73,7 @@ def test_an_engine_is_loaded_from_the_cache_the_second_time(engine, shipped, gpu
 def test_a_volume_beyond_the_profile_is_tiled(engine, shipped):
     features = known_head(16).repeat(1, 1, 1, 1, 13)[..., :400].contiguous()
     name = engine.describe().engine
-    result = EngineChain(shipped, (name, "torch"), "auto").infer(lambda device: features.to(device))
+    result = EngineChain(shipped, (name, "torch"), "auto").infer(on(lambda device: features.to(device)))
     assert result.engine.engine == name
     assert "larger than the engine takes" in result.warnings[0]
     apart = difference(result.output, EagerEngine(shipped).run(features), features[0, 1] > 0.5)
@@ -87,7 +88,7 @@ def test_a_full_gpu_ends_in_a_correct_map_and_a_warning(engine, shipped, gpu, mo
     chain = EngineChain(shipped, (name, "torch"), "auto")
     monkeypatch.setattr(chain.prepare()._runner, "_run", full)
     features = known_head(16)
-    result = chain.infer(lambda device: features.to(device))
+    result = chain.infer(on(lambda device: features.to(device)))
     assert result.engine.engine == "torch"
     assert "too little free memory" in result.warnings[0]
     torch.testing.assert_close(result.output, EagerEngine(shipped).run(features), rtol=0, atol=1e-6)

@@ -13,6 +13,7 @@ from recon.engines.gpu import Gpu
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError
 from recon.network.features import CHANNELS
 from tests.recon.engines import fake_library
+from tests.recon.engines.work import on
 
 CPU = torch.device("cpu")
 
@@ -156,7 +157,7 @@ def of_a_wrong_network(trained):
 def test_a_bad_engine_file_ends_in_a_correct_map_and_a_warning(trained, prepare, reason):
     prepare(trained)
     features = volume(12, 8, 16)
-    result = EngineChain(trained, ("tensorrt-rtx", "torch"), "auto").infer(lambda device: features)
+    result = EngineChain(trained, ("tensorrt-rtx", "torch"), "auto").infer(on(lambda device: features))
     assert result.engine.engine == "torch"
     assert len(result.warnings) == 1
     with pytest.raises(EngineError, match=reason):
@@ -168,9 +169,9 @@ def test_a_gpu_that_is_lost_in_a_job_ends_in_a_correct_map_and_a_warning(trained
     write_engine(engines_folder(), manifest_of(trained), b"the network")
     chain = EngineChain(trained, ("tensorrt-rtx", "torch"), "auto")
     features = volume(12, 8, 16)
-    assert chain.infer(lambda device: features).engine.engine == "tensorrt-rtx"
+    assert chain.infer(on(lambda device: features)).engine.engine == "tensorrt-rtx"
     fake_library.Context.fails.append(RuntimeError("CUDA error: an illegal memory access was encountered"))
-    result = chain.infer(lambda device: features)
+    result = chain.infer(on(lambda device: features))
     assert result.engine.engine == "torch"
     assert "illegal memory access" in result.warnings[0]
     torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=0)
@@ -179,7 +180,7 @@ def test_a_gpu_that_is_lost_in_a_job_ends_in_a_correct_map_and_a_warning(trained
 def test_a_volume_larger_than_the_profile_runs_in_tiles(trained):
     write_engine(engines_folder(), manifest_of(trained), b"the network")
     features = volume(8, 8, 120)
-    result = EngineChain(trained, ("tensorrt-rtx", "torch"), "auto").infer(lambda device: features)
+    result = EngineChain(trained, ("tensorrt-rtx", "torch"), "auto").infer(on(lambda device: features))
     assert result.engine.engine == "tensorrt-rtx"
     assert "larger than the engine takes" in result.warnings[0]
     torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=2e-6)

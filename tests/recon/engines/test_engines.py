@@ -16,6 +16,7 @@ from recon.engines.status import engine_states, time_engine
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError, ReconError
 from recon.network.features import CHANNELS
 from recon.network.weights import load_weights
+from tests.recon.engines.work import on
 
 
 class Fake:
@@ -115,7 +116,7 @@ def test_a_difference_that_is_not_a_number_is_too_large():
 
 def test_a_wrong_engine_is_refused_and_the_next_one_used(trained, monkeypatch, volume):
     chain = chain_with(monkeypatch, trained, Fake(trained, offset=0.05))
-    result = chain.infer(volume)
+    result = chain.infer(on(volume))
     assert result.engine.engine == "openvino"
     assert "self-check: 5 ppb RMS" in result.warnings[0]
     assert chain.attempts[0].state == "refused"
@@ -131,7 +132,7 @@ def test_an_exact_engine_has_to_be_exact(trained):
 
 
 def test_auto_takes_openvino_without_a_gpu_and_says_why_without_a_warning(trained, no_gpu, volume):
-    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(volume)
+    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
     assert result.engine.engine == "openvino"
     assert result.choice.startswith("auto, openvino (tensorrt-rtx: no NVIDIA GPU")
     assert result.warnings == ()
@@ -140,7 +141,7 @@ def test_auto_takes_openvino_without_a_gpu_and_says_why_without_a_warning(traine
 def test_an_unused_gpu_is_worth_a_warning(trained, no_gpu, volume, monkeypatch):
     monkeypatch.setattr(choose, "driver_present", lambda: True)
     monkeypatch.setattr(gpu, "driver_present", lambda: True)
-    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(volume)
+    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
     assert result.engine.engine == "openvino"
     assert len(result.warnings) == 2
     assert "built without CUDA" in result.warnings[0] or "CUDA finds no GPU" in result.warnings[0]
@@ -156,12 +157,12 @@ def test_an_unused_gpu_is_worth_a_warning(trained, no_gpu, volume, monkeypatch):
 )
 def test_an_engine_that_fails_in_a_job_is_followed_by_the_next(trained, monkeypatch, volume, failure):
     chain = chain_with(monkeypatch, trained, Fake(trained, failure))
-    result = chain.infer(volume)
+    result = chain.infer(on(volume))
     assert result.engine.engine == "openvino"
     assert str(failure) in result.warnings[0]
     expected = EagerEngine(trained).run(volume("cpu"))
     assert float((result.output - expected).abs().max()) < 0.05 * float(expected.abs().max())
-    again = chain.infer(volume)
+    again = chain.infer(on(volume))
     assert again.engine.engine == "openvino"
     assert "failed in a job" in again.warnings[0]
     assert chain.attempts[0].state == "refused"
@@ -169,8 +170,8 @@ def test_an_engine_that_fails_in_a_job_is_followed_by_the_next(trained, monkeypa
 
 def test_an_engine_that_had_too_little_memory_is_tried_again(trained, monkeypatch, volume):
     chain = chain_with(monkeypatch, trained, Fake(trained, DeviceMemoryError("the GPU is full")))
-    assert "the GPU is full" in chain.infer(volume).warnings[0]
-    again = chain.infer(volume)
+    assert "the GPU is full" in chain.infer(on(volume)).warnings[0]
+    again = chain.infer(on(volume))
     assert again.engine.engine == "fake"
     assert again.warnings == ()
 
@@ -180,7 +181,7 @@ def test_an_output_that_is_not_finite_is_never_taken(trained, monkeypatch, volum
     chain = chain_with(monkeypatch, trained, engine)
     chain.prepare()
     engine.offset = float("nan")
-    result = chain.infer(volume)
+    result = chain.infer(on(volume))
     assert result.engine.engine == "openvino"
     assert "not numbers" in result.warnings[0]
 
@@ -188,21 +189,21 @@ def test_an_output_that_is_not_finite_is_never_taken(trained, monkeypatch, volum
 def test_bad_data_is_not_the_engines_fault(trained, monkeypatch, volume):
     chain = chain_with(monkeypatch, trained, Fake(trained))
     with pytest.raises(ReconError, match="not numbers"):
-        chain.infer(lambda device: volume(device) * torch.nan)
+        chain.infer(on(lambda device: volume(device) * torch.nan))
 
     def broken(device):
         raise RuntimeError("shapes")
 
     with pytest.raises(ReconError, match="could not be made"):
-        chain.infer(broken)
-    assert chain.infer(volume).engine.engine == "fake"
+        chain.infer(on(broken))
+    assert chain.infer(on(volume)).engine.engine == "fake"
 
 
 def test_a_volume_larger_than_the_profile_is_tiled_and_says_so(trained, monkeypatch):
     engine = Fake(trained)
     engine.largest = (64, 64, 72)
     features = torch.randn(1, len(CHANNELS), 8, 12, 160, generator=torch.Generator().manual_seed(5))
-    result = chain_with(monkeypatch, trained, engine).infer(lambda device: features)
+    result = chain_with(monkeypatch, trained, engine).infer(on(lambda device: features))
     assert "larger than the engine takes (64 x 64 x 72 voxels)" in result.warnings[0]
     torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=2e-6)
 
@@ -214,7 +215,7 @@ def test_when_nothing_works_the_reasons_are_told(trained, monkeypatch, volume):
     for name in choose.ENGINES:
         monkeypatch.setitem(choose.ENGINES, name, absent)
     with pytest.raises(EngineError, match="torch: it is not here"):
-        EngineChain(trained, tuple(choose.ENGINES), "auto").infer(volume)
+        EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
 
 
 def test_a_named_engine_does_not_fall_back_at_the_start(no_gpu):

@@ -46,12 +46,13 @@ class PlanRunner:
         self, library: ModuleType, plan: bytes, device: torch.device, kernel_cache: Path | None = None
     ) -> None:
         self._device, self._lock, self._kernel_cache = device, threading.Lock(), kernel_cache
-        runtime = library.Runtime(library.Logger(library.Logger.ERROR))
+        self._logger = library.Logger(library.Logger.ERROR)
+        runtime = library.Runtime(self._logger)
         _refuse_invalid(library, runtime, plan)
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise EngineError("TensorRT did not accept the engine file on this GPU; build it anew")
-        # The runtime must outlive its engine, the engine its context.
+        # The logger must outlive the runtime, that its engine, the engine its context.
         self._runtime, self._engine = runtime, engine
         self._cache: Any = None
         self._context = self._new_context(library)

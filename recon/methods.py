@@ -15,7 +15,7 @@ from recon.inversion import chains
 from recon.inversion.tfi import tfi
 from recon.network.consistency import CONSISTENCY
 from recon.network.features import FEATURE_PARAMETERS, network_features
-from recon.network.passes import Forward, run_passes
+from recon.network.passes import FINAL_STEP, Forward, run_passes
 from recon.types import FloatArray, TotalField
 
 
@@ -72,7 +72,12 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
         chi_ppm=chi,
         engine=str(result.engine),
         weights_sha256=chain.trained.sha256,
-        parameters={**FEATURE_PARAMETERS, "passes": config.passes, "consistency": CONSISTENCY},
+        parameters={
+            **FEATURE_PARAMETERS,
+            "passes": config.passes,
+            "consistency": CONSISTENCY,
+            "final_consistency": FINAL_STEP,
+        },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,
         engine_choice=result.choice,

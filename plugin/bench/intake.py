@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,7 +48,10 @@ def intake_rows(images: Sequence[Path], work: Path, say: Say) -> Iterator[BenchR
     folder = work / "images"
     _link(images, folder)
     say(f"intake of {len(images)} images, ours")
-    ours = max(_ours(folder, work / f"ours-{run}", len(images)) for run in range(2))
+    ours = 0.0
+    for run in range(2):  # each into a spool of its own: the same images again would be duplicates
+        with _ours(work / f"ours-{run}") as address:
+            ours = max(ours, _rate(folder, address, len(images)))
     for name, peer in (("dcmtk storescp", _storescp), ("Orthanc", _orthanc)):
         say(f"intake of {len(images)} images, {name}")
         try:
@@ -91,20 +95,28 @@ def _rate(folder: Path, peer: Address, count: int) -> float:
     return count / seconds
 
 
-def _ours(folder: Path, spool: Path, count: int) -> float:
-    from plugin.service.receiver import start_receiver
-    from plugin.service.spool import Spool, make_private_folder
+@contextmanager
+def _ours(spool: Path) -> Iterator[Address]:
+    """Run the service's receiver as the service does: in a process of its own, logging what it logs by default."""
+    from plugin.service.spool import make_private_folder
     from plugin.settings import Settings
 
     make_private_folder(spool)
     settings = Settings(spool=spool, port=free_port())
-    receiving = Spool(spool)
-    server = start_receiver(settings, receiving)
+    address = Address(ae_title=settings.ae_title, host="127.0.0.1", port=settings.port)
+    command = [sys.executable, "-m", "plugin.service.process", "receiver"]
+    with (spool / "receiver.log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+    assert process.stdin is not None
     try:
-        return _rate(folder, Address(ae_title=settings.ae_title, host="127.0.0.1", port=settings.port), count)
+        process.stdin.write(settings.model_dump_json().encode() + b"\n")
+        process.stdin.flush()
+        _wait_for(address, process)
+        yield address
     finally:
-        server.shutdown()
-        receiving.index.close()
+        process.terminate()
+        process.stdin.close()
+        process.wait(timeout=20)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -12,12 +12,10 @@ import torch
 
 from recon.engines import eager, openvino_cpu, tensorrt, tensorrt_rtx
 from recon.engines.base import Description, Engine, EngineFactory, Say, silent
+from recon.engines.forward import CheckedForward, Work, done_on
 from recon.engines.gpu import driver_present
 from recon.engines.self_check import check
-from recon.engines.tiles import reach_voxels, run_in_tiles, tiles_needed
-from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError, ReconError
-from recon.network.model import ModelConfig
-from recon.network.passes import Forward
+from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError
 from recon.network.weights import TrainedNetwork, load_weights
 
 ENGINES: dict[str, EngineFactory] = {
@@ -33,9 +31,6 @@ _LOG = logging.getLogger(__name__)
 AUTO = "auto"
 REFERENCE = "torch"
 _ON_GPU = ("tensorrt-rtx", "tensorrt")
-
-Work = Callable[[Forward, torch.device], torch.Tensor]
-"""What is to be done with the network, given as a function, on the device where its input has to be."""
 
 State = Literal["ready", "refused", "absent", "untried"]
 
@@ -148,9 +143,9 @@ class EngineChain:
             engine = self._engine(name)
             if engine is None:
                 continue
-            forward = _CheckedForward(engine, self.trained.network.config)
+            forward = CheckedForward(engine, self.trained.network.config)
             try:
-                output = _done_on(engine.device, work, forward)
+                output = done_on(engine.device, work, forward)
             except EngineError as error:
                 failures.append(f"Engine {name} failed: {error}.")
                 if not isinstance(error, DeviceMemoryError) and name != self._names[-1]:
@@ -201,61 +196,6 @@ class EngineChain:
     def _choice(self, used: str) -> str:
         others = "; ".join(f"{a.name}: {a.reason}" for a in self.attempts[: self._names.index(used)] if a.name != used)
         return f"{self._asked}, {used}" + (f" ({others})" if others else "")
-
-
-class _CheckedForward:
-    """An engine as a function: in tiles where the volume asks for it, finite in, finite out."""
-
-    def __init__(self, engine: Engine, config: ModelConfig) -> None:
-        self._engine, self._config = engine, config
-        self.remarks: list[str] = []
-
-    def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        """Run the network on ``(1, channel, x, y, z)``."""
-        if not bool(torch.isfinite(features).all()):
-            raise ReconError("the network's input holds values that are not numbers; the map is withheld")
-        try:
-            output = self._run(features)
-            finite = bool(torch.isfinite(output).all())
-        except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-            raise DeviceMemoryError(f"out of memory ({error})") from error
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
-        if not finite:
-            raise EngineError("it gave values that are not numbers")
-        return output
-
-    def _run(self, features: torch.Tensor) -> torch.Tensor:
-        largest = self._engine.largest
-        if largest is None or not tiles_needed(features.shape[2:], largest):
-            return self._engine.run(features)
-        output, count = run_in_tiles(self._engine.run, features, largest, self._config)
-        most, margin = " x ".join(map(str, largest)), reach_voxels(self._config)
-        self.remarks.append(
-            f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, each with "
-            f"{margin} voxels of its neighbours, which is as far as the network looks."
-        )
-        return output
-
-
-def _done_on(device: torch.device, work: Work, forward: _CheckedForward) -> torch.Tensor:
-    """Do the work; what fails on a GPU is the engine's, what fails on the CPU is the data's.
-
-    Raises
-    ------
-    EngineError
-        If the engine, or anything else on a GPU, failed.
-    ReconError
-        If the work failed on the CPU, outside the engine.
-    """
-    try:
-        return work(forward, device).cpu()
-    except torch.cuda.OutOfMemoryError as error:
-        raise DeviceMemoryError(f"the GPU has too little free memory ({error})") from error
-    except RuntimeError as error:
-        if device.type == "cpu":
-            raise ReconError(f"the network's input could not be made ({error})") from error
-        raise EngineError(str(error)) from error
 
 
 def load_checked(name: str, trained: TrainedNetwork, say: Say = silent) -> Engine:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -25,9 +26,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from recon.errors import ReconError
+from recon.engines.openvino_cpu import compile_scripted
+from recon.errors import EngineError, ReconError
 from recon.types import BoolArray, FloatArray, Grid
 
+_NETWORKS = _LOCATE, _SEGMENT = ("bbox_model.pt", "model.pt")
 _LOCATE_SHAPE = (128, 128, 128)
 _SEGMENT_SHAPE = (256, 256, 256)
 _MARGIN = 0.1
@@ -36,6 +39,8 @@ _PREFERENCE = 0.002
 """How much surer the network has to be to leave the usual orientation."""
 _SURE_ENOUGH = 0.97
 """Sureness at which an axial volume is not tried upside down as well."""
+
+Run = Callable[[torch.Tensor], torch.Tensor]
 
 Scalar = TypeVar("Scalar", np.float32, np.bool_)
 
@@ -88,6 +93,22 @@ def _network(name: str) -> torch.jit.ScriptModule:
     return ready
 
 
+@cache
+def _fast_network(name: str) -> Run:
+    """Return a network as OpenVINO runs it, in less than half of torch's time; torch's own where that fails."""
+    network = _network(name)
+    try:
+        return compile_scripted(network)
+    except EngineError:
+        return network
+
+
+def load_networks() -> None:
+    """Load both networks, so that no patient waits for it."""
+    for name in _NETWORKS:
+        _fast_network(name)
+
+
 def _resampled(volume: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.nn.functional.interpolate(volume[None, None], shape, mode="nearest-exact")[0, 0]
 
@@ -95,9 +116,7 @@ def _resampled(volume: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 def _probability(name: str, volume: torch.Tensor, low: float, high: float) -> torch.Tensor:
     scaled = ((volume - low) / max(high - low, 1e-12)).clamp(0, 1)
     scaled = 0.226 * (scaled - scaled.mean()) / scaled.std().clamp_min(1e-6) + 0.449
-    with torch.inference_mode():
-        probability: torch.Tensor = _network(name)(scaled[None, None])[0, 1]
-    return probability
+    return _fast_network(name)(scaled[None, None])[0, 1]
 
 
 def largest_component(mask: BoolArray) -> BoolArray:
@@ -141,7 +160,7 @@ def _locate(volume: torch.Tensor) -> _Location:
     small = _resampled(volume, _LOCATE_SHAPE)
     ends = torch.quantile(small.reshape(-1), torch.tensor([0.005, 0.995]))
     low, high = float(ends[0]), float(ends[1])
-    probability = _probability("bbox_model.pt", small, low, high).numpy()
+    probability = _probability(_LOCATE, small, low, high).numpy()
     brain = largest_component(probability > 0.5)
     box = None
     if all((brain.mean(axis=others) > 0.02).any() for others in ((1, 2), (0, 2), (0, 1))):
@@ -223,7 +242,7 @@ def segment_brain(magnitude: FloatArray, grid: Grid) -> tuple[BoolArray, float]:
     location = view.location
     if location.box is not None:
         region = view.volume[location.box]
-        inside = _probability("model.pt", _resampled(region, _SEGMENT_SHAPE), location.low, location.high)
+        inside = _probability(_SEGMENT, _resampled(region, _SEGMENT_SHAPE), location.low, location.high)
         probability = _resampled(inside, tuple(region.shape)).numpy()
         brain[location.box] = probability > 0.5
         sureness = _sureness(probability)

@@ -13,5 +13,13 @@ class EngineError(ReconError):
     """An inference engine is missing, damaged or gives wrong numbers."""
 
 
+class EngineAbsentError(EngineError):
+    """An engine has nothing to run on or with here: no device, not installed, no engine file."""
+
+
+class DeviceMemoryError(EngineError):
+    """The engine's device has too little free memory just now."""
+
+
 class WeightsError(ReconError):
     """A weights file is missing, damaged or of another network."""

@@ -15,7 +15,7 @@ from recon.inversion import chains
 from recon.inversion.tfi import tfi
 from recon.network.consistency import CONSISTENCY
 from recon.network.features import FEATURE_PARAMETERS, network_features
-from recon.network.passes import FINAL_STEP, run_passes
+from recon.network.passes import FINAL_STEP, Forward, run_passes
 from recon.types import FloatArray, TotalField
 
 
@@ -27,7 +27,7 @@ class Inverted:
     ----------
     chi_ppm
         ``(x, y, z)`` float32, not yet referenced.
-    engine, weights_sha256
+    engine, weights_sha256, engine_choice
         Empty for methods without a network.
     parameters
         Settings of the method.
@@ -43,6 +43,7 @@ class Inverted:
     parameters: Mapping[str, str | float | int | bool] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    engine_choice: str = ""
 
 
 Method = Callable[[TotalField, str], Inverted]
@@ -50,24 +51,27 @@ Method = Callable[[TotalField, str], Inverted]
 
 def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     """Invert the total field in one pass of the network (after Liu & Koch 2019, arXiv:1904.07105)."""
-    chosen = choose_engine(engine_name)
+    chain = choose_engine(engine_name)
+    config = chain.trained.network.config
     box = mask_box(total.mask, margin=8)
-    features = network_features(
-        torch.from_numpy(total.field_ppm[box].copy()),
-        torch.from_numpy(total.mask[box].copy()),
-        torch.from_numpy(total.noise_ppm[box].copy()),
-        crop_grid(total.grid, box),
-    )
-    config = chosen.trained.network.config
-    map_ppm = run_passes(
-        features, chosen.engine.run, grid=crop_grid(total.grid, box), stride=config.stride, passes=config.passes
-    )
+    grid = crop_grid(total.grid, box)
+
+    def invert(forward: Forward, device: torch.device) -> torch.Tensor:
+        """Make the network's input on the engine's device, and run the passes there."""
+        field, mask, noise = (
+            torch.from_numpy(np.ascontiguousarray(volume[box])).to(device)
+            for volume in (total.field_ppm, total.mask, total.noise_ppm)
+        )
+        features = network_features(field, mask, noise, grid)
+        return run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes)
+
+    result = chain.infer(invert)
     chi = np.zeros(total.grid.shape, dtype=np.float32)
-    chi[box] = map_ppm.numpy()
+    chi[box] = result.output.numpy()
     return Inverted(
         chi_ppm=chi,
-        engine=chosen.engine.description,
-        weights_sha256=chosen.trained.sha256,
+        engine=str(result.engine),
+        weights_sha256=chain.trained.sha256,
         parameters={
             **FEATURE_PARAMETERS,
             "passes": config.passes,
@@ -75,7 +79,8 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             "final_consistency": FINAL_STEP,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
-        warnings=chosen.warnings,
+        warnings=result.warnings,
+        engine_choice=result.choice,
     )
 
 

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from recon.brain import load_networks
+from recon.engines.choose import EngineAttempt, choose_engine
 from recon.errors import ReconError
 from recon.methods import Inverted, find_method
 from recon.phase import total_field
@@ -151,8 +153,14 @@ def _attempt(
     return Attempt(method=name, inverted=inverted, chi_ppm=chi, figures=figures, verdict=judge_quality(figures))
 
 
-def warm_up(options: Options) -> None:
-    """Load the network and compile what is compiled at first use, so that no patient waits for it."""
+def warm_up(options: Options) -> tuple[EngineAttempt, ...]:
+    """Load the networks and compile what is compiled at first use, so that no patient waits for it.
+
+    Returns
+    -------
+    tuple of EngineAttempt
+        What became of each engine; empty for a method without one.
+    """
     shape = (48, 40, 32)
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
     inside = x**2 + y**2 + z**2 < 0.8
@@ -168,6 +176,8 @@ def warm_up(options: Options) -> None:
         grid=Grid(shape=shape, voxel_size_mm=(4.0, 4.0, 4.0), b0_direction=(0.0, 0.0, 1.0)),
     )
     reconstruct(echoes, options=replace(options, fallback=""), mask=inside)
+    load_networks()
+    return choose_engine(options.engine).attempts if options.method == "network" else ()
 
 
 def _timed(seconds: dict[str, float], progress: Callable[[str], None], name: str, work: Callable[[], _T]) -> _T:
@@ -213,4 +223,5 @@ def _provenance(attempt: Attempt, echoes: GradientEcho, total: TotalField) -> Pr
         },
         versions=versions,
         references=inverted.references,
+        engine_choice=inverted.engine_choice,
     )

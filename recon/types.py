@@ -185,6 +185,8 @@ class Provenance:
         Versions of the libraries that computed it.
     references
         DOI or arXiv number of each method that ran.
+    engine_choice
+        What was asked for, what ran, and what kept the engines before it from running; says nothing of the result.
     """
 
     software: str
@@ -194,6 +196,7 @@ class Provenance:
     parameters: Mapping[str, str | float | int | bool]
     versions: Mapping[str, str]
     references: tuple[str, ...] = ()
+    engine_choice: str = ""
 
 
 Level = Literal["ok", "degraded", "failed"]

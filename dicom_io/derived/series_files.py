@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from dicom_io.objects.tolerance import tolerant
 
 _FILE_NAME: Final = re.compile(r"\d{5}\.dcm")
 _OWNER_ONLY: Final = 0o600
+_WRITERS: Final = 4
 
 
 def write_series(images: Iterable[Dataset], folder: Path) -> tuple[Path, ...]:
@@ -50,14 +52,16 @@ def write_series(images: Iterable[Dataset], folder: Path) -> tuple[Path, ...]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        names = [_write(image, part, number) for number, image in enumerate(images, start=1)]
+        with ThreadPoolExecutor(_WRITERS) as writers:  # the disk works while the next images are encoded
+            written = [writers.submit(_write, *_encode(image, number), part) for number, image in enumerate(images, 1)]
+        names = [one.result() for one in written]
         _swap(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return tuple(folder / name for name in names)
 
 
-def _write(image: Dataset, folder: Path, number: int) -> str:
+def _encode(image: Dataset, number: int) -> tuple[str, memoryview]:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = image.SOPClassUID
     meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
@@ -68,10 +72,13 @@ def _write(image: Dataset, folder: Path, number: int) -> str:
     encoded = io.BytesIO()
     with tolerant():  # of the source's character set, which is copied and not used
         dcmwrite(encoded, image, enforce_file_format=True)
-    name = f"{number:05d}.dcm"
+    return f"{number:05d}.dcm", encoded.getbuffer()
+
+
+def _write(name: str, content: memoryview, folder: Path) -> str:
     descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(encoded.getbuffer())
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     return name

@@ -30,6 +30,7 @@ COMMANDS: tuple[str, ...] = (
     "demo",
     "evaluate",
     "train",
+    "engine",
     "bench",
 )
 """Commands in the order of the help; ``plugin/cli/NAME.py`` holds ``NAME()``, or ``app`` with its own commands."""

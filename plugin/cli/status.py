@@ -31,6 +31,9 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
                 "Acquisitions without a map", "acquisition", "state", "images", "since", "why", rows=_waiting(waiting)
             )
         )
+    for engine in found["engines"]:
+        if engine["state"] in ("ready", "refused"):
+            results.print(f"engine {engine['name']}: {engine['state']}, {engine['reason']}", soft_wrap=True)
     results.print(
         table("Jobs", "job", "state", "begun", "deliveries", "why", rows=[_job(job) for job in found["jobs"][:_SHOWN]])
     )

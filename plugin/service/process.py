@@ -11,14 +11,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from typing import TYPE_CHECKING
 
 from plugin.errors import ConfigurationError, PluginError, PortTakenError
 from plugin.log import configure, describe, get_logger
+from plugin.scratch import write_private_json
 from plugin.settings import Settings
 from recon.errors import ReconError
+
+if TYPE_CHECKING:
+    from recon.engines.choose import EngineAttempt
+
+ENGINES_FILE = "engines.json"
+"""In the spool: what became of each inference engine when the worker started."""
 
 EXIT_CONFIGURATION = 2
 """Exit status of a process that a restart would not help."""
@@ -61,7 +69,8 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
 
     options = options_of(settings.reconstruction)
     began = time.monotonic()
-    warm_up(options)
+    attempts = warm_up(options)
+    tell_engines(settings, attempts)
     # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
     with locked(settings.spool / f".{settings.worker_name}.lock"):
         DBOS(config=dbos_config(settings))
@@ -72,6 +81,15 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
         stopping.wait()
         os._exit(0)
+
+
+def tell_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> None:
+    """Tell the operator which engine runs and why others do not: in the log, and in the spool for ``status``."""
+    for attempt in attempts:
+        tell = {"refused": get_logger().warning, "ready": get_logger().info}.get(attempt.state, get_logger().debug)
+        tell("engine." + attempt.state, engine=attempt.name, reason=attempt.reason)
+    told = [{"name": a.name, "state": a.state, "reason": a.reason} for a in attempts]
+    write_private_json(told, settings.spool / ENGINES_FILE)
 
 
 ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {

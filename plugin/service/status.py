@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
@@ -10,6 +11,7 @@ from dbos import DBOSClient, WorkflowStatus
 
 from plugin.errors import JobFailedError, PluginError
 from plugin.service.index import AcquisitionRow, Index
+from plugin.service.process import ENGINES_FILE
 from plugin.service.queue import DELIVER, RECONSTRUCT, client, delivery_of, prepare_database
 from plugin.settings import Settings
 
@@ -50,7 +52,17 @@ def status(settings: Settings) -> dict[str, Any]:
         "ignored": ignored,
         "acquisitions": [_acquisition(row) for row in acquisitions],
         "jobs": [_job(job, deliveries) for job in jobs],
+        "engines": _engines(settings),
     }
+
+
+def _engines(settings: Settings) -> list[dict[str, str]]:
+    """Return what became of each inference engine when the worker started last; nothing before it first did."""
+    try:
+        found: list[dict[str, str]] = json.loads((settings.spool / ENGINES_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return found
 
 
 def retry(settings: Settings, job: str) -> list[str]:

@@ -23,6 +23,8 @@ LEAST_SLICES = 4
 _SLAB_MM = 40.0
 _PLANES = 48
 """Central planes that statistics are taken from: enough for all of them, and quick."""
+_SAMPLES = 25_000
+"""Voxels that a single number is found from."""
 
 
 def _refuse_values(echoes: GradientEcho) -> None:
@@ -176,7 +178,8 @@ def refuse_phase_difference(
     InvalidInputError
         If the offset is explained by a time.
     """
-    offset, field = offset_rad[region][::7], field_rad_per_s[region][::7]
+    step = max(7, int(np.count_nonzero(region)) // _SAMPLES)
+    offset, field = offset_rad[region][::step], field_rad_per_s[region][::step]
     if offset.size < 100:
         return
     times_s = np.linspace(0.0, longest_s, 80)

@@ -1,38 +1,89 @@
 """Every engine against the eager float32 network, and what happens where one cannot run."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from recon.engines import choose
+from recon.engines import choose, gpu, openvino_cpu
+from recon.engines.base import Description
+from recon.engines.choose import EngineChain, chain_of, choose_engine
 from recon.engines.eager import EagerEngine
 from recon.engines.openvino_cpu import OpenVinoEngine
-from recon.errors import EngineError, InvalidInputError
+from recon.engines.self_check import EXACT, REDUCED, check, difference, known_head
+from recon.engines.status import engine_states, time_engine
+from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError, ReconError
 from recon.network.features import CHANNELS
-from recon.network.model import ModelConfig, TotalFieldNetwork
-from recon.network.weights import load_weights, save_weights
+from recon.network.weights import load_weights
+from tests.recon.engines.work import on
+
+
+class Fake:
+    """An engine that computes what the network does, until it is told to fail."""
+
+    device = torch.device("cpu")
+    largest = None
+
+    def __init__(self, trained, *failures, offset=0.0, precision="fp16"):
+        self.eager, self.failures, self.offset, self.precision = EagerEngine(trained), list(failures), offset, precision
+
+    def describe(self):
+        return Description(engine="fake", precision=self.precision, device="nowhere")
+
+    def run(self, features):
+        if self.failures and features.shape[2] == 24:
+            failure = self.failures.pop(0)
+            if isinstance(failure, Exception):
+                raise failure
+        return self.eager.run(features) + self.offset
 
 
 @pytest.fixture
-def trained(tmp_path):
-    torch.manual_seed(0)
-    network = TotalFieldNetwork(ModelConfig(inputs=len(CHANNELS), widths=(8, 12), head_width=4))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    save_weights(network, tmp_path / "w.safetensors")
-    return load_weights(tmp_path / "w.safetensors")
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(choose, "driver_present", lambda: False)
+    monkeypatch.setattr(gpu, "driver_present", lambda: False)
+
+
+@pytest.fixture
+def volume(trained):
+    features = torch.randn(1, len(CHANNELS), 24, 16, 8, generator=torch.Generator().manual_seed(3))
+    return lambda device: features.to(device)
+
+
+def chain_with(monkeypatch, trained, engine, asked="auto"):
+    monkeypatch.setitem(choose.ENGINES, "tensorrt", lambda trained, say: engine)
+    names = ("tensorrt", "openvino", "torch")
+    return EngineChain(trained, names, asked)
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-4), ("", 0.05)])
-def test_openvino_equals_the_eager_network_on_any_shape(trained, tmp_path, monkeypatch, precision, tolerance):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_openvino_equals_the_eager_network_on_any_shape(trained, precision, tolerance):
     eager, engine = EagerEngine(trained), OpenVinoEngine(trained, precision)
     for shape in ((16, 12, 8), (8, 20, 24)):
         features = torch.randn(1, len(CHANNELS), *shape, generator=torch.Generator().manual_seed(3))
         expected = eager.run(features)
         scale = float(expected.abs().max())
         np.testing.assert_allclose(engine.run(features), expected, atol=tolerance * scale)
-    assert engine.description.startswith("openvino")
+    assert engine.describe().engine == "openvino"
+
+
+def test_openvino_converts_once_and_repairs_its_cache(trained, own_cache, monkeypatch):
+    OpenVinoEngine(trained)
+    (plan,) = (own_cache / "qsm-plugin" / "openvino").glob("*.plan")
+    converted = []
+    convert = openvino_cpu._convert
+    monkeypatch.setattr(openvino_cpu, "_convert", lambda *args: converted.append(1) or convert(*args))
+    OpenVinoEngine(trained)
+    assert not converted
+    plan.write_bytes(plan.read_bytes()[:-7])
+    said = []
+    features = torch.ones(1, len(CHANNELS), 8, 8, 8)
+    repaired = OpenVinoEngine(trained, "f32", said.append).run(features)
+    assert converted == [1]
+    assert "truncated" in said[0]
+    torch.testing.assert_close(repaired, EagerEngine(trained).run(features), rtol=0, atol=1e-5)
 
 
 def test_openvino_works_without_a_home(trained, monkeypatch):
@@ -41,25 +92,154 @@ def test_openvino_works_without_a_home(trained, monkeypatch):
     assert OpenVinoEngine(trained).run(features).shape == (1, 1, 8, 8, 8)
 
 
-def test_auto_falls_back_and_says_why(monkeypatch):
-    def broken(trained):
-        raise EngineError("it is broken today")
-
-    monkeypatch.setitem(choose.ENGINES, "openvino", broken)
-    choose.choose_engine.cache_clear()
-    try:
-        chosen = choose.choose_engine("auto")
-    finally:
-        choose.choose_engine.cache_clear()
-    assert isinstance(chosen.engine, EagerEngine)
-    assert "broken today" in chosen.warnings[0]
+def test_the_shipped_network_passes_its_self_check_on_openvino():
+    trained = load_weights()
+    apart = check(OpenVinoEngine(trained), trained)
+    assert 0 <= apart.rms_ppb <= REDUCED.rms_ppb
+    exact = check(OpenVinoEngine(trained, "f32"), trained)
+    assert exact.within(EXACT)
 
 
-def test_a_named_engine_does_not_fall_back():
-    with pytest.raises(EngineError, match="TensorRT"):
-        choose.choose_engine("tensorrt")
+def test_the_known_head_is_always_the_same():
+    first = known_head(16).clone()
+    known_head.cache_clear()
+    torch.testing.assert_close(known_head(16), first, rtol=0, atol=0)
+    assert first[0, 1].sum() > 10000
+    assert float(first.abs().max()) < 60
+
+
+def test_a_difference_that_is_not_a_number_is_too_large():
+    expected = torch.zeros(1, 1, 2, 2, 2)
+    apart = difference(expected + torch.nan, expected, torch.ones(2, 2, 2, dtype=torch.bool))
+    assert not apart.within(REDUCED)
+
+
+def test_a_wrong_engine_is_refused_and_the_next_one_used(trained, monkeypatch, volume):
+    chain = chain_with(monkeypatch, trained, Fake(trained, offset=0.05))
+    result = chain.infer(on(volume))
+    assert result.engine.engine == "openvino"
+    assert "self-check: 5 ppb RMS" in result.warnings[0]
+    assert chain.attempts[0].state == "refused"
+    assert "self-check" in result.choice
+
+
+def test_an_exact_engine_has_to_be_exact(trained):
+    nearly = Fake(trained, offset=0.002)
+    check(nearly, trained)
+    nearly.precision = "fp32"
+    with pytest.raises(EngineError, match=r"0\.05 and 1 are allowed"):
+        check(nearly, trained)
+
+
+def test_auto_takes_openvino_without_a_gpu_and_says_why_without_a_warning(trained, no_gpu, volume):
+    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
+    assert result.engine.engine == "openvino"
+    assert result.choice.startswith("auto, openvino (tensorrt-rtx: no NVIDIA GPU")
+    assert result.warnings == ()
+
+
+def test_an_unused_gpu_is_worth_a_warning(trained, no_gpu, volume, monkeypatch):
+    monkeypatch.setattr(choose, "driver_present", lambda: True)
+    monkeypatch.setattr(gpu, "driver_present", lambda: True)
+    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
+    assert result.engine.engine == "openvino"
+    assert len(result.warnings) == 2
+    assert "built without CUDA" in result.warnings[0] or "CUDA finds no GPU" in result.warnings[0]
+
+
+@pytest.mark.parametrize("failure", [EngineError("the GPU was lost"), RuntimeError("CUDA error: device-side assert")])
+def test_an_engine_that_fails_in_a_job_is_followed_by_the_next(trained, monkeypatch, volume, failure):
+    chain = chain_with(monkeypatch, trained, Fake(trained, failure))
+    result = chain.infer(on(volume))
+    assert result.engine.engine == "openvino"
+    assert str(failure) in result.warnings[0]
+    expected = EagerEngine(trained).run(volume("cpu"))
+    assert float((result.output - expected).abs().max()) < 0.05 * float(expected.abs().max())
+    again = chain.infer(on(volume))
+    assert again.engine.engine == "openvino"
+    assert "failed in a job" in again.warnings[0]
+    assert chain.attempts[0].state == "refused"
+
+
+@pytest.mark.parametrize("full", [DeviceMemoryError, torch.cuda.OutOfMemoryError, MemoryError])
+def test_an_engine_that_had_too_little_memory_is_tried_again(trained, monkeypatch, volume, full):
+    chain = chain_with(monkeypatch, trained, Fake(trained, full("the GPU is full")))
+    assert "the GPU is full" in chain.infer(on(volume)).warnings[0]
+    again = chain.infer(on(volume))
+    assert again.engine.engine == "fake"
+    assert again.warnings == ()
+
+
+def test_an_output_that_is_not_finite_is_never_taken(trained, monkeypatch, volume):
+    engine = Fake(trained)
+    chain = chain_with(monkeypatch, trained, engine)
+    chain.prepare()
+    engine.offset = float("nan")
+    result = chain.infer(on(volume))
+    assert result.engine.engine == "openvino"
+    assert "not numbers" in result.warnings[0]
+
+
+def test_bad_data_is_not_the_engines_fault(trained, monkeypatch, volume):
+    chain = chain_with(monkeypatch, trained, Fake(trained))
+    with pytest.raises(ReconError, match="not numbers"):
+        chain.infer(on(lambda device: volume(device) * torch.nan))
+
+    def broken(device):
+        raise RuntimeError("shapes")
+
+    with pytest.raises(ReconError, match="could not be made"):
+        chain.infer(on(broken))
+    assert chain.infer(on(volume)).engine.engine == "fake"
+
+
+def test_a_volume_larger_than_the_profile_is_tiled_and_says_so(trained, monkeypatch):
+    engine = Fake(trained)
+    engine.largest = (64, 64, 72)
+    features = torch.randn(1, len(CHANNELS), 8, 12, 160, generator=torch.Generator().manual_seed(5))
+    result = chain_with(monkeypatch, trained, engine).infer(on(lambda device: features))
+    assert "larger than the engine takes (64 x 64 x 72 voxels)" in result.warnings[0]
+    torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=2e-6)
+
+
+def test_when_nothing_works_the_reasons_are_told(trained, monkeypatch, volume):
+    def absent(trained, say):
+        raise EngineAbsentError("it is not here")
+
+    for name in choose.ENGINES:
+        monkeypatch.setitem(choose.ENGINES, name, absent)
+    with pytest.raises(EngineError, match="torch: it is not here"):
+        EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
+
+
+def test_a_named_engine_does_not_fall_back_at_the_start(no_gpu):
+    with pytest.raises(EngineError, match="tensorrt cannot be used: no NVIDIA GPU"):
+        choose_engine("tensorrt")
+
+
+def test_a_named_engine_is_followed_by_those_below_it():
+    assert chain_of("openvino") == ("openvino", "torch")
+    assert chain_of("auto") == tuple(choose.ENGINES)
 
 
 def test_unknown_engines_are_refused_with_the_known_ones():
     with pytest.raises(InvalidInputError, match="openvino"):
-        choose.choose_engine("abacus")
+        choose_engine("abacus")
+
+
+def test_the_list_shows_every_engine_with_its_state(trained, no_gpu):
+    states = {state.name: state for state in engine_states(trained)}
+    assert list(states) == list(choose.ENGINES)
+    assert states["tensorrt"].state == states["tensorrt-rtx"].state == "absent"
+    assert "no NVIDIA GPU" in states["tensorrt"].reason
+    assert states["torch"].state == "ready"
+    assert states["torch"].largest_ppb == 0
+    assert states["openvino"].rms_ppb >= 0
+    assert dataclasses.asdict(states["torch"])
+
+
+def test_an_engine_is_timed(trained):
+    timed = time_engine("torch", EagerEngine(trained), (16, 16, 16), len(CHANNELS), runs=2)
+    assert timed.description == "torch fp32 CPU"
+    assert timed.seconds > 0
+    assert timed.first_seconds > 0

@@ -1,0 +1,66 @@
+"""Where engines are kept between runs, and how two processes do not build the same one at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recon.engines.base import Say
+from recon.errors import EngineError
+
+ENGINES_VARIABLE = "QSM_PLUGIN_ENGINES"
+"""Names the folder of engine files, where it is not in the user's cache."""
+
+
+def cache_folder(kind: str) -> Path | None:
+    """Return the folder of one kind of compiled network of the user who runs, or None where there can be none.
+
+    Parameters
+    ----------
+    kind
+        Name of the folder below ``qsm-plugin`` in the user's cache.
+    """
+    base = os.environ.get("CACHE_DIRECTORY") or os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = (Path(base) if base else Path.home() / ".cache") / "qsm-plugin" / kind
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (OSError, RuntimeError):
+        return None  # a service without a home compiles anew at every start, which takes a second
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def engines_folder() -> Path:
+    """Return where engine files are looked for and written to.
+
+    Raises
+    ------
+    EngineError
+        If there is no such folder and none can be made.
+    """
+    named = os.environ.get(ENGINES_VARIABLE)
+    folder = Path(named) if named else cache_folder("engines")
+    if folder is None:
+        raise EngineError(f"there is no folder for engine files; name one in {ENGINES_VARIABLE}")
+    return folder
+
+
+@contextmanager
+def only_one(folder: Path, name: str, say: Say) -> Iterator[None]:
+    """Let one process at a time build what is called ``name``; the others wait, and say so.
+
+    The lock is the kernel's, on an open file: it ends with the process, whatever ends that.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / f".{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another process builds this engine; waiting for it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,71 @@
+"""An engine as the function that the work around the network calls, and whose fault it is when that work fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from recon.engines.base import Engine
+from recon.engines.tiles import reach_voxels, run_in_tiles, tiles_needed
+from recon.errors import DeviceMemoryError, EngineError, ReconError
+from recon.network.model import ModelConfig
+from recon.network.passes import Forward
+
+Work = Callable[[Forward, torch.device], torch.Tensor]
+"""What is to be done with the network, given as a function, on the device where its input has to be."""
+
+
+class CheckedForward:
+    """An engine as a function: in tiles where the volume asks for it, finite in, finite out."""
+
+    def __init__(self, engine: Engine, config: ModelConfig) -> None:
+        self._engine, self._config = engine, config
+        self.remarks: list[str] = []
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        """Run the network on ``(1, channel, x, y, z)``."""
+        if not bool(torch.isfinite(features).all()):
+            raise ReconError("the network's input holds values that are not numbers; the map is withheld")
+        try:
+            output = self._run(features)
+            finite = bool(torch.isfinite(output).all())
+        except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+            raise DeviceMemoryError(f"out of memory ({error})") from error
+        except RuntimeError as error:
+            raise EngineError(str(error)) from error
+        if not finite:
+            raise EngineError("it gave values that are not numbers")
+        return output
+
+    def _run(self, features: torch.Tensor) -> torch.Tensor:
+        largest = self._engine.largest
+        if largest is None or not tiles_needed(features.shape[2:], largest):
+            return self._engine.run(features)
+        output, count = run_in_tiles(self._engine.run, features, largest, self._config)
+        most, margin = " x ".join(map(str, largest)), reach_voxels(self._config)
+        self.remarks.append(
+            f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, each with "
+            f"{margin} voxels of its neighbours, which is as far as the network looks."
+        )
+        return output
+
+
+def done_on(device: torch.device, work: Work, forward: CheckedForward) -> torch.Tensor:
+    """Do the work; what fails on a GPU is the engine's, what fails on the CPU is the data's.
+
+    Raises
+    ------
+    EngineError
+        If the engine, or anything else on a GPU, failed.
+    ReconError
+        If the work failed on the CPU, outside the engine.
+    """
+    try:
+        return work(forward, device).cpu()
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceMemoryError(f"the GPU has too little free memory ({error})") from error
+    except RuntimeError as error:
+        if device.type == "cpu":
+            raise ReconError(f"the network's input could not be made ({error})") from error
+        raise EngineError(str(error)) from error

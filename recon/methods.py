@@ -50,7 +50,7 @@ Method = Callable[[TotalField, str], Inverted]
 
 
 def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
-    """Invert the total field in one pass of the network (after Liu & Koch 2019, arXiv:1904.07105)."""
+    """Invert the total field by the network, without background removal (after Liu & Koch 2019, arXiv:1904.07105)."""
     chain = choose_engine(engine_name)
     config = chain.trained.network.config
     box = mask_box(total.mask, margin=8)

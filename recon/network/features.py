@@ -1,7 +1,7 @@
 """What the network sees: the total field and what closed-form physics makes of it.
 
 The closed-form maps are made with the true kernel (voxel size, B0 direction), so that one network serves every
-geometry in a single pass. All scalings are constants: nothing is normalised per volume.
+geometry. All scalings are constants: nothing is normalised per volume.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from plugin.errors import ConfigurationError
 from plugin.objects import REFUSAL_PAGE
+from plugin.site_settings import Frozen, Magnet, Name, Rule
 from plugin.switches import ObjectName, Objects
 
 SENDER = "sender"
@@ -22,16 +23,11 @@ AETitle = Annotated[
 """Application entity title: at most 16 printable ASCII characters, no backslash (PS3.5 §6.2, AE)."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$")]
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Destination(_Frozen):
+class Destination(Frozen):
     """A storage SCP that the derived series go to.
 
     Parameters
@@ -52,7 +48,7 @@ class Destination(_Frozen):
     objects: tuple[ObjectName, ...] | None = None
 
 
-class Caller(_Frozen):
+class Caller(Frozen):
     """An application entity that may send to us.
 
     Parameters
@@ -70,7 +66,7 @@ class Caller(_Frozen):
     return_port: Port = 104
 
 
-class Retry(_Frozen):
+class Retry(Frozen):
     """When a failed delivery is tried again: exponentially later, with jitter, for a limited time."""
 
     first_seconds: float = Field(default=5.0, gt=0)
@@ -78,21 +74,21 @@ class Retry(_Frozen):
     give_up_after_hours: float = Field(default=24.0, gt=0)
 
 
-class Disk(_Frozen):
+class Disk(Frozen):
     """When new associations and images are refused, before the disk is full."""
 
     reserve_gib: float = Field(default=2.0, ge=0)
     used_percent: float = Field(default=95.0, gt=0, le=100)
 
 
-class Log(_Frozen):
+class Log(Frozen):
     """What the log looks like: JSON lines, or lines for people; ``auto`` asks whether a terminal watches."""
 
     format: Literal["auto", "json", "text"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Reconstruction(_Frozen):
+class Reconstruction(Frozen):
     """How the total field is inverted, as in ``recon.pipeline.Options``."""
 
     method: str = "network"
@@ -100,51 +96,7 @@ class Reconstruction(_Frozen):
     fallback: str = "lbv-hd-qsm"
 
 
-class Rule(_Frozen):
-    """Which acquisitions are ours; the first rule that fits decides. Texts are globs, without regard to case.
-
-    Parameters
-    ----------
-    name
-        What people call it; it is shown as the reason of a decision.
-    action
-        Whether the acquisitions it fits are reconstructed or ignored.
-    calling_ae, protocol, series, sequence, body_part, model
-        Calling AE title, ProtocolName, SeriesDescription, SequenceName, BodyPartExamined, ManufacturerModelName.
-    minimum_echoes, maximum_echoes
-        Number of echoes.
-    """
-
-    name: Name
-    action: Literal["reconstruct", "ignore"]
-    calling_ae: str = "*"
-    protocol: str = "*"
-    series: str = "*"
-    sequence: str = "*"
-    body_part: str = "*"
-    model: str = "*"
-    minimum_echoes: int = Field(default=1, ge=1)
-    maximum_echoes: int | None = Field(default=None, ge=1)
-
-
-class Magnet(_Frozen):
-    """How the main field lies in a scanner that is no cylinder.
-
-    Parameters
-    ----------
-    model, calling_ae
-        Globs: ManufacturerModelName of the scanner, and who sends its images.
-    field
-        ``"vertical"``, ``"horizontal"`` (along the table, as everywhere else), or the direction in patient axes
-        (left, posterior, head).
-    """
-
-    model: str = "*"
-    calling_ae: str = "*"
-    field: Literal["vertical", "horizontal"] | tuple[float, float, float]
-
-
-class Settings(_Frozen):
+class Settings(Frozen):
     """Everything a site decides.
 
     Parameters

@@ -11,7 +11,8 @@ from dicom_io.acquisition import Acquisition
 from dicom_io.attributes import Patterns
 from dicom_io.headers import ImageHeader
 from dicom_io.magnets import HORIZONTAL
-from plugin.settings import Magnet, Rule, Settings
+from plugin.settings import Settings
+from plugin.site_settings import Magnet, Rule
 
 NOT_OURS = "not-ours"
 """Code of an acquisition that the site's rules leave out."""

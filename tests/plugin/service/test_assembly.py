@@ -11,7 +11,8 @@ from plugin.service.assembly import Assembler
 from plugin.service.notices import Notice
 from plugin.service.rules import SETTLE_SECONDS, State
 from plugin.service.spool import Incoming, Spool, Stored
-from plugin.settings import Rule, Settings
+from plugin.settings import Settings
+from plugin.site_settings import Rule
 from tests.support.mutate import mutate_bytes
 from tests.support.synthetic import small_echoes, write_small_scan
 

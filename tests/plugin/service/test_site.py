@@ -4,7 +4,8 @@ from dicom_io.acquisition import assess
 from dicom_io.folder import find_acquisitions
 from dicom_io.geometry import b0_direction
 from plugin.service.site import patterns_of, select, with_field
-from plugin.settings import Magnet, Rule, Settings
+from plugin.settings import Settings
+from plugin.site_settings import Magnet, Rule
 from tests.support.synthetic import write_small_scan
 
 

@@ -156,6 +156,8 @@ def test_commitment_is_answered_on_the_association_while_it_is_open(site):
         assert ask(association, IMAGES, action=2) == 0x0123
         assert ask(association, IMAGES) == 0x0000
         wait_for(lambda: requester.reports, what="the report")
+        # Released any earlier, the acknowledgement of the report would meet a closing association.
+        wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6), what="its acknowledgement is heard")
     ((kind, report),) = requester.reports
     assert kind == 1
     assert report.TransactionUID == "1.2.77"

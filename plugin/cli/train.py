@@ -28,7 +28,7 @@ def train(
 
     from recon.network.model import ModelConfig
     from recon.network.weights import load_weights, shipped_weights
-    from recon.training.trainer import State, TrainingArgs, load_state, new_state, start_from, train
+    from recon.training.trainer import State, TrainingArgs, cooled_down, load_state, new_state, start_from, train
 
     def say(line: str) -> None:
         people.print(f"{time.strftime('%H:%M:%S')} {line}", soft_wrap=True)
@@ -47,6 +47,9 @@ def train(
     else:
         state = new_state(TrainingArgs(), ModelConfig())
         say("neither training state nor weights found: a new run from nothing")
+    if cooled_down(state.args, state.step):
+        say("the last run was cooled down: the learning rate begins anew")
+        state.args = replace(state.args, cooldown_from=0, cooldown_steps=0)
     if cooldown:
         state.args = replace(state.args, cooldown_from=state.step, cooldown_steps=cooldown)
     train(state, folder, minutes * 60.0, say, nice)

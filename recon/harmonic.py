@@ -7,12 +7,16 @@ found coarse to fine with red-black over-relaxation, compiled, without any Pytho
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from scipy import ndimage
 
 from recon.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray, Grid
 
+DOUBTFUL_PPM: Final = 0.05
+"""Noise of the field above which its value is not used: next to nothing but noise."""
 _COARSEST = 10
 """Stop coarsening when an axis would have fewer voxels."""
 _MEMBRANE_SWEEPS = 60

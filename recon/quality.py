@@ -10,9 +10,9 @@ import torch
 
 from recon.box import crop_grid, mask_box
 from recon.dipole import dipole_kernel, good_fft_shape, k_axes
-from recon.harmonic import interior
+from recon.harmonic import DOUBTFUL_PPM, interior
 from recon.network.consistency import field_data, unexplained_field
-from recon.network.features import DOUBTFUL_PPM, usable_field
+from recon.network.features import usable_field
 from recon.types import BoolArray, FloatArray, Grid, Level, TotalField, Verdict
 
 _CONE = 0.08

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import harmonic_local_field, interpolate_doubtful
+from recon.harmonic import DOUBTFUL_PPM, harmonic_local_field, interpolate_doubtful
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import centred
 from recon.sharp import DEFAULT_RADII_MM, vsharp
@@ -25,8 +25,6 @@ LOCAL_UNIT_PPM: Final = 0.05
 FIELD_UNIT_PPM: Final = 0.3
 NOISE_UNIT_PPM: Final = 0.02
 NOISE_LIMIT: Final = 3.0
-DOUBTFUL_PPM: Final = 0.05
-"""Noise of the field above which its value is not used: next to nothing but noise."""
 WEAK: Final = 0.008
 """Regularisation of the map that the network corrects."""
 WEAKER: Final = 0.004

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import torch
 
+from recon.harmonic import DOUBTFUL_PPM
 from recon.network.consistency import FieldData, centred, consistent_step, field_data, unexplained_field
 from recon.network.features import (
     CHI_UNIT_PPM,
-    DOUBTFUL_PPM,
     FIELD_UNIT_PPM,
     LOCAL_UNIT_PPM,
     MASK_CHANNEL,

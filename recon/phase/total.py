@@ -187,9 +187,9 @@ def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: l
     one_ppm = np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
     field_ppm = phase.fit.field_rad_per_s
     field_ppm /= one_ppm
-    if len(echoes.echo_times_s) == 1:
-        warnings = [*warnings, remove_offset(field_ppm, phase.quality, mask, grid)]
     noise_ppm = field_noise(echoes, phase.fit, mask, noise_level(echoes, phase.fit, mask)) / one_ppm
+    if len(echoes.echo_times_s) == 1:
+        warnings = [*warnings, remove_offset(field_ppm, phase.quality, noise_ppm, mask, grid)]
     judged = judge_field(echoes, field_ppm, brain)
     field_ppm[~mask] = 0
     quality = phase.quality

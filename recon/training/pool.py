@@ -163,8 +163,12 @@ def _produce(production: Production) -> None:
     while os.getppid() == parent:
         newest = int(production.progress.read_text())
         snapshot = production.snapshot(index)
-        if index > newest + production.ahead or not snapshot.exists():
+        if index > newest + production.ahead:
             time.sleep(_POLL_S)
-            continue
-        production.pool.make(index, snapshot)
-        index += 1
+        elif production.pool.path(index).exists():
+            index += 1  # made by an earlier run, whose snapshot may be gone
+        elif snapshot.exists():
+            production.pool.make(index, snapshot)
+            index += 1
+        else:
+            time.sleep(_POLL_S)

@@ -19,6 +19,9 @@ from recon.types import GAMMA_HZ_PER_TESLA, Grid
 
 _BONE_NOISE_RATIO = 6.0
 _RIM_MM = 8.0
+_BRAIN_RADIUS_MM = 80.0
+_BOWL_PPM = 0.004
+"""Standard deviation of the curvature that the phase of a single echo is left with, at the brain's radius."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Te
     brain = average(made.volumes.brain.float(), parts) > 0.5
     distance = sample(template.distance_mm, template.distance_origin_mm, 2.0, made.lattice.template_mm)[0]
     mask = _measured_mask(rng, average(distance, parts), noise, subject.head.gap_mm)
-    measured = _measured_field(rng, field, noise, scan.b0_tesla, scan.echo_times_s)
+    measured = _measured_field(rng, field, noise, scan.b0_tesla, scan.echo_times_s, scan.voxel_size_mm)
     grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
     features = network_features(measured, mask, noise, grid)
     weight = mask & brain
@@ -97,6 +100,7 @@ def _measured_field(
     noise_ppm: torch.Tensor,
     b0_tesla: float,
     echo_times_s: tuple[float, ...],
+    voxel_size_mm: tuple[float, float, float],
 ) -> torch.Tensor:
     """Add noise, a few 2π errors and, for a single echo, what is left of the receive phase."""
     generator_ = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -109,9 +113,19 @@ def _measured_field(
         doubtful = (noise_ppm > 0.15 * turn_ppm) & (_smooth_noise(rng, field_ppm, 6) > 1.0)
         measured = measured + doubtful * turn_ppm * float(rng.choice([-1.0, 1.0]))
     if len(echo_times_s) == 1:
-        offset_turns = _smooth_noise(rng, field_ppm, 70) * float(rng.uniform(0.0, 0.15))
-        measured = measured + offset_turns * turn_ppm
+        offset_turns = _smooth_noise(rng, field_ppm, 70) * float(rng.uniform(0.0, 0.03))
+        measured = measured + offset_turns * turn_ppm + _bowl(rng, field_ppm, voxel_size_mm)
     return measured + float(rng.normal(0.0, 0.1))
+
+
+def _bowl(rng: np.random.Generator, like: torch.Tensor, voxel_size_mm: tuple[float, float, float]) -> torch.Tensor:
+    """Return what is left of the receive phase's ``r²`` when it was estimated and removed, in ppm."""
+    x, y, z = (
+        ((torch.arange(n, device=like.device) - (n - 1) / 2) * d / _BRAIN_RADIUS_MM) ** 2
+        for n, d in zip(like.shape, voxel_size_mm, strict=True)
+    )
+    bowl: torch.Tensor = x[:, None, None] + y[None, :, None] + z
+    return bowl * float(rng.normal(0.0, _BOWL_PPM))
 
 
 def _interpolated(noise: torch.Tensor, share: float) -> torch.Tensor:

@@ -85,8 +85,11 @@ def curvature_ppm_per_mm2(field_ppm: FloatArray, noise_ppm: FloatArray, mask: Bo
     some = np.flatnonzero(used)[:: max(1, np.count_nonzero(used) // _ENOUGH_VOXELS)]
     its_chi = _inverted(bowl, grid, _SMOOTH).ravel()[some]
     share = _share(local.ravel()[some], bowl.ravel()[some])
+    strong, weak = np.zeros_like(local), local
     for _ in range(_ROUNDS):
-        weak = local - _field_of_strong_sources(local - np.float32(share) * bowl, used, mask, grid)
+        strong = _strong_sources(strong, weak - np.float32(share) * bowl, used, mask, grid)
+        theirs = np.where(mask, dipole_field(torch.from_numpy(strong), grid).numpy(), np.float32(0))
+        weak = local - harmonic_local_field(theirs, mask, grid)
         share = _share(_inverted(weak, grid, _SMOOTH).ravel()[some], its_chi)
     return share
 
@@ -110,13 +113,25 @@ def _inverted(local_field_ppm: FloatArray, grid: Grid, regularisation: float) ->
     return chi
 
 
-def _field_of_strong_sources(local_field_ppm: FloatArray, used: BoolArray, mask: BoolArray, grid: Grid) -> FloatArray:
-    """Return the local field of bleeds and calcifications."""
-    chi = _inverted(local_field_ppm, grid, _SHARP)
+def _strong_sources(
+    known_ppm: FloatArray, weak_field_ppm: FloatArray, used: BoolArray, mask: BoolArray, grid: Grid
+) -> FloatArray:
+    """Return the susceptibility of bleeds and calcifications, zero elsewhere.
+
+    The closed form finds part of a strong source; what it left in the field adds the rest.
+
+    Parameters
+    ----------
+    known_ppm
+        ``(x, y, z)`` what is known of them.
+    weak_field_ppm
+        ``(x, y, z)`` local field without theirs.
+    used, mask, grid
+        Where the map counts, where there is one, and geometry.
+    """
+    chi = known_ppm + _inverted(weak_field_ppm, grid, _SHARP)
     chi = chi - np.float32(np.median(chi[used]))
-    strong = np.where(mask & (np.abs(chi) > _STRONG_PPM), chi, np.float32(0))
-    field = dipole_field(torch.from_numpy(strong), grid).numpy()
-    return harmonic_local_field(np.where(mask, field, np.float32(0)), mask, grid)
+    return np.where(mask & (np.abs(chi) > _STRONG_PPM), chi, np.float32(0))
 
 
 def _harmonic_polynomial(field_ppm: FloatArray, quality: FloatArray, mask: BoolArray, grid: Grid) -> FloatArray:

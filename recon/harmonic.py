@@ -7,6 +7,7 @@ found coarse to fine with red-black over-relaxation, compiled, without any Pytho
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,8 @@ DOUBTFUL_PPM: Final = 0.05
 """Noise of the field above which its value is not used: next to nothing but noise."""
 _COARSEST = 10
 """Stop coarsening when an axis would have fewer voxels."""
+_WORTH_THREADS = 50_000
+"""Voxels from which on threads are quicker than one."""
 _MEMBRANE_SWEEPS = 60
 _MEMBRANE_OMEGA = 1.7
 _EXTENSION_MM = (3.0, 9.0)
@@ -48,7 +51,7 @@ def harmonic_background(field_ppm: FloatArray, mask: BoolArray, grid: Grid, swee
     return _solve(masked, np.ascontiguousarray(mask), grid.voxel_size_mm, sweeps)
 
 
-def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid) -> FloatArray:
+def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid, sweeps: int = 40) -> FloatArray:
     """Return the total field without its harmonic part, zero on the mask's outermost voxels.
 
     The outermost layer is peeled off before its values are believed: a mask that reaches into bone or air by one voxel
@@ -62,9 +65,11 @@ def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid) -> 
         ``(x, y, z)`` region of interest.
     grid
         Geometry.
+    sweeps
+        Relaxation sweeps on every level.
     """
     peeled = interior(mask)
-    background = harmonic_background(field_ppm, peeled, grid)
+    background = harmonic_background(field_ppm, peeled, grid, sweeps)
     return np.where(peeled, field_ppm - background, np.float32(0)).astype(np.float32)
 
 
@@ -93,11 +98,7 @@ def interpolate_doubtful(field_ppm: FloatArray, trusted: BoolArray, mask: BoolAr
     guess = np.where(known, field_ppm, smooth).astype(np.float32)
     free = doubtful.copy()
     free[[0, -1]] = free[:, [0, -1]] = free[:, :, [0, -1]] = False
-    weights = 1.0 / np.asarray(grid.voxel_size_mm, dtype=np.float64) ** 2
-    weights = (weights / (2 * weights.sum())).astype(np.float32)
-    for _ in range(_MEMBRANE_SWEEPS):
-        for colour in (0, 1):
-            in_slabs(_relax, guess.shape[0], guess, free, weights, np.float32(_MEMBRANE_OMEGA), colour)
+    _relax(guess, free, grid.voxel_size_mm, _MEMBRANE_SWEEPS, _MEMBRANE_OMEGA)
     return np.where(mask, guess, np.float32(0)).astype(np.float32)
 
 
@@ -123,15 +124,26 @@ def _solve(field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, 
         coarse_size = (size_mm[0] * factors[0], size_mm[1] * factors[1], size_mm[2] * factors[2])
         coarse = _solve(coarse_field, coarse_mask, coarse_size, sweeps)
         in_slabs(_prolong, guess.shape[0], coarse, coarse_mask, guess, free, np.array(factors))
-    weights = 1.0 / np.asarray(size_mm, dtype=np.float64) ** 2
-    weights = (weights / (2 * weights.sum())).astype(np.float32)
     longest = max(n for n in mask.shape)
     # The best factor for a box of this size; a brain is close enough to one.
-    omega = np.float32(2.0 / (1.0 + np.sin(np.pi / max(8.0, min(longest, 2.0 * sweeps)))))
+    omega = 2.0 / (1.0 + math.sin(math.pi / max(8.0, min(longest, 2.0 * sweeps))))
+    _relax(guess, free, size_mm, sweeps, omega)
+    return guess
+
+
+def _relax(guess: FloatArray, free: BoolArray, size_mm: tuple[float, float, float], sweeps: int, omega: float) -> None:
+    """Over-relax the free voxels in place, one colour of the chessboard after the other."""
+    weights = 1.0 / np.asarray(size_mm, dtype=np.float64) ** 2
+    weights = (weights / (2 * weights.sum())).astype(np.float32)
+    begin = np.argmax(free, axis=2)
+    end = np.where(free.any(axis=2), free.shape[2] - np.argmax(free[..., ::-1], axis=2), begin)
+    rows = np.stack([begin, end], axis=-1).astype(np.int32)
     for _ in range(sweeps):
         for colour in (0, 1):
-            in_slabs(_relax, guess.shape[0], guess, free, weights, omega, colour)
-    return guess
+            if guess.size < _WORTH_THREADS:
+                _relax_colour(0, guess.shape[0], guess, free, rows, weights, np.float32(omega), colour)
+            else:
+                in_slabs(_relax_colour, guess.shape[0], guess, free, rows, weights, np.float32(omega), colour)
 
 
 def _coarsening(shape: tuple[int, ...], size_mm: tuple[float, float, float]) -> tuple[int, int, int]:
@@ -208,15 +220,24 @@ def _prolong(
 
 
 @compiled
-def _relax(
-    start: int, stop: int, u: FloatArray, free: BoolArray, weights: FloatArray, omega: float, colour: int
+def _relax_colour(
+    start: int,
+    stop: int,
+    u: FloatArray,
+    free: BoolArray,
+    rows: np.ndarray,
+    weights: FloatArray,
+    omega: np.float32,
+    colour: int,
 ) -> None:
-    """Over-relax the voxels of one colour of the chessboard in place."""
+    """Over-relax the voxels of one colour of the chessboard in place; ``rows`` says where free voxels lie along z."""
     nx, ny, nz = u.shape
     wx, wy, wz = weights[0], weights[1], weights[2]
     for i in range(max(start, 1), min(stop, nx - 1)):
         for j in range(1, ny - 1):
-            for k in range(1 + (i + j + 1 + colour) % 2, nz - 1, 2):
+            first = max(1, rows[i, j, 0])
+            first += (i + j + colour + first) % 2
+            for k in range(first, min(nz - 1, rows[i, j, 1]), 2):
                 if free[i, j, k]:
                     mean = (
                         wx * (u[i - 1, j, k] + u[i + 1, j, k])

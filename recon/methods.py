@@ -53,7 +53,7 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     """Invert the total field by the network, without background removal (after Liu & Koch 2019, arXiv:1904.07105)."""
     chain = choose_engine(engine_name)
     config = chain.trained.network.config
-    box = mask_box(total.mask, margin=8)
+    box = mask_box(total.mask, margin=1)
     grid = crop_grid(total.grid, box)
 
     def invert(forward: Forward, device: torch.device) -> torch.Tensor:

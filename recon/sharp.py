@@ -21,17 +21,38 @@ def sphere_spectrum(radius_mm: float, shape: tuple[int, int, int], grid: Grid, d
     """Return the half spectrum of the normalised ball, centred at the origin.
 
     The ball is sampled on the grid, so that it is exact for any voxel size; it is at least one voxel plus its six
-    neighbours, weighted down where these lie beyond the radius.
+    neighbours, weighted down where these lie beyond the radius. It is symmetric and small, so that three short
+    cosine sums give its transform.
     """
-    axes = []
+    reach: list[torch.Tensor] = []
+    cosines: list[torch.Tensor] = []
     for n, s in zip(shape, grid.voxel_size_mm, strict=True):
-        index = torch.arange(n, device=device)
-        axes.append(torch.minimum(index, n - index) * s)
-    squared = axes[0][:, None, None] ** 2 + axes[1][None, :, None] ** 2 + axes[2][None, None, :] ** 2
+        index = torch.arange(min(math.ceil(radius_mm / s) + 2, n // 2 + 1), device=device)
+        reach.append(index * s)
+        cosines.append(_cosines(index, n, half=len(cosines) == 2))
+    squared = reach[0][:, None, None] ** 2 + reach[1][None, :, None] ** 2 + reach[2][None, None, :] ** 2
     edge = sum(grid.voxel_size_mm) / 3
-    ball = torch.clamp((radius_mm - squared.sqrt()) / edge + 0.5, 0.0, 1.0)
-    spectrum: torch.Tensor = torch.fft.rfftn(ball / ball.sum())
-    return spectrum.real
+    octant = torch.clamp((radius_mm - squared.sqrt()) / edge + 0.5, 0.0, 1.0)
+    spectrum = torch.einsum("abc,ax,by,cz->xyz", octant, *cosines)
+    return spectrum / spectrum[0, 0, 0].clone()
+
+
+def _cosines(index: torch.Tensor, size: int, *, half: bool) -> torch.Tensor:
+    """Return the transform ``(index, frequency)`` of what is symmetric about the origin along an axis.
+
+    Parameters
+    ----------
+    index
+        Positions on one side of the origin, zero first.
+    size
+        Length of the axis.
+    half
+        Whether only frequencies from zero to the highest are wanted.
+    """
+    frequency = torch.arange(size // 2 + 1 if half else size, device=index.device)
+    turn = (index[:, None] * frequency[None, :]) % size
+    both_sides = torch.where((index == 0) | (2 * index == size), 1.0, 2.0)
+    return both_sides[:, None] * torch.cos(2.0 * math.pi / size * turn)
 
 
 def vsharp(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
 from typing import ParamSpec, TypeVar, cast
 
@@ -43,7 +44,16 @@ def in_slabs(kernel: Callable[..., None], length: int, *arguments: object) -> No
     if workers == 1:
         kernel(0, length, *arguments)
         return
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(kernel, a, b, *arguments) for a, b in pairwise(edges)]
-        for job in jobs:
-            job.result()
+    jobs = [_threads(workers).submit(kernel, a, b, *arguments) for a, b in pairwise(edges)]
+    for job in jobs:
+        job.result()
+
+
+@lru_cache
+def _threads(workers: int) -> ThreadPoolExecutor:
+    """Return threads that stay: a relaxation calls a kernel hundreds of times, each for a millisecond."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="slabs")
+
+
+# Threads do not survive a fork; the child starts its own.
+os.register_at_fork(after_in_child=_threads.cache_clear)

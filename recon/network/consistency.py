@@ -36,6 +36,8 @@ class FieldData:
         ``(x, y, z)`` bool: elsewhere the field says nothing.
     grid
         Geometry.
+    sweeps
+        Relaxation sweeps for the harmonic background: the smaller it is, the fewer do.
     kernel
         Dipole kernel on the half spectrum of :func:`recon.inversion.tikhonov.padded_shape`.
     """
@@ -44,16 +46,17 @@ class FieldData:
     mask: torch.Tensor
     trusted: torch.Tensor
     grid: Grid
+    sweeps: int
     kernel: torch.Tensor
 
 
 def field_data(
-    field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, *, trusted: torch.Tensor | None = None
+    field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, *, trusted: torch.Tensor | None = None, sweeps: int = 40
 ) -> FieldData:
     """Return the field with its kernel; the whole mask is trusted unless said otherwise."""
     trusted = mask if trusted is None else trusted & mask
     kernel = dipole_kernel(padded_shape(grid), grid.voxel_size_mm, grid.b0_direction, field_ppm.device)
-    return FieldData(field_ppm=field_ppm, mask=mask, trusted=trusted, grid=grid, kernel=kernel)
+    return FieldData(field_ppm=field_ppm, mask=mask, trusted=trusted, grid=grid, sweeps=sweeps, kernel=kernel)
 
 
 def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
@@ -73,7 +76,7 @@ def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """
     left = data.field_ppm - convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     left = torch.where(data.mask, left, torch.zeros_like(left))
-    local = harmonic_local_field(left.cpu().numpy(), data.mask.cpu().numpy(), data.grid)
+    local = harmonic_local_field(left.cpu().numpy(), data.mask.cpu().numpy(), data.grid, data.sweeps)
     return torch.from_numpy(local).to(chi_ppm.device) * data.trusted
 
 

@@ -41,6 +41,7 @@ CHANNELS: Final = (
 )
 MASK_CHANNEL: Final = 1
 NOISE_CHANNEL: Final = 2
+LOCAL_CHANNEL: Final = 3
 START_CHANNEL: Final = 4
 RESIDUAL_CHANNEL: Final = 7
 FEATURE_PARAMETERS: Final = MappingProxyType[str, str | float | int | bool](

@@ -14,7 +14,7 @@ from recon.harmonic import DOUBTFUL_PPM
 from recon.network.consistency import FieldData, centred, consistent_step, field_data, unexplained_field
 from recon.network.features import (
     CHI_UNIT_PPM,
-    FIELD_UNIT_PPM,
+    LOCAL_CHANNEL,
     LOCAL_UNIT_PPM,
     MASK_CHANNEL,
     NOISE_CHANNEL,
@@ -26,6 +26,7 @@ from recon.network.features import (
 )
 from recon.types import Grid
 
+_SWEEPS = 20
 _FLOOR, _PER_SQUARE_PPB, _LARGEST_REGULARISATION = 0.02, 0.03, 10.0
 FINAL_STEP = f"{_FLOOR} + {_PER_SQUARE_PPB} (noise / ppb)^2"
 """Regularisation after the last pass, for provenance."""
@@ -35,9 +36,10 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
 def measured_field(features: torch.Tensor, grid: Grid) -> FieldData:
-    """Return the field that features were made of."""
+    """Return the local field of features; what is left in it of the background is small, and quickly taken out."""
     trusted = features[NOISE_CHANNEL] < DOUBTFUL_PPM / NOISE_UNIT_PPM
-    return field_data(features[0].float() * FIELD_UNIT_PPM, features[MASK_CHANNEL] > 0.5, grid, trusted=trusted)
+    local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
+    return field_data(local, features[MASK_CHANNEL] > 0.5, grid, trusted=trusted, sweeps=_SWEEPS)
 
 
 def one_pass(features: torch.Tensor, forward: Forward, stride: int) -> torch.Tensor:

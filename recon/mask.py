@@ -66,14 +66,22 @@ def clean(mask: BoolArray) -> BoolArray:
     return filled
 
 
-def _without_poor_rim(brain: BoolArray, quality: FloatArray | None, grid: Grid) -> BoolArray:
-    """Leave voxels of poor phase out of the brain's rim; a lesion deeper inside stays, as far as it reaches the rim."""
-    if quality is None:
-        return clean(brain)
+def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray:
+    """Leave voxels out of the brain's rim; a lesion deeper inside stays, as far as it reaches the rim.
+
+    Parameters
+    ----------
+    brain
+        ``(x, y, z)`` bool.
+    left_out
+        ``(x, y, z)`` bool, where there is no signal or only poor phase.
+    grid
+        Geometry.
+    """
     core = _box_filter(brain, grid, RIM_MM, "erode")
-    poor = brain & (quality < LEAST_QUALITY)
-    lesion = _grown(_box_filter(poor & core, grid, _LESION_MM, "open"), poor, grid, RIM_MM + _LESION_MM)
-    return clean(brain & (core | ~poor | lesion))
+    wanting = brain & left_out
+    lesion = _grown(_box_filter(wanting & core, grid, _LESION_MM, "open"), wanting, grid, RIM_MM + _LESION_MM)
+    return clean(brain & (core | ~wanting | lesion))
 
 
 def _grown(seed: BoolArray, into: BoolArray, grid: Grid, reach_mm: float) -> BoolArray:
@@ -129,11 +137,11 @@ def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
         ``(x, y, z)`` bool, voxels with signal.
     """
     found, sureness = segment_brain(echoes.magnitude[0], echoes.grid)
-    found &= head
-    brain = clean(found)
-    volume_ml = float(brain.sum()) * echoes.grid.voxel_volume_mm3 / 1000
-    share = float(brain.sum()) / max(1, int(head.sum()))
-    breadth_mm = _breadth_mm(brain, echoes.grid)
+    brain = _without_rim(found, ~head, echoes.grid)
+    seen = clean(found & head)
+    volume_ml = float(seen.sum()) * echoes.grid.voxel_volume_mm3 / 1000
+    share = float(seen.sum()) / max(1, int(head.sum()))
+    breadth_mm = _breadth_mm(seen, echoes.grid)
     likely = sureness >= LEAST_SURENESS and share >= LEAST_SHARE
     if likely and volume_ml <= MOST_VOLUME_ML and breadth_mm >= LEAST_BREADTH_MM:
         return FoundBrain(brain=brain)
@@ -149,7 +157,8 @@ def finish_mask(echoes: GradientEcho, found: FoundBrain, quality: FloatArray | N
     """Return the brain without poor phase at its rim, or all reliable signal where there is no brain."""
     if found.brain is None:
         return BrainMask(mask=_signal_mask(echoes, quality), method="signal", warnings=(found.reason,))
-    return BrainMask(mask=_without_poor_rim(found.brain, quality, echoes.grid), method="deepbet", warnings=())
+    brain = clean(found.brain) if quality is None else _without_rim(found.brain, quality < LEAST_QUALITY, echoes.grid)
+    return BrainMask(mask=brain, method="deepbet", warnings=())
 
 
 def brain_mask(echoes: GradientEcho, *, quality: FloatArray | None = None) -> BrainMask:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from recon.phase.temporal import FieldFit
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 _GAUSSIAN_MAD = 0.6745
+_LEAST_POWER = 1.5
+"""Power of a neighbourhood of 27 voxels, relative to that of noise alone, which scatters by a fifth."""
+_LEAST_SHARE = 0.1
 _SECOND_DIFFERENCE_GAIN = 6.0**1.5
 """Standard deviation of white noise behind the kernel [1, -2, 1] along three axes."""
 
@@ -69,11 +73,16 @@ def noise_level(echoes: GradientEcho, fit: FieldFit, mask: BoolArray) -> float:
 def field_noise(echoes: GradientEcho, fit: FieldFit, mask: BoolArray, level: float) -> FloatArray:
     """Return the field's standard deviation, ``(x, y, z)`` float32 in rad/s; zero outside the mask.
 
-    ``level / sqrt(Σ (m TE)²)``, raised where the echoes agree less than that noise allows.
+    ``level / sqrt(Σ (m TE)²)``, raised where the echoes agree less than that noise allows. The magnitude ``m`` is what
+    is left when the noise's own power is taken off (Gudbjartsson & Patz, doi:10.1002/mrm.1910340618); a neighbourhood
+    that holds no more than noise has no signal, whatever a single voxel of it says.
     """
     noise: FloatArray = np.zeros(mask.shape, np.float32)
+    floor = np.float32(2 * level**2 * sum(t**2 for t in echoes.echo_times_s))
     known = mask & (fit.information > 0)
-    expected = np.float32(level) / np.sqrt(fit.information[known])
+    known &= ndimage.uniform_filter(fit.information, 3) > _LEAST_POWER * floor
+    own = fit.information[known]
+    expected = np.float32(level) / np.sqrt(np.maximum(own - floor, _LEAST_SHARE * own))
     freedom = len(echoes.echo_times_s) - 1
     if freedom > 0 and level > 0:
         power = np.zeros_like(expected)

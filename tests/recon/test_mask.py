@@ -7,7 +7,8 @@ import pytest
 
 from recon.brain import _orientations, largest_component
 from recon.errors import InvalidInputError
-from recon.mask import RIM_MM, BrainMask, FoundBrain, brain_mask, clean, finish_mask
+from recon.head import head_mask
+from recon.mask import RIM_MM, BrainMask, FoundBrain, brain_mask, clean, find_brain, finish_mask
 from recon.phase import total_field
 from recon.types import GradientEcho, Grid
 
@@ -68,6 +69,25 @@ def test_poor_phase_eats_the_rim_but_not_the_core(head):
     assert mask[lesion].all()
     assert not mask[sinus & (r > 0.9 - 0.5 * RIM_MM / 88) & brain].any()
     assert np.count_nonzero(mask) > 0.97 * np.count_nonzero(brain & ~sinus)
+
+
+def test_a_bleed_without_signal_stays_though_a_way_leads_out_of_it(head):
+    echoes, brain = head
+    bleed = radius(centre=(0.0, 52.0, 0.0), half_mm=(16.0, 20.0, 16.0)) < 1
+    way = radius(centre=(0.0, 76.0, 0.0), half_mm=(5.0, 30.0, 6.0)) < 1
+    magnitude = np.where((bleed | way) & brain, 0.005, echoes.magnitude[0]).astype(np.float32)
+    dark = GradientEcho(
+        magnitude=magnitude[None],
+        phase_rad=echoes.phase_rad,
+        echo_times_s=echoes.echo_times_s,
+        b0_tesla=echoes.b0_tesla,
+        grid=echoes.grid,
+    )
+    signal = head_mask(magnitude) & ~bleed & ~way
+    assert not clean(brain & signal)[bleed].any()
+    found = find_brain(dark, signal)
+    assert found.brain is not None
+    assert found.brain[bleed].mean() > 0.9
 
 
 def test_clean_drops_islands_and_fills_cavities():

@@ -18,6 +18,8 @@ RIM_MM = 8.0
 """How deep poor phase may eat into the brain from outside; deeper down it is a lesion, and stays."""
 _LESION_MM = 1.5
 """Half the least breadth of poor phase deep in the brain that counts as a lesion and not as scattered noise."""
+_LESION_REACH_MM = 40.0
+"""How far a lesion may reach from where it is deep."""
 LEAST_SURENESS = 0.9
 """Mean distance of the network's probabilities from a coin toss, 0..1, below which its mask is not used."""
 LEAST_SHARE = 0.04
@@ -80,7 +82,10 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
     """
     core = _box_filter(brain, grid, RIM_MM, "erode")
     wanting = brain & left_out
-    lesion = _grown(_box_filter(wanting & core, grid, _LESION_MM, "open"), wanting, grid, RIM_MM + _LESION_MM)
+    # Through what is thick it may reach the rim; along the rim's thin shell of poor phase it may not spread.
+    thick = _box_filter(wanting, grid, _LESION_MM, "open")
+    lesion = _grown(_box_filter(wanting & core, grid, _LESION_MM, "open"), thick, grid, _LESION_REACH_MM)
+    lesion = _grown(lesion, wanting, grid, 2 * _LESION_MM)
     return clean(brain & (core | ~wanting | lesion))
 
 

@@ -72,7 +72,7 @@ def test_each_destination_gets_its_objects(site, scan):
         submit(connected, job)
         wait_for(lambda: SegmentationStorage in classes(archived), seconds=200, what="the mask is at the archive")
         wait_for(lambda: len(shown.received) == 28, what="the map is at the console")
-        # The map's delivery is queued first; the others have an association of their own, and a single mask may overtake.
+        # The map is queued first; the others have an association of their own, and a single mask may overtake.
         wait_for(lambda: len(archived.received) == 29, what="everything is at the archive")
         assert sorted(classes(archived)) == sorted([MRImageStorage] * 28 + [SegmentationStorage])
         assert set(classes(shown)) == {MRImageStorage}

@@ -18,6 +18,8 @@ from recon.types import BoolArray, FloatArray, Grid
 
 DOUBTFUL_PPM: Final = 0.05
 """Noise of the field above which its value is not used: next to nothing but noise."""
+SWEEPS: Final = 40
+"""Relaxation sweeps on every level, for a background that is far stronger than what it hides."""
 _COARSEST = 10
 """Stop coarsening when an axis would have fewer voxels."""
 _WORTH_THREADS = 50_000
@@ -28,7 +30,7 @@ _EXTENSION_MM = (3.0, 9.0)
 _LEAST_SHARE = 1e-3
 
 
-def harmonic_background(field_ppm: FloatArray, mask: BoolArray, grid: Grid, sweeps: int = 40) -> FloatArray:
+def harmonic_background(field_ppm: FloatArray, mask: BoolArray, grid: Grid, sweeps: int = SWEEPS) -> FloatArray:
     """Return the harmonic field inside ``mask`` that equals the total field on its outermost voxels.
 
     Parameters
@@ -51,7 +53,7 @@ def harmonic_background(field_ppm: FloatArray, mask: BoolArray, grid: Grid, swee
     return _solve(masked, np.ascontiguousarray(mask), grid.voxel_size_mm, sweeps)
 
 
-def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid, sweeps: int = 40) -> FloatArray:
+def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid, sweeps: int = SWEEPS) -> FloatArray:
     """Return the total field without its harmonic part, zero on the mask's outermost voxels.
 
     The outermost layer is peeled off before its values are believed: a mask that reaches into bone or air by one voxel

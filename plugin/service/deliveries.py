@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from plugin.errors import JobFailedError
 from plugin.job import Job
 from plugin.log import get_logger
 from plugin.network import Address
-from plugin.objects import FIRST_PART, QSM, REFUSAL_PAGE, files_of, part_of, series_for
+from plugin.objects import FIRST_PART, OTHER_PART, QSM, REFUSAL_PAGE, files_of, part_of, series_for
 from plugin.service.queue import DELIVER, delivery_name
 from plugin.service.steps import durably
 from plugin.settings import SENDER, Retry, Settings
@@ -23,6 +24,9 @@ from plugin.workflow import read_report
 
 _LASTING_ATTEMPTS = 3
 """How often objects are sent to a peer that refuses the objects themselves."""
+_MAP_FIRST_SECONDS = 60.0
+"""How long other objects wait for the map's delivery: a peer that is slow or away holds them up no longer."""
+_POLL_SECONDS = 0.1
 
 
 def objects_to_make(settings: Settings) -> tuple[str, ...]:
@@ -68,7 +72,9 @@ def deliver_job(settings: Settings, job: str, destination: str, part: str = FIRS
     names = deliverable(settings, folder, destination, part)
     lasting = 0
     for attempt, pause in enumerate((*pauses_seconds(settings.retry), None), start=1):
-        sent = durably(job, f"deliver-to-{destination}", partial(_send, settings, job, destination, names))
+        first = part == OTHER_PART and attempt == 1
+        send = partial(_send, settings, job, destination, names, after=delivery_name(job, destination) if first else "")
+        sent = durably(job, f"deliver-to-{destination}", send)
         names, lasting = sent["undelivered"], lasting + sent["lasting"]
         if not names:
             log.info("delivery.done", attempt=attempt, delivered=sent["delivered"], seconds=sent["seconds"])
@@ -126,8 +132,17 @@ def pauses_seconds(retry: Retry) -> Iterator[float]:
         pause = min(2 * pause, retry.longest_seconds)
 
 
-def _send(settings: Settings, job: str, destination: str, names: list[str]) -> dict[str, Any]:
-    """Send files of a job once; the address is looked up anew, so a corrected configuration heals a delivery."""
+def _send(settings: Settings, job: str, destination: str, names: list[str], *, after: str) -> dict[str, Any]:
+    """Send files of a job once; the address is looked up anew, so a corrected configuration heals a delivery.
+
+    Parameters
+    ----------
+    settings, job, destination, names
+        What goes where.
+    after
+        Delivery that is to end before, if it does soon; empty for none.
+    """
+    _wait_for(after)
     folder = settings.spool / "jobs" / job
     peer = destinations(settings, Job.load(folder, root=settings.spool)).get(destination)
     if peer is None:
@@ -141,3 +156,13 @@ def _send(settings: Settings, job: str, destination: str, names: list[str]) -> d
         "lasting": int(sent.lasting),
         "seconds": round(sent.seconds, 2),
     }
+
+
+def _wait_for(delivery: str) -> None:
+    """Wait until a delivery has ended, well or not, but not for long; one that was never queued is not waited for."""
+    deadline = time.monotonic() + _MAP_FIRST_SECONDS
+    while delivery and time.monotonic() < deadline:
+        status = DBOS.get_workflow_status(delivery)
+        if status is None or status.status not in ("ENQUEUED", "PENDING"):
+            return
+        time.sleep(_POLL_SECONDS)

@@ -14,7 +14,7 @@ from typing import Final
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import harmonic_local_field
+from recon.harmonic import SWEEPS, harmonic_local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.types import Grid
 
@@ -51,7 +51,12 @@ class FieldData:
 
 
 def field_data(
-    field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, *, trusted: torch.Tensor | None = None, sweeps: int = 40
+    field_ppm: torch.Tensor,
+    mask: torch.Tensor,
+    grid: Grid,
+    *,
+    trusted: torch.Tensor | None = None,
+    sweeps: int = SWEEPS,
 ) -> FieldData:
     """Return the field with its kernel; the whole mask is trusted unless said otherwise."""
     trusted = mask if trusted is None else trusted & mask

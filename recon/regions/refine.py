@@ -80,6 +80,7 @@ def _refine(start: Placed, registered: Registered, surroundings: FloatArray, dev
     seen, around = frame.features[:, near], surroundings[:, near]
 
     def cost(unit: np.ndarray) -> float:
+        """Return half the squared deviations, of the move from the usual and of the features from two levels."""
         share = _moved(template, unit).share(points)
         mass = float(share @ share)
         total = 0.5 * float(unit @ unit)

@@ -138,6 +138,10 @@ class Production:
         step = begin + max(0, early - begin) // self.snapshot_every * self.snapshot_every
         return snapshot_path(self.pool.folder, step)
 
+    def can_make(self, head: int) -> bool:
+        """Say whether a head is there already, made by a run whose snapshot may be gone, or its snapshot is."""
+        return self.pool.path(head).exists() or self.snapshot(head).exists()
+
 
 def snapshot_path(folder: Path, step: int) -> Path:
     """Return the file of the network's averaged weights at a step."""
@@ -162,13 +166,8 @@ def _produce(production: Production) -> None:
     index = production.first
     while os.getppid() == parent:
         newest = int(production.progress.read_text())
-        snapshot = production.snapshot(index)
-        if index > newest + production.ahead:
+        if index > newest + production.ahead or not production.can_make(index):
             time.sleep(_POLL_S)
-        elif production.pool.path(index).exists():
-            index += 1  # made by an earlier run, whose snapshot may be gone
-        elif snapshot.exists():
-            production.pool.make(index, snapshot)
-            index += 1
-        else:
-            time.sleep(_POLL_S)
+            continue
+        production.pool.make(index, production.snapshot(index))
+        index += 1

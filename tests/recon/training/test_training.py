@@ -137,6 +137,24 @@ def test_a_head_s_first_pass_comes_from_a_snapshot_that_is_older_than_the_head()
     assert all(schedule.newest(schedule.first_use(head)) >= head for head in range(100, 160))
 
 
+def test_heads_of_an_earlier_run_are_not_waited_for_though_their_snapshot_is_gone(tmp_path):
+    production = Production(
+        pool=Pool(folder=tmp_path, purpose=Purpose.TRAINING),
+        schedule=Schedule(first_head=100, first_step=40, steps_per_head=10),
+        first=100,
+        ahead=4,
+        snapshot_every=50,
+        progress=tmp_path / "newest",
+        nice=0,
+    )
+    assert not production.can_make(103)
+    production.pool.path(103).touch()
+    assert production.can_make(103)
+    assert not production.can_make(104)
+    production.snapshot(104).touch()
+    assert production.can_make(104)
+
+
 def test_the_second_pass_takes_the_refined_channels():
     stack = np.arange(len(CHANNELS) + 4)
     first, second = stack[list(FIRST_PASS)], stack[list(SECOND_PASS)]

@@ -14,13 +14,17 @@ from plugin.cli.console import people
 def train(
     minutes: Annotated[float, typer.Option(min=0.1, help="Wall-clock time to train.")] = 60.0,
     folder: Annotated[Path, typer.Option(help="State, log, pictures and simulated heads.")] = Path(".training"),
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the trainer; one more process simulates.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the trainer.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that simulate; 0: one, beside a GPU all cores but two.")
+    ] = 0,
     nice: Annotated[int, typer.Option(min=0, max=19, help="How much to give way to other work.")] = 10,
     cooldown: Annotated[
         int, typer.Option(min=0, help="From here on, lower the learning rate to zero in so many steps.")
     ] = 0,
 ) -> None:
     """Train on simulated heads: from FOLDER/state.pt, else from the shipped weights, else from nothing."""
+    import os
     import time
 
     import numba
@@ -28,7 +32,8 @@ def train(
 
     from recon.network.model import ModelConfig
     from recon.network.weights import load_weights, shipped_weights
-    from recon.training.trainer import State, TrainingArgs, cooled_down, load_state, new_state, start_from, train
+    from recon.training.state import State, TrainingArgs, cooled_down, load_state, new_state, start_from
+    from recon.training.trainer import Crew, train
 
     def say(line: str) -> None:
         people.print(f"{time.strftime('%H:%M:%S')} {line}", soft_wrap=True)
@@ -37,20 +42,23 @@ def train(
     numba.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     stored = folder / "state.pt"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state: State
     if stored.exists():
-        state = load_state(stored)
+        state = load_state(stored, device)
         say(f"resuming at step {state.step}")
     elif shipped_weights().exists():
-        state = start_from(load_weights().network, TrainingArgs())
+        state = start_from(load_weights().network, TrainingArgs.for_device(device), device)
         say("no training state found: a new run from the shipped weights")
     else:
-        state = new_state(TrainingArgs(), ModelConfig())
+        state = new_state(TrainingArgs.for_device(device), ModelConfig(), device)
         say("neither training state nor weights found: a new run from nothing")
     if cooled_down(state.args, state.step):
         say("the last run was cooled down: the learning rate begins anew")
         state.args = replace(state.args, cooldown_from=0, cooldown_steps=0)
     if cooldown:
         state.args = replace(state.args, cooldown_from=state.step, cooldown_steps=cooldown)
-    train(state, folder, minutes * 60.0, say, nice)
+    cores = len(os.sched_getaffinity(0))
+    workers = workers or (1 if device.type == "cpu" else max(1, cores - 2))
+    train(state, folder, minutes * 60.0, say, Crew(workers=workers, nice=nice))
     people.print(f"weights of the best validation: {folder / 'best.safetensors'}", soft_wrap=True)

@@ -1,10 +1,12 @@
-"""What training minimises: error, lost edges, and lost amplitude."""
+"""What training minimises: error, lost edges, lost amplitude, and the error of a region's mean."""
 
 from __future__ import annotations
 
 import torch
 
 _EPSILON = 0.05
+_BLOCKS = (4, 8)
+"""Edges in voxels of the regions whose mean error counts by itself: it is what a nucleus is read by."""
 
 
 def training_loss(prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -27,7 +29,17 @@ def training_loss(prediction: torch.Tensor, target: torch.Tensor, weight: torch.
     contrast = ((target * weight) ** 2).sum(dim=(1, 2, 3, 4))
     floor = _EPSILON * weight.sum(dim=(1, 2, 3, 4))
     relative = torch.sqrt((squared + 1e-6) / (contrast + floor + 1e-3)).mean()
-    return 2.0 * absolute + _gradient_error(error, weight) + 0.5 * relative
+    return 2.0 * (absolute + _regional_error(error, weight)) + _gradient_error(error, weight) + 0.5 * relative
+
+
+def _regional_error(error: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the mean absolute error of the means over blocks, summed over the sizes of block that fit."""
+    total = torch.zeros((), device=error.device)
+    for edge in (edge for edge in _BLOCKS if edge <= min(error.shape[2:])):
+        share = torch.nn.functional.avg_pool3d(weight, edge)
+        mean = torch.nn.functional.avg_pool3d(error, edge)
+        total = total + mean.abs().sum() / share.sum().clamp(min=1.0 / edge**3)
+    return total
 
 
 def _gradient_error(error: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -91,9 +91,9 @@ def draw_patch(seed: int, step: int, item: int, schedule: Schedule) -> PatchPlan
 
 
 def cut_patch(
-    stack: np.ndarray, plan: PatchPlan, size: int, constant_channels: tuple[int, ...], channels: Sequence[int]
+    stack: torch.Tensor, plan: PatchPlan, size: int, constant_channels: tuple[int, ...], channels: Sequence[int]
 ) -> torch.Tensor:
-    """Cut and transform a patch.
+    """Cut and transform a patch, where the head is: on the CPU or on a GPU.
 
     Parameters
     ----------
@@ -113,15 +113,13 @@ def cut_patch(
     torch.Tensor
         ``(channel, size, size, size)`` float32.
     """
-    index = []
-    for length, position in zip(stack.shape[1:], plan.corner, strict=True):
+    patch = stack
+    for axis, (length, position) in enumerate(zip(stack.shape[1:], plan.corner, strict=True), start=1):
         start = int(round(position * max(0, length - size)))
-        index.append(slice(start, min(start + size, length)))
-    patch = stack[(slice(None), *index)][list(channels)].astype(np.float32)
-    padding = [(0, 0), *((0, size - n) for n in patch.shape[1:])]
-    patch = np.pad(patch, padding).transpose(0, *(a + 1 for a in plan.axes))
-    reverse = tuple(slice(None, None, -1 if f else 1) for f in plan.flips)
-    patch = np.ascontiguousarray(patch[(slice(None), *reverse)])
-    factor = np.full((patch.shape[0], 1, 1, 1), plan.scale, dtype=np.float32)
-    factor[list(constant_channels)] = 1.0
-    return torch.from_numpy(patch * factor)
+        patch = patch.narrow(axis, start, min(size, length - start))
+    factors = [1.0 if position in constant_channels else plan.scale for position in range(len(channels))]
+    # A product with a plain number, channel by channel: a tensor of factors would make a GPU wait for the CPU.
+    chosen = torch.stack([patch[channel].float() * f for channel, f in zip(channels, factors, strict=True)])
+    padding = [n for length in reversed(chosen.shape[1:]) for n in (0, size - length)]
+    turned = torch.nn.functional.pad(chosen, padding).permute(0, *(axis + 1 for axis in plan.axes))
+    return turned.flip([axis + 1 for axis, flip in enumerate(plan.flips) if flip])

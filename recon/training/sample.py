@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import ndimage
 
+from recon.harmonic import DOUBTFUL_PPM
 from recon.network.features import CHI_UNIT_PPM, network_features
 from recon.simulation.background import background_field, draw_background
 from recon.simulation.field import head_field, shim
@@ -20,6 +22,8 @@ from recon.types import GAMMA_HZ_PER_TESLA, Grid
 _BONE_NOISE_RATIO = 6.0
 _RIM_MM = 8.0
 _BRAIN_RADIUS_MM = 80.0
+_ISLAND_VOXELS, _ISLAND_SHARE = 4, 0.02
+"""Least voxels of an island inside a bleed, and its largest share of the brain."""
 _BOWL_PPM = 0.004
 """Standard deviation of the curvature that the phase of a single echo is left with, at the brain's radius."""
 
@@ -112,10 +116,23 @@ def _measured_field(
     if rng.random() < 0.3:
         doubtful = (noise_ppm > 0.15 * turn_ppm) & (_smooth_noise(rng, field_ppm, 6) > 1.0)
         measured = measured + doubtful * turn_ppm * float(rng.choice([-1.0, 1.0]))
+    if rng.random() < 0.3:
+        measured = measured + turn_ppm * _turned_islands(rng, noise_ppm)
     if len(echo_times_s) == 1:
         offset_turns = _smooth_noise(rng, field_ppm, 70) * float(rng.uniform(0.0, 0.03))
         measured = measured + offset_turns * turn_ppm + _bowl(rng, field_ppm, voxel_size_mm)
     return measured + float(rng.normal(0.0, 0.1))
+
+
+def _turned_islands(rng: np.random.Generator, noise_ppm: torch.Tensor) -> torch.Tensor:
+    """Return by how many turns islands of good phase are off: no path leads through the void of a bleed around them."""
+    islands, count = ndimage.label((noise_ppm < DOUBTFUL_PPM).cpu().numpy())
+    sizes = np.bincount(islands.ravel(), minlength=count + 1)
+    turns = rng.choice((-1.0, 0.0, 1.0), size=count + 1, p=(0.15, 0.7, 0.15))
+    largest = sizes[1:].max(initial=0)
+    turns[(sizes < _ISLAND_VOXELS) | (sizes > _ISLAND_SHARE * largest)] = 0.0
+    turns[0] = 0.0
+    return torch.from_numpy(turns[islands].astype(np.float32)).to(noise_ppm.device)
 
 
 def _bowl(rng: np.random.Generator, like: torch.Tensor, voxel_size_mm: tuple[float, float, float]) -> torch.Tensor:

@@ -21,7 +21,7 @@ _AXIAL = np.diag([-1.0, -1.0, 1.0])
 
 def draw_subject(rng: np.random.Generator) -> SubjectPlan:
     """Draw a head and a scan of it."""
-    kind = rng.choice(["healthy", "patient", "shapes"], p=[0.4, 0.4, 0.2])
+    kind = rng.choice(["healthy", "patient", "shapes"], p=[0.3, 0.5, 0.2])
     lesions = draw_lesions(rng) if kind == "patient" or rng.random() < 0.2 else ()
     shapes = draw_shapes(rng, int(rng.integers(20, 150))) if kind == "shapes" else ()
     anatomy = float(rng.uniform(0.0, 1.2)) if kind == "shapes" else float(rng.uniform(0.8, 1.25))
@@ -106,7 +106,7 @@ def _shrunk(shape: tuple[int, int, int]) -> tuple[int, int, int]:
 
 def _rotation(rng: np.random.Generator) -> np.ndarray:
     """Return the image's rotation against axial: mild in most scans, anything in the others."""
-    if rng.random() < 0.35:
+    if rng.random() < 0.45:
         return np.asarray(Rotation.random(random_state=int(rng.integers(2**31))).as_matrix())
     angle = np.radians(abs(rng.normal(0, 18)))
     axis = rng.standard_normal(3)
@@ -122,7 +122,7 @@ def _unit_near_z(rng: np.random.Generator, spread_deg: float) -> Vector:
 
 def _echo_times_s(rng: np.random.Generator) -> tuple[float, ...]:
     """Multi-echo trains and single-echo SWI."""
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         return (float(rng.uniform(0.015, 0.035)),)
     first, step = rng.uniform(0.003, 0.008, 2)
     return tuple(float(first + i * step) for i in range(int(rng.integers(3, 8))))

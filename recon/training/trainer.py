@@ -2,172 +2,76 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from recon.network.features import MASK_CHANNEL, NOISE_CHANNEL, start_map
-from recon.network.model import ModelConfig, TotalFieldNetwork
 from recon.network.weights import check_finite, save_weights
 from recon.simulation.seeds import Purpose
+from recon.training.heads import Heads
 from recon.training.loss import training_loss
-from recon.training.patches import Schedule, cut_patch, draw_patch
-from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool, Production, snapshot_path, start_producer
-from recon.training.validation import Validation, validate
+from recon.training.patches import cut_patch, draw_patch
+from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool
+from recon.training.production import Production, snapshot_path, start_producers
+from recon.training.state import State, TrainingArgs, cooled_down, learning_rate, save_state
+from recon.training.validation import validate
 
 _AHEAD = 4
-"""Heads made before they are needed."""
+"""Heads that each process makes before they are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingArgs:
-    """Settings of a run; kept inside its checkpoint.
+class Crew:
+    """Who simulates while the trainer learns.
 
     Parameters
     ----------
-    seed
-        Of the order of patches.
-    first_head, first_step
-        Number of the first training head, and the step that began with it.
-    steps_per_head, window
-        As in :class:`recon.training.patches.Schedule`.
-    patch, batch
-        Edge of a patch in voxels, and patches per step, each of a head of its own.
-    learning_rate
-        Peak, reached after ``warmup`` steps; falls with the inverse root after ``decay_from``.
-    ema
-        Share of the old average kept at every step.
-    validate_every
-        Steps between validations, and between the snapshots that the second pass is trained on.
-    cooldown_from, cooldown_steps
-        From this step on the learning rate falls in a straight line to zero; no steps, no cool-down.
+    workers
+        Processes that make heads.
+    nice
+        Added to the priority number of the trainer and of these.
     """
 
-    seed: int = 1
-    first_head: int = 0
-    first_step: int = 0
-    steps_per_head: int = 40
-    window: int = 64
-    patch: int = 64
-    batch: int = 2
-    learning_rate: float = 5e-4
-    warmup: int = 200
-    decay_from: int = 3000
-    ema: float = 0.998
-    validate_every: int = 800
-    cooldown_from: int = 0
-    cooldown_steps: int = 0
-
-    @property
-    def schedule(self) -> Schedule:
-        """Which heads a step may use."""
-        return Schedule(
-            first_head=self.first_head,
-            first_step=self.first_step,
-            steps_per_head=self.steps_per_head,
-            window=self.window,
-        )
+    workers: int = 1
+    nice: int = 0
 
 
-@dataclass(kw_only=True)
-class State:
-    """Everything that a run needs to go on."""
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run under way: where its files are, and who makes its heads."""
 
-    args: TrainingArgs
-    network: TotalFieldNetwork
-    average: TotalFieldNetwork
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    best_nrmse: float = float("inf")
-    seconds: float = 0.0
+    folder: Path
+    pool: Pool
+    progress: Path
+    producers: tuple[BaseProcess, ...]
+    heads: Heads
 
 
-def new_state(args: TrainingArgs, config: ModelConfig) -> State:
-    """Start a run."""
-    torch.manual_seed(args.seed)
-    network = TotalFieldNetwork(config).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=args.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
-    return State(args=args, network=network, average=copy.deepcopy(network), optimizer=optimizer)
-
-
-def start_from(network: TotalFieldNetwork, args: TrainingArgs) -> State:
-    """Start a run from trained weights; the optimiser and the order of data begin anew, and two passes are trained."""
-    state = new_state(replace(args, learning_rate=args.learning_rate / 2), replace(network.config, passes=2))
-    state.network.load_state_dict(network.state_dict())
-    state.average.load_state_dict(network.state_dict())
-    return state
-
-
-def save_state(state: State, path: Path) -> None:
-    """Write the checkpoint atomically."""
-    partial = path.with_suffix(".part")
-    torch.save(
-        {
-            "args": asdict(state.args),
-            "config": state.network.config.to_metadata(),
-            "network": state.network.state_dict(),
-            "average": state.average.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "step": state.step,
-            "best_nrmse": state.best_nrmse,
-            "seconds": state.seconds,
-        },
-        partial,
-    )
-    partial.replace(path)
-
-
-def load_state(path: Path) -> State:
-    """Read a checkpoint; tensors and plain values only, so that it cannot run code."""
-    stored = torch.load(path, weights_only=True, map_location="cpu")
-    state = new_state(TrainingArgs(**stored["args"]), ModelConfig.from_metadata(stored["config"]))
-    state.network.load_state_dict(stored["network"])
-    state.average.load_state_dict(stored["average"])
-    state.optimizer.load_state_dict(stored["optimizer"])
-    state.step, state.best_nrmse = stored["step"], stored["best_nrmse"]
-    state.seconds = stored["seconds"]
-    return state
-
-
-def learning_rate(args: TrainingArgs, step: int) -> float:
-    """Return the learning rate: linear warm-up, constant, inverse root, and linear to zero in a cool-down."""
-    if step < args.warmup:
-        return args.learning_rate * (step + 1) / args.warmup
-    rate = args.learning_rate * min(1.0, float((args.decay_from / step) ** 0.5))
-    if args.cooldown_steps:
-        rate *= min(1.0, max(0.0, 1.0 - (step - args.cooldown_from) / args.cooldown_steps))
-    return rate
-
-
-def cooled_down(args: TrainingArgs, step: int) -> bool:
-    """Return whether a cool-down has come to its end: further steps would change nothing."""
-    return bool(args.cooldown_steps) and step >= args.cooldown_from + args.cooldown_steps
-
-
-def _load_patch(args: TrainingArgs, step: int, item: int, pool: Pool, producer: BaseProcess | None) -> torch.Tensor:
+def _load_patch(args: TrainingArgs, step: int, item: int, heads: Heads) -> torch.Tensor:
     """Return one patch of a batch: features, target, weight."""
     plan = draw_patch(args.seed, step, item, args.schedule)
-    stack = pool.load(plan.head, producer)
+    stack = heads.get(plan.head)
     channels = SECOND_PASS if plan.refined else FIRST_PASS
     return cut_patch(stack, plan, args.patch, (MASK_CHANNEL, NOISE_CHANNEL, len(channels) - 1), channels)
 
 
-def train_step(state: State, pool: Pool, producer: BaseProcess | None, device: torch.device) -> float:
-    """Make one step and return its loss."""
+def train_step(state: State, heads: Heads) -> torch.Tensor:
+    """Make one step and return its loss, which a GPU may still be computing."""
     args, step = state.args, state.step
-    patch = torch.stack([_load_patch(args, step, item, pool, producer) for item in range(args.batch)]).to(device)
+    patch = torch.stack([_load_patch(args, step, item, heads) for item in range(args.batch)])
     features, target, weight = patch[:, :-2], patch[:, -2:-1], patch[:, -1:]
     features = features.to(memory_format=torch.channels_last_3d)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(args, step)
-    with torch.autocast(device.type, torch.bfloat16):
+    with torch.autocast(heads.device.type, torch.bfloat16):
         correction = state.network(features)
     loss = training_loss(correction.float() + start_map(features), target, weight)
     state.optimizer.zero_grad(set_to_none=True)
@@ -175,79 +79,98 @@ def train_step(state: State, pool: Pool, producer: BaseProcess | None, device: t
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
     state.optimizer.step()
     keep = min(args.ema, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(state.average.parameters(), state.network.parameters(), strict=True):
-            mean.lerp_(value, 1.0 - keep)
+    average_of = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
+    average_of(list(state.average.parameters()), list(state.network.parameters()), 0)
     state.step += 1
-    return float(loss.detach())
+    return loss.detach()
 
 
-def train(state: State, folder: Path, seconds: float, say: Callable[[str], None], nice: int = 0) -> State:
+def train(state: State, folder: Path, seconds: float, say: Callable[[str], None], crew: Crew) -> State:
     """Train for some seconds of wall-clock time, saving state, log and pictures in ``folder``.
 
     Parameters
     ----------
     state
-        Where to go on from; changed in place.
+        Where to go on from, on the device that trains; changed in place.
     folder
         Takes ``state.pt``, ``log.jsonl``, ``best.safetensors``, ``validation.png`` and the pool.
     seconds
         How long.
     say
         Told about progress, a line at a time.
-    nice
-        Added to the priority number of the process and its helper.
+    crew
+        Who simulates.
     """
-    os.nice(nice)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    pool = _open_pool(folder)
-    progress = folder / "newest-head"
-    args = state.args
-    progress.write_text(str(args.schedule.newest(state.step)))
-    save_snapshot(state, pool.folder)
-    production = _production(state, pool, progress, nice)
-    _replace_lost_snapshots(state, production, say)
-    producer = start_producer(production)
-    checks = Validation.prepare(Pool(folder=pool.folder, purpose=Purpose.VALIDATION), say)
-    end, losses = time.monotonic() + seconds, []
+    end = time.monotonic() + seconds
+    os.nice(crew.nice)
+    run = _begin(state, folder, say, crew)
     if state.best_nrmse == float("inf"):
-        _check(state, checks, folder, [], say)
+        _check(state, run, [], say)
+    losses: list[torch.Tensor] = []
     last = time.monotonic()
-    while time.monotonic() < end and not cooled_down(args, state.step):
-        losses.append(train_step(state, pool, producer, device))
+    while time.monotonic() < end and not cooled_down(state.args, state.step):
+        losses.append(train_step(state, run.heads))
+        _look_after(state, run, losses, say)
         state.seconds += time.monotonic() - last
         last = time.monotonic()
-        if state.step % 20 == 0:
-            progress.write_text(str(args.schedule.newest(state.step)))
-            pool.drop_before(args.schedule.oldest(state.step))
-        if state.step % 50 == 0:
-            say(f"step {state.step}: loss {sum(losses[-50:]) / len(losses[-50:]):.4f}")
-        if state.step % args.validate_every == 0:
-            save_snapshot(state, pool.folder)
-            _check(state, checks, folder, losses, say)
-            last = time.monotonic()
-    _check(state, checks, folder, losses, say)
-    producer.terminate()
+    _check(state, run, losses, say)
+    for producer in run.producers:
+        producer.terminate()
+    run.heads.close()
     return state
 
 
-def _production(state: State, pool: Pool, progress: Path, nice: int) -> Production:
-    """Say which heads the run needs next."""
-    return Production(
+def _begin(state: State, folder: Path, say: Callable[[str], None], crew: Crew) -> Run:
+    """Open the folders of a run and start the processes that make heads."""
+    pool = Pool(folder=folder / "pool", purpose=Purpose.TRAINING)
+    pool.folder.mkdir(parents=True, exist_ok=True)
+    args, device = state.args, next(state.network.parameters()).device
+    torch.backends.cudnn.benchmark = device.type == "cuda"
+    progress = folder / "newest-head"
+    progress.write_text(str(args.schedule.newest(state.step)))
+    save_snapshot(state, pool.folder)
+    production = Production(
         pool=pool,
-        schedule=state.args.schedule,
-        first=state.args.schedule.oldest(state.step),
-        ahead=_AHEAD,
-        snapshot_every=state.args.validate_every,
+        schedule=args.schedule,
+        first=args.schedule.oldest(state.step),
+        ahead=_AHEAD * crew.workers,
+        snapshot_every=args.snapshot_every,
         progress=progress,
-        nice=nice,
+        nice=crew.nice,
+        workers=crew.workers,
+        device=str(device),
     )
+    _replace_lost_snapshots(state, production, say)
+    producers = start_producers(production)
+    heads = Heads(pool, device, producers, resident=device.type == "cuda")
+    return Run(folder=folder, pool=pool, progress=progress, producers=tuple(producers), heads=heads)
+
+
+def _look_after(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
+    """Do what is due after a step: move the window of heads, tell, keep a snapshot, validate."""
+    args = state.args
+    if state.step % 20 == 0:
+        newest = args.schedule.newest(state.step)
+        run.progress.write_text(str(newest))
+        run.heads.move_window(args.schedule.oldest(state.step), newest)
+    if state.step % args.tell_every == 0:
+        say(f"step {state.step}: loss {_mean(losses[-args.tell_every :]):.4f}")
+    if state.step % args.snapshot_every == 0:
+        save_snapshot(state, run.pool.folder)
+    if state.step % args.validate_every == 0:
+        _check(state, run, losses, say)
+        losses.clear()
+
+
+def _mean(losses: list[torch.Tensor]) -> float:
+    """Return the mean loss; here a GPU is waited for."""
+    return float(torch.stack(losses).mean()) if losses else 0.0
 
 
 def save_snapshot(state: State, folder: Path) -> None:
     """Keep the averaged weights of a snapshot step, for the first pass over heads to come; two are enough."""
     args = state.args
-    if (state.step - args.first_step) % args.validate_every:
+    if (state.step - args.first_step) % args.snapshot_every:
         return
     path = snapshot_path(folder, state.step)
     if not path.exists():
@@ -267,27 +190,16 @@ def _replace_lost_snapshots(state: State, production: Production, say: Callable[
             save_weights(state.average, path)
 
 
-def _open_pool(folder: Path) -> Pool:
-    """Make the folders of a run."""
-    (folder / "pool").mkdir(parents=True, exist_ok=True)
-    return Pool(folder=folder / "pool", purpose=Purpose.TRAINING)
-
-
-def _check(state: State, checks: Validation, folder: Path, losses: list[float], say: Callable[[str], None]) -> None:
+def _check(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
     """Validate the averaged network, log, and keep the best weights."""
-    figures = validate(state.average, checks, folder / "validation.png")
-    recent = losses[-state.args.validate_every :]
-    line = {
-        "step": state.step,
-        "seconds": round(state.seconds),
-        "loss": sum(recent) / max(1, len(recent)),
-        **figures,
-    }
-    with (folder / "log.jsonl").open("a") as log:
+    checks = Pool(folder=run.pool.folder, purpose=Purpose.VALIDATION)
+    figures = validate(state.average, checks, run.folder / "validation.png", run.producers)
+    line = {"step": state.step, "seconds": round(state.seconds), "loss": _mean(losses), **figures}
+    with (run.folder / "log.jsonl").open("a") as log:
         log.write(json.dumps(line) + "\n")
     say(" ".join(f"{k} {v:.4g}" for k, v in line.items()))
     if figures["nrmse_percent"] < state.best_nrmse:
         state.best_nrmse = figures["nrmse_percent"]
         check_finite(state.average)
-        save_weights(state.average, folder / "best.safetensors")
-    save_state(state, folder / "state.pt")
+        save_weights(state.average, run.folder / "best.safetensors")
+    save_state(state, run.folder / "state.pt")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +19,6 @@ from recon.training.subjects import draw_subject
 from recon.types import Grid
 
 HEADS = tuple(range(10))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Validation:
-    """Validation volumes, on disk."""
-
-    pool: Pool
-    heads: tuple[int, ...]
-
-    @classmethod
-    def prepare(cls, pool: Pool, say: Callable[[str], None]) -> Validation:
-        """Simulate the validation heads that are not on disk yet."""
-        for head in HEADS:
-            if not pool.path(head).exists():
-                say(f"simulating validation head {head}")
-                pool.make(head)
-        return cls(pool=pool, heads=HEADS)
 
 
 def nrmse_percent(estimate: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
@@ -65,9 +48,10 @@ def pass_maps(network: TotalFieldNetwork, features: torch.Tensor, grid: Grid) ->
         Geometry.
     """
     forward, config = mixed_forward(network), network.config
+    features = features.to(next(network.parameters()).device)
     first = one_pass(features, forward, config.stride)
     final = run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes)
-    return (first / CHI_UNIT_PPM).numpy(), (final / CHI_UNIT_PPM).numpy()
+    return (first / CHI_UNIT_PPM).cpu().numpy(), (final / CHI_UNIT_PPM).cpu().numpy()
 
 
 def grid_of(pool: Pool, head: int, shape: tuple[int, int, int]) -> Grid:
@@ -76,14 +60,28 @@ def grid_of(pool: Pool, head: int, shape: tuple[int, int, int]) -> Grid:
     return Grid(shape=shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
 
 
-def validate(network: TotalFieldNetwork, checks: Validation, picture: Path) -> dict[str, float]:
-    """Return the mean NRMSE and slope over the validation heads, beside those of the closed form."""
+def validate(
+    network: TotalFieldNetwork, pool: Pool, picture: Path, producers: Sequence[BaseProcess] = ()
+) -> dict[str, float]:
+    """Return the mean NRMSE and slope over the validation heads, beside those of the closed form.
+
+    Parameters
+    ----------
+    network
+        The network, where it is to run.
+    pool
+        Holds the validation heads, or will while one of ``producers`` lives.
+    picture
+        PNG to draw.
+    producers
+        Processes that make them.
+    """
     rows, shown = [], []
-    for head in checks.heads:
-        stack = checks.pool.load(head)
+    for head in HEADS:
+        stack = pool.load(head, producers)
         features = torch.from_numpy(np.array(stack[: len(CHANNELS)], dtype=np.float32))
         truth, mask = np.asarray(stack[-2], np.float32), stack[-1] > 0.5
-        first, final = pass_maps(network, features, grid_of(checks.pool, head, truth.shape))
+        first, final = pass_maps(network, features, grid_of(pool, head, truth.shape))
         start = features[START_CHANNEL].numpy()
         rows.append(
             (
@@ -97,7 +95,7 @@ def validate(network: TotalFieldNetwork, checks: Validation, picture: Path) -> d
         shown.append([np.where(mask, v, 0)[:, :, middle] for v in (start, final, truth, final - truth)])
     _draw(shown, picture)
     nrmse, first_pass, closed, slopes = (float(np.mean(column)) for column in zip(*rows, strict=True))
-    each = {f"head{h}": round(r[0], 2) for h, r in zip(checks.heads, rows, strict=True)}
+    each = {f"head{h}": round(r[0], 2) for h, r in zip(HEADS, rows, strict=True)}
     return {
         "nrmse_percent": nrmse,
         "first_pass_percent": first_pass,

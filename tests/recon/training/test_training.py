@@ -9,19 +9,15 @@ import torch
 from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
 from recon.network.model import ModelConfig
 from recon.simulation.seeds import Purpose, generator
+from recon.training.heads import Heads
 from recon.training.loss import training_loss
 from recon.training.patches import PatchPlan, Schedule, cut_patch, draw_patch
-from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool, Production
+from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool
+from recon.training.production import Production
+from recon.training.sample import _turned_islands
+from recon.training.state import TrainingArgs, cooled_down, learning_rate, load_state, new_state, save_state
 from recon.training.subjects import MAX_VOXELS, draw_subject
-from recon.training.trainer import (
-    TrainingArgs,
-    cooled_down,
-    learning_rate,
-    load_state,
-    new_state,
-    save_state,
-    train_step,
-)
+from recon.training.trainer import train_step
 
 ARGS = TrainingArgs(patch=16, warmup=1, learning_rate=2e-3)
 CONFIG = ModelConfig(inputs=len(CHANNELS), widths=(8, 12), head_width=4)
@@ -51,7 +47,7 @@ def test_the_order_of_data_follows_from_seed_and_step():
 def test_a_patch_is_permuted_flipped_and_scaled():
     stack = np.arange(4 * 6 * 5 * 4, dtype=np.float16).reshape(4, 6, 5, 4)
     plan = PatchPlan(head=0, corner=(0, 0, 0), axes=(2, 0, 1), flips=(True, False, False), scale=-2.0)
-    patch = cut_patch(stack, plan, 4, constant_channels=(3,), channels=range(4))
+    patch = cut_patch(torch.from_numpy(stack), plan, 4, constant_channels=(3,), channels=range(4))
     expected = stack[:, :4, :4, :4].astype(np.float32).transpose(0, 3, 1, 2)[:, ::-1]
     np.testing.assert_array_equal(patch[0], expected[0] * -2)
     np.testing.assert_array_equal(patch[3], expected[3])
@@ -59,24 +55,24 @@ def test_a_patch_is_permuted_flipped_and_scaled():
 
 def test_volumes_smaller_than_the_patch_are_padded():
     plan = PatchPlan(head=0, corner=(1, 1, 1), axes=(0, 1, 2), flips=(False,) * 3, scale=1.0)
-    patch = cut_patch(np.ones((2, 3, 8, 8), np.float16), plan, 8, (), range(2))
+    patch = cut_patch(torch.ones(2, 3, 8, 8, dtype=torch.float16), plan, 8, (), range(2))
     assert patch.shape == (2, 8, 8, 8)
     assert patch.sum() == 2 * 3 * 64
 
 
 def test_resuming_gives_the_same_weights_to_the_bit(pool, tmp_path):
     torch.set_num_threads(1)
-    device = torch.device("cpu")
+    heads = Heads(pool, torch.device("cpu"), resident=False)
     through = new_state(ARGS, CONFIG)
     for _ in range(4):
-        train_step(through, pool, None, device)
+        train_step(through, heads)
     halved = new_state(ARGS, CONFIG)
     for _ in range(2):
-        train_step(halved, pool, None, device)
+        train_step(halved, heads)
     save_state(halved, tmp_path / "state.pt")
     resumed = load_state(tmp_path / "state.pt")
     for _ in range(2):
-        train_step(resumed, pool, None, device)
+        train_step(resumed, heads)
     assert resumed.step == through.step
     for a, b in zip(through.network.parameters(), resumed.network.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -84,8 +80,52 @@ def test_resuming_gives_the_same_weights_to_the_bit(pool, tmp_path):
 
 def test_steps_learn(pool):
     state = new_state(ARGS, CONFIG)
-    losses = [train_step(state, pool, None, torch.device("cpu")) for _ in range(20)]
+    heads = Heads(pool, torch.device("cpu"), resident=False)
+    losses = [float(train_step(state, heads)) for _ in range(20)]
     assert np.mean(losses[-4:]) < 0.9 * np.mean(losses[:4])
+
+
+def test_heads_that_stay_on_the_device_give_the_same_patches_and_leave_with_the_window(pool):
+    mapped = Heads(pool, torch.device("cpu"), resident=False)
+    resident = Heads(pool, torch.device("cpu"), resident=True)
+    resident.move_window(0, 5)
+    plans = [draw_patch(1, step, 0, ARGS.schedule) for step in range(20)]
+    for plan in plans:
+        ours, theirs = (cut_patch(h.get(plan.head), plan, 16, (1, 2), FIRST_PASS) for h in (resident, mapped))
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    held = resident.get(3)
+    assert resident.get(3) is held
+    resident.move_window(4, 6)
+    assert not pool.path(3).exists()
+    with pytest.raises(RuntimeError, match="head 3"):
+        resident.get(3)
+    resident.close()
+
+
+def test_the_error_of_a_region_s_mean_costs_more_than_noise_of_the_same_size():
+    target, weight = torch.randn(1, 1, 16, 24, 18), torch.ones(1, 1, 16, 24, 18)
+    shifted = training_loss(target + 0.1, target, weight)
+    chequered = training_loss(target + 0.1 * (torch.arange(18) % 2 * 2 - 1), target, weight) - training_loss(
+        target, target, weight
+    )
+    slopes = 0.2 / 3  # what the gradient error adds along the chequered axis, and the other axes do not
+    assert shifted > 0.5
+    assert chequered - slopes < shifted
+
+
+def test_islands_inside_a_bleed_are_turned_whole_and_the_brain_never():
+    noise = torch.full((20, 24, 28), 0.002)
+    noise[4:10, 4:10, 4:10] = 1.0
+    noise[6:8, 6:8, 6:8] = 0.002
+    noise[15, 15, 15] = 1.0
+    found = set()
+    for seed in range(40):
+        turns = _turned_islands(np.random.default_rng(seed), noise)
+        island = turns[6:8, 6:8, 6:8]
+        assert len(island.unique()) == 1
+        assert turns.abs().sum() == island.abs().sum()
+        found.add(float(island[0, 0, 0]))
+    assert found == {-1.0, 0.0, 1.0}
 
 
 def test_a_head_that_nobody_makes_is_an_error(tmp_path):

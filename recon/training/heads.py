@@ -23,7 +23,7 @@ class Heads:
     device
         Where patches are cut.
     producers
-        Processes that make heads: without one alive, a missing head is an error.
+        Processes that make heads: without them, or if one has died, a missing head is an error.
     resident
         Whether to keep every head of the window on the device, so that a patch costs no transfer; else a head is mapped
         from its file whenever it is asked for.

@@ -46,7 +46,7 @@ class Pool:
         return self.folder / f"{self.purpose.name.lower()}-{index:06d}.npy"
 
     def load(self, index: int, producers: Sequence[BaseProcess] = ()) -> np.ndarray:
-        """Open head ``index``, waiting for it while one of ``producers`` lives; what is written to it is not kept.
+        """Open head ``index``, waiting for it while all ``producers`` live; what is written to it is not kept.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Pool:
         """
         path = self.path(index)
         while not path.exists():
-            if not any(producer.is_alive() for producer in producers):
+            if not producers or not all(producer.is_alive() for producer in producers):
                 raise RuntimeError(f"head {index} is not in the pool and no process is making it")
             time.sleep(POLL_S)
         return np.asarray(np.load(path, mmap_mode="c"))

@@ -68,7 +68,7 @@ class TrainingArgs:
             learning_rate=1.6e-3,
             decay_from=1_000_000,
             ema=0.999,
-            validate_every=8000,
+            validate_every=20_000,
             tell_every=500,
         )
 

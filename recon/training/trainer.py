@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class Run:
     progress: Path
     producers: tuple[BaseProcess, ...]
     heads: Heads
+    ahead: int
 
 
 def _load_patch(args: TrainingArgs, step: int, item: int, heads: Heads) -> torch.Tensor:
@@ -128,12 +130,13 @@ def _begin(state: State, folder: Path, say: Callable[[str], None], crew: Crew) -
     torch.backends.cudnn.benchmark = device.type == "cuda"
     progress = folder / "newest-head"
     progress.write_text(str(args.schedule.newest(state.step)))
-    save_snapshot(state, pool.folder)
+    ahead = _AHEAD * crew.workers
+    save_snapshot(state, pool.folder, ahead)
     production = Production(
         pool=pool,
         schedule=args.schedule,
         first=args.schedule.oldest(state.step),
-        ahead=_AHEAD * crew.workers,
+        ahead=ahead,
         snapshot_every=args.snapshot_every,
         progress=progress,
         nice=crew.nice,
@@ -143,7 +146,7 @@ def _begin(state: State, folder: Path, say: Callable[[str], None], crew: Crew) -
     _replace_lost_snapshots(state, production, say)
     producers = start_producers(production)
     heads = Heads(pool, device, producers, resident=device.type == "cuda")
-    return Run(folder=folder, pool=pool, progress=progress, producers=tuple(producers), heads=heads)
+    return Run(folder=folder, pool=pool, progress=progress, producers=tuple(producers), heads=heads, ahead=ahead)
 
 
 def _look_after(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
@@ -156,7 +159,7 @@ def _look_after(state: State, run: Run, losses: list[torch.Tensor], say: Callabl
     if state.step % args.tell_every == 0:
         say(f"step {state.step}: loss {_mean(losses[-args.tell_every :]):.4f}")
     if state.step % args.snapshot_every == 0:
-        save_snapshot(state, run.pool.folder)
+        save_snapshot(state, run.pool.folder, run.ahead)
     if state.step % args.validate_every == 0:
         _check(state, run, losses, say)
         losses.clear()
@@ -167,15 +170,16 @@ def _mean(losses: list[torch.Tensor]) -> float:
     return float(torch.stack(losses).mean()) if losses else 0.0
 
 
-def save_snapshot(state: State, folder: Path) -> None:
-    """Keep the averaged weights of a snapshot step, for the first pass over heads to come; two are enough."""
+def save_snapshot(state: State, folder: Path, ahead: int) -> None:
+    """Keep the averaged weights of a snapshot step, for the first pass over heads that are made ``ahead`` of need."""
     args = state.args
     if (state.step - args.first_step) % args.snapshot_every:
         return
     path = snapshot_path(folder, state.step)
     if not path.exists():
         save_weights(state.average, path)
-    for old in sorted(folder.glob("snapshot-*.safetensors"))[:-3]:
+    kept = 3 + math.ceil(ahead * args.steps_per_head / args.snapshot_every)
+    for old in sorted(folder.glob("snapshot-*.safetensors"))[:-kept]:
         old.unlink()
 
 

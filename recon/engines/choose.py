@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from recon.engines import eager, openvino_cpu, tensorrt, tensorrt_rtx
+from recon.engines import eager, openvino_cpu, tensorrt, tensorrt_rtx, torch_cuda
 from recon.engines.base import Description, Engine, EngineFactory, Say, silent
 from recon.engines.forward import CheckedForward, Work, done_on
 from recon.engines.gpu import driver_present
@@ -21,6 +21,7 @@ from recon.network.weights import TrainedNetwork, load_weights
 ENGINES: dict[str, EngineFactory] = {
     "tensorrt-rtx": tensorrt_rtx.load,
     "tensorrt": tensorrt.load,
+    "torch-cuda": torch_cuda.load,
     "openvino": openvino_cpu.load,
     "torch": eager.load,
 }
@@ -30,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 AUTO = "auto"
 REFERENCE = "torch"
-_ON_GPU = ("tensorrt-rtx", "tensorrt")
+_COMPILED_FOR_GPU = ("tensorrt-rtx", "tensorrt")
 
 State = Literal["ready", "refused", "absent", "untried"]
 
@@ -186,11 +187,14 @@ class EngineChain:
         An engine that is absent because the machine has no GPU is not worth a word; on a machine that has one it is.
         """
         earlier = [a for a in self.attempts[: self._names.index(used)] if a.state != "ready"]
-        gpu_wasted = driver_present() and used not in _ON_GPU
+        better_to_be_had = driver_present() and used not in _COMPILED_FOR_GPU
+        reasons: dict[str, list[str]] = {}
+        for a in earlier:
+            if a.state == "refused" or (better_to_be_had and a.name in _COMPILED_FOR_GPU):
+                reasons.setdefault(a.reason, []).append(a.name)
         return [
-            f"Engine {a.name} could not be used: {a.reason}."
-            for a in earlier
-            if a.state == "refused" or (gpu_wasted and a.name in _ON_GPU)
+            f"Engine{'s' if len(names) > 1 else ''} {', '.join(names)} could not be used: {reason}."
+            for reason, names in reasons.items()
         ]
 
     def _choice(self, used: str) -> str:

@@ -19,9 +19,9 @@ def train(
         int, typer.Option(min=0, help="Processes that simulate; 0: one, beside a GPU all cores but two.")
     ] = 0,
     nice: Annotated[int, typer.Option(min=0, max=19, help="How much to give way to other work.")] = 10,
-    cooldown: Annotated[
-        int, typer.Option(min=0, help="From here on, lower the learning rate to zero in so many steps.")
-    ] = 0,
+    cool_down_minutes: Annotated[
+        float, typer.Option(min=0.0, help="Lower the learning rate to zero over so many minutes at the end.")
+    ] = 0.0,
 ) -> None:
     """Train on simulated heads: from FOLDER/state.pt, else from the shipped weights, else from nothing."""
     import os
@@ -56,9 +56,7 @@ def train(
     if cooled_down(state.args, state.step):
         say("the last run was cooled down: the learning rate begins anew")
         state.args = replace(state.args, cooldown_from=0, cooldown_steps=0)
-    if cooldown:
-        state.args = replace(state.args, cooldown_from=state.step, cooldown_steps=cooldown)
     cores = len(os.sched_getaffinity(0))
     workers = workers or (1 if device.type == "cpu" else max(1, cores - 2))
-    train(state, folder, minutes * 60.0, say, Crew(workers=workers, nice=nice))
+    train(state, folder, minutes * 60.0, say, Crew(workers=workers, nice=nice), cool_down_minutes * 60.0)
     people.print(f"weights of the best validation: {folder / 'best.safetensors'}", soft_wrap=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing.process import BaseProcess
 
 import torch
 
-from recon.training.pool import Pool
+from recon.training.pool import Makers, Pool
 
 _CARRIERS = 2
 
@@ -22,18 +20,16 @@ class Heads:
         Files of the heads.
     device
         Where patches are cut.
-    producers
-        Processes that make heads: without them, or if one has died, a missing head is an error.
+    makers
+        Who makes heads: without them a missing one is an error.
     resident
         Whether to keep every head of the window on the device, so that a patch costs no transfer; else a head is mapped
         from its file whenever it is asked for.
     """
 
-    def __init__(
-        self, pool: Pool, device: torch.device, producers: Sequence[BaseProcess] = (), *, resident: bool
-    ) -> None:
+    def __init__(self, pool: Pool, device: torch.device, makers: Makers | None = None, *, resident: bool) -> None:
         self.device = device
-        self._pool, self._producers, self._resident = pool, producers, resident
+        self._pool, self._makers, self._resident = pool, makers, resident
         self._held: dict[int, Future[torch.Tensor]] = {}
         self._carriers = ThreadPoolExecutor(_CARRIERS, thread_name_prefix="heads")
 
@@ -67,4 +63,4 @@ class Heads:
         return self._held[index]
 
     def _load(self, index: int) -> torch.Tensor:
-        return torch.from_numpy(self._pool.load(index, self._producers)).to(self.device)
+        return torch.from_numpy(self._pool.load(index, self._makers)).to(self.device)

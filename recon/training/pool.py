@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,6 +23,20 @@ FIRST_PASS = (*range(_INPUTS), _INPUTS + 2, _INPUTS + 3)
 _REPLACED = {START_CHANNEL: _INPUTS, RESIDUAL_CHANNEL: _INPUTS + 1}
 SECOND_PASS = tuple(_REPLACED.get(channel, channel) for channel in FIRST_PASS)
 """Likewise for the second pass."""
+
+
+class Makers(Protocol):
+    """Who makes heads."""
+
+    def keep_working(self) -> None:
+        """Do what it takes that heads go on being made.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing helps.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +58,25 @@ class Pool:
         """File of head ``index``: features, refined start and residual, target, weight; ``(…, x, y, z)`` float16."""
         return self.folder / f"{self.purpose.name.lower()}-{index:06d}.npy"
 
-    def load(self, index: int, producers: Sequence[BaseProcess] = ()) -> np.ndarray:
-        """Open head ``index``, waiting for it while all ``producers`` live; what is written to it is not kept.
+    def load(self, index: int, makers: Makers | None = None) -> np.ndarray:
+        """Open head ``index``, waiting for it while ``makers`` work; what is written to it is not kept.
 
         Raises
         ------
         RuntimeError
-            If it is not there and nobody is making it.
+            If it is not there and nobody is making it, or they cannot.
         """
         path = self.path(index)
         while not path.exists():
-            if not producers or not all(producer.is_alive() for producer in producers):
+            if makers is None:
                 raise RuntimeError(f"head {index} is not in the pool and no process is making it")
+            makers.keep_working()
             time.sleep(POLL_S)
         return np.asarray(np.load(path, mmap_mode="c"))
 
-    def make(self, index: int, snapshot: Path | None = None, device: torch.device | str = "cpu") -> None:
+    def make(
+        self, index: int, snapshot: Path | None = None, device: torch.device | str = "cpu", *, substitute: int = 0
+    ) -> None:
         """Simulate head ``index`` and store it, unless it is there.
 
         Parameters
@@ -71,6 +87,8 @@ class Pool:
             Weights for the first pass; without, the refined channels stay empty (validation makes its own).
         device
             Where the first pass runs.
+        substitute
+            Added to the number that the head is drawn from.
         """
         from recon.simulation.template import load_template
         from recon.training.sample import make_volume
@@ -78,7 +96,7 @@ class Pool:
         path = self.path(index)
         if path.exists():
             return
-        volume = make_volume(self.purpose, index, load_template())
+        volume = make_volume(self.purpose, index + substitute, load_template())
         refined = torch.zeros(2, *volume.grid.shape)
         if snapshot is not None:
             network = snapshot_network(snapshot, device)

@@ -6,7 +6,9 @@ what a training run sees does not depend on timing: a step waits for the heads i
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import time
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -19,6 +21,13 @@ from recon.simulation.seeds import Purpose
 from recon.training.patches import Schedule
 from recon.training.pool import POLL_S, Pool
 from recon.training.validation import HEADS
+
+_LOG = logging.getLogger(__name__)
+_MOST_RESTARTS = 20
+_FFT_PLANS = 4
+"""Plans for transforms that a process keeps on a GPU: every head has another size, and a plan holds memory."""
+_SUBSTITUTES = 1_000_000
+"""Added to the number of a head whose simulation fails, for the one that stands in for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +83,46 @@ def snapshot_path(folder: Path, step: int) -> Path:
     return folder / f"snapshot-{step:07d}.safetensors"
 
 
-def start_producers(production: Production) -> list[BaseProcess]:
-    """Start the processes that make heads."""
-    context = get_context("spawn")
-    made: list[BaseProcess] = [
-        context.Process(target=_produce, args=(production, worker), daemon=True) for worker in range(production.workers)
-    ]
-    for process in made:
+class Producers:
+    """The processes that make heads; one that dies is started again, a few times.
+
+    Parameters
+    ----------
+    production
+        What they need to know.
+    """
+
+    def __init__(self, production: Production) -> None:
+        self._production, self._lock, self._restarts = production, threading.Lock(), 0
+        self._processes = [self._start(worker) for worker in range(production.workers)]
+
+    def keep_working(self) -> None:
+        """Start dead processes again.
+
+        Raises
+        ------
+        RuntimeError
+            If that was done too often; the message holds the last exit code.
+        """
+        with self._lock:
+            for worker, process in enumerate(self._processes):
+                if process.is_alive():
+                    continue
+                self._restarts += 1
+                if self._restarts > _MOST_RESTARTS:
+                    raise RuntimeError(f"the processes that simulate keep dying, at last with code {process.exitcode}")
+                _LOG.error("process %d, which simulates, died with code %s: started again", worker, process.exitcode)
+                self._processes[worker] = self._start(worker)
+
+    def stop(self) -> None:
+        """End them all."""
+        for process in self._processes:
+            process.terminate()
+
+    def _start(self, worker: int) -> BaseProcess:
+        process = get_context("spawn").Process(target=_produce, args=(self._production, worker), daemon=True)
         process.start()
-    return made
+        return process
 
 
 def _produce(production: Production, worker: int) -> None:
@@ -98,8 +138,23 @@ def _produce(production: Production, worker: int) -> None:
         if index > newest + production.ahead or not production.can_make(index):
             time.sleep(POLL_S)
             continue
-        production.pool.make(index, production.snapshot(index), production.device)
+        _make(production, index)
         index += production.workers
+
+
+def _make(production: Production, index: int) -> None:
+    """Make a head; a GPU that fails at it is not asked again, and a head that cannot be made at all gives its place."""
+    snapshot = production.snapshot(index)
+    for device, substitute in ((production.device, 0), ("cpu", 0), ("cpu", _SUBSTITUTES)):
+        try:
+            production.pool.make(index, snapshot, device, substitute=substitute)
+            if device != "cpu":
+                torch.cuda.empty_cache()
+        except Exception:
+            _LOG.exception("head %d could not be made on %s, substitute %d", index, device, substitute)
+        else:
+            return
+    raise RuntimeError(f"neither head {index} nor its substitute can be made")
 
 
 def _settle(production: Production, worker: int) -> None:
@@ -109,6 +164,10 @@ def _settle(production: Production, worker: int) -> None:
     os.nice(production.nice)
     torch.set_num_threads(1)
     numba.set_num_threads(1)
+    if production.device != "cpu":
+        # Half of the GPU's memory is the trainer's; the other half is shared.
+        torch.cuda.set_per_process_memory_fraction(0.5 / production.workers)
+        torch.backends.cuda.cufft_plan_cache.max_size = _FFT_PLANS
     if production.workers > 1:
         cores = sorted(os.sched_getaffinity(0), reverse=True)
         os.sched_setaffinity(0, {cores[worker % len(cores)]})

@@ -61,7 +61,7 @@ class TrainingArgs:
         if device.type == "cpu":
             return cls()
         return cls(
-            steps_per_head=40,
+            steps_per_head=50,
             window=256,
             patch=96,
             batch=6,

@@ -7,8 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,12 +20,14 @@ from recon.training.heads import Heads
 from recon.training.loss import training_loss
 from recon.training.patches import cut_patch, draw_patch
 from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool
-from recon.training.production import Production, snapshot_path, start_producers
+from recon.training.production import Producers, Production, snapshot_path
 from recon.training.state import State, TrainingArgs, cooled_down, learning_rate, save_state
 from recon.training.validation import validate
 
 _AHEAD = 4
 """Heads that each process makes before they are needed."""
+_SHARE_OF_THE_REST = 0.97
+"""Of the time that is left, what a cool-down counts on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,25 @@ class Run:
     folder: Path
     pool: Pool
     progress: Path
-    producers: tuple[BaseProcess, ...]
+    producers: Producers
     heads: Heads
     ahead: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """When a run made its first step, and which."""
+
+    begin: float
+    first_step: int
+
+    def cooling(self, state: State, end: float, say: Callable[[str], None]) -> TrainingArgs:
+        """Return the run's settings with a cool-down that, at its pace so far, is over just before its end."""
+        now = time.monotonic()
+        steps_per_s = (state.step - self.first_step) / (now - self.begin)
+        steps = max(1, round(_SHARE_OF_THE_REST * steps_per_s * (end - now)))
+        say(f"step {state.step}: {steps_per_s:.2f} steps/s; the learning rate falls to zero over {steps} steps")
+        return replace(state.args, cooldown_from=state.step, cooldown_steps=steps)
 
 
 def _load_patch(args: TrainingArgs, step: int, item: int, heads: Heads) -> torch.Tensor:
@@ -87,7 +104,14 @@ def train_step(state: State, heads: Heads) -> torch.Tensor:
     return loss.detach()
 
 
-def train(state: State, folder: Path, seconds: float, say: Callable[[str], None], crew: Crew) -> State:
+def train(
+    state: State,
+    folder: Path,
+    seconds: float,
+    say: Callable[[str], None],
+    crew: Crew,
+    cool_down_seconds: float = 0.0,
+) -> State:
     """Train for some seconds of wall-clock time, saving state, log and pictures in ``folder``.
 
     Parameters
@@ -102,23 +126,28 @@ def train(state: State, folder: Path, seconds: float, say: Callable[[str], None]
         Told about progress, a line at a time.
     crew
         Who simulates.
+    cool_down_seconds
+        For so long at the end the learning rate falls to zero.
     """
     end = time.monotonic() + seconds
     os.nice(crew.nice)
     run = _begin(state, folder, say, crew)
-    if state.best_nrmse == float("inf"):
-        _check(state, run, [], say)
     losses: list[torch.Tensor] = []
-    last = time.monotonic()
-    while time.monotonic() < end and not cooled_down(state.args, state.step):
-        losses.append(train_step(state, run.heads))
-        _look_after(state, run, losses, say)
-        state.seconds += time.monotonic() - last
-        last = time.monotonic()
-    _check(state, run, losses, say)
-    for producer in run.producers:
-        producer.terminate()
-    run.heads.close()
+    try:
+        if state.best_nrmse == float("inf"):
+            _check(state, run, [], say)
+        pace = Pace(begin=time.monotonic(), first_step=state.step)
+        while (began := time.monotonic()) < end and not cooled_down(state.args, state.step):
+            losses.append(train_step(state, run.heads))
+            _look_after(state, run, losses, say)
+            state.seconds += time.monotonic() - began
+            if time.monotonic() > end - cool_down_seconds and not state.args.cooldown_steps:
+                state.args = pace.cooling(state, end, say)
+        _check(state, run, losses, say)
+    finally:
+        save_state(state, folder / "state.pt")
+        run.producers.stop()
+        run.heads.close()
     return state
 
 
@@ -144,9 +173,9 @@ def _begin(state: State, folder: Path, say: Callable[[str], None], crew: Crew) -
         device=str(device),
     )
     _replace_lost_snapshots(state, production, say)
-    producers = start_producers(production)
+    producers = Producers(production)
     heads = Heads(pool, device, producers, resident=device.type == "cuda")
-    return Run(folder=folder, pool=pool, progress=progress, producers=tuple(producers), heads=heads, ahead=ahead)
+    return Run(folder=folder, pool=pool, progress=progress, producers=producers, heads=heads, ahead=ahead)
 
 
 def _look_after(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:

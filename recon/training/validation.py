@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from recon.network.model import TotalFieldNetwork
 from recon.network.passes import one_pass, run_passes
 from recon.simulation.seeds import generator
 from recon.training.forward import mixed_forward
-from recon.training.pool import Pool
+from recon.training.pool import Makers, Pool
 from recon.training.subjects import draw_subject
 from recon.types import Grid
 
@@ -60,9 +58,7 @@ def grid_of(pool: Pool, head: int, shape: tuple[int, int, int]) -> Grid:
     return Grid(shape=shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
 
 
-def validate(
-    network: TotalFieldNetwork, pool: Pool, picture: Path, producers: Sequence[BaseProcess] = ()
-) -> dict[str, float]:
+def validate(network: TotalFieldNetwork, pool: Pool, picture: Path, makers: Makers | None = None) -> dict[str, float]:
     """Return the mean NRMSE and slope over the validation heads, beside those of the closed form.
 
     Parameters
@@ -70,15 +66,15 @@ def validate(
     network
         The network, where it is to run.
     pool
-        Holds the validation heads, or will while one of ``producers`` lives.
+        Holds the validation heads, or will while ``makers`` work.
     picture
         PNG to draw.
-    producers
-        Processes that make them.
+    makers
+        Who makes them.
     """
     rows, shown = [], []
     for head in HEADS:
-        stack = pool.load(head, producers)
+        stack = pool.load(head, makers)
         features = torch.from_numpy(np.array(stack[: len(CHANNELS)], dtype=np.float32))
         truth, mask = np.asarray(stack[-2], np.float32), stack[-1] > 0.5
         first, final = pass_maps(network, features, grid_of(pool, head, truth.shape))

@@ -9,15 +9,16 @@ import torch
 from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
 from recon.network.model import ModelConfig
 from recon.simulation.seeds import Purpose, generator
+from recon.training import production as making
 from recon.training.heads import Heads
 from recon.training.loss import training_loss
 from recon.training.patches import PatchPlan, Schedule, cut_patch, draw_patch
 from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool
-from recon.training.production import Production
+from recon.training.production import Producers, Production
 from recon.training.sample import _turned_islands
 from recon.training.state import TrainingArgs, cooled_down, learning_rate, load_state, new_state, save_state
 from recon.training.subjects import MAX_VOXELS, draw_subject
-from recon.training.trainer import train_step
+from recon.training.trainer import Pace, train_step
 
 ARGS = TrainingArgs(patch=16, warmup=1, learning_rate=2e-3)
 CONFIG = ModelConfig(inputs=len(CHANNELS), widths=(8, 12), head_width=4)
@@ -211,3 +212,76 @@ def test_subjects_fit_in_memory_and_are_scans(seed):
     assert np.prod(subject.scan.shape) <= MAX_VOXELS
     assert np.linalg.norm(subject.scan.b0_direction) == pytest.approx(1.0)
     assert subject.scan.echo_times_s == tuple(sorted(subject.scan.echo_times_s))
+
+
+@pytest.fixture
+def production(tmp_path):
+    (tmp_path / "newest").write_text("0")
+    return Production(
+        pool=Pool(folder=tmp_path, purpose=Purpose.TRAINING),
+        schedule=Schedule(),
+        first=0,
+        ahead=4,
+        snapshot_every=50,
+        progress=tmp_path / "newest",
+        nice=0,
+        device="cuda",
+    )
+
+
+def test_a_head_that_the_gpu_fails_at_is_made_on_the_cpu_and_one_that_cannot_be_made_gives_its_place(
+    production, monkeypatch
+):
+    asked = []
+
+    def make(pool, index, snapshot, device, *, substitute):
+        asked.append((index, device, substitute))
+        if device == "cuda" or (index == 8 and not substitute):
+            raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(Pool, "make", make)
+    making._make(production, 7)
+    assert asked == [(7, "cuda", 0), (7, "cpu", 0)]
+    making._make(production, 8)
+    assert [(device, substitute > 0) for _, device, substitute in asked[2:]] == [
+        ("cuda", False),
+        ("cpu", False),
+        ("cpu", True),
+    ]
+
+
+class Dying:
+    """A process that is dead as soon as it is started."""
+
+    exitcode = -9
+
+    def __init__(self, **how):
+        del how
+
+    def start(self):
+        Dying.started = getattr(Dying, "started", 0) + 1
+
+    def is_alive(self):
+        return False
+
+    def terminate(self):
+        pass
+
+
+def test_a_simulating_process_that_dies_is_started_again_but_not_for_ever(production, monkeypatch, caplog):
+    monkeypatch.setattr(making, "get_context", lambda kind: type("Context", (), {"Process": Dying}))
+    producers = Producers(production)
+    producers.keep_working()
+    assert Dying.started == 2
+    assert "died with code -9: started again" in caplog.text
+    with pytest.raises(RuntimeError, match="keep dying, at last with code -9"):
+        [producers.keep_working() for _ in range(100)]
+
+
+def test_a_cool_down_fits_the_time_that_is_left(monkeypatch):
+    state = new_state(ARGS, CONFIG)
+    state.step = 1000
+    monkeypatch.setattr("recon.training.trainer.time.monotonic", lambda: 500.0)
+    args = Pace(begin=400.0, first_step=0).cooling(state, 600.0, lambda line: None)
+    assert args.cooldown_from == 1000
+    assert args.cooldown_steps == 970

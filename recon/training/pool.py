@@ -17,6 +17,8 @@ from recon.simulation.seeds import Purpose
 from recon.training.forward import mixed_forward, snapshot_network
 
 POLL_S = 0.5
+PATIENCE_S = 900.0
+"""How long a head is waited for: a slow machine makes one in a minute."""
 _INPUTS = len(CHANNELS)
 FIRST_PASS = (*range(_INPUTS), _INPUTS + 2, _INPUTS + 3)
 """Stored channels of a patch for the first pass: features, target, weight."""
@@ -67,7 +69,10 @@ class Pool:
             If it is not there and nobody is making it, or they cannot.
         """
         path = self.path(index)
+        end = time.monotonic() + PATIENCE_S
         while not path.exists():
+            if time.monotonic() > end:
+                raise RuntimeError(f"head {index} was waited for {PATIENCE_S:.0f} s in vain")
             if makers is None:
                 raise RuntimeError(f"head {index} is not in the pool and no process is making it")
             makers.keep_working()

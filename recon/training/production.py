@@ -7,6 +7,7 @@ what a training run sees does not depend on timing: a step waits for the heads i
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -40,14 +41,12 @@ class Production:
         Where they go.
     schedule
         When they are needed.
-    first
-        The first to make.
     ahead
         How many beyond the newest that the trainer may use.
     snapshot_every
         Steps between snapshots of the network.
-    progress
-        File with the number of the newest head that the trainer may use.
+    window
+        File with the numbers of the oldest and the newest head that the trainer may use.
     nice
         Added to the priority number.
     workers
@@ -58,10 +57,9 @@ class Production:
 
     pool: Pool
     schedule: Schedule
-    first: int
     ahead: int
     snapshot_every: int
-    progress: Path
+    window: Path
     nice: int
     workers: int = 1
     device: str = "cpu"
@@ -76,6 +74,19 @@ class Production:
     def can_make(self, head: int) -> bool:
         """Say whether a head is there already, made by a run whose snapshot may be gone, or its snapshot is."""
         return self.pool.path(head).exists() or self.snapshot(head).exists()
+
+
+def write_window(path: Path, oldest: int, newest: int) -> None:
+    """Say which heads are wanted; whoever reads meanwhile finds the old or the new, never a half."""
+    partial = path.with_suffix(".part")
+    partial.write_text(f"{oldest} {newest}")
+    partial.replace(path)
+
+
+def read_window(path: Path) -> tuple[int, int]:
+    """Return the numbers of the oldest and the newest head that are wanted."""
+    oldest, newest = path.read_text().split()
+    return int(oldest), int(newest)
 
 
 def snapshot_path(folder: Path, step: int) -> Path:
@@ -132,14 +143,16 @@ def _produce(production: Production, worker: int) -> None:
     checks = Pool(folder=production.pool.folder, purpose=Purpose.VALIDATION)
     for head in HEADS[worker :: production.workers]:
         checks.make(head)
-    index = production.first + worker
+    index = worker
     while os.getppid() == parent:
-        newest = int(production.progress.read_text())
-        if index > newest + production.ahead or not production.can_make(index):
+        oldest, newest = read_window(production.window)
+        if index < oldest:
+            index += production.workers * math.ceil((oldest - index) / production.workers)
+        elif index > newest + production.ahead or not production.can_make(index):
             time.sleep(POLL_S)
-            continue
-        _make(production, index)
-        index += production.workers
+        else:
+            _make(production, index)
+            index += production.workers
 
 
 def _make(production: Production, index: int) -> None:

@@ -20,7 +20,7 @@ from recon.training.heads import Heads
 from recon.training.loss import training_loss
 from recon.training.patches import cut_patch, draw_patch
 from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool
-from recon.training.production import Producers, Production, snapshot_path
+from recon.training.production import Producers, Production, snapshot_path, write_window
 from recon.training.state import State, TrainingArgs, cooled_down, learning_rate, save_state
 from recon.training.validation import validate
 
@@ -52,7 +52,7 @@ class Run:
 
     folder: Path
     pool: Pool
-    progress: Path
+    window: Path
     producers: Producers
     heads: Heads
     ahead: int
@@ -157,17 +157,16 @@ def _begin(state: State, folder: Path, say: Callable[[str], None], crew: Crew) -
     pool.folder.mkdir(parents=True, exist_ok=True)
     args, device = state.args, next(state.network.parameters()).device
     torch.backends.cudnn.benchmark = device.type == "cuda"
-    progress = folder / "newest-head"
-    progress.write_text(str(args.schedule.newest(state.step)))
+    window = folder / "window"
+    write_window(window, args.schedule.oldest(state.step), args.schedule.newest(state.step))
     ahead = _AHEAD * crew.workers
     save_snapshot(state, pool.folder, ahead)
     production = Production(
         pool=pool,
         schedule=args.schedule,
-        first=args.schedule.oldest(state.step),
         ahead=ahead,
         snapshot_every=args.snapshot_every,
-        progress=progress,
+        window=window,
         nice=crew.nice,
         workers=crew.workers,
         device=str(device),
@@ -175,20 +174,21 @@ def _begin(state: State, folder: Path, say: Callable[[str], None], crew: Crew) -
     _replace_lost_snapshots(state, production, say)
     producers = Producers(production)
     heads = Heads(pool, device, producers, resident=device.type == "cuda")
-    return Run(folder=folder, pool=pool, progress=progress, producers=producers, heads=heads, ahead=ahead)
+    return Run(folder=folder, pool=pool, window=window, producers=producers, heads=heads, ahead=ahead)
 
 
 def _look_after(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
     """Do what is due after a step: move the window of heads, tell, keep a snapshot, validate."""
     args = state.args
     if state.step % 20 == 0:
-        newest = args.schedule.newest(state.step)
-        run.progress.write_text(str(newest))
-        run.heads.move_window(args.schedule.oldest(state.step), newest)
+        oldest, newest = args.schedule.oldest(state.step), args.schedule.newest(state.step)
+        write_window(run.window, oldest, newest)
+        run.heads.move_window(oldest, newest)
     if state.step % args.tell_every == 0:
         say(f"step {state.step}: loss {_mean(losses[-args.tell_every :]):.4f}")
     if state.step % args.snapshot_every == 0:
         save_snapshot(state, run.pool.folder, run.ahead)
+        save_state(state, run.folder / "state.pt")
     if state.step % args.validate_every == 0:
         _check(state, run, losses, say)
         losses.clear()
@@ -215,7 +215,7 @@ def save_snapshot(state: State, folder: Path, ahead: int) -> None:
 def _replace_lost_snapshots(state: State, production: Production, say: Callable[[str], None]) -> None:
     """Let the present weights stand for snapshots that the next heads need and that are gone."""
     newest = state.args.schedule.newest(state.step)
-    for head in range(production.first, newest + production.ahead + 1):
+    for head in range(state.args.schedule.oldest(state.step), newest + production.ahead + 1):
         path = production.snapshot(head)
         due = int(path.stem.rsplit("-", 1)[1]) <= state.step
         if due and not path.exists() and not production.pool.path(head).exists():

@@ -1,5 +1,8 @@
 """Training: order of data, resuming, and that a step learns."""
 
+import dataclasses
+import itertools
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from recon.training.heads import Heads
 from recon.training.loss import training_loss
 from recon.training.patches import PatchPlan, Schedule, cut_patch, draw_patch
 from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool
-from recon.training.production import Producers, Production
+from recon.training.production import Producers, Production, read_window, write_window
 from recon.training.sample import _turned_islands
 from recon.training.state import TrainingArgs, cooled_down, learning_rate, load_state, new_state, save_state
 from recon.training.subjects import MAX_VOXELS, draw_subject
@@ -163,10 +166,9 @@ def test_a_head_s_first_pass_comes_from_a_snapshot_that_is_older_than_the_head()
     production = Production(
         pool=Pool(folder=Path("pool"), purpose=Purpose.TRAINING),
         schedule=schedule,
-        first=100,
         ahead=4,
         snapshot_every=50,
-        progress=Path("newest"),
+        window=Path("window"),
         nice=0,
     )
     for head in range(100, 160):
@@ -182,10 +184,9 @@ def test_heads_of_an_earlier_run_are_not_waited_for_though_their_snapshot_is_gon
     production = Production(
         pool=Pool(folder=tmp_path, purpose=Purpose.TRAINING),
         schedule=Schedule(first_head=100, first_step=40, steps_per_head=10),
-        first=100,
         ahead=4,
         snapshot_every=50,
-        progress=tmp_path / "newest",
+        window=tmp_path / "window",
         nice=0,
     )
     assert not production.can_make(103)
@@ -216,14 +217,13 @@ def test_subjects_fit_in_memory_and_are_scans(seed):
 
 @pytest.fixture
 def production(tmp_path):
-    (tmp_path / "newest").write_text("0")
+    write_window(tmp_path / "window", 0, 0)
     return Production(
         pool=Pool(folder=tmp_path, purpose=Purpose.TRAINING),
         schedule=Schedule(),
-        first=0,
         ahead=4,
         snapshot_every=50,
-        progress=tmp_path / "newest",
+        window=tmp_path / "window",
         nice=0,
         device="cuda",
     )
@@ -285,3 +285,47 @@ def test_a_cool_down_fits_the_time_that_is_left(monkeypatch):
     args = Pace(begin=400.0, first_step=0).cooling(state, 600.0, lambda line: None)
     assert args.cooldown_from == 1000
     assert args.cooldown_steps == 970
+
+
+def test_the_window_of_heads_is_never_read_half_written(tmp_path):
+    path = tmp_path / "window"
+    write_window(path, 0, 1)
+    stop = threading.Event()
+
+    def write():
+        for step in itertools.count():
+            if stop.is_set():
+                return
+            write_window(path, step, 2 * step)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        read = [read_window(path) for _ in range(3000)]
+    finally:
+        stop.set()
+        writer.join()
+    assert all(newest in (2 * oldest, 1) for oldest, newest in read)
+    assert len(set(read)) > 1
+
+
+def test_a_process_that_begins_late_leaves_out_heads_that_are_no_longer_wanted(production, monkeypatch):
+    write_window(production.window, 30, 33)
+    made = []
+    parents = iter([1] * 8 + [2] * 8)
+    monkeypatch.setattr(making, "_settle", lambda production, worker: None)
+    monkeypatch.setattr(making, "HEADS", ())
+    monkeypatch.setattr(making.os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(making.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(Production, "can_make", lambda self, head: True)
+    monkeypatch.setattr(making, "_make", lambda production, index: made.append(index))
+    making._produce(dataclasses.replace(production, workers=4), 1)
+    assert made == [33, 37]
+
+
+def test_a_head_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("recon.training.pool.PATIENCE_S", 0.0)
+    monkeypatch.setattr("recon.training.pool.POLL_S", 0.0)
+    makers = type("Makers", (), {"keep_working": lambda self: None})()
+    with pytest.raises(RuntimeError, match="in vain"):
+        Pool(folder=tmp_path, purpose=Purpose.TRAINING).load(9, makers)

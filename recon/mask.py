@@ -18,6 +18,10 @@ RIM_MM = 8.0
 """How deep poor phase may eat into the brain from outside; deeper down it is a lesion, and stays."""
 _LESION_MM = 1.5
 """Half the least breadth of poor phase deep in the brain that counts as a lesion and not as scattered noise."""
+_SURFACE_LESION_MM = 2.5
+"""Likewise at the brain's surface, where a shell of poor phase is usual."""
+_ENCLOSED = 0.55
+"""Share of a lesion's surface that lies against good brain: a dropout above a sinus has a cap there, half at most."""
 _LESION_REACH_MM = 40.0
 """How far a lesion may reach from where it is deep."""
 LEAST_SURENESS = 0.9
@@ -69,7 +73,7 @@ def clean(mask: BoolArray) -> BoolArray:
 
 
 def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray:
-    """Leave voxels out of the brain's rim; a lesion deeper inside stays, as far as it reaches the rim.
+    """Leave voxels out of the brain's rim; a lesion stays, be it deep inside or mostly enclosed by good brain.
 
     Parameters
     ----------
@@ -84,9 +88,28 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
     wanting = brain & left_out
     # Through what is thick it may reach the rim; along the rim's thin shell of poor phase it may not spread.
     thick = _box_filter(wanting, grid, _LESION_MM, "open")
-    lesion = _grown(_box_filter(wanting & core, grid, _LESION_MM, "open"), thick, grid, _LESION_REACH_MM)
+    deep = _box_filter(wanting & core, grid, _LESION_MM, "open")
+    at_the_surface = _enclosed(_box_filter(wanting, grid, _SURFACE_LESION_MM, "open"), thick, brain, wanting, grid)
+    lesion = _grown(deep | at_the_surface, thick, grid, _LESION_REACH_MM)
     lesion = _grown(lesion, wanting, grid, 2 * _LESION_MM)
     return clean(brain & (core | ~wanting | lesion))
+
+
+def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: BoolArray, grid: Grid) -> BoolArray:
+    """Return the parts of ``thick`` that hold a seed and have good brain on most of their surface."""
+    kept = np.zeros_like(thick)
+    labels, _ = ndimage.label(thick)
+    boxes = ndimage.find_objects(labels)
+    for number in np.unique(labels[seed]):
+        margin = [round(2 * _LESION_MM / size) + 2 for size in grid.voxel_size_mm]
+        box = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(boxes[number - 1], margin, strict=True))
+        part = labels[box] == number
+        whole = _grown(part, wanting[box], grid, 2 * _LESION_MM)
+        surface = ndimage.binary_dilation(whole) & ~whole
+        good = surface & brain[box] & ~wanting[box]
+        if good.sum() > _ENCLOSED * surface.sum():
+            kept[box] |= part
+    return kept
 
 
 def _grown(seed: BoolArray, into: BoolArray, grid: Grid, reach_mm: float) -> BoolArray:

@@ -12,14 +12,20 @@ from recon.network.model import TotalFieldNetwork
 from recon.network.weights import load_weights
 
 
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return the context in which layers compute in bfloat16, or in float32 on a processor that would emulate it."""
+    native = device.type != "cpu" or any(torch.cpu.get_capabilities().get(f"{unit}_bf16") for unit in ("avx512", "amx"))
+    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+
+
 def mixed_forward(network: TotalFieldNetwork) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a function that runs ``network`` in bfloat16 where it is, for :mod:`recon.network.passes`."""
+    """Return a function that runs ``network`` in mixed precision where it is, for :mod:`recon.network.passes`."""
     device = next(network.parameters()).device
 
     def forward(stack: torch.Tensor) -> torch.Tensor:
         """Map ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)`` float32."""
         moved = stack.to(device).to(memory_format=torch.channels_last_3d)
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+        with torch.no_grad(), mixed_precision(device):
             return network(moved).float().to(stack.device)  # type: ignore[no-any-return]
 
     return forward

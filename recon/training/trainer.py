@@ -16,6 +16,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from recon.network.features import MASK_CHANNEL, NOISE_CHANNEL, start_map
 from recon.network.weights import check_finite, save_weights
 from recon.simulation.seeds import Purpose
+from recon.training.forward import mixed_precision
 from recon.training.heads import Heads
 from recon.training.loss import training_loss
 from recon.training.patches import cut_patch, draw_patch
@@ -90,7 +91,7 @@ def train_step(state: State, heads: Heads) -> torch.Tensor:
     features = features.to(memory_format=torch.channels_last_3d)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(args, step)
-    with torch.autocast(heads.device.type, torch.bfloat16):
+    with mixed_precision(heads.device):
         correction = state.network(features)
     loss = training_loss(correction.float() + start_map(features), target, weight)
     state.optimizer.zero_grad(set_to_none=True)

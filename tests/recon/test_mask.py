@@ -71,6 +71,18 @@ def test_poor_phase_eats_the_rim_but_not_the_core(head):
     assert np.count_nonzero(mask) > 0.97 * np.count_nonzero(brain & ~sinus)
 
 
+@pytest.mark.parametrize("depth_mm", [9.0, 14.0])
+def test_a_bleed_at_the_surface_stays(head, depth_mm):
+    echoes, brain = head
+    quality = np.ones(GRID.shape, np.float32)
+    bleed = radius(centre=(0.9 * 70.0 - depth_mm, 0.0, 0.0), half_mm=(13.0, 14.0, 14.0)) < 1
+    shell = radius() > 0.9 - 4.0 / 70.0
+    quality[bleed | shell] = 0.05
+    mask = finish_mask(echoes, FoundBrain(brain=brain), quality).mask
+    assert mask[bleed & brain].mean() > 0.9
+    assert not mask[shell & brain & ~bleed].mean() > 0.1
+
+
 def test_a_bleed_without_signal_stays_though_a_way_leads_out_of_it(head):
     echoes, brain = head
     bleed = radius(centre=(0.0, 52.0, 0.0), half_mm=(16.0, 20.0, 16.0)) < 1

@@ -119,7 +119,7 @@ def _smooth_extension(field_ppm: FloatArray, known: BoolArray, grid: Grid) -> Fl
 def _solve(field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, float], sweeps: int) -> FloatArray:
     """Solve on this level, starting from the solution of the next coarser one."""
     free = interior(mask)
-    factors = _coarsening(mask.shape, size_mm)
+    factors = coarsening(mask.shape, size_mm)
     guess = field_ppm.copy()
     if factors != (1, 1, 1) and free.any():
         coarse_field, coarse_mask = _restrict(field_ppm, mask, factors)
@@ -148,7 +148,7 @@ def _relax(guess: FloatArray, free: BoolArray, size_mm: tuple[float, float, floa
                 in_slabs(_relax_colour, guess.shape[0], guess, free, rows, weights, np.float32(omega), colour)
 
 
-def _coarsening(shape: tuple[int, ...], size_mm: tuple[float, float, float]) -> tuple[int, int, int]:
+def coarsening(shape: tuple[int, ...], size_mm: tuple[float, float, float]) -> tuple[int, int, int]:
     """Halve the axes whose voxels are about the finest, so that levels become isotropic."""
     finest = min(size_mm)
     x, y, z = (2 if n >= 2 * _COARSEST and s < 1.5 * finest else 1 for n, s in zip(shape, size_mm, strict=True))

@@ -35,6 +35,8 @@ class Inverted:
         DOI or arXiv numbers.
     warnings
         Sentences for the reader of the map.
+    device
+        Where the map was made, and its figures may be worked out.
     """
 
     chi_ppm: FloatArray
@@ -44,6 +46,7 @@ class Inverted:
     references: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     engine_choice: str = ""
+    device: str = "cpu"
 
 
 Method = Callable[[TotalField, str], Inverted]
@@ -81,6 +84,7 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,
         engine_choice=result.choice,
+        device=str(result.device),
     )
 
 

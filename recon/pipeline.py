@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import math
 import platform
 import time
@@ -30,6 +31,7 @@ from recon.types import (
     Verdict,
 )
 
+_LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "openvino", "deepbet")
 REFERENCES = {
@@ -148,9 +150,20 @@ def _attempt(
     suffix = f" ({name})" if "inversion" in seconds else ""
     inverted = _timed(seconds, progress, f"inversion{suffix}", lambda: method(total, engine))
     chi, mean_ppm = _reference(inverted, total)
-    figures = _timed(seconds, progress, f"quality{suffix}", lambda: quality_figures(chi, total))
+    figures = _timed(seconds, progress, f"quality{suffix}", lambda: _figures(chi, total, inverted.device))
     figures["reference_mean_ppb"] = mean_ppm * 1e3
     return Attempt(method=name, inverted=inverted, chi_ppm=chi, figures=figures, verdict=judge_quality(figures))
+
+
+def _figures(chi_ppm: FloatArray, total: TotalField, device: str) -> dict[str, float]:
+    """Return the figures of a map, worked out where it was made; on the CPU if a GPU fails meanwhile."""
+    try:
+        return quality_figures(chi_ppm, total, device)
+    except RuntimeError as failure:
+        if device == "cpu":
+            raise
+        _LOG.warning("the figures of the map are worked out on the CPU, as %s failed: %s", device, failure)
+        return quality_figures(chi_ppm, total)
 
 
 def warm_up(options: Options) -> tuple[EngineAttempt, ...]:

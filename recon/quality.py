@@ -87,7 +87,7 @@ LIMITS: Final = (
 )
 
 
-def quality_figures(chi_ppm: FloatArray, total: TotalField) -> dict[str, float]:
+def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device | str = "cpu") -> dict[str, float]:
     """Return the figures of a referenced map.
 
     ``data_residual_rms_ppb``: what the field has left after the field of the map and any background are taken off.
@@ -103,27 +103,30 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField) -> dict[str, float]:
         ``(x, y, z)`` float32, zero outside the mask.
     total
         The field it was inverted from.
+    device
+        Where to compute.
     """
     box = mask_box(total.mask, margin=4)
     grid = crop_grid(total.grid, box)
     mask = np.ascontiguousarray(total.mask[box])
     chi = np.ascontiguousarray(chi_ppm[box] * mask, dtype=np.float32)
-    field = torch.from_numpy(np.ascontiguousarray(total.field_ppm[box]))
-    noise = torch.from_numpy(np.ascontiguousarray(total.noise_ppm[box]))
-    inside_mask = torch.from_numpy(mask)
+    field, noise, inside_mask, map_ppm = (
+        torch.from_numpy(np.ascontiguousarray(volume)).to(device)
+        for volume in (total.field_ppm[box], total.noise_ppm[box], mask, chi)
+    )
     usable = usable_field(field, inside_mask, noise, grid)
     data = field_data(usable, inside_mask, grid, trusted=noise < DOUBTFUL_PPM)
-    peeled = interior(mask) & data.trusted.numpy()
+    peeled = interior(mask) & data.trusted.cpu().numpy()
     judged = peeled if peeled.any() else mask
-    residual = unexplained_field(torch.from_numpy(chi), data).numpy()[judged]
-    without_map = unexplained_field(torch.zeros(grid.shape), data).numpy()[judged]
+    residual = unexplained_field(map_ppm, data).cpu().numpy()[judged]
+    without_map = unexplained_field(torch.zeros_like(map_ppm), data).cpu().numpy()[judged]
     inside = chi[mask]
     left_ppb = _rms(residual) * 1e3
     return {
         "data_residual_rms_ppb": left_ppb,
         "data_unexplained_percent": 100.0 * left_ppb / max(_rms(without_map) * 1e3, 1e-3),
         "data_residual_above_100ppb_percent": float(np.mean(np.abs(residual) > 0.1) * 100),
-        "streak_energy_ratio": streak_energy_ratio(chi, mask, grid),
+        "streak_energy_ratio": streak_energy_ratio(chi, mask, grid, device),
         "chi_sd_ppb": float(inside.std() * 1e3),
         "chi_largest_ppb": float(np.abs(inside).max() * 1e3),
     }
@@ -133,7 +136,7 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values.astype(np.float64) ** 2)))
 
 
-def streak_energy_ratio(chi_ppm: FloatArray, mask: BoolArray, grid: Grid) -> float:
+def streak_energy_ratio(chi_ppm: FloatArray, mask: BoolArray, grid: Grid, device: torch.device | str = "cpu") -> float:
     """Return the mean power of a map near the magic angle over that at neighbouring angles.
 
     Tissue knows nothing of the field's direction, so a true map gives about one; a streaking inversion far more, an
@@ -147,12 +150,16 @@ def streak_energy_ratio(chi_ppm: FloatArray, mask: BoolArray, grid: Grid) -> flo
         ``(x, y, z)`` bool.
     grid
         Geometry.
+    device
+        Where to compute.
     """
     shape = good_fft_shape(grid.shape)
-    spectrum = torch.fft.rfftn(torch.from_numpy(np.clip(chi_ppm, -0.3, 0.3) * mask), s=shape)
+    spectrum = torch.fft.rfftn(torch.from_numpy(np.clip(chi_ppm, -0.3, 0.3) * mask).to(device), s=shape)
     power = spectrum.real**2 + spectrum.imag**2
-    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction).abs()
-    frequency = torch.sqrt(sum((k**2 for k in k_axes(shape, grid.voxel_size_mm)), torch.zeros(())))
+    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device).abs()
+    frequency = torch.sqrt(
+        sum((k**2 for k in k_axes(shape, grid.voxel_size_mm, device)), torch.zeros((), device=device))
+    )
     shell = (frequency > _SHELL_PER_MM[0]) & (frequency < _SHELL_PER_MM[1])
     cone = power[shell & (kernel < _CONE)]
     beside = power[shell & (kernel > _NEIGHBOURS[0]) & (kernel < _NEIGHBOURS[1])]

@@ -70,12 +70,15 @@ class Inference:
         Why this engine.
     warnings
         Sentences for the reader of the map.
+    device
+        Where the work was done.
     """
 
     output: torch.Tensor
     engine: Description
     choice: str
     warnings: tuple[str, ...]
+    device: torch.device
 
 
 class EngineChain:
@@ -156,6 +159,7 @@ class EngineChain:
                 output=output,
                 engine=engine.describe(),
                 choice=self._choice(name),
+                device=engine.device,
                 warnings=tuple(dict.fromkeys((*self._refusals(name), *failures, *forward.remarks))),
             )
         raise EngineError(" ".join(failures) or "no engine is left; start the service again")

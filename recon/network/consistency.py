@@ -14,7 +14,8 @@ from typing import Final
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import SWEEPS, harmonic_local_field
+from recon.harmonic import SWEEPS
+from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.types import Grid
 
@@ -81,8 +82,7 @@ def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """
     left = data.field_ppm - convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     left = torch.where(data.mask, left, torch.zeros_like(left))
-    local = harmonic_local_field(left.cpu().numpy(), data.mask.cpu().numpy(), data.grid, data.sweeps)
-    return torch.from_numpy(local).to(chi_ppm.device) * data.trusted
+    return local_field(left, data.mask, data.grid, data.sweeps) * data.trusted
 
 
 def consistent_step(chi_ppm: torch.Tensor, data: FieldData, regularisation: float = CONSISTENCY) -> torch.Tensor:

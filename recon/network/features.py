@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import DOUBTFUL_PPM, harmonic_local_field, interpolate_doubtful
+from recon.harmonic import DOUBTFUL_PPM, interpolate_doubtful
+from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import centred
 from recon.sharp import DEFAULT_RADII_MM, vsharp
@@ -74,7 +75,7 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
     field = centred(usable_field(field_ppm, mask, noise_ppm, grid), mask)
-    local = torch.from_numpy(harmonic_local_field(field.cpu().numpy(), mask.cpu().numpy(), grid)).to(field.device)
+    local = local_field(field, mask, grid)
     spectrum_shape = padded_shape(grid)
     kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
     chi = centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)

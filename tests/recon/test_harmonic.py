@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from recon.dipole import dipole_field
-from recon.harmonic import harmonic_background
+from recon.harmonic import harmonic_background, harmonic_local_field
+from recon.harmonic_gpu import relaxed_local_field
 from recon.sharp import vsharp
 from recon.types import Grid
 
@@ -77,3 +78,31 @@ def test_a_mask_without_interior_returns_the_field_on_it():
     found = harmonic_background(field, mask, GRID)
     assert found[10, 10, 10] == pytest.approx(0.5)
     assert found.sum() == pytest.approx(0.5)
+
+
+def irregular_head(grid):
+    x, y, z = axes_mm(grid)
+    mask = (x / 24) ** 2 + (y / 22) ** 2 + (z / 24) ** 2 < 1
+    mask &= ~((x - 10) ** 2 + (y + 20) ** 2 + z**2 < 8**2)
+    mask[:, :, -9:] = False
+    rng = np.random.default_rng(7)
+    field = 0.02 * rng.standard_normal(grid.shape) + 0.01 * x - 0.002 * y * z
+    return (field * mask).astype(np.float32), mask
+
+
+@pytest.mark.parametrize("sweeps", [20, 40])
+@pytest.mark.parametrize("shape", [(64, 56, 36), (51, 47, 29)])
+def test_whole_volume_operations_find_the_same_local_field(shape, sweeps):
+    grid = Grid(shape=shape, voxel_size_mm=GRID.voxel_size_mm, b0_direction=OBLIQUE)
+    field, mask = irregular_head(grid)
+    expected = harmonic_local_field(field, mask, grid, sweeps)
+    found = relaxed_local_field(torch.from_numpy(field), torch.from_numpy(mask), grid, sweeps).numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert np.abs(expected).max() > 0.02
+
+
+def test_an_empty_mask_has_no_local_field_on_either_way():
+    nothing = np.zeros(GRID.shape, np.float32)
+    found = relaxed_local_field(torch.from_numpy(nothing), torch.from_numpy(nothing > 0), GRID)
+    assert not found.any()
+    assert not harmonic_local_field(nothing, nothing > 0, GRID).any()

@@ -125,3 +125,18 @@ def test_no_fallback_where_none_is_wanted(monkeypatch):
     monkeypatch.setitem(METHODS, "lbv-hd-qsm", lambda *_: pytest.fail("not wanted"))
     assert reconstruct(small_echoes(), options=Options(fallback="")).verdict.level == "failed"
     assert pipeline.Options().fallback in METHODS
+
+
+def test_figures_are_worked_out_on_the_cpu_where_a_gpu_fails(monkeypatch, caplog):
+    asked = []
+
+    def figures(chi, total, device="cpu"):
+        asked.append(device)
+        if device == "cuda":
+            raise torch.cuda.OutOfMemoryError("full")
+        return {"figure": 1.0}
+
+    monkeypatch.setattr(pipeline, "quality_figures", figures)
+    assert pipeline._figures(true_map(), total_of(true_map()), "cuda") == {"figure": 1.0}
+    assert asked == ["cuda", "cpu"]
+    assert "on the CPU, as cuda failed: full" in caplog.text

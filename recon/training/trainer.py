@@ -122,7 +122,7 @@ def train(
     folder
         Takes ``state.pt``, ``log.jsonl``, ``best.safetensors``, ``validation.png`` and the pool.
     seconds
-        How long.
+        How long, not counting the validation before the first step of a new run and the one at the end.
     say
         Told about progress, a line at a time.
     crew
@@ -130,7 +130,6 @@ def train(
     cool_down_seconds
         For so long at the end the learning rate falls to zero.
     """
-    end = time.monotonic() + seconds
     os.nice(crew.nice)
     run = _begin(state, folder, say, crew)
     losses: list[torch.Tensor] = []
@@ -138,6 +137,7 @@ def train(
         if state.best_nrmse == float("inf"):
             _check(state, run, [], say)
         pace = Pace(begin=time.monotonic(), first_step=state.step)
+        end = pace.begin + seconds
         while (began := time.monotonic()) < end and not cooled_down(state.args, state.step):
             losses.append(train_step(state, run.heads))
             _look_after(state, run, losses, say)

@@ -142,7 +142,7 @@ def train(
             losses.append(train_step(state, run.heads))
             _look_after(state, run, losses, say)
             state.seconds += time.monotonic() - began
-            if time.monotonic() > end - cool_down_seconds and not state.args.cooldown_steps:
+            if end - cool_down_seconds < time.monotonic() < end and not state.args.cooldown_steps:
                 state.args = pace.cooling(state, end, say)
         _check(state, run, losses, say)
     finally:

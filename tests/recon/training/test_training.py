@@ -13,6 +13,7 @@ from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
 from recon.network.model import ModelConfig
 from recon.simulation.seeds import Purpose, generator
 from recon.training import production as making
+from recon.training import trainer
 from recon.training.heads import Heads
 from recon.training.loss import training_loss
 from recon.training.patches import PatchPlan, Schedule, cut_patch, draw_patch
@@ -329,3 +330,32 @@ def test_a_head_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     makers = type("Makers", (), {"keep_working": lambda self: None})()
     with pytest.raises(RuntimeError, match="in vain"):
         Pool(folder=tmp_path, purpose=Purpose.TRAINING).load(9, makers)
+
+
+class Ready:
+    """Processes that need not make anything."""
+
+    def __init__(self, production):
+        del production
+
+    def keep_working(self):
+        raise AssertionError("all heads are there")
+
+    def stop(self):
+        pass
+
+
+@pytest.mark.parametrize(("cool_down_s", "cooled"), [(0.0, False), (2.0, True)])
+def test_a_run_cools_down_only_if_asked_and_keeps_its_state(pool, tmp_path, monkeypatch, cool_down_s, cooled):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "pool").symlink_to(tmp_path, target_is_directory=True)
+    monkeypatch.setattr(trainer, "Producers", Ready)
+    monkeypatch.setattr(trainer, "validate", lambda *ignored: {"nrmse_percent": 50.0})
+    state = new_state(dataclasses.replace(ARGS, steps_per_head=1000), CONFIG)
+    trained = trainer.train(state, folder, 2.0, lambda line: None, trainer.Crew(), cool_down_s)
+    assert trained.step > 0
+    assert bool(trained.args.cooldown_steps) is cooled
+    kept = load_state(folder / "state.pt")
+    assert kept.step == trained.step
+    assert kept.args == trained.args

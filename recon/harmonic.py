@@ -126,11 +126,13 @@ def _solve(field_ppm: FloatArray, mask: BoolArray, size_mm: tuple[float, float, 
         coarse_size = (size_mm[0] * factors[0], size_mm[1] * factors[1], size_mm[2] * factors[2])
         coarse = _solve(coarse_field, coarse_mask, coarse_size, sweeps)
         in_slabs(_prolong, guess.shape[0], coarse, coarse_mask, guess, free, np.array(factors))
-    longest = max(n for n in mask.shape)
-    # The best factor for a box of this size; a brain is close enough to one.
-    omega = 2.0 / (1.0 + math.sin(math.pi / max(8.0, min(longest, 2.0 * sweeps))))
-    _relax(guess, free, size_mm, sweeps, omega)
+    _relax(guess, free, size_mm, sweeps, over_relaxation(mask.shape, sweeps))
     return guess
+
+
+def over_relaxation(shape: tuple[int, ...], sweeps: int) -> float:
+    """Return the best factor for a box of this size; a brain is close enough to one."""
+    return 2.0 / (1.0 + math.sin(math.pi / max(8.0, min(max(shape), 2.0 * sweeps))))
 
 
 def _relax(guess: FloatArray, free: BoolArray, size_mm: tuple[float, float, float], sweeps: int, omega: float) -> None:

@@ -5,11 +5,9 @@ Same levels, same colours, same factors: the results differ by rounding only.
 
 from __future__ import annotations
 
-import math
-
 import torch
 
-from recon.harmonic import SWEEPS, coarsening, harmonic_local_field
+from recon.harmonic import SWEEPS, coarsening, harmonic_local_field, over_relaxation
 from recon.types import Grid
 
 Vector = tuple[float, float, float]
@@ -71,9 +69,7 @@ def _solve(field_ppm: torch.Tensor, mask: torch.Tensor, size_mm: Vector, sweeps:
         coarse = _solve(coarse_field, coarse_mask, coarse_size, sweeps)
         finer, known = _prolong(coarse, coarse_mask, factors, mask.shape)
         guess = torch.where(free & known, finer, guess)
-    longest = max(mask.shape)
-    omega = 2.0 / (1.0 + math.sin(math.pi / max(8.0, min(longest, 2.0 * sweeps))))
-    _relax(guess, free, size_mm, sweeps, omega)
+    _relax(guess, free, size_mm, sweeps, over_relaxation(tuple(mask.shape), sweeps))
     return guess
 
 

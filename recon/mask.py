@@ -100,7 +100,7 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
     kept = np.zeros_like(thick)
     labels, _ = ndimage.label(thick)
     boxes = ndimage.find_objects(labels)
-    for number in np.unique(labels[seed]):
+    for number in np.unique(labels[seed & thick]):
         margin = [round(2 * _LESION_MM / size) + 2 for size in grid.voxel_size_mm]
         box = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(boxes[number - 1], margin, strict=True))
         part = labels[box] == number

@@ -83,6 +83,13 @@ def test_a_bleed_at_the_surface_stays(head, depth_mm):
     assert not mask[shell & brain & ~bleed].mean() > 0.1
 
 
+def test_poor_phase_all_over_is_no_error(head):
+    echoes, brain = head
+    poor = np.full(GRID.shape, 0.05, np.float32)
+    assert finish_mask(echoes, FoundBrain(brain=np.ones_like(brain)), poor).mask.any()
+    assert finish_mask(echoes, FoundBrain(brain=brain), poor).mask.any()
+
+
 def test_a_bleed_without_signal_stays_though_a_way_leads_out_of_it(head):
     echoes, brain = head
     bleed = radius(centre=(0.0, 52.0, 0.0), half_mm=(16.0, 20.0, 16.0)) < 1

@@ -1,21 +1,19 @@
-"""What this product changes in pynetdicom, in one place, and how it builds application entities."""
+"""How application entities are built, and what is changed in pynetdicom for them (also :mod:`plugin.upper_layer`)."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import socket
-import threading
 from dataclasses import dataclass
-from typing import Any
 
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
-from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from plugin.errors import ConfigurationError
+from plugin.upper_layer import wake_by_arrival
 
 TIMEOUT_S = 10.0
 """How long a peer may take to answer one message; a healthy one answers in milliseconds."""
@@ -74,9 +72,8 @@ def _prepare_library() -> None:
     """Set pynetdicom's module flags: accept private SOP classes, and say nothing (its log dumps requests)."""
     _config.LOG_HANDLER_LEVEL = "none"
     _config.UNRESTRICTED_STORAGE_SERVICE = True
-    if not isinstance(Association.__dict__.get("_is_paused"), _PausedFlag):
-        Association._is_paused = _PausedFlag()
-        AssociationSocket._shutdown_socket = _close_socket
+    AssociationSocket._shutdown_socket = _close_socket
+    wake_by_arrival()
 
 
 def _close_socket(connection: AssociationSocket) -> None:
@@ -85,27 +82,3 @@ def _close_socket(connection: AssociationSocket) -> None:
         with contextlib.suppress(OSError):
             connection.socket.shutdown(socket.SHUT_RDWR)
         connection.socket.close()
-
-
-class _PausedFlag:
-    """``Association._is_paused`` without the race that makes a requestor lose its response.
-
-    pynetdicom's reactor (``association.py``, 3.0.4) says "paused", waits for the checkpoint, says "running",
-    and then takes messages. A sender that clears the checkpoint between the wait and "running" believes the
-    reactor paused, although it goes on and takes the sender's response: a 30 s stall and an empty status. So
-    "running" holds only if the checkpoint is still set after it was said; else the reactor waits again.
-    """
-
-    def __get__(self, association: Association | None, _owner: type[Association]) -> Any:  # noqa: ANN401
-        return self if association is None else association.__dict__.get("_is_paused", False)
-
-    def __set__(self, association: Association, paused: bool) -> None:
-        state = association.__dict__
-        state["_is_paused"] = paused
-        if paused or threading.current_thread() is not association:
-            return
-        checkpoint: threading.Event = state["_reactor_checkpoint"]
-        while not checkpoint.is_set():
-            state["_is_paused"] = True
-            checkpoint.wait()
-            state["_is_paused"] = False

@@ -18,7 +18,6 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.dsutils import encode_file_meta
 from pynetdicom.sop_class import Verification
 from pynetdicom.transport import ThreadedAssociationServer
 
@@ -29,6 +28,7 @@ from plugin.service import announcements
 from plugin.service.commitment import CommitmentAnswers
 from plugin.service.spool import Incoming, Spool, Stored, shortage
 from plugin.settings import Caller, Settings
+from plugin.wire import file_header
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111
@@ -45,8 +45,6 @@ UNREADABLE = "unreadable"
 """Stands for the study and series of an object whose UIDs cannot be found."""
 
 _STATUS = {Stored.NEW: SUCCESS, Stored.SAME: SUCCESS, Stored.CONFLICT: DUPLICATE}
-
-_PREAMBLE = b"\x00" * 128 + b"DICM"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,14 +208,15 @@ def _no_room(association: str | None, reception: Reception) -> str | None:
 
 def _incoming(event: evt.Event, association: str) -> Incoming:
     data_set: bytes = event.encoded_dataset(include_meta=False)
-    study, series = study_and_series(data_set, event.context.transfer_syntax)
+    syntax, request = event.context.transfer_syntax, event.request
+    study, series = study_and_series(data_set, syntax)
     return Incoming(
-        image=uid_hash(str(event.request.AffectedSOPInstanceUID)),
+        image=uid_hash(str(request.AffectedSOPInstanceUID)),
         series=series,
         study=study,
         association=association,
         received_at=time.time(),
-        file_meta=_PREAMBLE + encode_file_meta(event.file_meta),
+        file_meta=file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax),
         data_set=data_set,
     )
 

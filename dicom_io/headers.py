@@ -19,7 +19,7 @@ from dicom_io.components import Component
 from dicom_io.objects.elements import Elements
 from dicom_io.objects.enhanced import classic_frames
 from dicom_io.objects.image_file import MULTI_FRAME_CLASSES, ImageFile, read_image_file
-from dicom_io.objects.pixels import stored_values
+from dicom_io.objects.pixels import Native, stored_values
 from dicom_io.refusals import refuse
 
 NO_PATTERNS: Final[Patterns] = MappingProxyType({})
@@ -76,6 +76,8 @@ class ImageHeader:
         Direction of the main field in the patient where the site says something about it.
     vertical_field
         Whether the site says that the field is vertical; its direction then follows from PatientPosition.
+    native
+        Where the file holds the stored values; None if they are compressed, or the header is of an earlier version.
     """
 
     path: Path
@@ -126,6 +128,7 @@ class ImageHeader:
     labels: tuple[str, ...] = ()
     b0_patient: tuple[float, float, float] | None = None
     vertical_field: bool = False
+    native: Native | None = None
 
     def to_json(self) -> str:
         """Text that ``from_json`` turns back into an equal header."""
@@ -138,6 +141,8 @@ class ImageHeader:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         component = values["component"]
         values["component"] = None if component is None else Component(component)
+        native = values.get("native")
+        values["native"] = None if native is None else Native(**native)
         return cls(**(values | {"path": Path(values["path"])}))
 
 
@@ -196,6 +201,7 @@ def _header(path: Path, image: ImageFile, dataset: Dataset, frame: int, patterns
         content_sha256=image.content_sha256,
         transfer_syntax_uid=image.transfer_syntax_uid,
         stored_peak=_stored_peak(path, frame, values),
+        native=image.native,
         **values,
     )
 

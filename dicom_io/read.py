@@ -17,7 +17,7 @@ from dicom_io.components import Component
 from dicom_io.field_strength import b0_tesla
 from dicom_io.geometry import b0_direction
 from dicom_io.headers import ImageHeader
-from dicom_io.objects.pixels import decode
+from dicom_io.objects.pixels import decode, read_native
 from dicom_io.refusals import refuse
 from dicom_io.vendors import vendor_named
 from recon.types import FloatArray, GradientEcho, Grid
@@ -105,8 +105,10 @@ def _read_slab(slices: SliceGrid, echo: int, component: Component, indices: rang
 
 
 def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
-    """Decode stored values ``(row, column)``; multi-frame files are decoded once and kept."""
+    """Decode stored values ``(row, column)``; compressed multi-frame files are decoded once and kept."""
     try:
+        if header.native is not None:
+            return read_native(header.path, header.native, header.rows, header.columns, header.frame)
         stored = stacks.get(header.path, _NOTHING)
         if stored is _NOTHING:
             stored = decode(header.path, deflated=header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian)

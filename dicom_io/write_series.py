@@ -13,11 +13,12 @@ from pydicom.uid import UID, MRImageStorage
 
 from dicom_io.derived.codes import code_item
 from dicom_io.derived.derivation import Derivation, clipping_warning, derivation_of_contrast, derivation_of_qsm
+from dicom_io.derived.encoded import put, referenced_series_element, sequence_element, source_images_element
 from dicom_io.derived.kinds import KINDS, QSM, SeriesKind, shown_by
 from dicom_io.derived.marks import mark, qualify
 from dicom_io.derived.origin import Origin
 from dicom_io.derived.pixel_profile import CONSOLE12, PixelProfile, encode, require_finite
-from dicom_io.derived.references import contributing_equipment, referenced_series, source_images
+from dicom_io.derived.references import contributing_equipment
 from dicom_io.derived.series_files import write_series
 from dicom_io.derived.source import inherit
 from dicom_io.derived.units import real_world_value_mapping
@@ -145,6 +146,10 @@ def _images(
     uid: UID,
     origin: Origin,
 ) -> Iterator[Dataset]:
+    alike = (
+        sequence_element("DerivationCodeSequence", [code_item("110001", "DCM", "Image Processing")]),
+        sequence_element("RealWorldValueMappingSequence", [real_world_value_mapping(kind, profile)]),
+    )
     for number, z in enumerate(origin.order, start=1):
         image = inherit(origin.datasets[z])
         mark(image, origin, uid=uid, number=origin.numbers[kind.name], title=kind.title)
@@ -156,11 +161,9 @@ def _images(
         image.EchoTime = None if len(origin.slices.echo_times_s) > 1 else Elements(origin.datasets[z]).text("EchoTime")
         image.ImagesInAcquisition = len(origin.sources)
         image.DerivationDescription, image.ImageComments = texts
-        image.DerivationCodeSequence = [code_item("110001", "DCM", "Image Processing")]
         qualify(image)
         used = origin.images_at(z)
-        image.SourceImageSequence = source_images(used)
-        image.ReferencedSeriesSequence = referenced_series(used)
+        put(image, *alike, source_images_element(used), referenced_series_element(used))
         image.ContributingEquipmentSequence = contributing_equipment(origin.datasets[z], origin.created)
         _set_pixels(image, kind, profile, stored[..., z])
         yield image
@@ -173,7 +176,6 @@ def _set_pixels(image: Dataset, kind: SeriesKind, profile: PixelProfile, stored:
     image.PixelRepresentation = 0
     image.RescaleSlope, image.RescaleIntercept = profile.slope, profile.intercept
     image.RescaleType = "US"
-    image.RealWorldValueMappingSequence = [real_world_value_mapping(kind, profile)]
     image.WindowCenter = [str(window.center) for window in kind.windows]
     image.WindowWidth = [str(window.width) for window in kind.windows]
     image.WindowCenterWidthExplanation = [window.explanation for window in kind.windows]

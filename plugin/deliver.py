@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID
 from pynetdicom import AE, evt
@@ -217,11 +218,10 @@ def _send_waiting(association: Association, transfer: _Transfer, progress: Calla
 
 def _send_one(association: Association, path: Path) -> _Answer | None:
     """Send an object and return the answer, or nothing where none came and the association ended."""
-    dataset = dcmread(path)
     try:
-        status = association.send_c_store(dataset).get("Status")
+        status = _store(association, path).get("Status")
     except ValueError:  # no presentation context was accepted for it
-        name = UID(dataset.SOPClassUID).name
+        name = UID(read_file_meta_info(path).MediaStorageSOPClassUID).name
         refusal = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
         return _Answer(refusal=refusal, lasting=True)
     except RuntimeError:  # the association ended since the last object
@@ -232,6 +232,21 @@ def _send_one(association: Association, path: Path) -> _Answer | None:
     if status in DELIVERED:
         return _Answer()
     return _Answer(refusal=f"the peer answered {_name(status)}", lasting=_is_lasting(status))
+
+
+def _store(association: Association, path: Path) -> Dataset:
+    """Send a file's bytes; encoded anew only where the peer takes the object in another transfer syntax alone.
+
+    Raises
+    ------
+    ValueError
+        No presentation context was accepted for it.
+    """
+    try:
+        answer: Dataset = association.send_c_store(path)
+    except ValueError:
+        answer = association.send_c_store(dcmread(path))
+    return answer
 
 
 def _is_lasting(status: int) -> bool:

@@ -69,9 +69,10 @@ def send_without_delay(event: evt.Event) -> None:
 
 
 def _prepare_library() -> None:
-    """Set pynetdicom's module flags: accept private SOP classes, and say nothing (its log dumps requests)."""
+    """Set its flags: accept private SOP classes, send files as they are, say nothing (its log dumps requests)."""
     _config.LOG_HANDLER_LEVEL = "none"
     _config.UNRESTRICTED_STORAGE_SERVICE = True
+    _config.STORE_SEND_CHUNKED_DATASET = True
     AssociationSocket._shutdown_socket = _close_socket
     wake_by_arrival()
 

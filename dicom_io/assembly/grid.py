@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,8 +84,7 @@ def slice_grid(headers: Sequence[ImageHeader], components: tuple[Component, ...]
     cells: dict[Cell, list[ImageHeader]] = defaultdict(list)
     for header, position in used:
         if header.component is not None:
-            index = min(range(len(positions)), key=lambda i: abs(positions[i] - position))
-            cells[echo_times.index(echo_key_s(header)), header.component, index].append(header)
+            cells[echo_times.index(echo_key_s(header)), header.component, _nearest(positions, position)].append(header)
     return SliceGrid(
         echo_times_s=tuple(echo_times),
         components=components,
@@ -92,6 +92,13 @@ def slice_grid(headers: Sequence[ImageHeader], components: tuple[Component, ...]
         spacing_mm=spacing,
         cells={cell: tuple(images) for cell, images in cells.items()},
     )
+
+
+def _nearest(positions: Sequence[float], position: float) -> int:
+    """Index of the nearest of increasing positions."""
+    behind = min(bisect_left(positions, position), len(positions) - 1)
+    before = max(0, behind - 1)
+    return before if position - positions[before] <= positions[behind] - position else behind
 
 
 def echo_key_s(header: ImageHeader) -> float:

@@ -23,24 +23,32 @@ def source_images(headers: Sequence[ImageHeader]) -> list[Dataset]:
         if header.sop_class_uid in MULTI_FRAME_CLASSES:
             item.ReferencedFrameNumber = header.frame + 1
         item.SpatialLocationsPreserved = "YES"
-        item.PurposeOfReferenceCodeSequence = [
-            code_item("121322", "DCM", "Source image for image processing operation")
-        ]
+        item.PurposeOfReferenceCodeSequence = [source_purpose()]
         items.append(item)
     return items
+
+
+def source_purpose() -> Dataset:
+    """Make the item that says what a source image was used for."""
+    return code_item("121322", "DCM", "Source image for image processing operation")
 
 
 def referenced_series(headers: Sequence[ImageHeader]) -> list[Dataset]:
     """Make the items of ReferencedSeriesSequence (Common Instance Reference, PS3.3 C.12.2)."""
     items = []
-    by_series = sorted(headers, key=lambda h: (h.series_instance_uid, h.sop_instance_uid))
-    for uid, group in groupby(by_series, key=lambda h: h.series_instance_uid):
+    for uid, instances in by_series(headers):
         item = Dataset()
         item.SeriesInstanceUID = uid
-        instances = {header.sop_instance_uid: header for header in group}
-        item.ReferencedInstanceSequence = [_instance(header) for header in instances.values()]
+        item.ReferencedInstanceSequence = [_instance(header) for header in instances]
         items.append(item)
     return items
+
+
+def by_series(headers: Sequence[ImageHeader]) -> list[tuple[str, list[ImageHeader]]]:
+    """Return each series' UID with one header of each of its objects, both in the order of their UIDs."""
+    ordered = sorted(headers, key=lambda h: (h.series_instance_uid, h.sop_instance_uid))
+    series = groupby(ordered, key=lambda h: h.series_instance_uid)
+    return [(uid, list({header.sop_instance_uid: header for header in group}.values())) for uid, group in series]
 
 
 def source_evidence(headers: Sequence[ImageHeader]) -> list[Dataset]:

@@ -25,6 +25,7 @@ from pydicom.uid import (
 
 from dicom_io.identity import is_own_output
 from dicom_io.objects.elements import Elements
+from dicom_io.objects.pixels import Native, native_pixels
 from dicom_io.objects.tolerance import tolerant
 from dicom_io.refusals import refuse
 
@@ -53,12 +54,15 @@ class ImageFile:
         How it is encoded.
     frames
         Number of frames.
+    native
+        Where the stored values lie; None if they are compressed.
     """
 
     dataset: FileDataset
     content_sha256: str
     transfer_syntax_uid: str
     frames: int
+    native: Native | None
 
 
 def read_image_file(path: Path) -> ImageFile:
@@ -85,6 +89,7 @@ def read_image_file(path: Path) -> ImageFile:
         content_sha256=hashlib.sha256(memoryview(content)[_dataset_start(dataset) :]).hexdigest(),
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
         frames=frames,
+        native=native_pixels(dataset, pixels_at),
     )
 
 

@@ -32,7 +32,7 @@ def train(
 
     from recon.network.model import ModelConfig
     from recon.network.weights import load_weights, shipped_weights
-    from recon.training.state import State, TrainingArgs, cooled_down, load_state, new_state, start_from
+    from recon.training.state import State, TrainingArgs, load_state, new_state, start_from
     from recon.training.trainer import Crew, train
 
     def say(line: str) -> None:
@@ -53,8 +53,8 @@ def train(
     else:
         state = new_state(TrainingArgs.for_device(device), ModelConfig(), device)
         say("neither training state nor weights found: a new run from nothing")
-    if cooled_down(state.args, state.step):
-        say("the last run was cooled down: the learning rate begins anew")
+    if state.args.cooldown_steps:  # it belongs to the run that was asked for it, ended or cut short
+        say("the last run cooled down: the learning rate begins anew")
         state.args = replace(state.args, cooldown_from=0, cooldown_steps=0)
     cores = len(os.sched_getaffinity(0))
     workers = workers or (1 if device.type == "cpu" else max(1, cores - 2))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Mapping
@@ -36,6 +37,16 @@ def load_echoes(folder: Path) -> GradientEcho:
         b0_tesla=values["b0_tesla"],
         grid=_grid(values["grid"]),
     )
+
+
+def let_go(echoes: GradientEcho) -> None:
+    """Take the arrays of a loaded acquisition out of memory; they are read again where they are used again."""
+    for array in (echoes.magnitude, echoes.phase_rad):
+        base: Any = array
+        while base is not None and not isinstance(base, mmap.mmap):
+            base = getattr(base, "base", None)
+        if base is not None:
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def save_reconstruction(reconstruction: Reconstruction, folder: Path) -> None:

@@ -137,12 +137,18 @@ def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
 def reconstruct(work: Path, options: Options, mask: Path | None, progress: Callable[[str], None]) -> None:
     """Work out total field and susceptibility."""
     from plugin.mask_file import read_mask
-    from plugin.scratch import load_echoes, save_reconstruction
+    from plugin.scratch import let_go, load_echoes, save_reconstruction
     from recon.pipeline import reconstruct as reconstruct_arrays
 
     echoes = load_echoes(work / "echoes")
     given = None if mask is None else read_mask(mask, echoes.grid.shape)
-    result = reconstruct_arrays(echoes, options=options, mask=given, progress=progress)
+
+    def on_step(step: str) -> None:
+        if step == "inversion":  # it works on the field alone, and needs most memory
+            let_go(echoes)
+        progress(step)
+
+    result = reconstruct_arrays(echoes, options=options, mask=given, progress=on_step)
     save_reconstruction(result, work / "reconstruction")
 
 

@@ -151,7 +151,8 @@ def from_images_to_images(
     from dicom_io.read import read_acquisition
     from dicom_io.scanner import write_scan
     from dicom_io.write_series import write_qsm
-    from recon.pipeline import Options, reconstruct
+    from recon.options import Options
+    from recon.pipeline import reconstruct
 
     write_scan(scan.echoes, work / "scanner", vendor=_VENDORS[patient % len(_VENDORS)], study_seed=patient)
     began = time.perf_counter()

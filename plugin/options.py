@@ -6,9 +6,7 @@ from dicom_io.derived.pixel_profile import PROFILES
 from plugin.errors import ConfigurationError
 from plugin.objects import OBJECTS, QSM
 from plugin.settings import Reconstruction
-from recon.engines.choose import ENGINES
-from recon.methods import METHODS
-from recon.pipeline import Options
+from recon.options import AUTO, ENGINE_NAMES, METHOD_NAMES, Options
 
 
 def objects_of(names: str) -> tuple[str, ...]:
@@ -53,9 +51,9 @@ def options_of(chosen: Reconstruction) -> Options:
     """
     mistakes = []
     for name, value, known in (
-        ("method", chosen.method, tuple(METHODS)),
-        ("engine", chosen.engine, ("auto", *ENGINES)),
-        ("fallback", chosen.fallback, ("", *METHODS)),
+        ("method", chosen.method, METHOD_NAMES),
+        ("engine", chosen.engine, (AUTO, *ENGINE_NAMES)),
+        ("fallback", chosen.fallback, ("", *METHOD_NAMES)),
     ):
         if value not in known:
             mistakes.append(f"reconstruction: no {name} {value!r}; expected one of {', '.join(known)}")

@@ -20,7 +20,7 @@ from plugin.objects import FIRST, NIFTI, OBJECTS, QSM
 from plugin.scratch import write_private_json
 
 if TYPE_CHECKING:
-    from recon.pipeline import Options
+    from recon.options import Options
 
 WORK_FOLDER = "work"
 _FINISHED = ".work-finished"

@@ -17,6 +17,7 @@ from recon.brain import load_networks
 from recon.engines.choose import EngineAttempt, choose_engine
 from recon.errors import ReconError
 from recon.methods import Inverted, find_method
+from recon.options import Options
 from recon.phase import total_field
 from recon.quality import judge_quality, quality_figures
 from recon.types import (
@@ -40,25 +41,6 @@ REFERENCES = {
     "signal": "mean over all voxels with reliable signal",
 }
 """What zero means, by the way the mask was found."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the operator may choose.
-
-    Parameters
-    ----------
-    method
-        Inversion method, a key of :data:`recon.methods.METHODS`.
-    engine
-        Inference engine, a key of :data:`recon.engines.choose.ENGINES` or ``"auto"``.
-    fallback
-        Method that takes over, with a warning, where the chosen one's map fails the quality check; empty for none.
-    """
-
-    method: str = "network"
-    engine: str = "auto"
-    fallback: str = "lbv-hd-qsm"
 
 
 @dataclass(frozen=True, kw_only=True)

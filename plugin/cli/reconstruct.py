@@ -23,7 +23,7 @@ from plugin.cli.console import (
 
 if TYPE_CHECKING:
     from dicom_io.acquisition import Acquisition
-    from recon.pipeline import Options
+    from recon.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from plugin.settings import Settings
 from plugin.workflow import discard_work, make_others, make_qsm, read_report, write_refusal
 
 if TYPE_CHECKING:
-    from recon.pipeline import Options
+    from recon.options import Options
 
 OTHERS_FAILED = "others-failed"
 """Code of a job whose map was made and whose other objects were not."""

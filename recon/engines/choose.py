@@ -17,6 +17,7 @@ from recon.engines.gpu import driver_present
 from recon.engines.self_check import check
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError
 from recon.network.weights import TrainedNetwork, load_weights
+from recon.options import AUTO
 
 ENGINES: dict[str, EngineFactory] = {
     "tensorrt-rtx": tensorrt_rtx.load,
@@ -29,7 +30,6 @@ ENGINES: dict[str, EngineFactory] = {
 
 _LOG = logging.getLogger(__name__)
 
-AUTO = "auto"
 REFERENCE = "torch"
 _COMPILED_FOR_GPU = ("tensorrt-rtx", "tensorrt")
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from recon.engines.choose import AUTO, ENGINES, REFERENCE, choose_engine, load_checked
+from recon.engines.choose import ENGINES, REFERENCE, choose_engine, load_checked
 from recon.errors import EngineError, InvalidInputError
 from recon.evaluation.bench_row import BenchRow, Say, Seconds, row, seconds_of, size_of
 from recon.head import head_mask
 from recon.methods import METHODS
 from recon.network.features import network_features, pad_to_stride
 from recon.network.weights import load_weights
+from recon.options import AUTO
 from recon.phase.offsets import no_offsets
 from recon.phase.template import choose_template
 from recon.phase.temporal import FieldFit, first_guess, unwrap_echoes

@@ -10,7 +10,8 @@ from recon.engines.folders import engines_folder
 from recon.engines.tensorrt_aot import build_ahead_of_time
 from recon.errors import EngineAbsentError
 from recon.network.weights import load_weights
-from recon.pipeline import Options, reconstruct
+from recon.options import Options
+from recon.pipeline import reconstruct
 from recon.simulation.scan import simulate_case
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]

@@ -13,7 +13,7 @@ from plugin.errors import JobFailedError
 from plugin.job import Job
 from plugin.workflow import make_others, make_qsm, write_refusal
 from recon.errors import InvalidInputError
-from recon.pipeline import Options
+from recon.options import Options
 from tests.support.synthetic import write_small_scan
 
 WANTED = ("qsm", "qsm-enhanced", "total-field", "brain-mask", "quality-page", "nifti")

@@ -18,7 +18,8 @@ from dicom_io.geometry import axes
 from dicom_io.read import read_acquisition
 from dicom_io.scanner import SCANNERS, write_scan
 from recon.dipole import dipole_field
-from recon.pipeline import Options, reconstruct
+from recon.options import Options
+from recon.pipeline import reconstruct
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
 
 OPTIONS = Options(method="tikhonov")

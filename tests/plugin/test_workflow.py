@@ -12,7 +12,7 @@ from dicom_io.folder import find_acquisitions
 from plugin.job import Job, job_name
 from plugin.scratch import load_reconstruction
 from plugin.workflow import make_qsm
-from recon.pipeline import Options
+from recon.options import Options
 from tests.support.synthetic import write_small_scan
 
 OPTIONS = Options(method="tikhonov")

@@ -9,7 +9,8 @@ import torch
 from recon import pipeline
 from recon.dipole import dipole_field
 from recon.methods import METHODS, Inverted
-from recon.pipeline import Options, reconstruct
+from recon.options import Options
+from recon.pipeline import reconstruct
 from recon.quality import LIMITS, judge_quality, quality_figures, streak_energy_ratio
 from recon.types import Grid, TotalField
 from tests.support.synthetic import small_echoes

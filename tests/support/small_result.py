@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from recon.pipeline import Options, reconstruct
+from recon.options import Options
+from recon.pipeline import reconstruct
 from tests.support.small_scan import small_scan
 
 

@@ -22,7 +22,7 @@ from plugin.service.status import _workflow, retry, status
 from plugin.service.steps import failure_of, may_heal
 from plugin.settings import Caller, Destination, Objects, Retry, Settings
 from recon.errors import EngineError, InvalidInputError
-from recon.pipeline import Options
+from recon.options import Options
 from tests.support.loopback import free_port, mr_image, pacs, wait_for
 from tests.support.synthetic import write_small_scan
 

@@ -16,7 +16,7 @@ from plugin.service.queue import client, dbos_config, prepare_database, submit, 
 from plugin.service.spool import Spool
 from plugin.service.status import retry, status
 from plugin.settings import Destination, Objects, Retry, Settings
-from recon.pipeline import Options
+from recon.options import Options
 from recon.types import Verdict
 from tests.support.loopback import free_port, pacs, wait_for
 from tests.support.synthetic import write_small_scan

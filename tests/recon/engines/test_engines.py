@@ -256,7 +256,12 @@ def cuda_engine(monkeypatch):
 
 
 def test_torch_on_a_gpu_computes_within_tolerance(cuda_engine):
-    assert check(cuda_engine, load_weights()).within(REDUCED)
+    """On the middle of the known head: processors compute float16 at a hundredth of their speed."""
+    trained = load_weights()
+    middle = known_head(trained.network.config.stride)[..., 16:48, 16:32, 8:24].contiguous()
+    found = difference(cuda_engine.run(middle), EagerEngine(trained).run(middle), middle[0, 1] > 0.5)
+    assert found.rms_ppb > 0
+    assert found.within(REDUCED)
     assert str(cuda_engine.describe()) == "torch-cuda fp16 a GPU"
 
 

@@ -26,6 +26,8 @@ _LASTING_ATTEMPTS = 3
 """How often objects are sent to a peer that refuses the objects themselves."""
 _MAP_FIRST_SECONDS = 60.0
 """How long other objects wait for the map's delivery: a peer that is slow or away holds them up no longer."""
+_MAP_ALONE_SECONDS = 3.0
+"""How long making the other objects waits for it: they would only slow down what the radiologist waits for."""
 _POLL_SECONDS = 0.1
 
 
@@ -142,7 +144,7 @@ def _send(settings: Settings, job: str, destination: str, names: list[str], *, a
     after
         Delivery that is to end before, if it does soon; empty for none.
     """
-    _wait_for(after)
+    _wait_for(after, _MAP_FIRST_SECONDS)
     folder = settings.spool / "jobs" / job
     peer = destinations(settings, Job.load(folder, root=settings.spool)).get(destination)
     if peer is None:
@@ -158,9 +160,16 @@ def _send(settings: Settings, job: str, destination: str, names: list[str], *, a
     }
 
 
-def _wait_for(delivery: str) -> None:
+def let_the_map_go(settings: Settings, job: str, loaded: Job) -> None:
+    """Wait until the map is at every destination, but not for long; within a step."""
+    deadline = time.monotonic() + _MAP_ALONE_SECONDS
+    for name in destinations(settings, loaded):
+        _wait_for(delivery_name(job, name), deadline - time.monotonic())
+
+
+def _wait_for(delivery: str, seconds: float) -> None:
     """Wait until a delivery has ended, well or not, but not for long; one that was never queued is not waited for."""
-    deadline = time.monotonic() + _MAP_FIRST_SECONDS
+    deadline = time.monotonic() + seconds
     while delivery and time.monotonic() < deadline:
         status = DBOS.get_workflow_status(delivery)
         if status is None or status.status not in ("ENQUEUED", "PENDING"):

@@ -8,8 +8,9 @@ a code and a sentence.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbos import DBOS
 
@@ -17,11 +18,11 @@ from plugin.errors import JobFailedError
 from plugin.job import Job
 from plugin.log import get_logger
 from plugin.objects import FIRST, FIRST_PART, OTHER_PART, REFUSAL_PART
-from plugin.service.deliveries import deliver_job, objects_to_make, queue_deliveries
+from plugin.service.deliveries import deliver_job, let_the_map_go, objects_to_make, queue_deliveries
 from plugin.service.queue import DELIVER, RECONSTRUCT, REFUSE
 from plugin.service.steps import durably, explained
 from plugin.settings import Settings
-from plugin.workflow import discard_work, make_others, make_qsm, read_report, write_refusal
+from plugin.workflow import Runner, discard_work, make_others, make_qsm, read_report, write_refusal
 
 if TYPE_CHECKING:
     from recon.options import Options
@@ -101,12 +102,23 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
     if set(objects) <= set(FIRST):
         return
     try:
-        make_others(loaded, folder, profile=profile, objects=objects, run=run, progress=_nothing)
+        after_the_map = partial(_after, partial(let_the_map_go, settings, job, loaded), run)
+        make_others(loaded, folder, profile=profile, objects=objects, run=after_the_map, progress=_nothing)
     except JobFailedError as failure:  # the map is there, so no page may say that there is none
         raise JobFailedError(OTHERS_FAILED, failure.sentence) from None
     for name, reason in read_report(folder)["not_made"].items():
         log.warning("object.not_made", object=name, reason=reason)
     queue_deliveries(settings, job, loaded, OTHER_PART)
+
+
+def _after(wait: Callable[[], None], run: Runner, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Run a step that waits before it begins."""
+
+    def begun_later() -> Any:  # noqa: ANN401 - a JSON value
+        wait()
+        return function()
+
+    return run(step, begun_later)
 
 
 def refuse_job(settings: Settings, job: str) -> None:

@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
 from plugin.errors import DeliveryError
-from plugin.network import Address, new_ae, send_without_delay
+from plugin.network import TIMEOUT_S, Address, new_ae, send_without_delay
 
 DELIVERED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 """Statuses of a peer that has the object: success, PS3.4 §B.2.3's three warnings, duplicate instance."""
@@ -26,6 +26,9 @@ MAXIMUM_CONTEXTS = 128
 """Presentation contexts of one association (PS3.8 §9.3.2.2: odd numbers from 1 to 255)."""
 
 _TRIES_PER_IMAGE = 3
+
+_SLOWEST_BYTES_PER_S = 100_000
+"""Of a line: the time for an answer counts from the moment the object is handed over, not from its last byte."""
 
 _TRANSIENT = 2
 
@@ -242,6 +245,7 @@ def _store(association: Association, path: Path) -> Dataset:
     ValueError
         No presentation context was accepted for it.
     """
+    association.dimse_timeout = TIMEOUT_S + path.stat().st_size / _SLOWEST_BYTES_PER_S
     try:
         answer: Dataset = association.send_c_store(path)
     except ValueError:

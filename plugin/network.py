@@ -59,13 +59,15 @@ def new_ae(ae_title: str) -> AE:
 
 
 def send_without_delay(event: evt.Event) -> None:
-    """Handle ``EVT_CONN_OPEN``: switch Nagle's algorithm off.
+    """Handle ``EVT_CONN_OPEN``: switch Nagle's algorithm off, and wait for a silent peer no longer than is agreed.
 
-    With it on, a message's last short segment waits for the peer's delayed acknowledgement: 40 ms.
+    With the algorithm on, a message's last short segment waits for the peer's delayed acknowledgement: 40 ms. A peer
+    that stops in the middle of a message, or stops reading, would otherwise hold its threads for ever.
     """
     connection = event.assoc.dul.socket
     if connection is not None and connection.socket is not None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.socket.settimeout(event.assoc.network_timeout)
 
 
 def _prepare_library() -> None:

@@ -146,7 +146,7 @@ class Settings(Frozen):
     port: Port = 11112
     require_called_aet: bool = True
     allowed_callers: tuple[Caller, ...] = ()
-    maximum_associations: int = Field(default=10, ge=1, le=1000)
+    maximum_associations: int = Field(default=10, ge=1, le=250)
     spool: Path = Path("qsm-spool")
     database_url: str = ""
     worker_name: Name = "worker-1"

@@ -9,11 +9,13 @@ every primitive to be sent writes to, and the second on an event that everything
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import select
 import ssl
 import threading
+import time
 import weakref
 from typing import Any, cast
 
@@ -102,6 +104,37 @@ class _Handed(queue.Queue[Any]):
         self._arrived.set()
 
 
+class _Messages(_Handed):
+    """Messages that have come: a sender that waits for its answer leaves the peer's requests to the reactor.
+
+    pynetdicom's takes whatever comes next for the answer. An image that arrives while storage commitment is reported
+    would abort the association.
+    """
+
+    def __init__(self, association: Association) -> None:
+        super().__init__(association._arrived)
+        self._reactor = weakref.ref(association)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ANN401 - as the original
+        """See :class:`queue.Queue`."""
+        if not block or threading.current_thread() is self._reactor():
+            return super().get(block, timeout)
+        end = time.monotonic() + (math.inf if timeout is None else timeout)
+        with self.not_empty:
+            while (answer := next(filter(_is_answer, self.queue), None)) is None:
+                if (left := end - time.monotonic()) <= 0:
+                    raise queue.Empty
+                self.not_empty.wait(None if left == math.inf else left)
+            self.queue.remove(answer)
+            return answer
+
+
+def _is_answer(item: tuple[int | None, Any]) -> bool:
+    """Say whether a message is a response, or the news that the association has ended."""
+    message = item[1]
+    return message is None or message.MessageIDBeingRespondedTo is not None
+
+
 class _ToSend(queue.Queue[Any]):
     """A queue that makes a pipe readable whenever it takes something, so that ``select`` can wait for it too."""
 
@@ -141,7 +174,7 @@ def _close(*descriptors: int) -> None:
 def _ring(association: Association) -> None:
     """Give an association queues that wake whoever waits for them."""
     association._arrived = threading.Event()
-    association.dimse.msg_queue = _Handed(association._arrived)
+    association.dimse.msg_queue = _Messages(association)
     association.dul.to_user_queue = _Handed(association._arrived)
     association.dul.to_provider_queue = _ToSend()
 
@@ -157,15 +190,18 @@ def _ready(connection: AssociationSocket) -> bool:
     ending = dul.state_machine.current_state == "Sta13"  # then what is not there yet does not count
     due = ending or dul._kill_thread or not dul.event_queue.empty()
     to_send = cast(_ToSend, dul.to_provider_queue)
+    poll = select.poll()  # select itself knows no descriptor above 1023
     try:
-        ready, _, _ = select.select([connection.socket, to_send.reading], [], [], 0 if due else _LOOK_S)
+        poll.register(connection.socket, select.POLLIN)
+        poll.register(to_send.reading, select.POLLIN)
+        ready = dict(poll.poll(0 if due else 1000 * _LOOK_S))
     except (OSError, ValueError):  # closed meanwhile
         connection.event_queue.put("Evt17")
         return False
-    if to_send.reading in ready:
+    if ready.pop(to_send.reading, None):
         to_send.hear()
         dul._run_loop_delay = 0.0
-    return connection.socket in ready
+    return bool(ready)
 
 
 def _recv(connection: AssociationSocket, count: int) -> bytearray:
@@ -211,7 +247,7 @@ def _run_reactor(association: Association) -> None:
         association._is_paused = False
         if association._reactor_checkpoint.is_set() and _is_over(association):
             association.kill()
-            return
+    association._is_paused = True  # whoever waits for it finds an association that has ended
 
 
 def _is_over(association: Association) -> bool:
@@ -229,10 +265,12 @@ def _is_over(association: Association) -> bool:
         association.is_aborted, association.is_established = True, False
         evt.trigger(association, evt.EVT_ABORTED, {})
         return True
+    if not association.dul.is_alive():
+        return True
     if association.dul.idle_timer_expired():
         _give_up(association)
         return True
-    return not association.dul.is_alive()
+    return False
 
 
 def _give_up(association: Association) -> None:

@@ -76,6 +76,6 @@ def _implicit(element: int, value: bytes) -> bytes:
 
 
 def _even(text: str, pad: bytes = b"\x00") -> bytes:
-    """Encode a value to an even length (PS3.5 §6.2)."""
-    value = text.encode("ascii")
+    """Encode a value to an even length (PS3.5 §6.2); a UID of letters that it must not have goes back as it came."""
+    value = text.encode("iso8859-1")
     return value + pad if len(value) % 2 else value

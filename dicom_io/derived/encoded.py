@@ -45,8 +45,8 @@ def source_images_element(headers: Sequence[ImageHeader]) -> RawDataElement:
     items = []
     for header in headers:
         is_frame = header.sop_class_uid in MULTI_FRAME_CLASSES
-        number = _element("ReferencedFrameNumber", "IS", str(header.frame + 1).encode()) if is_frame else b""
-        alike = _element("SpatialLocationsPreserved", "CS", b"YES")
+        number = _element("ReferencedFrameNumber", "IS", str(header.frame + 1)) if is_frame else b""
+        alike = _element("SpatialLocationsPreserved", "CS", "YES")
         items.append(_item(_instance(header) + number + alike + purpose))
     return _raw("SourceImageSequence", b"".join(items))
 
@@ -56,7 +56,7 @@ def referenced_series_element(headers: Sequence[ImageHeader]) -> RawDataElement:
     items = []
     for uid, instances in by_series(headers):
         sequence = _element("ReferencedInstanceSequence", "SQ", b"".join(_item(_instance(one)) for one in instances))
-        items.append(_item(sequence + _element("SeriesInstanceUID", "UI", uid.encode())))
+        items.append(_item(sequence + _element("SeriesInstanceUID", "UI", uid)))
     return _raw("ReferencedSeriesSequence", b"".join(items))
 
 
@@ -67,8 +67,8 @@ def put(image: Dataset, *elements: RawDataElement) -> None:
 
 
 def _instance(header: ImageHeader) -> bytes:
-    sop_class = _element("ReferencedSOPClassUID", "UI", header.sop_class_uid.encode())
-    return sop_class + _element("ReferencedSOPInstanceUID", "UI", header.sop_instance_uid.encode())
+    sop_class = _element("ReferencedSOPClassUID", "UI", header.sop_class_uid)
+    return sop_class + _element("ReferencedSOPInstanceUID", "UI", header.sop_instance_uid)
 
 
 @lru_cache(maxsize=1)
@@ -81,9 +81,10 @@ def _item(content: bytes) -> bytes:
     return _ITEM + struct.pack("<I", len(content)) + content
 
 
-def _element(keyword: str, vr: str, value: bytes) -> bytes:
+def _element(keyword: str, vr: str, content: str | bytes) -> bytes:
     """Encode an element, explicit VR little endian (PS3.5 §7.1.2)."""
     tag, code = _tag(keyword), vr.encode()
+    value = content.encode("iso8859-1") if isinstance(content, str) else content
     if len(value) % 2:
         value += b"\0" if vr == "UI" else b" "
     if vr in _LONG:

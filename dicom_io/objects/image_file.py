@@ -25,7 +25,7 @@ from pydicom.uid import (
 
 from dicom_io.identity import is_own_output
 from dicom_io.objects.elements import Elements
-from dicom_io.objects.pixels import Native, native_pixels
+from dicom_io.objects.pixels import Native, native_pixels, uncompressed_value
 from dicom_io.objects.tolerance import tolerant
 from dicom_io.refusals import refuse
 
@@ -83,13 +83,13 @@ def read_image_file(path: Path) -> ImageFile:
     frames = elements.integer("NumberOfFrames") or 1
     _check_pixel_format(elements)
     _check_lossless(elements, str(dataset.file_meta.TransferSyntaxUID))
-    _check_pixel_length(dataset, content, pixels_at, frames)
+    value_at = _check_pixel_length(dataset, content, pixels_at, frames)
     return ImageFile(
         dataset=dataset,
         content_sha256=hashlib.sha256(memoryview(content)[_dataset_start(dataset) :]).hexdigest(),
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
         frames=frames,
-        native=native_pixels(dataset, pixels_at),
+        native=native_pixels(dataset, value_at),
     )
 
 
@@ -151,6 +151,8 @@ def _check_pixel_format(elements: Elements) -> None:
             )
     if not 1 <= (elements.integer("BitsStored") or 0) <= 16:
         raise refuse("unsupported-pixels", found="BitsStored not in 1 to 16", expected="BitsStored 12 or 16")
+    if elements.integer("PixelRepresentation") not in (0, 1):
+        raise refuse("unsupported-pixels", found="PixelRepresentation missing", expected="PixelRepresentation 0 or 1")
     if min(elements.integer("Rows") or 0, elements.integer("Columns") or 0) < 1:
         raise refuse("unsupported-pixels", found="Rows or Columns missing", expected="an image matrix")
 
@@ -164,16 +166,18 @@ def _check_lossless(elements: Elements, transfer_syntax_uid: str) -> None:
         raise refuse("lossy", found=UID(transfer_syntax_uid).name)
 
 
-def _check_pixel_length(dataset: FileDataset, content: bytes, pixels_at: int, frames: int) -> None:
-    elements = Elements(dataset)
+def _check_pixel_length(dataset: FileDataset, content: bytes, pixels_at: int, frames: int) -> int | None:
+    """Refuse pixels that are not all there; return where they begin if they are not compressed."""
+    elements, syntax, value_at = Elements(dataset), dataset.file_meta.TransferSyntaxUID, None
     expected = 2 * frames * (elements.integer("Rows") or 0) * (elements.integer("Columns") or 0)
     if pixels_at < 0:
         found = len(dataset.get("PixelData") or b"")
+    elif syntax.is_encapsulated:
+        complete = content.find(_SEQUENCE_DELIMITER, pixels_at) >= 0
+        found = max(0, len(content) - pixels_at - 12)
+        found, expected = (expected, expected) if complete else (found, max(expected, found + 8))
     else:
-        header_length = 8 if dataset.file_meta.TransferSyntaxUID.is_implicit_VR else 12
-        found = max(0, len(content) - pixels_at - header_length)
-        if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-            complete = content.find(_SEQUENCE_DELIMITER, pixels_at) >= 0
-            found, expected = (expected, expected) if complete else (found, max(expected, found + 8))
+        value_at, found = uncompressed_value(content, pixels_at, syntax)
     if found < expected:
         raise refuse("truncated", found=found, expected=expected)
+    return value_at

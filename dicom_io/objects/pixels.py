@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from dicom_io.objects.elements import Elements
 from dicom_io.objects.tolerance import tolerant
+from dicom_io.refusals import refuse
 
 Stored = npt.NDArray[Any]
+
+_UNDEFINED: Final = 0xFFFFFFFF
 
 
 def decode(path: Path, *, deflated: bool) -> Stored:
@@ -55,23 +59,53 @@ class Native:
     bits_stored: int
 
 
-def native_pixels(dataset: Dataset, pixels_at: int) -> Native | None:
-    """Find the stored values of a file; None if they are compressed.
+def uncompressed_value(content: bytes, pixels_at: int, syntax: UID) -> tuple[int, int]:
+    """Return where the value of Pixel Data begins and how many bytes of it there are, in an uncompressed syntax.
+
+    Parameters
+    ----------
+    content
+        The file.
+    pixels_at
+        Where the element begins; where there is none, its value is empty.
+    syntax
+        Transfer syntax that the file states.
+
+    Raises
+    ------
+    Refusal
+        ``unsupported-pixels``: the element is encoded in another way; its values would be read shifted.
+    """
+    order = "<" if syntax.is_little_endian else ">"
+    start = pixels_at + (8 if syntax.is_implicit_VR else 12)
+    head = content[pixels_at:start]
+    if len(head) < start - pixels_at or struct.unpack_from(order + "HH", head) != (0x7FE0, 0x0010):
+        return start, 0
+    (length,) = struct.unpack_from(order + "I", head, len(head) - 4)
+    # As the low half of a length, these letters would be an odd number.
+    states_vr = head[4:6] in (b"OB", b"OW", b"UN")
+    if states_vr == syntax.is_implicit_VR or length == _UNDEFINED:
+        found = "an undefined length" if length == _UNDEFINED else "Pixel Data of another encoding"
+        raise refuse("unsupported-pixels", found=found, expected=f"Pixel Data as in {syntax.name}")
+    return start, min(length, len(content) - start)
+
+
+def native_pixels(dataset: Dataset, value_at: int | None) -> Native | None:
+    """Say how the stored values of a file are to be read; None if they are compressed.
 
     Parameters
     ----------
     dataset
         All elements before Pixel Data, of an object with 16 bits allocated.
-    pixels_at
-        Where the element Pixel Data begins; negative if it does in no file.
+    value_at
+        Where the uncompressed value of Pixel Data begins; None if there is none.
     """
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if pixels_at < 0 or syntax.is_encapsulated:
+    if value_at is None:
         return None
-    elements = Elements(dataset)
+    elements, syntax = Elements(dataset), dataset.file_meta.TransferSyntaxUID
     sign = "i" if elements.integer("PixelRepresentation") == 1 else "u"
     return Native(
-        offset=pixels_at + (8 if syntax.is_implicit_VR else 12),
+        offset=value_at,
         dtype=f"{'<' if syntax.is_little_endian else '>'}{sign}2",
         bits_stored=elements.integer("BitsStored") or 16,
     )

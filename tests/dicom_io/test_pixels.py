@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
@@ -18,6 +20,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dicom_io.errors import Refusal
 from dicom_io.headers import ImageHeader, read_headers
 from dicom_io.objects.image_file import read_image_file
 from dicom_io.objects.pixels import decode, read_native
@@ -71,6 +74,53 @@ def test_values_are_those_that_pydicom_decodes(tmp_path, syntax, signed, bits_st
 def test_what_has_to_be_decoded_has_no_place(tmp_path, syntax, compress):
     path = write_image(tmp_path / "image", syntax, signed=False, bits_stored=16, compress=compress)
     assert read_image_file(path).native is None
+
+
+def test_the_sign_must_be_stated(tmp_path):
+    path = write_image(tmp_path / "image", ExplicitVRLittleEndian, signed=True, bits_stored=16)
+    image = dcmread(path)
+    del image.PixelRepresentation
+    image.save_as(path)
+    with pytest.raises(Refusal, match="PixelRepresentation"):
+        read_image_file(path)
+
+
+def with_pixel_header(path: Path, header: bytes, tail: bytes = b"") -> Path:
+    """Replace the header of Pixel Data (explicit VR), and put something behind its value."""
+    content = path.read_bytes()
+    at = content.rindex(b"\xe0\x7f\x10\x00OW")
+    path.write_bytes(content[:at] + header + content[at + 12 :] + tail)
+    return path
+
+
+LENGTH = struct.pack("<I", 2 * ROWS * COLUMNS)
+TAG = b"\xe0\x7f\x10\x00"
+
+
+@pytest.mark.parametrize(
+    ("header", "tail", "code"),
+    [
+        (TAG + LENGTH, bytes(4), "unsupported-pixels"),  # implicit
+        (TAG + b"OW\0\0\xff\xff\xff\xff", b"", "unsupported-pixels"),  # undefined length
+        (TAG + b"US" + LENGTH[:2], bytes(4), "unsupported-pixels"),  # a short header
+        (TAG + b"OW\0\0" + struct.pack("<I", 2 * COLUMNS), b"", "truncated"),  # another element begins within
+    ],
+)
+def test_pixels_that_would_be_read_shifted_are_refused(tmp_path, header, tail, code):
+    path = write_image(tmp_path / "image", ExplicitVRLittleEndian, signed=False, bits_stored=16)
+    with pytest.raises(Refusal) as refused:
+        read_image_file(with_pixel_header(path, header, tail))
+    assert refused.value.code == code
+
+
+def test_an_explicit_header_in_an_implicit_file_is_refused(tmp_path):
+    path = write_image(tmp_path / "image", ImplicitVRLittleEndian, signed=False, bits_stored=16)
+    content = path.read_bytes()
+    at = content.rindex(TAG)
+    path.write_bytes(content[:at] + TAG + b"OW\0\0" + LENGTH + content[at + 8 :])
+    with pytest.raises(Refusal) as refused:
+        read_image_file(path)
+    assert refused.value.code == "unsupported-pixels"
 
 
 def test_a_file_that_became_shorter_is_an_error(tmp_path):

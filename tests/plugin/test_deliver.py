@@ -35,6 +35,18 @@ def test_a_series_goes_on_one_association(files):
         assert peer.received[0].PatientName == "PLANTED^NAME"
 
 
+def test_a_large_object_is_given_time_for_a_slow_line(tmp_path, monkeypatch):
+    image = mr_image("s", "1", 1, pixels=500)
+    image.Rows, image.PixelData = 1000, bytes(1_000_000)
+    image.save_as(tmp_path / "large.dcm", enforce_file_format=True)
+    waited = []
+    send = Association.send_c_store
+    monkeypatch.setattr(Association, "send_c_store", lambda a, path: waited.append(a.dimse_timeout) or send(a, path))
+    with pacs() as peer:
+        assert not send_files([tmp_path / "large.dcm"], address(peer.port), calling_ae="QSM").undelivered
+    assert waited[0] == pytest.approx(20, abs=0.1)  # one megabyte
+
+
 @pytest.mark.parametrize("status", sorted(DELIVERED))
 def test_warnings_and_duplicates_are_deliveries(files, status):
     with pacs(answer=lambda _n: status) as peer:

@@ -1,9 +1,12 @@
+import fcntl
 import gc
 import os
+import resource
 import select
 import socket
 import threading
 import time
+from queue import Empty
 from types import SimpleNamespace
 
 import pytest
@@ -36,7 +39,7 @@ class CheckpointClearedInBetween(threading.Event):
 def test_the_reactor_leaves_an_answer_to_the_sender_that_cleared_the_checkpoint():
     association = Association(AE, "requestor")
     association._reactor_checkpoint = checkpoint = CheckpointClearedInBetween()
-    answer = SimpleNamespace(of="the sender")
+    answer = SimpleNamespace(MessageIDBeingRespondedTo=1)
     association.dimse.msg_queue.put((1, answer))
     association.run = association._run_reactor
     association.start()
@@ -117,6 +120,46 @@ def test_a_closed_queue_still_takes_primitives():
 def pipes():
     descriptors = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
     return {name for name in descriptors if os.path.exists(name) and os.readlink(name).startswith("pipe:")}
+
+
+REQUEST = (1, SimpleNamespace(MessageIDBeingRespondedTo=None))
+ANSWER = (1, SimpleNamespace(MessageIDBeingRespondedTo=7))
+ENDED = (None, None)
+
+
+@pytest.mark.parametrize("answer", [ANSWER, ENDED])
+def test_a_sender_takes_its_answer_and_leaves_requests_to_the_reactor(answer):
+    messages = Association(AE, "acceptor").dimse.msg_queue
+    messages.put(REQUEST)
+    threading.Timer(0.05, messages.put, [answer]).start()
+    assert messages.get(timeout=5) is answer
+    assert messages.get(block=False) is REQUEST
+
+
+def test_a_sender_without_an_answer_waits_as_long_as_it_says():
+    messages = Association(AE, "acceptor").dimse.msg_queue
+    messages.put(REQUEST)
+    with pytest.raises(Empty):
+        messages.get(timeout=0.02)
+    assert messages.qsize() == 1
+
+
+def test_descriptors_above_1023_are_waited_for():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("this user may not open as many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket(fileno=fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, 1500)) as high:
+        association = Association(AE, "acceptor")
+        connection = AssociationSocket(association, client_socket=high)
+        association.set_socket(connection)
+        association.dul.event_queue.get()  # that it is connected
+        assert not connection.ready
+        theirs.sendall(b"x")
+        assert connection.ready
+        assert association.dul.event_queue.empty()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize(("sent", "asked"), [(b"x" * 700_001, 700_001), (b"x" * 70_001, 700_001), (b"", 6)])

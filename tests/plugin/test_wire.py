@@ -11,7 +11,9 @@ from pynetdicom.dimse_primitives import C_STORE
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from plugin.wire import file_header, store_response
 
-UIDS = ["1.2.3", "1.2.34", "1." * 31 + "9"]
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+
+UIDS = ["1.2.3", "1.2.34", "1." * 31 + "9", "1.2.\xe9"]
 
 
 @pytest.mark.parametrize("instance", UIDS)

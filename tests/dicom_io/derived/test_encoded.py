@@ -11,6 +11,8 @@ from dicom_io.headers import ImageHeader, read_header
 from dicom_io.scanner import write_scan
 from tests.dicom_io.conftest import make_echoes
 
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+
 
 @pytest.fixture(scope="module")
 def headers(tmp_path_factory: pytest.TempPathFactory) -> list[ImageHeader]:
@@ -20,7 +22,8 @@ def headers(tmp_path_factory: pytest.TempPathFactory) -> list[ImageHeader]:
         replace(classic[0], sop_class_uid=str(EnhancedMRImageStorage), sop_instance_uid="1.2.30", frame=frame)
         for frame in (0, 9, 99)
     ]
-    return [*classic, *(replace(one, series_instance_uid="1.2.3") for one in classic[:2]), *frames]
+    odd = replace(classic[0], sop_instance_uid="1.2.\xe9")  # no UID, but some peers send such
+    return [odd, *classic, *(replace(one, series_instance_uid="1.2.3") for one in classic[:2]), *frames]
 
 
 def test_source_images_are_encoded_as_pydicom_encodes_their_data_sets(headers: list[ImageHeader]) -> None:

@@ -1,3 +1,4 @@
+import threading
 import time
 from contextlib import contextmanager
 
@@ -166,6 +167,32 @@ def test_commitment_is_answered_on_the_association_while_it_is_open(site):
     }
     said = spool.index.announced([], sorted(HASHES))
     assert (said.images, said.sources, said.awaited) == (HASHES, {"commitment"}, 0)
+
+
+def test_an_image_that_comes_while_commitment_is_reported_is_stored_and_the_report_acknowledged(site):
+    settings, spool, _ = site
+    send_images(settings.port, IMAGES[:1], ae_title="MR1")
+    statuses, sending = [], []
+
+    def send_and_acknowledge(event):
+        send = threading.Thread(target=lambda: statuses.append(event.assoc.send_c_store(IMAGES[1]).get("Status")))
+        send.start()
+        sending.append(send)
+        time.sleep(0.3)  # the image is there before the acknowledgement
+        return 0x0000, None
+
+    ae = new_ae("MR1")
+    for sop_class in (StorageCommitmentPushModel, MRImageStorage):
+        ae.add_requested_context(sop_class)
+    handlers = [(evt.EVT_N_EVENT_REPORT, send_and_acknowledge)]
+    association = ae.associate("127.0.0.1", settings.port, ae_title="QSM", evt_handlers=handlers)
+    assert ask(association, IMAGES[:1]) == 0x0000
+    wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6), what="the acknowledgement is heard")
+    sending[0].join(20)
+    assert statuses == [0x0000]
+    assert len(sending) == 1
+    association.release()
+    assert association.is_released
 
 
 def test_commitment_is_answered_on_a_new_association_until_it_is_heard(site):

@@ -6,12 +6,13 @@ import stat
 import subprocess
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
 
 import pytest
 from pydicom import dcmread
 from pydicom.filewriter import write_dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from plugin.errors import PortTakenError
 from plugin.log import uid_hash
@@ -173,6 +174,31 @@ def test_more_associations_than_allowed_are_rejected_for_now(tmp_path):
     ):
         assert first.is_established
         assert second.is_rejected
+
+
+def test_a_peer_that_stops_in_the_middle_of_a_message_gives_its_place_free(tmp_path):
+    with (
+        receiving(tmp_path, maximum_associations=1, network_silence_seconds=0.5) as (settings, _),
+        scanner(settings.port, images=[]) as stalled,
+    ):
+        stalled.dul.socket.socket.sendall(b"\x04\x00" + (4096).to_bytes(4, "big") + b"abc")
+
+        def is_free():
+            with scanner(settings.port, images=[]) as next_one:
+                return next_one.is_established
+
+        assert not is_free()
+        wait_for(is_free, what="the place is free")
+
+
+def test_an_identifier_of_letters_costs_nothing_else(tmp_path):
+    images = [mr_image("s", "1", number) for number in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        images[0].SOPInstanceUID = images[0].file_meta.MediaStorageSOPInstanceUID = UID("1.2.\xe9")
+        with receiving(tmp_path) as (settings, _):
+            assert send_images(settings.port, images) == [0x0000, 0x0000]
+    assert len(stored(tmp_path)) == 2
 
 
 def test_private_and_damaged_objects_are_accepted_and_set_aside(tmp_path):

@@ -11,7 +11,6 @@ from scipy import ndimage
 from recon.brain import largest_component, segment_brain
 from recon.head import head_mask
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid
-from recon.void import box_opened, with_whole_voids
 
 LEAST_QUALITY = 0.3
 """Phase quality below which a voxel at the brain's rim is left out."""
@@ -25,8 +24,6 @@ _ENCLOSED = 0.55
 """Share of a lesion's surface that lies against good brain: a dropout above a sinus has a cap there, half at most."""
 _LESION_REACH_MM = 40.0
 """How far a lesion may reach from where it is deep."""
-_TOLD_ML = 0.1
-"""Least volume of voids taken in that is worth a warning."""
 LEAST_SURENESS = 0.9
 """Mean distance of the network's probabilities from a coin toss, 0..1, below which its mask is not used."""
 LEAST_SHARE = 0.04
@@ -58,7 +55,7 @@ class BrainMask:
 def _box_filter(mask: BoolArray, grid: Grid, radius_mm: float, extreme: str) -> BoolArray:
     """Erode, dilate or open by a box with half-widths of about a radius; nothing is eaten from the volume's faces."""
     if extreme == "open":
-        return box_opened(mask, grid, radius_mm)
+        return mask & _box_filter(_box_filter(mask, grid, radius_mm, "erode"), grid, radius_mm, "dilate")
     out = mask.astype(np.uint8)
     run = ndimage.minimum_filter1d if extreme == "erode" else ndimage.maximum_filter1d
     for axis, size in enumerate(grid.voxel_size_mm):
@@ -148,20 +145,13 @@ class FoundBrain:
     Parameters
     ----------
     brain
-        ``(x, y, z)`` bool, one part without cavities, voxels without signal left out at its rim; None if no brain was
-        recognised.
-    whole
-        The same with all voxels at its rim; None if they are in ``brain``.
+        ``(x, y, z)`` bool, one part without cavities; None if no brain was recognised.
     reason
-        Why none was recognised, in a sentence; else empty.
-    void_ml
-        Volume of voids at the surface that were taken in.
+        Why none was, in a sentence; else empty.
     """
 
     brain: BoolArray | None
-    whole: BoolArray | None = None
     reason: str = ""
-    void_ml: float = 0.0
 
 
 def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
@@ -175,7 +165,6 @@ def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
         ``(x, y, z)`` bool, voxels with signal.
     """
     found, sureness = segment_brain(echoes.magnitude[0], echoes.grid)
-    found, void_ml = with_whole_voids(found, ~head, echoes.grid)
     brain = _without_rim(found, ~head, echoes.grid)
     seen = clean(found & head)
     volume_ml = float(seen.sum()) * echoes.grid.voxel_volume_mm3 / 1000
@@ -183,7 +172,7 @@ def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
     breadth_mm = _breadth_mm(seen, echoes.grid)
     likely = sureness >= LEAST_SURENESS and share >= LEAST_SHARE
     if likely and volume_ml <= MOST_VOLUME_ML and breadth_mm >= LEAST_BREADTH_MM:
-        return FoundBrain(brain=brain, whole=found, void_ml=void_ml)
+        return FoundBrain(brain=brain)
     return FoundBrain(
         brain=None,
         reason=f"No brain was recognised (network {100 * sureness:.0f} % sure, {volume_ml:.0f} ml, "
@@ -196,11 +185,8 @@ def finish_mask(echoes: GradientEcho, found: FoundBrain, quality: FloatArray | N
     """Return the brain without poor phase at its rim, or all reliable signal where there is no brain."""
     if found.brain is None:
         return BrainMask(mask=_signal_mask(echoes, quality), method="signal", warnings=(found.reason,))
-    whole = found.brain if found.whole is None else found.whole
-    # At once for all that is left out: a bleed is dark in parts, and of poor phase in others.
-    brain = clean(found.brain) if quality is None else _without_rim(whole, quality < LEAST_QUALITY, echoes.grid)
-    taken_in = f"{found.void_ml:.1f} ml without signal at the brain's surface, walled in by brain, are in the mask."
-    return BrainMask(mask=brain, method="deepbet", warnings=(taken_in,) if found.void_ml >= _TOLD_ML else ())
+    brain = clean(found.brain) if quality is None else _without_rim(found.brain, quality < LEAST_QUALITY, echoes.grid)
+    return BrainMask(mask=brain, method="deepbet", warnings=())
 
 
 def brain_mask(echoes: GradientEcho, *, quality: FloatArray | None = None) -> BrainMask:

@@ -141,7 +141,8 @@ def cohort(
         for s in summaries
     ]
     results.print(table("Patients with bleeds, from DICOM to DICOM", *heads, rows=cells))
-    results.print(f"The network is better than every peer on {won} of {judged} patients.")
+    if judged:  # none, where only one of them was asked for
+        results.print(f"The network is better than every peer on {won} of {judged} patients.")
     people.print(f"{output / 'cohort.md'}, cohort.json, cohort.png", soft_wrap=True)
 
 

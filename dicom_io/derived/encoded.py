@@ -20,11 +20,10 @@ from pydicom.tag import BaseTag, Tag
 
 from dicom_io.derived.references import by_series, source_purpose
 from dicom_io.headers import ImageHeader
+from dicom_io.objects.explicit_vr import explicit_element
 from dicom_io.objects.image_file import MULTI_FRAME_CLASSES
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
-_LONG: Final = frozenset({"SQ"})
-"""Value representations whose length takes four bytes (PS3.5 Table 7.1-1), among those used here."""
 
 
 def sequence_element(keyword: str, items: Iterable[Dataset]) -> RawDataElement:
@@ -82,14 +81,8 @@ def _item(content: bytes) -> bytes:
 
 
 def _element(keyword: str, vr: str, content: str | bytes) -> bytes:
-    """Encode an element, explicit VR little endian (PS3.5 §7.1.2)."""
-    tag, code = _tag(keyword), vr.encode()
-    value = content.encode("iso8859-1") if isinstance(content, str) else content
-    if len(value) % 2:
-        value += b"\0" if vr == "UI" else b" "
-    if vr in _LONG:
-        return struct.pack("<HH2sHI", tag.group, tag.element, code, 0, len(value)) + value
-    return struct.pack("<HH2sH", tag.group, tag.element, code, len(value)) + value
+    tag = _tag(keyword)
+    return explicit_element(tag.group, tag.element, vr, content)
 
 
 def _raw(keyword: str, value: bytes) -> RawDataElement:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +25,10 @@ def train(
         float, typer.Option(min=0.0, help="Lower the learning rate to zero over so many minutes at the end.")
     ] = 0.0,
 ) -> None:
-    """Train on simulated heads: from FOLDER/state.pt, else from the shipped weights, else from nothing."""
+    """Train on simulated heads: from FOLDER/state.pt, else from the shipped weights, else from nothing.
+
+    Ctrl-C and SIGTERM end the run after the step under way; its state is kept.
+    """
     import os
     import time
 
@@ -58,5 +63,14 @@ def train(
         state.args = replace(state.args, cooldown_from=0, cooldown_steps=0)
     cores = len(os.sched_getaffinity(0))
     workers = workers or (1 if device.type == "cpu" else max(1, cores - 2))
-    train(state, folder, minutes * 60.0, say, Crew(workers=workers, nice=nice), cool_down_minutes * 60.0)
+    crew = Crew(workers=workers, nice=nice)
+    train(state, folder, minutes * 60.0, say, crew, cool_down_minutes * 60.0, _asked_to_stop())
     people.print(f"weights of the best validation: {folder / 'best.safetensors'}", soft_wrap=True)
+
+
+def _asked_to_stop() -> threading.Event:
+    """Return an event that Ctrl-C or SIGTERM sets, so that a run ends between two steps and loses none."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

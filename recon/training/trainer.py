@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -112,6 +113,7 @@ def train(
     say: Callable[[str], None],
     crew: Crew,
     cool_down_seconds: float = 0.0,
+    stop: threading.Event | None = None,
 ) -> State:
     """Train for some seconds of wall-clock time, saving state, log and pictures in ``folder``.
 
@@ -129,7 +131,10 @@ def train(
         Who simulates.
     cool_down_seconds
         For so long at the end the learning rate falls to zero.
+    stop
+        Once set, the run ends after the step under way, as if its time were over.
     """
+    stop = stop or threading.Event()
     os.nice(crew.nice)
     run = _begin(state, folder, say, crew)
     losses: list[torch.Tensor] = []
@@ -138,7 +143,7 @@ def train(
             _check(state, run, [], say)
         pace = Pace(begin=time.monotonic(), first_step=state.step)
         end = pace.begin + seconds
-        while (began := time.monotonic()) < end and not cooled_down(state.args, state.step):
+        while (began := time.monotonic()) < end and not (stop.is_set() or cooled_down(state.args, state.step)):
             losses.append(train_step(state, run.heads))
             _look_after(state, run, losses, say)
             state.seconds += time.monotonic() - began

@@ -13,9 +13,9 @@ from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.network.consistency import CONSISTENCY
+from recon.network.consistency import REGULARISATION
 from recon.network.features import FEATURE_PARAMETERS, network_features
-from recon.network.passes import FINAL_STEP, Forward, run_passes
+from recon.network.passes import FINAL_STEPS, Forward, run_passes
 from recon.types import FloatArray, TotalField
 
 
@@ -78,8 +78,8 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
         parameters={
             **FEATURE_PARAMETERS,
             "passes": config.passes,
-            "consistency": CONSISTENCY,
-            "final_consistency": FINAL_STEP,
+            "consistency": REGULARISATION,
+            "final_steps": FINAL_STEPS,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,

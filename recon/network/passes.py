@@ -7,6 +7,7 @@ field has left in place of the closed form's residual. FFTs stay outside the com
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import torch
 
@@ -27,9 +28,8 @@ from recon.network.features import (
 from recon.types import Grid
 
 _SWEEPS = 20
-_FLOOR, _PER_SQUARE_PPB, _LARGEST_REGULARISATION = 0.02, 0.03, 10.0
-FINAL_STEP = f"{_FLOOR} + {_PER_SQUARE_PPB} (noise / ppb)^2"
-"""Regularisation after the last pass, for provenance."""
+FINAL_STEPS: Final = 2
+"""Steps towards the field after the last pass; one stands between two passes."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 """A compiled network: ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)``, every axis a multiple of the stride."""
@@ -93,7 +93,7 @@ def with_channels(features: torch.Tensor, refined: torch.Tensor) -> torch.Tensor
 
 
 def run_passes(features: torch.Tensor, forward: Forward, *, grid: Grid, stride: int, passes: int) -> torch.Tensor:
-    """Return the susceptibility after all passes and a last step towards the field.
+    """Return the susceptibility after all passes and the last steps towards the field.
 
     Parameters
     ----------
@@ -116,23 +116,6 @@ def run_passes(features: torch.Tensor, forward: Forward, *, grid: Grid, stride: 
     for _ in range(passes - 1):
         features = with_channels(features, refined_channels(chi, data))
         chi = one_pass(features, forward, stride)
-    return consistent_step(chi, data, final_regularisation(features))
-
-
-def final_regularisation(features: torch.Tensor) -> float:
-    """Return how little the last step towards the field may change the map: the noisier the field, the less.
-
-    ``0.02 + 0.03 (noise / ppb)²`` with the median noise of the trusted field; on simulated heads of 0.7 to 9 ppb this
-    lies near the best of 0.03 to 2.
-
-    Parameters
-    ----------
-    features
-        ``(channel, x, y, z)`` float32.
-    """
-    noise_ppb = features[NOISE_CHANNEL].float() * (NOISE_UNIT_PPM * 1e3)
-    counted = (features[MASK_CHANNEL] > 0.5) & (noise_ppb < DOUBTFUL_PPM * 1e3)
-    if not bool(counted.any()):
-        return _LARGEST_REGULARISATION
-    median = float(noise_ppb[counted].median())
-    return min(_LARGEST_REGULARISATION, _FLOOR + _PER_SQUARE_PPB * median**2)
+    for _ in range(FINAL_STEPS):
+        chi = consistent_step(chi, data)
+    return chi

@@ -1,20 +1,15 @@
 """Passes and data consistency."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from recon.dipole import dipole_field
-from recon.network.consistency import consistent_step, field_data, unexplained_field
+from recon.network.consistency import consistent_step, field_data, residual_noise_ppm, unexplained_field
 from recon.network.features import CHI_UNIT_PPM, RESIDUAL_CHANNEL, START_CHANNEL, network_features
-from recon.network.passes import (
-    final_regularisation,
-    measured_field,
-    one_pass,
-    refined_channels,
-    run_passes,
-    with_channels,
-)
+from recon.network.passes import measured_field, one_pass, refined_channels, run_passes, with_channels
 from recon.types import Grid
 
 GRID = Grid(shape=(40, 36, 24), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))
@@ -46,32 +41,62 @@ def test_a_step_restores_lost_amplitude_and_leaves_the_truth_alone():
     weak = 0.6 * chi
     assert error(consistent_step(weak, data), chi, mask) < 0.75 * error(weak, chi, mask)
     assert error(consistent_step(chi, data), chi, mask) < 0.05
-    torch.testing.assert_close(consistent_step(weak, data, regularisation=1e9), weak, atol=1e-6, rtol=1e-4)
 
 
 def test_a_network_that_corrects_nothing_returns_the_start_held_to_the_field():
     chi, field, mask = head()
     features = network_features(field, mask, torch.full(GRID.shape, 0.002), GRID)
     silent = lambda stack: torch.zeros_like(stack[:, :1])  # noqa: E731
-    data, last = measured_field(features, GRID), final_regularisation(features)
+    data = measured_field(features, GRID)
     start = features[START_CHANNEL] * CHI_UNIT_PPM
     once = run_passes(features, silent, grid=GRID, stride=4, passes=1)
-    torch.testing.assert_close(once, consistent_step(start, data, last), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(once, last_steps(start, data), atol=1e-6, rtol=1e-4)
     twice = run_passes(features, silent, grid=GRID, stride=4, passes=2)
-    expected = consistent_step(consistent_step(start, data), data, last)
-    torch.testing.assert_close(twice, expected, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(twice, last_steps(consistent_step(start, data), data), atol=1e-6, rtol=1e-4)
     assert error(twice, chi, mask) < error(once, chi, mask) < error(start, chi, mask)
 
 
-def test_the_noisier_the_field_the_less_the_last_step_changes():
-    _, field, mask = head()
-    values = []
-    for noise_ppm in (0.0005, 0.002, 0.02, 0.2):
-        features = network_features(field, mask, torch.full(GRID.shape, noise_ppm), GRID)
-        values.append(final_regularisation(features))
-    assert values == sorted(values)
-    assert values[0] == pytest.approx(0.02 + 0.03 * 0.25, rel=0.01)
-    assert values[-1] == 10.0  # nothing that could be trusted
+def last_steps(chi, data):
+    return consistent_step(consistent_step(chi, data), data)
+
+
+@pytest.mark.parametrize("noise_ppm", [0.002, 0.008])
+def test_the_noise_is_what_the_residual_shows(noise_ppm):
+    chi, field, mask = head()
+    noise = torch.randn(GRID.shape, generator=torch.Generator().manual_seed(3)) * noise_ppm
+    data = field_data(field + noise * mask, mask, GRID)
+    assert residual_noise_ppm(unexplained_field(chi, data), data) == pytest.approx(noise_ppm, rel=0.15)
+    nothing = field_data(field, mask, GRID, trusted=torch.zeros_like(mask))
+    assert residual_noise_ppm(unexplained_field(chi, nothing), nothing) == 0.0
+    torch.testing.assert_close(consistent_step(chi, nothing), chi, atol=1e-6, rtol=1e-4)
+
+
+def test_the_noisier_the_field_the_less_of_it_a_step_takes():
+    chi, field, mask = head()
+    generator = torch.Generator().manual_seed(4)
+    weak, noise = 0.6 * chi, torch.randn(GRID.shape, generator=generator) * mask
+    region = mask & (chi > 0.05)
+    spread, gain = [], []
+    for noise_ppm in (0.001, 0.004, 0.016):
+        noisy = field_data(field + noise_ppm * noise, mask, GRID)
+        quiet = replace(noisy, field_ppm=field)
+        taken = consistent_step(weak, noisy) - consistent_step(weak, quiet)
+        spread.append(float(taken[mask].std()) / noise_ppm)
+        gain.append(float((consistent_step(weak, noisy)[region].mean() - weak[region].mean()) / chi[region].mean()))
+    assert spread == sorted(spread, reverse=True)
+    assert gain == sorted(gain, reverse=True)
+    assert min(gain) > 0.03
+
+
+@pytest.mark.parametrize("voxel_size_mm", [(1.0, 1.0, 1.0), (0.5, 0.5, 2.0)])
+def test_what_the_noise_weighs_depends_on_the_frequency_and_the_voxel_s_volume_only(voxel_size_mm):
+    grid = replace(GRID, voxel_size_mm=voxel_size_mm)
+    data = field_data(torch.zeros(GRID.shape), torch.ones(GRID.shape, dtype=torch.bool), grid)
+    x = data.noise_weight.shape[0]
+    k = torch.fft.fftfreq(x, voxel_size_mm[0])
+    volume = np.prod(voxel_size_mm)
+    expected = volume / 0.35**2 * (1 + (40.0 * k) ** 2) ** 1.7
+    torch.testing.assert_close(data.noise_weight[:, 0, 0], expected.float(), rtol=1e-4, atol=0.0)
 
 
 def test_the_next_pass_sees_the_refined_map_and_nothing_else_changes():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recon.evaluation.cohort import NETWORK, CohortRow, judge_patient
+from recon.evaluation.store import made_by
 
 if TYPE_CHECKING:
     from recon.simulation.scan import SimulatedScan
@@ -47,7 +48,7 @@ def run_cohort(
     (folder / "patients").mkdir(parents=True, exist_ok=True)
     for patient in patients:
         known = read_rows(folder, patient)
-        wanted = {method: _made_by(method) for method in methods}
+        wanted = {method: made_by(method) for method in methods}
         missing = [m for m in methods if m not in known or known[m].made_by != wanted[m]]
         if missing:
             for row in _judge(patient, missing, wanted, engine, folder, say):
@@ -81,15 +82,8 @@ def _write_rows(folder: Path, patient: int, rows: dict[str, CohortRow]) -> None:
     partial.replace(path)
 
 
-def _made_by(method: str) -> str:
-    """Return what a row must have been made by to be kept."""
-    from recon.network.weights import load_weights
-
-    return load_weights().sha256 if method == NETWORK else "published"
-
-
 def _judge(
-    patient: int, methods: Sequence[str], made_by: dict[str, str], engine: str, folder: Path, say: Say
+    patient: int, methods: Sequence[str], makers: dict[str, str], engine: str, folder: Path, say: Say
 ) -> Iterator[CohortRow]:
     """Simulate a patient, reconstruct it from images to images, and let the peers invert the same total field."""
     from recon.simulation.patients import draw_patient
@@ -117,7 +111,7 @@ def _judge(
             chi,
             patient=patient,
             method=method,
-            made_by=made_by[method],
+            made_by=makers[method],
             seconds=seconds,
             withheld=withheld,
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from recon.evaluation.inversion import InversionResult, InversionRow, Source
 from recon.evaluation.score import Score
+from recon.network.passes import RECIPE
 from recon.network.weights import load_weights
 
 _NETWORK = "network"
@@ -19,7 +20,7 @@ _NETWORK = "network"
 
 def made_by(method: str) -> str:
     """Return what a stored map must have been made by to be kept: the network's weights, or the method as it is."""
-    return load_weights().sha256 if method == _NETWORK else "published"
+    return f"{load_weights().sha256}, {RECIPE}" if method == _NETWORK else "published"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ def test_rows_are_kept_and_only_missing_ones_made(small, tmp_path):
 def test_other_weights_make_the_network_s_row_anew(small, tmp_path, monkeypatch):
     say = lambda text: None  # noqa: E731
     list(run_cohort([1], ["network", "tikhonov"], tmp_path, engine="torch", say=say))
-    monkeypatch.setattr(cohort, "_made_by", lambda method: "newer" if method == "network" else "published")
+    monkeypatch.setattr(cohort, "made_by", lambda method: "newer" if method == "network" else "published")
     list(run_cohort([1], ["network", "tikhonov"], tmp_path, engine="torch", say=say))
     rows = read_rows(tmp_path, 1)
     assert (rows["network"].made_by, rows["tikhonov"].made_by) == ("newer", "published")

@@ -6,6 +6,7 @@ import pytest
 from recon.evaluation import inversion, store
 from recon.evaluation.inversion import evaluate_inversion
 from recon.evaluation.store import Question, Store
+from recon.network.passes import RECIPE
 from tests.support.small_scan import small_scan
 
 QUESTION = Question(seed=0, voxel_size_mm=None)
@@ -42,5 +43,6 @@ def test_another_subject_or_other_weights_are_another_question(tmp_path, counted
 
 
 def test_the_network_is_known_by_its_weights():
-    assert len(store.made_by("network")) == 64
+    sha256, recipe = store.made_by("network").split(", ", 1)
+    assert (len(sha256), recipe) == (64, RECIPE)
     assert store.made_by("tgv") == store.made_by("tfi") != store.made_by("network")

@@ -13,7 +13,7 @@ from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.network.consistency import REGULARISATION
+from recon.network.consistency import DOUBTED_PPM, REGULARISATION
 from recon.network.features import FEATURE_PARAMETERS, network_features
 from recon.network.passes import FINAL_STEPS, Forward, run_passes
 from recon.types import FloatArray, TotalField
@@ -79,6 +79,7 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             **FEATURE_PARAMETERS,
             "passes": config.passes,
             "consistency": REGULARISATION,
+            "doubted_residual_ppm": DOUBTED_PPM,
             "final_steps": FINAL_STEPS,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),

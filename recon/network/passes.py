@@ -12,7 +12,15 @@ from typing import Final
 import torch
 
 from recon.harmonic import DOUBTFUL_PPM
-from recon.network.consistency import REGULARISATION, FieldData, centred, consistent_step, field_data, unexplained_field
+from recon.network.consistency import (
+    DOUBTED_PPM,
+    REGULARISATION,
+    FieldData,
+    centred,
+    consistent_step,
+    field_data,
+    unexplained_field,
+)
 from recon.network.features import (
     CHI_UNIT_PPM,
     LOCAL_CHANNEL,
@@ -30,7 +38,7 @@ from recon.types import Grid
 _SWEEPS = 20
 FINAL_STEPS: Final = 2
 """Steps towards the field after the last pass; one stands between two passes."""
-RECIPE: Final = f"{FINAL_STEPS} last steps, regularisation {REGULARISATION}"
+RECIPE: Final = f"{FINAL_STEPS} last steps, regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm"
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]

@@ -88,6 +88,19 @@ def test_the_noisier_the_field_the_less_of_it_a_step_takes():
     assert min(gain) > 0.03
 
 
+def test_a_place_that_is_a_turn_off_hardly_moves_the_map():
+    chi, field, mask = head()
+    island = torch.zeros_like(mask)
+    island[18:22, 16:20, 11:13] = True
+    moved = {}
+    for off_ppm in (0.02, 0.4):
+        data = field_data(field + off_ppm * island, mask, GRID)
+        moved[off_ppm] = float(
+            (consistent_step(chi, data) - consistent_step(chi, field_data(field, mask, GRID))).norm()
+        )
+    assert moved[0.4] < 2.0 * moved[0.02]  # a step that believed it would move by twenty times as much
+
+
 @pytest.mark.parametrize("voxel_size_mm", [(1.0, 1.0, 1.0), (0.5, 0.5, 2.0)])
 def test_what_the_noise_weighs_depends_on_the_frequency_and_the_voxel_s_volume_only(voxel_size_mm):
     grid = replace(GRID, voxel_size_mm=voxel_size_mm)

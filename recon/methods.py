@@ -13,9 +13,9 @@ from recon.engines.choose import choose_engine
 from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
-from recon.network.consistency import DOUBTED_PPM, REGULARISATION
+from recon.network.consistency import DOUBTED_PPM, REGULARISATION, RIM_MM
 from recon.network.features import FEATURE_PARAMETERS, network_features
-from recon.network.passes import FINAL_STEPS, Forward, run_passes
+from recon.network.passes import STEPS, Forward, run_passes
 from recon.types import FloatArray, TotalField
 
 
@@ -80,7 +80,8 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             "passes": config.passes,
             "consistency": REGULARISATION,
             "doubted_residual_ppm": DOUBTED_PPM,
-            "final_steps": FINAL_STEPS,
+            "consistency_rim_mm": RIM_MM,
+            "consistency_steps_per_pass": STEPS,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,

@@ -116,7 +116,7 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
     )
     usable = usable_field(field, inside_mask, noise, grid)
     data = field_data(usable, inside_mask, grid, trusted=noise < DOUBTFUL_PPM)
-    peeled = interior(mask) & data.trusted.cpu().numpy()
+    peeled = interior(data.region.cpu().numpy()) & data.trusted.cpu().numpy()
     judged = peeled if peeled.any() else mask
     residual = unexplained_field(map_ppm, data).cpu().numpy()[judged]
     without_map = unexplained_field(torch.zeros_like(map_ppm), data).cpu().numpy()[judged]

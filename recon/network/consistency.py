@@ -5,8 +5,9 @@ filter, λ is the power of the field's noise over the power of the map's error. 
 frequency while the noise does not: coarse structure, and with it the mean of a region, is set by the field; fine
 structure and what lies near the magic angle stay with the map. The noise is what the residual itself shows, so that a
 field that is better or worse than stated is used accordingly; what no map near this one explains, such as phase a turn
-off, is doubted (data-consistent steps inside a learned inversion: Cognolato 2023, doi:10.1016/j.media.2022.102700;
-harmonic background by its boundary values: Zhou 2014, doi:10.1002/nbm.3064).
+off, is doubted, and the rim of the mask counts as an outside source (data-consistent steps inside a learned inversion:
+Cognolato 2023, doi:10.1016/j.media.2022.102700; harmonic background by its boundary values: Zhou 2014,
+doi:10.1002/nbm.3064).
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import Final
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import SWEEPS
+from recon.harmonic import SWEEPS, without_open_voids
 from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.types import Grid
 
-_LEAST: Final = 0.05
+_LEAST: Final = 0.02
 _ERROR_PPM_MM15: Final = 0.35
 _CORNER_MM: Final = 40.0
 _FALL: Final = 1.7
@@ -32,6 +33,9 @@ REGULARISATION: Final = (
 """λ, for provenance. The power of the error was fitted to maps of validation heads of 0.4 to 9 ppb noise."""
 DOUBTED_PPM: Final = 0.1
 """Residual that counts half: a map that is tens of percent off leaves less, a field that is a turn off leaves more."""
+RIM_MM: Final = 1.5
+"""How deep under the surface of the mask the field counts as one of outside sources: the mask of a brain reaches a
+voxel or two into what is not brain, and no map near the network's explains the field of that."""
 _MAD_TO_SD: Final = 1.4826
 
 
@@ -47,6 +51,9 @@ class FieldData:
         ``(x, y, z)`` bool.
     trusted
         ``(x, y, z)`` bool: elsewhere the field says nothing.
+    region
+        ``(x, y, z)`` bool: where the field is split into that of the map and a harmonic background; the mask without
+        its rim and without voids that are open to the outside.
     grid
         Geometry.
     sweeps
@@ -60,6 +67,7 @@ class FieldData:
     field_ppm: torch.Tensor
     mask: torch.Tensor
     trusted: torch.Tensor
+    region: torch.Tensor
     grid: Grid
     sweeps: int
     kernel: torch.Tensor
@@ -81,11 +89,22 @@ def field_data(
         field_ppm=field_ppm,
         mask=mask,
         trusted=trusted,
+        region=_region(mask, trusted, grid),
         grid=grid,
         sweeps=sweeps,
         kernel=dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device),
         noise_weight=_noise_weight(shape, grid, device),
     )
+
+
+def _region(mask: torch.Tensor, trusted: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Return the mask less its open voids, peeled by the whole voxels in :data:`RIM_MM`; a volume's face is no rim."""
+    closed = torch.from_numpy(without_open_voids(mask.cpu().numpy(), trusted.cpu().numpy())).to(mask.device)
+    reach = [int(RIM_MM / size) for size in grid.voxel_size_mm]
+    outside = (~closed)[None, None].float()
+    width = [2 * r + 1 for r in reach]
+    region: torch.Tensor = torch.nn.functional.max_pool3d(outside, width, stride=1, padding=reach)[0, 0] < 0.5
+    return region
 
 
 def _noise_weight(shape: tuple[int, int, int], grid: Grid, device: torch.device) -> torch.Tensor:
@@ -113,11 +132,11 @@ def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        ``(x, y, z)`` float32 in ppm, zero outside the mask, on its outermost voxels and where the field says nothing.
+        ``(x, y, z)`` float32 in ppm, zero outside the region, on its outermost voxels and where the field says nothing.
     """
     left = data.field_ppm - convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     left = torch.where(data.mask, left, torch.zeros_like(left))
-    return local_field(left, data.mask, data.grid, data.sweeps) * data.trusted
+    return local_field(left, data.region, data.grid, data.sweeps) * data.trusted
 
 
 def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:

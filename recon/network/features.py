@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import DOUBTFUL_PPM, interpolate_doubtful
+from recon.harmonic import DOUBTFUL_PPM, interpolate_doubtful, without_open_voids
 from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import centred
@@ -75,12 +75,13 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
     field = centred(usable_field(field_ppm, mask, noise_ppm, grid), mask)
-    local = local_field(field, mask, grid)
+    closed = _closed(mask, noise_ppm)
+    local = local_field(field, closed, grid)
     spectrum_shape = padded_shape(grid)
     kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
     chi = centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)
     residual = (local - convolve(chi, kernel, spectrum_shape)) * mask
-    local_sharp = vsharp(field, mask, grid)
+    local_sharp = vsharp(field, closed, grid)
     chi_sharp = centred(convolve(local_sharp, kernel / (kernel**2 + WEAKER), spectrum_shape), mask)
     noise = torch.clamp(noise_ppm / NOISE_UNIT_PPM, max=NOISE_LIMIT) * mask
     return torch.stack(
@@ -95,6 +96,12 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
             residual / LOCAL_UNIT_PPM,
         ]
     )
+
+
+def _closed(mask: torch.Tensor, noise_ppm: torch.Tensor) -> torch.Tensor:
+    """Return the mask without voids that are open to the outside: no background may be read off their guesses."""
+    trusted = (noise_ppm < DOUBTFUL_PPM).cpu().numpy()
+    return torch.from_numpy(without_open_voids(mask.cpu().numpy(), trusted)).to(mask.device)
 
 
 def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from recon.dipole import dipole_field
-from recon.harmonic import DOUBTFUL_PPM, harmonic_local_field, interior, interpolate_doubtful
+from recon.harmonic import DOUBTFUL_PPM, harmonic_local_field, interior, interpolate_doubtful, without_open_voids
 from recon.inversion.tikhonov import tikhonov
 from recon.phase.polynomial import fit_polynomial
 from recon.types import BoolArray, FloatArray, Grid
@@ -80,7 +80,9 @@ def curvature_ppm_per_mm2(field_ppm: FloatArray, noise_ppm: FloatArray, mask: Bo
     used = interior(interior(mask)) & trusted
     if not used.any():
         return 0.0
-    local = harmonic_local_field(interpolate_doubtful(field_ppm, trusted, mask, grid), mask, grid)
+    usable = interpolate_doubtful(field_ppm, trusted, mask, grid)
+    mask = without_open_voids(mask, trusted)
+    local = harmonic_local_field(usable, mask, grid)
     bowl = harmonic_local_field(_squared_distance_mm2(grid), mask, grid)
     some = np.flatnonzero(used)[:: max(1, np.count_nonzero(used) // _ENOUGH_VOXELS)]
     its_chi = _inverted(bowl, grid, _SMOOTH).ravel()[some]

@@ -50,13 +50,13 @@ def test_a_network_that_corrects_nothing_returns_the_start_held_to_the_field():
     data = measured_field(features, GRID)
     start = features[START_CHANNEL] * CHI_UNIT_PPM
     once = run_passes(features, silent, grid=GRID, stride=4, passes=1)
-    torch.testing.assert_close(once, last_steps(start, data), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(once, steps(start, data), atol=1e-6, rtol=1e-4)
     twice = run_passes(features, silent, grid=GRID, stride=4, passes=2)
-    torch.testing.assert_close(twice, last_steps(consistent_step(start, data), data), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(twice, steps(steps(start, data), data), atol=1e-6, rtol=1e-4)
     assert error(twice, chi, mask) < error(once, chi, mask) < error(start, chi, mask)
 
 
-def last_steps(chi, data):
+def steps(chi, data):
     return consistent_step(consistent_step(chi, data), data)
 
 
@@ -99,6 +99,45 @@ def test_a_place_that_is_a_turn_off_hardly_moves_the_map():
             (consistent_step(chi, data) - consistent_step(chi, field_data(field, mask, GRID))).norm()
         )
     assert moved[0.4] < 2.0 * moved[0.02]  # a step that believed it would move by twenty times as much
+
+
+def test_bone_in_the_rim_of_a_mask_that_is_too_large_hardly_moves_the_map():
+    grid = replace(GRID, voxel_size_mm=(0.9, 1.0, 1.4))
+    chi, _, mask = head()
+    wide = torch.nn.functional.max_pool3d(mask[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0.5
+    x, _, z = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in GRID.shape), indexing="ij")
+    bone = -0.3 * (wide & ~mask & (x > 0.3) & (z.abs() < 0.5))
+    data = field_data(torch.where(wide, dipole_field(chi + bone, grid), 0.0), wide, grid)
+    aside, believed = (consistent_step(chi, given) for given in (data, replace(data, region=wide)))
+    assert error(aside, chi, mask) < 0.4 * error(believed, chi, mask)
+
+
+@pytest.mark.parametrize("voxel_size_mm", [(1.0, 1.0, 1.0), (0.5, 0.7, 3.0), (2.0, 2.0, 2.0)])
+def test_the_rim_is_measured_in_millimetres_and_a_volume_s_face_is_none(voxel_size_mm):
+    grid = replace(GRID, voxel_size_mm=voxel_size_mm)
+    mask = torch.zeros(GRID.shape, dtype=torch.bool)
+    mask[8:32, 8:28, :] = True
+    region = field_data(torch.zeros(GRID.shape), mask, grid).region
+    a, b = (int(1.5 / size) for size in voxel_size_mm[:2])
+    expected = torch.zeros_like(mask)
+    expected[8 + a : 32 - a, 8 + b : 28 - b, :] = True
+    assert torch.equal(region, expected)
+
+
+def test_a_dropout_at_the_surface_leaves_the_rest_of_the_input_alone():
+    _, field, mask = head()
+    noise = torch.full(GRID.shape, 0.002)
+    x, y, z = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in GRID.shape), indexing="ij")
+    void = mask & ((x + 0.6) ** 2 + (y + 0.5) ** 2 + z**2 < 0.06)
+    generator = torch.Generator().manual_seed(5)
+    shown = torch.where(void, torch.rand(GRID.shape, generator=generator) * 4 - 2, field)
+    clean = network_features(field, mask, noise, GRID)
+    spoilt = network_features(shown, mask, torch.where(void, torch.tensor(5.0), noise), GRID)
+    far = mask & (x > 0.0)
+    for channel in (3, 4, 5, 6):
+        change = (spoilt - clean)[channel][far]
+        assert change.norm() < 0.1 * clean[channel][far].norm()
+    assert torch.equal(spoilt[1], clean[1])  # what has no field of its own still is in the map
 
 
 @pytest.mark.parametrize("voxel_size_mm", [(1.0, 1.0, 1.0), (0.5, 0.5, 2.0)])

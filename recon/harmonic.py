@@ -10,15 +10,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import cc3d
 import numpy as np
 from scipy import ndimage
 
 from recon.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray, Grid
 
-DOUBTFUL_PPM: Final = 0.05
-"""Noise of the field above which its value is not used: next to nothing but noise."""
 SWEEPS: Final = 40
 """Relaxation sweeps on every level, for a background that is far stronger than what it hides."""
 _COARSEST = 10
@@ -103,30 +100,6 @@ def interpolate_doubtful(field_ppm: FloatArray, trusted: BoolArray, mask: BoolAr
     free[[0, -1]] = free[:, [0, -1]] = free[:, :, [0, -1]] = False
     _relax(guess, free, grid.voxel_size_mm, _MEMBRANE_SWEEPS, _MEMBRANE_OMEGA)
     return np.where(mask, guess, np.float32(0)).astype(np.float32)
-
-
-def without_open_voids(mask: BoolArray, trusted: BoolArray) -> BoolArray:
-    """Return the mask without voxels that cannot be trusted and hang together with its outside.
-
-    What stands in a dropout at the brain's surface is a guess; as a boundary value it would spread through the whole
-    brain. Take it out, and what lies in it and behind it is one outside source more. The void of a bleed deep inside
-    stays: without it, the bleed itself would be taken for background.
-
-    Parameters
-    ----------
-    mask
-        ``(x, y, z)`` bool.
-    trusted
-        ``(x, y, z)`` bool, where values of the field mean something.
-    """
-    void = mask & ~trusted
-    open_at = void & ~interior(mask)
-    if not open_at.any():
-        return mask
-    labels = cc3d.connected_components(np.ascontiguousarray(void), connectivity=6)
-    touches = np.zeros(int(labels.max()) + 1, dtype=np.bool_)
-    touches[labels[open_at]] = True
-    return np.asarray(mask & ~touches[labels])
 
 
 def _smooth_extension(field_ppm: FloatArray, known: BoolArray, grid: Grid) -> FloatArray:

@@ -18,9 +18,10 @@ from typing import Final
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import SWEEPS, without_open_voids
+from recon.harmonic import SWEEPS
 from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
+from recon.trust import without_open_voids
 from recon.types import Grid
 
 _LEAST: Final = 0.02

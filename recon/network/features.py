@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import DOUBTFUL_PPM, interpolate_doubtful, without_open_voids
+from recon.harmonic import interpolate_doubtful
 from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import centred
 from recon.sharp import DEFAULT_RADII_MM, vsharp
+from recon.trust import trusted_voxels, without_open_voids
 from recon.types import Grid
 
 CHI_UNIT_PPM: Final = 0.1
@@ -100,8 +101,9 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
 
 def _closed(mask: torch.Tensor, noise_ppm: torch.Tensor) -> torch.Tensor:
     """Return the mask without voids that are open to the outside: no background may be read off their guesses."""
-    trusted = (noise_ppm < DOUBTFUL_PPM).cpu().numpy()
-    return torch.from_numpy(without_open_voids(mask.cpu().numpy(), trusted)).to(mask.device)
+    inside = mask.cpu().numpy()
+    trusted = trusted_voxels(noise_ppm.cpu().numpy(), inside)
+    return torch.from_numpy(without_open_voids(inside, trusted)).to(mask.device)
 
 
 def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:
@@ -109,8 +111,9 @@ def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.T
 
     Shapes as in :func:`network_features`.
     """
-    trusted = (noise_ppm < DOUBTFUL_PPM).cpu().numpy()
-    usable = interpolate_doubtful(field_ppm.cpu().numpy(), trusted, mask.cpu().numpy(), grid)
+    inside = mask.cpu().numpy()
+    trusted = trusted_voxels(noise_ppm.cpu().numpy(), inside)
+    usable = interpolate_doubtful(field_ppm.cpu().numpy(), trusted, inside, grid)
     return torch.from_numpy(usable).to(field_ppm.device)
 
 

@@ -11,7 +11,6 @@ from typing import Final
 
 import torch
 
-from recon.harmonic import DOUBTFUL_PPM
 from recon.network.consistency import (
     DOUBTED_PPM,
     REGULARISATION,
@@ -34,6 +33,7 @@ from recon.network.features import (
     pad_to_stride,
     start_map,
 )
+from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, trusted_voxels
 from recon.types import Grid
 
 _SWEEPS = 20
@@ -41,7 +41,8 @@ STEPS: Final = 2
 """Steps towards the field after every pass: a third still gains a little, but less than it costs."""
 RECIPE: Final = (
     f"{STEPS} steps after every pass, regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
-    f"background split off {RIM_MM} mm under the surface and around open voids"
+    f"background split off {RIM_MM} mm under the surface and around open voids, noise doubted at {DOUBTFUL_RATIO:g} "
+    f"times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm"
 )
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 
@@ -51,9 +52,11 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 def measured_field(features: torch.Tensor, grid: Grid) -> FieldData:
     """Return the local field of features; what is left in it of the background is small, and quickly taken out."""
-    trusted = features[NOISE_CHANNEL] < DOUBTFUL_PPM / NOISE_UNIT_PPM
+    mask = features[MASK_CHANNEL] > 0.5
+    noise_ppm = features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM
+    trusted = torch.from_numpy(trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy())).to(mask.device)
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
-    return field_data(local, features[MASK_CHANNEL] > 0.5, grid, trusted=trusted, sweeps=_SWEEPS)
+    return field_data(local, mask, grid, trusted=trusted, sweeps=_SWEEPS)
 
 
 def one_pass(features: torch.Tensor, forward: Forward, stride: int) -> torch.Tensor:

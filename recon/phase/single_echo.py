@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from recon.dipole import dipole_field
-from recon.harmonic import DOUBTFUL_PPM, harmonic_local_field, interior, interpolate_doubtful, without_open_voids
+from recon.harmonic import harmonic_local_field, interior, interpolate_doubtful
 from recon.inversion.tikhonov import tikhonov
 from recon.phase.polynomial import fit_polynomial
+from recon.trust import trusted_voxels, without_open_voids
 from recon.types import BoolArray, FloatArray, Grid
 
 _ORDER = 2
@@ -76,7 +77,7 @@ def curvature_ppm_per_mm2(field_ppm: FloatArray, noise_ppm: FloatArray, mask: Bo
     grid
         Geometry.
     """
-    trusted = mask & (noise_ppm < DOUBTFUL_PPM)
+    trusted = trusted_voxels(noise_ppm, mask)
     used = interior(interior(mask)) & trusted
     if not used.any():
         return 0.0

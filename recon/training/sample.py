@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from recon.harmonic import DOUBTFUL_PPM
 from recon.network.features import CHI_UNIT_PPM, network_features
 from recon.simulation.background import background_field, draw_background
 from recon.simulation.field import head_field, shim
@@ -17,6 +16,7 @@ from recon.simulation.seeds import Purpose, generator
 from recon.simulation.signal import average, field_noise_ppm
 from recon.simulation.template import Template, sample
 from recon.training.subjects import draw_subject
+from recon.trust import DOUBTFUL_PPM
 from recon.types import GAMMA_HZ_PER_TESLA, Grid
 
 _BONE_NOISE_RATIO = 6.0
@@ -126,7 +126,7 @@ def _measured_field(
 
 def _turned_islands(rng: np.random.Generator, noise_ppm: torch.Tensor) -> torch.Tensor:
     """Return by how many turns islands of good phase are off: no path leads through the void of a bleed around them."""
-    islands, count = ndimage.label((noise_ppm < DOUBTFUL_PPM).cpu().numpy())
+    islands, count = ndimage.label((noise_ppm < DOUBTFUL_PPM[1]).cpu().numpy())
     sizes = np.bincount(islands.ravel(), minlength=count + 1)
     turns = rng.choice((-1.0, 0.0, 1.0), size=count + 1, p=(0.15, 0.7, 0.15))
     largest = sizes[1:].max(initial=0)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recon.dipole import dipole_field
-from recon.harmonic import harmonic_background, harmonic_local_field, interior, without_open_voids
+from recon.harmonic import harmonic_background, harmonic_local_field
 from recon.harmonic_gpu import relaxed_local_field
 from recon.sharp import vsharp
 from recon.types import Grid
@@ -106,42 +106,3 @@ def test_an_empty_mask_has_no_local_field_on_either_way():
     found = relaxed_local_field(torch.from_numpy(nothing), torch.from_numpy(nothing > 0), GRID)
     assert not found.any()
     assert not harmonic_local_field(nothing, nothing > 0, GRID).any()
-
-
-@pytest.fixture(scope="module")
-def voids():
-    x, y, z = axes_mm()
-    mask = (x / 24) ** 2 + (y / 22) ** 2 + (z / 24) ** 2 < 1
-    deep = (x - 5) ** 2 + y**2 + z**2 < 6**2
-    at_the_surface = (x + 20) ** 2 + (y - 3) ** 2 + z**2 < 7**2
-    return mask, deep & mask, at_the_surface & mask
-
-
-def test_a_void_at_the_surface_is_taken_out_and_a_deep_one_stays(voids):
-    mask, deep, at_the_surface = voids
-    closed = without_open_voids(mask, ~(deep | at_the_surface))
-    np.testing.assert_array_equal(closed, mask & ~at_the_surface)
-    np.testing.assert_array_equal(without_open_voids(closed, ~(deep | at_the_surface)), closed)
-
-
-def test_a_deep_void_with_a_way_out_goes_as_a_whole(voids):
-    mask, deep, at_the_surface = voids
-    x, y, z = axes_mm()
-    passage = (np.abs(y) < 2) & (np.abs(z) < 2) & (x > -20) & (x < 5) & mask
-    closed = without_open_voids(mask, ~(deep | at_the_surface | passage))
-    np.testing.assert_array_equal(closed, mask & ~(deep | at_the_surface | passage))
-
-
-def test_scattered_noise_inside_stays(voids):
-    mask = voids[0]
-    scattered = np.random.default_rng(2).random(mask.shape) < 0.05
-    inner = interior(interior(mask))
-    closed = without_open_voids(mask, ~(scattered & inner))
-    np.testing.assert_array_equal(closed, mask)
-    assert without_open_voids(mask, np.ones_like(mask)) is mask
-
-
-@pytest.mark.parametrize("nothing", [True, False])
-def test_nothing_trusted_and_nothing_masked_are_no_error(voids, nothing):
-    mask = np.zeros_like(voids[0]) if nothing else voids[0]
-    assert not without_open_voids(mask, np.zeros_like(mask)).any()

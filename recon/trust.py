@@ -10,6 +10,7 @@ import numpy as np
 from recon.harmonic import interior
 from recon.types import BoolArray, FloatArray
 
+# Settled like the steps of recon/network/consistency.py. Searched: lower limit 0.0125 0.015 0.0175 0.02 0.03 0.05 ppm.
 DOUBTFUL_PPM: Final = (0.0175, 0.05)
 """Noise of the field above which its value is not used: never below the first, always above the second."""
 DOUBTFUL_RATIO: Final = 3.0

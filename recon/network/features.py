@@ -75,8 +75,10 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
     torch.Tensor
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
-    field = centred(usable_field(field_ppm, mask, noise_ppm, grid), mask)
-    closed = _closed(mask, noise_ppm)
+    trusted = trusted_field(noise_ppm, mask)
+    field = centred(usable_field(field_ppm, mask, trusted, grid), mask)
+    # No background may be read off the guesses that stand in a void open to the outside.
+    closed = torch.from_numpy(without_open_voids(mask.cpu().numpy(), trusted.cpu().numpy())).to(mask.device)
     local = local_field(field, closed, grid)
     spectrum_shape = padded_shape(grid)
     kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
@@ -99,21 +101,24 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
     )
 
 
-def _closed(mask: torch.Tensor, noise_ppm: torch.Tensor) -> torch.Tensor:
-    """Return the mask without voids that are open to the outside: no background may be read off their guesses."""
-    inside = mask.cpu().numpy()
-    trusted = trusted_voxels(noise_ppm.cpu().numpy(), inside)
-    return torch.from_numpy(without_open_voids(inside, trusted)).to(mask.device)
+def trusted_field(noise_ppm: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return where the field means something, as :func:`recon.trust.trusted_voxels` does, on the mask's device."""
+    return torch.from_numpy(trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy())).to(mask.device)
 
 
-def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:
+def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, trusted: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return the field with what its trusted neighbours suggest in place of values that are nothing but noise.
 
-    Shapes as in :func:`network_features`.
+    Parameters
+    ----------
+    field_ppm
+        ``(x, y, z)`` float32 total field.
+    mask, trusted
+        ``(x, y, z)`` bool; see :func:`trusted_field`.
+    grid
+        Geometry.
     """
-    inside = mask.cpu().numpy()
-    trusted = trusted_voxels(noise_ppm.cpu().numpy(), inside)
-    usable = interpolate_doubtful(field_ppm.cpu().numpy(), trusted, inside, grid)
+    usable = interpolate_doubtful(field_ppm.cpu().numpy(), trusted.cpu().numpy(), mask.cpu().numpy(), grid)
     return torch.from_numpy(usable).to(field_ppm.device)
 
 

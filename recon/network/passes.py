@@ -32,8 +32,9 @@ from recon.network.features import (
     START_CHANNEL,
     pad_to_stride,
     start_map,
+    trusted_field,
 )
-from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, trusted_voxels
+from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO
 from recon.types import Grid
 
 _SWEEPS = 20
@@ -53,8 +54,7 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 def measured_field(features: torch.Tensor, grid: Grid) -> FieldData:
     """Return the local field of features; what is left in it of the background is small, and quickly taken out."""
     mask = features[MASK_CHANNEL] > 0.5
-    noise_ppm = features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM
-    trusted = torch.from_numpy(trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy())).to(mask.device)
+    trusted = trusted_field(features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM, mask)
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
     return field_data(local, mask, grid, trusted=trusted, sweeps=_SWEEPS)
 

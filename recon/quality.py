@@ -12,7 +12,7 @@ from recon.box import crop_grid, mask_box
 from recon.dipole import dipole_kernel, good_fft_shape, k_axes
 from recon.harmonic import interior
 from recon.network.consistency import field_data, unexplained_field
-from recon.network.features import trusted_field, usable_field
+from recon.network.features import closed_mask, trusted_field, usable_field
 from recon.types import BoolArray, FloatArray, Grid, Level, TotalField, Verdict
 
 _CONE = 0.08
@@ -115,7 +115,8 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
         for volume in (total.field_ppm[box], total.noise_ppm[box], mask, chi)
     )
     trusted = trusted_field(noise, inside_mask)
-    data = field_data(usable_field(field, inside_mask, trusted, grid), inside_mask, grid, trusted=trusted)
+    usable = usable_field(field, inside_mask, trusted, grid)
+    data = field_data(usable, inside_mask, grid, trusted=trusted, closed=closed_mask(noise, inside_mask))
     peeled = interior(data.region.cpu().numpy()) & data.trusted.cpu().numpy()
     judged = peeled if peeled.any() else mask
     residual = unexplained_field(map_ppm, data).cpu().numpy()[judged]

@@ -6,6 +6,7 @@ from typing import Final
 
 import cc3d
 import numpy as np
+from scipy import ndimage
 
 from recon.harmonic import interior
 from recon.types import BoolArray, FloatArray
@@ -16,6 +17,9 @@ DOUBTFUL_PPM: Final = (0.0175, 0.05)
 DOUBTFUL_RATIO: Final = 3.0
 """Between the two, the noise of a doubtful voxel over the median. Such a voxel has lost most of the brain's signal: it
 lies in a void, where phase is unwrapped a turn off more often than not."""
+OPEN_SHARE: Final = 0.2
+"""Share of a void's surface outside the mask from which on it is a dropout: 0.24 to 0.37 of those of six tuning heads,
+0.02 to 0.11 of the voids of bleeds that reach the surface in two tuning patients."""
 
 
 def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray) -> BoolArray:
@@ -34,25 +38,37 @@ def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray) -> BoolArray:
     return np.asarray(mask & (noise_ppm < limit_ppm))
 
 
-def without_open_voids(mask: BoolArray, trusted: BoolArray) -> BoolArray:
-    """Return the mask without voxels that cannot be trusted and hang together with its outside.
+def without_open_voids(mask: BoolArray, noise_ppm: FloatArray) -> BoolArray:
+    """Return the mask without voids that a good part of their surface opens to its outside.
 
     What stands in a dropout at the brain's surface is a guess; as a boundary value it would spread through the whole
-    brain. Take it out, and what lies in it and behind it is one outside source more. The void of a bleed deep inside
-    stays: without it, the bleed itself would be taken for background.
+    brain. Take it out, and what lies in it and behind it is one outside source more. A bleed stays, deep inside or
+    with a window to the outside: without its void, the bleed itself would be taken for background.
 
     Parameters
     ----------
     mask
         ``(x, y, z)`` bool.
-    trusted
-        ``(x, y, z)`` bool, where values of the field mean something.
+    noise_ppm
+        ``(x, y, z)`` float32 standard deviation of the field.
     """
-    void = mask & ~trusted
-    open_at = void & ~interior(mask)
-    if not open_at.any():
+    void = mask & (noise_ppm >= DOUBTFUL_PPM[1])
+    at_surface = void & ~interior(mask)
+    if not at_surface.any():
         return mask
     labels = cc3d.connected_components(np.ascontiguousarray(void), connectivity=6)
-    touches = np.zeros(int(labels.max()) + 1, dtype=np.bool_)
-    touches[labels[open_at]] = True
-    return np.asarray(mask & ~touches[labels])
+    boxes = ndimage.find_objects(labels)
+    closed = mask.copy()
+    for number in np.unique(labels[at_surface]):
+        x, y, z = (slice(max(0, int(axis.start) - 1), int(axis.stop) + 1) for axis in boxes[int(number) - 1])
+        box = (x, y, z)
+        part = labels[box] == number
+        if _open_share(part, mask[box]) > OPEN_SHARE:
+            closed[box] &= ~part
+    return closed
+
+
+def _open_share(part: BoolArray, mask: BoolArray) -> float:
+    """Return the share of the voxels around a part that lie outside the mask; beyond the volume's faces are none."""
+    around = np.asarray(ndimage.binary_dilation(part) & ~part)
+    return float(np.count_nonzero(around & ~mask)) / max(1, int(np.count_nonzero(around)))

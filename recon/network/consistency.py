@@ -21,7 +21,6 @@ from recon.dipole import convolve, dipole_kernel
 from recon.harmonic import SWEEPS
 from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
-from recon.trust import without_open_voids
 from recon.types import Grid
 
 # Settled by the mean NRMSE from phase over heads and patients that serve nothing else (Purpose.TUNING: healthy 800 and
@@ -86,16 +85,25 @@ def field_data(
     grid: Grid,
     *,
     trusted: torch.Tensor | None = None,
+    closed: torch.Tensor | None = None,
     sweeps: int = SWEEPS,
 ) -> FieldData:
-    """Return the field with its kernel; the whole mask is trusted unless said otherwise."""
+    """Return the field with its kernel.
+
+    Parameters
+    ----------
+    field_ppm, mask, grid, trusted, sweeps
+        As in :class:`FieldData`; the whole mask is trusted unless said otherwise.
+    closed
+        ``(x, y, z)`` bool: the mask without voids that are open to the outside; the mask itself if not given.
+    """
     trusted = mask if trusted is None else trusted & mask
     shape, device = padded_shape(grid), field_ppm.device
     return FieldData(
         field_ppm=field_ppm,
         mask=mask,
         trusted=trusted,
-        region=_region(mask, trusted, grid),
+        region=_peeled(mask if closed is None else closed, grid),
         grid=grid,
         sweeps=sweeps,
         kernel=dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device),
@@ -103,14 +111,13 @@ def field_data(
     )
 
 
-def _region(mask: torch.Tensor, trusted: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return the mask less its open voids, peeled by the whole voxels in :data:`RIM_MM`; a volume's face is no rim."""
-    closed = torch.from_numpy(without_open_voids(mask.cpu().numpy(), trusted.cpu().numpy())).to(mask.device)
+def _peeled(closed: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Return a mask peeled by the whole voxels in :data:`RIM_MM`; a volume's face is no rim."""
     reach = [int(RIM_MM / size) for size in grid.voxel_size_mm]
     outside = (~closed)[None, None].float()
     width = [2 * r + 1 for r in reach]
-    region: torch.Tensor = torch.nn.functional.max_pool3d(outside, width, stride=1, padding=reach)[0, 0] < 0.5
-    return region
+    peeled: torch.Tensor = torch.nn.functional.max_pool3d(outside, width, stride=1, padding=reach)[0, 0] < 0.5
+    return peeled
 
 
 def _noise_weight(shape: tuple[int, int, int], grid: Grid, device: torch.device) -> torch.Tensor:

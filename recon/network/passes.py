@@ -30,11 +30,12 @@ from recon.network.features import (
     NOISE_UNIT_PPM,
     RESIDUAL_CHANNEL,
     START_CHANNEL,
+    closed_mask,
     pad_to_stride,
     start_map,
     trusted_field,
 )
-from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO
+from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, OPEN_SHARE
 from recon.types import Grid
 
 _SWEEPS = 20
@@ -42,8 +43,8 @@ STEPS: Final = 2
 """Steps towards the field after every pass: a third still gains a little, but less than it costs."""
 RECIPE: Final = (
     f"{STEPS} steps after every pass, regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
-    f"background split off {RIM_MM} mm under the surface and around open voids, noise doubted at {DOUBTFUL_RATIO:g} "
-    f"times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm"
+    f"background split off {RIM_MM} mm under the surface and around voids open by {OPEN_SHARE:.0%}, "
+    f"noise doubted at {DOUBTFUL_RATIO:g} times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm"
 )
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 
@@ -54,9 +55,10 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 def measured_field(features: torch.Tensor, grid: Grid) -> FieldData:
     """Return the local field of features; what is left in it of the background is small, and quickly taken out."""
     mask = features[MASK_CHANNEL] > 0.5
-    trusted = trusted_field(features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM, mask)
+    noise_ppm = features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM
+    trusted, closed = trusted_field(noise_ppm, mask), closed_mask(noise_ppm, mask)
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
-    return field_data(local, mask, grid, trusted=trusted, sweeps=_SWEEPS)
+    return field_data(local, mask, grid, trusted=trusted, closed=closed, sweeps=_SWEEPS)
 
 
 def one_pass(features: torch.Tensor, forward: Forward, stride: int) -> torch.Tensor:

@@ -44,7 +44,7 @@ STEPS: Final = 2
 RECIPE: Final = (
     f"{STEPS} steps after every pass, regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
     f"background split off {RIM_MM} mm under the surface and around voids open by {OPEN_SHARE:.0%}, "
-    f"noise doubted at {DOUBTFUL_RATIO:g} times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm"
+    f"noise inside doubted at {DOUBTFUL_RATIO:g} times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm"
 )
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 

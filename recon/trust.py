@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from recon.harmonic import interior
-from recon.types import BoolArray, FloatArray
+from recon.types import BoolArray, FloatArray, Grid
 
 # Settled like the steps of recon/network/consistency.py. Searched: lower limit 0.0125 0.015 0.0175 0.02 0.03 0.05 ppm.
 DOUBTFUL_PPM: Final = (0.0175, 0.05)
@@ -21,8 +21,11 @@ OPEN_SHARE: Final = 0.25
 """Share of a void's surface outside the mask from which on it is a dropout: 0.3 to 0.37 of most that tuning heads have,
 0.02 to 0.11 of the voids of bleeds that reach the surface in tuning patients. 0.3 missed too many of the former."""
 
+DROPOUT_MM: Final = 2.5
+"""Half the breadth from which on an open void is kept as a bleed, as in recon/mask.py: a dropout is a thin cap."""
 
-def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray) -> BoolArray:
+
+def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray, grid: Grid) -> BoolArray:
     """Return the mask's voxels whose field means something.
 
     Between the limits of :data:`DOUBTFUL_PPM`, noise is doubted in voids inside the brain only: at its surface signal
@@ -34,21 +37,23 @@ def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray) -> BoolArray:
         ``(x, y, z)`` float32 standard deviation of the field.
     mask
         ``(x, y, z)`` bool.
+    grid
+        Geometry.
     """
     if not mask.any():
         return mask
     limit_ppm = float(np.clip(DOUBTFUL_RATIO * np.median(noise_ppm[mask]), *DOUBTFUL_PPM))
     weak = np.asarray(mask & (noise_ppm >= limit_ppm))
-    fading = _open_parts(weak, mask)
+    fading = _open_parts(weak, mask, grid)
     return np.asarray(mask & (noise_ppm < DOUBTFUL_PPM[1]) & (~weak | fading))
 
 
-def without_open_voids(mask: BoolArray, noise_ppm: FloatArray) -> BoolArray:
-    """Return the mask without voids that a good part of their surface opens to its outside.
+def without_open_voids(mask: BoolArray, noise_ppm: FloatArray, grid: Grid) -> BoolArray:
+    """Return the mask without thin voids that a good part of their surface opens to its outside.
 
     What stands in a dropout at the brain's surface is a guess; as a boundary value it would spread through the whole
     brain. Take it out, and what lies in it and behind it is one outside source more. A bleed stays, deep inside or
-    with a window to the outside: without its void, the bleed itself would be taken for background.
+    with a window to the outside: without its void, the bleed itself would be taken for background and not be seen.
 
     Parameters
     ----------
@@ -56,12 +61,14 @@ def without_open_voids(mask: BoolArray, noise_ppm: FloatArray) -> BoolArray:
         ``(x, y, z)`` bool.
     noise_ppm
         ``(x, y, z)`` float32 standard deviation of the field.
+    grid
+        Geometry.
     """
-    return np.asarray(mask & ~_open_parts(np.asarray(mask & (noise_ppm >= DOUBTFUL_PPM[1])), mask))
+    return np.asarray(mask & ~_open_parts(np.asarray(mask & (noise_ppm >= DOUBTFUL_PPM[1])), mask, grid))
 
 
-def _open_parts(void: BoolArray, mask: BoolArray) -> BoolArray:
-    """Return the connected parts of a void in a mask that more than :data:`OPEN_SHARE` of their surface opens."""
+def _open_parts(void: BoolArray, mask: BoolArray, grid: Grid) -> BoolArray:
+    """Return the thin connected parts of a void in a mask that more than :data:`OPEN_SHARE` of their surface opens."""
     opened = np.zeros_like(mask)
     at_surface = void & ~interior(mask)
     if not at_surface.any():
@@ -71,7 +78,7 @@ def _open_parts(void: BoolArray, mask: BoolArray) -> BoolArray:
     for number in np.unique(labels[at_surface]):
         x, y, z = (slice(max(0, int(axis.start) - 1), int(axis.stop) + 1) for axis in boxes[int(number) - 1])
         part = labels[x, y, z] == number
-        if _open_share(part, mask[x, y, z]) > OPEN_SHARE:
+        if _open_share(part, mask[x, y, z]) > OPEN_SHARE and not _is_thick(part, grid):
             opened[x, y, z] |= part
     return opened
 
@@ -80,3 +87,10 @@ def _open_share(part: BoolArray, mask: BoolArray) -> float:
     """Return the share of the voxels around a part that lie outside the mask; beyond the volume's faces are none."""
     around = np.asarray(ndimage.binary_dilation(part) & ~part)
     return float(np.count_nonzero(around & ~mask)) / max(1, int(np.count_nonzero(around)))
+
+
+def _is_thick(part: BoolArray, grid: Grid) -> bool:
+    """Return whether a box of half-widths of about :data:`DROPOUT_MM` fits into a part."""
+    width = [2 * round(DROPOUT_MM / size) + 1 for size in grid.voxel_size_mm]
+    least = ndimage.minimum_filter(part.astype(np.uint8), size=width, mode="constant", cval=0)
+    return bool(np.any(least))

@@ -75,10 +75,10 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
     torch.Tensor
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
-    trusted = trusted_field(noise_ppm, mask)
+    trusted = trusted_field(noise_ppm, mask, grid)
     field = centred(usable_field(field_ppm, mask, trusted, grid), mask)
     # No background may be read off the guesses that stand in a void open to the outside.
-    closed = closed_mask(noise_ppm, mask)
+    closed = closed_mask(noise_ppm, mask, grid)
     local = local_field(field, closed, grid)
     spectrum_shape = padded_shape(grid)
     kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
@@ -101,14 +101,14 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
     )
 
 
-def trusted_field(noise_ppm: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def trusted_field(noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return where the field means something, as :func:`recon.trust.trusted_voxels` does, on the mask's device."""
-    return torch.from_numpy(trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy())).to(mask.device)
+    return torch.from_numpy(trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid)).to(mask.device)
 
 
-def closed_mask(noise_ppm: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def closed_mask(noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return the mask as :func:`recon.trust.without_open_voids` leaves it, on its device."""
-    return torch.from_numpy(without_open_voids(mask.cpu().numpy(), noise_ppm.cpu().numpy())).to(mask.device)
+    return torch.from_numpy(without_open_voids(mask.cpu().numpy(), noise_ppm.cpu().numpy(), grid)).to(mask.device)
 
 
 def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, trusted: torch.Tensor, grid: Grid) -> torch.Tensor:

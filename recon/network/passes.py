@@ -43,7 +43,7 @@ STEPS: Final = 2
 """Steps towards the field after every pass: a third still gains a little, but less than it costs."""
 RECIPE: Final = (
     f"{STEPS} steps after every pass, regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
-    f"background split off {RIM_MM} mm under the surface and around voids open by {OPEN_SHARE:.0%}, "
+    f"background split off {RIM_MM} mm under the surface and around thin voids open by {OPEN_SHARE:.0%}, "
     f"noise inside doubted at {DOUBTFUL_RATIO:g} times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm"
 )
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
@@ -56,7 +56,7 @@ def measured_field(features: torch.Tensor, grid: Grid) -> FieldData:
     """Return the local field of features; what is left in it of the background is small, and quickly taken out."""
     mask = features[MASK_CHANNEL] > 0.5
     noise_ppm = features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM
-    trusted, closed = trusted_field(noise_ppm, mask), closed_mask(noise_ppm, mask)
+    trusted, closed = trusted_field(noise_ppm, mask, grid), closed_mask(noise_ppm, mask, grid)
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
     return field_data(local, mask, grid, trusted=trusted, closed=closed, sweeps=_SWEEPS)
 

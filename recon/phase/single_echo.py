@@ -77,12 +77,12 @@ def curvature_ppm_per_mm2(field_ppm: FloatArray, noise_ppm: FloatArray, mask: Bo
     grid
         Geometry.
     """
-    trusted = trusted_voxels(noise_ppm, mask)
+    trusted = trusted_voxels(noise_ppm, mask, grid)
     used = interior(interior(mask)) & trusted
     if not used.any():
         return 0.0
     usable = interpolate_doubtful(field_ppm, trusted, mask, grid)
-    mask = without_open_voids(mask, noise_ppm)
+    mask = without_open_voids(mask, noise_ppm, grid)
     local = harmonic_local_field(usable, mask, grid)
     bowl = harmonic_local_field(_squared_distance_mm2(grid), mask, grid)
     some = np.flatnonzero(used)[:: max(1, np.count_nonzero(used) // _ENOUGH_VOXELS)]

@@ -5,8 +5,10 @@ import pytest
 
 from recon.harmonic import interior
 from recon.trust import trusted_voxels, without_open_voids
+from recon.types import Grid
 
 SHAPE, SIZE_MM = (64, 56, 36), (1.0, 1.1, 1.8)
+GRID = Grid(shape=SHAPE, voxel_size_mm=SIZE_MM, b0_direction=(0.0, 0.6, 0.8))
 
 
 def axes_mm():
@@ -18,7 +20,7 @@ def voids():
     x, y, z = axes_mm()
     mask = (x / 24) ** 2 + (y / 22) ** 2 + (z / 24) ** 2 < 1
     deep = (x - 5) ** 2 + y**2 + z**2 < 6**2
-    at_the_surface = (x + 25) ** 2 + (y - 3) ** 2 + z**2 < 8**2
+    at_the_surface = ((x / 24) ** 2 + (y / 22) ** 2 + (z / 24) ** 2 > 0.78) & (x < -14)
     return mask, deep & mask, at_the_surface & mask
 
 
@@ -29,9 +31,9 @@ def noise_of(void):
 def test_a_dropout_at_the_surface_is_taken_out_and_a_deep_void_stays(voids):
     mask, deep, at_the_surface = voids
     noise = noise_of(deep | at_the_surface)
-    closed = without_open_voids(mask, noise)
+    closed = without_open_voids(mask, noise, GRID)
     np.testing.assert_array_equal(closed, mask & ~at_the_surface)
-    np.testing.assert_array_equal(without_open_voids(closed, noise), closed)
+    np.testing.assert_array_equal(without_open_voids(closed, noise, GRID), closed)
 
 
 def test_a_bleed_with_a_window_to_the_outside_stays(voids):
@@ -39,33 +41,42 @@ def test_a_bleed_with_a_window_to_the_outside_stays(voids):
     x, y, z = axes_mm()
     bleed = ((x + 15) ** 2 + (y - 1) ** 2 + z**2 < 9**2) & mask
     assert (bleed & ~interior(mask)).any()
-    np.testing.assert_array_equal(without_open_voids(mask, noise_of(bleed)), mask)
+    np.testing.assert_array_equal(without_open_voids(mask, noise_of(bleed), GRID), mask)
+
+
+def test_a_thick_void_stays_however_wide_its_window(voids):
+    mask = voids[0] & (axes_mm()[0] < 8)
+    x, y, z = axes_mm()
+    bleed = (np.abs(x - 4) < 5) & (np.abs(y) < 5) & (np.abs(z) < 6) & mask
+    cap = (np.abs(x - 7) < 2) & (np.abs(y) < 9) & (np.abs(z) < 9) & mask
+    np.testing.assert_array_equal(without_open_voids(mask, noise_of(bleed), GRID), mask)
+    np.testing.assert_array_equal(without_open_voids(mask, noise_of(cap), GRID), mask & ~cap)
 
 
 def test_scattered_noise_inside_stays(voids):
     mask = voids[0]
     scattered = (np.random.default_rng(2).random(mask.shape) < 0.05) & interior(interior(mask))
-    np.testing.assert_array_equal(without_open_voids(mask, noise_of(scattered)), mask)
-    np.testing.assert_array_equal(without_open_voids(mask, noise_of(np.zeros_like(mask))), mask)
+    np.testing.assert_array_equal(without_open_voids(mask, noise_of(scattered), GRID), mask)
+    np.testing.assert_array_equal(without_open_voids(mask, noise_of(np.zeros_like(mask)), GRID), mask)
 
 
 def test_signal_that_fades_at_the_surface_is_trusted_and_opens_nothing(voids):
     mask, _, at_the_surface = voids
     noise = np.where(at_the_surface, 0.03, 0.003).astype(np.float32)
-    np.testing.assert_array_equal(trusted_voxels(noise, mask), mask)
-    np.testing.assert_array_equal(without_open_voids(mask, noise), mask)
+    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID), mask)
+    np.testing.assert_array_equal(without_open_voids(mask, noise, GRID), mask)
 
 
 def test_an_empty_mask_is_no_error(voids):
     nothing = np.zeros_like(voids[0])
-    assert not without_open_voids(nothing, noise_of(nothing)).any()
+    assert not without_open_voids(nothing, noise_of(nothing), GRID).any()
 
 
 def test_the_faces_of_the_volume_open_nothing():
     mask = np.ones((12, 10, 8), dtype=np.bool_)
     void = np.zeros_like(mask)
     void[:3, :3, :3] = True
-    np.testing.assert_array_equal(without_open_voids(mask, noise_of(void)), mask)
+    np.testing.assert_array_equal(without_open_voids(mask, noise_of(void), GRID), mask)
 
 
 @pytest.mark.parametrize(
@@ -82,12 +93,12 @@ def test_the_faces_of_the_volume_open_nothing():
 def test_a_void_stands_out_from_the_noise_of_the_brain(voids, median_ppm, void_ppm, kept):
     mask, deep, _ = voids
     noise = np.where(deep, void_ppm, median_ppm).astype(np.float32)
-    trusted = trusted_voxels(noise, mask)
+    trusted = trusted_voxels(noise, mask, GRID)
     np.testing.assert_array_equal(trusted, mask if kept else mask & ~deep)
 
 
 def test_voxels_outside_the_mask_neither_count_nor_are_trusted(voids):
     mask, deep, _ = voids
     noise = np.where(mask, np.where(deep, 0.03, 0.004), 7.0).astype(np.float32)
-    np.testing.assert_array_equal(trusted_voxels(noise, mask), mask & ~deep)
-    assert not trusted_voxels(noise, np.zeros_like(mask)).any()
+    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID), mask & ~deep)
+    assert not trusted_voxels(noise, np.zeros_like(mask), GRID).any()

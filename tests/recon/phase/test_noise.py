@@ -29,7 +29,7 @@ def test_no_voxel_deep_in_a_void_is_trusted_and_none_beside_it_is_lost(times):
     distance = np.sqrt((x - 0.1) ** 2 + y**2 + z**2)
     echoes = with_void(acquire(field_ppm=0.05 * x * y, echo_times_s=times), distance < 0.3, 0.02)
     result = total_field(echoes, mask=ball())
-    trusted = trusted_voxels(result.noise_ppm, result.mask)
+    trusted = trusted_voxels(result.noise_ppm, result.mask, result.grid)
     assert not trusted[distance < 0.18].any()
     assert trusted[ball() & (distance > 0.4)].all()
 

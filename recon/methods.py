@@ -16,6 +16,7 @@ from recon.inversion.tfi import tfi
 from recon.network.consistency import DOUBTED_PPM, REGULARISATION, RIM_MM
 from recon.network.features import FEATURE_PARAMETERS, network_features
 from recon.network.passes import STEPS, Forward, run_passes
+from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, DROPOUT_MM, OPEN_SHARE
 from recon.types import FloatArray, TotalField
 
 
@@ -82,6 +83,9 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             "doubted_residual_ppm": DOUBTED_PPM,
             "consistency_rim_mm": RIM_MM,
             "consistency_steps_per_pass": STEPS,
+            "doubted_noise_ppm": f"{DOUBTFUL_RATIO:g} medians, within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]}",
+            "open_void_share": OPEN_SHARE,
+            "dropout_half_breadth_mm": DROPOUT_MM,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,

@@ -14,8 +14,9 @@ from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
 from recon.network.consistency import DOUBTED_PPM, REGULARISATION, RIM_MM
-from recon.network.features import FEATURE_PARAMETERS, network_features
-from recon.network.passes import STEPS, Forward, run_passes
+from recon.network.features import FEATURE_PARAMETERS
+from recon.network.passes import STEPS, Forward, susceptibility
+from recon.network.voids import MOST_LEFT_PPM, MOST_NOISE_PPM, Measured
 from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, DROPOUT_MM, OPEN_SHARE
 from recon.types import FloatArray, TotalField
 
@@ -60,14 +61,19 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     box = mask_box(total.mask, margin=1)
     grid = crop_grid(total.grid, box)
 
+    regained: dict[str, int] = {}
+
     def invert(forward: Forward, device: torch.device) -> torch.Tensor:
         """Make the network's input on the engine's device, and run the passes there."""
         field, mask, noise = (
             torch.from_numpy(np.ascontiguousarray(volume[box])).to(device)
             for volume in (total.field_ppm, total.mask, total.noise_ppm)
         )
-        features = network_features(field, mask, noise, grid)
-        return run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes)
+        measured = Measured(field_ppm=field, mask=mask, noise_ppm=noise, grid=grid, turn_ppm=total.turn_ppm)
+        chi, voids = susceptibility(measured, forward, stride=config.stride, passes=config.passes)
+        regained["void_voxels_believed_again"] = int(voids.regained.sum())
+        regained["void_voxels_turned"] = voids.turned_voxels
+        return chi
 
     result = chain.infer(invert)
     chi = np.zeros(total.grid.shape, dtype=np.float32)
@@ -86,6 +92,9 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             "doubted_noise_ppm": f"{DOUBTFUL_RATIO:g} medians, within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]}",
             "open_void_share": OPEN_SHARE,
             "dropout_half_breadth_mm": DROPOUT_MM,
+            "void_noise_limit_ppm": MOST_NOISE_PPM,
+            "void_residual_limit_ppm": MOST_LEFT_PPM,
+            **regained,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
         warnings=result.warnings,

@@ -125,6 +125,8 @@ class TotalField:
         ``(x, y, z)`` float32, estimated standard deviation of ``field_ppm``; zero outside the mask.
     grid
         Geometry.
+    turn_ppm
+        What one turn of the phase makes of the field; None where that is not one number, as with several echoes.
     mask_method
         How the mask was found: ``"deepbet"``, ``"signal"`` (no brain was recognised) or ``"given"``.
     warnings
@@ -138,6 +140,7 @@ class TotalField:
     quality: FloatArray
     noise_ppm: FloatArray
     grid: Grid
+    turn_ppm: float | None = None
     mask_method: str = "given"
     warnings: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)

@@ -41,6 +41,7 @@ CHANNELS: Final = (
     "susceptibility, Tikhonov 0.004 of V-SHARP",
     "residual of the first susceptibility",
 )
+TOTAL_CHANNEL: Final = 0
 MASK_CHANNEL: Final = 1
 NOISE_CHANNEL: Final = 2
 LOCAL_CHANNEL: Final = 3
@@ -56,7 +57,14 @@ FEATURE_PARAMETERS: Final = MappingProxyType[str, str | float | int | bool](
 """Settings of the closed-form inputs, for provenance."""
 
 
-def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:
+def network_features(
+    field_ppm: torch.Tensor,
+    mask: torch.Tensor,
+    noise_ppm: torch.Tensor,
+    grid: Grid,
+    *,
+    trusted: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Return the network's input channels.
 
     Parameters
@@ -69,13 +77,15 @@ def network_features(field_ppm: torch.Tensor, mask: torch.Tensor, noise_ppm: tor
         ``(x, y, z)`` float32 standard deviation of the field.
     grid
         Geometry.
+    trusted
+        ``(x, y, z)`` bool, where the field means something; None: as the noise says.
 
     Returns
     -------
     torch.Tensor
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
-    trusted = trusted_field(noise_ppm, mask, grid)
+    trusted = trusted_field(noise_ppm, mask, grid) if trusted is None else trusted
     field = centred(usable_field(field_ppm, mask, trusted, grid), mask)
     # No background may be read off the guesses that stand in a void open to the outside.
     closed = closed_mask(noise_ppm, mask, grid)

@@ -23,6 +23,7 @@ from recon.network.consistency import (
 )
 from recon.network.features import (
     CHI_UNIT_PPM,
+    FIELD_UNIT_PPM,
     LOCAL_CHANNEL,
     LOCAL_UNIT_PPM,
     MASK_CHANNEL,
@@ -30,11 +31,14 @@ from recon.network.features import (
     NOISE_UNIT_PPM,
     RESIDUAL_CHANNEL,
     START_CHANNEL,
+    TOTAL_CHANNEL,
     closed_mask,
+    network_features,
     pad_to_stride,
     start_map,
     trusted_field,
 )
+from recon.network.voids import MOST_LEFT_PPM, MOST_NOISE_PPM, Measured, Voids, regain_voids
 from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, OPEN_SHARE
 from recon.types import Grid
 
@@ -44,7 +48,8 @@ STEPS: Final = 2
 RECIPE: Final = (
     f"{STEPS} steps after every pass, regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
     f"background split off {RIM_MM} mm under the surface and around thin voids open by {OPEN_SHARE:.0%}, "
-    f"noise inside doubted at {DOUBTFUL_RATIO:g} times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm"
+    f"noise inside doubted at {DOUBTFUL_RATIO:g} times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm, "
+    f"below {MOST_NOISE_PPM} ppm believed again if a map leaves less than {MOST_LEFT_PPM} ppm at a whole turn"
 )
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 
@@ -52,11 +57,18 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 """A compiled network: ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)``, every axis a multiple of the stride."""
 
 
-def measured_field(features: torch.Tensor, grid: Grid) -> FieldData:
-    """Return the local field of features; what is left in it of the background is small, and quickly taken out."""
+def measured_field(features: torch.Tensor, grid: Grid, trusted: torch.Tensor | None = None) -> FieldData:
+    """Return the local field of features; what is left in it of the background is small, and quickly taken out.
+
+    Parameters
+    ----------
+    features, grid, trusted
+        As in :func:`recon.network.features.network_features`.
+    """
     mask = features[MASK_CHANNEL] > 0.5
     noise_ppm = features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM
-    trusted, closed = trusted_field(noise_ppm, mask, grid), closed_mask(noise_ppm, mask, grid)
+    trusted = trusted_field(noise_ppm, mask, grid) if trusted is None else trusted
+    closed = closed_mask(noise_ppm, mask, grid)
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
     return field_data(local, mask, grid, trusted=trusted, closed=closed, sweeps=_SWEEPS)
 
@@ -92,13 +104,13 @@ def held_to(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     return chi_ppm
 
 
-def refined_channels(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
+def refined_channels(start_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """Return what replaces the start and residual channels in the next pass.
 
     Parameters
     ----------
-    chi_ppm
-        ``(x, y, z)`` map of the last pass.
+    start_ppm
+        ``(x, y, z)`` map of the last pass, held to the field.
     data
         The measured field.
 
@@ -107,8 +119,7 @@ def refined_channels(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     torch.Tensor
         ``(2, x, y, z)`` float32 in the network's units.
     """
-    start = held_to(chi_ppm, data)
-    return torch.stack([start / CHI_UNIT_PPM, unexplained_field(start, data) / LOCAL_UNIT_PPM])
+    return torch.stack([start_ppm / CHI_UNIT_PPM, unexplained_field(start_ppm, data) / LOCAL_UNIT_PPM])
 
 
 def with_channels(features: torch.Tensor, refined: torch.Tensor) -> torch.Tensor:
@@ -118,7 +129,48 @@ def with_channels(features: torch.Tensor, refined: torch.Tensor) -> torch.Tensor
     return replaced
 
 
-def run_passes(features: torch.Tensor, forward: Forward, *, grid: Grid, stride: int, passes: int) -> torch.Tensor:
+def susceptibility(measured: Measured, forward: Forward, *, stride: int, passes: int) -> tuple[torch.Tensor, Voids]:
+    """Return the susceptibility of a total field, and what became of its voids.
+
+    Where a first map suggests that the phase in voids is worth something at the right turn, everything is made anew
+    from a field that holds it.
+
+    Parameters
+    ----------
+    measured
+        The total field.
+    forward
+        The network.
+    stride, passes
+        Of the network's :class:`recon.network.model.ModelConfig`.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
+    Voids
+        The field that the map was made from.
+    """
+    features = network_features(measured.field_ppm, measured.mask, measured.noise_ppm, measured.grid)
+    data = measured_field(features, measured.grid)
+    start = held_to(one_pass(features, forward, stride), data)
+    voids = regain_voids(start, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
+    if bool(voids.regained.any()):
+        trusted = data.trusted | voids.regained
+        features = network_features(voids.field_ppm, measured.mask, measured.noise_ppm, measured.grid, trusted=trusted)
+        data = measured_field(features, measured.grid, trusted)
+        start = held_to(one_pass(features, forward, stride), data)
+    return further_passes(start, features, data, forward, stride=stride, passes=passes), voids
+
+
+def run_passes(
+    features: torch.Tensor,
+    forward: Forward,
+    *,
+    grid: Grid,
+    stride: int,
+    passes: int,
+) -> torch.Tensor:
     """Return the susceptibility after all passes, each followed by steps towards the field.
 
     Parameters
@@ -137,9 +189,16 @@ def run_passes(features: torch.Tensor, forward: Forward, *, grid: Grid, stride: 
     torch.Tensor
         ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
     """
-    chi = one_pass(features, forward, stride)
     data = measured_field(features, grid)
+    start = held_to(one_pass(features, forward, stride), data)
+    return further_passes(start, features, data, forward, stride=stride, passes=passes)
+
+
+def further_passes(
+    start_ppm: torch.Tensor, features: torch.Tensor, data: FieldData, forward: Forward, *, stride: int, passes: int
+) -> torch.Tensor:
+    """Return what all passes but the first make of the first one's map, held to the field."""
     for _ in range(passes - 1):
-        features = with_channels(features, refined_channels(chi, data))
-        chi = one_pass(features, forward, stride)
-    return held_to(chi, data)
+        seen = with_channels(features, refined_channels(start_ppm, data))
+        start_ppm = held_to(one_pass(seen, forward, stride), data)
+    return start_ppm

@@ -181,6 +181,13 @@ def total_field(
     return _finish(echoes, phase, brain, warnings)
 
 
+def _turn_ppm(echoes: GradientEcho) -> float | None:
+    """Return the field that a turn of a single echo's phase stands for."""
+    if len(echoes.echo_times_s) > 1:
+        return None
+    return 2 * np.pi / echoes.echo_times_s[0] / rad_per_s_of_one_ppm(echoes.b0_tesla)
+
+
 def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: list[str]) -> TotalField:
     """Judge the field, bring it to ppm, and set everything to zero outside the mask."""
     mask, grid = brain.mask, echoes.grid
@@ -200,6 +207,7 @@ def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: l
         quality=quality,
         noise_ppm=noise_ppm,
         grid=grid,
+        turn_ppm=_turn_ppm(echoes),
         mask_method=brain.method,
         warnings=(*warnings, *phase.warnings, *brain.warnings, *judged.warnings),
         figures=_figures(echoes, phase, mask, noise_ppm) | judged.figures,

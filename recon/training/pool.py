@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
-from recon.network.passes import measured_field, one_pass, refined_channels
+from recon.network.passes import held_to, measured_field, one_pass, refined_channels
 from recon.simulation.seeds import Purpose
 from recon.training.forward import mixed_forward, snapshot_network
 
@@ -106,8 +106,9 @@ class Pool:
         if snapshot is not None:
             network = snapshot_network(snapshot, device)
             features = volume.features.to(device)
-            chi = one_pass(features, mixed_forward(network), network.config.stride)
-            refined = refined_channels(chi, measured_field(features, volume.grid)).cpu()
+            data = measured_field(features, volume.grid)
+            start = held_to(one_pass(features, mixed_forward(network), network.config.stride), data)
+            refined = refined_channels(start, data).cpu()
         stack = torch.cat([volume.features, refined, volume.target[None], volume.weight[None].float()])
         partial = path.with_suffix(f".part{os.getpid()}")
         with partial.open("wb") as stream:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recon.errors import InvalidInputError
 from recon.head import head_mask
-from recon.mask import BrainMask, find_brain, finish_mask
+from recon.mask import LEAST_QUALITY, BrainMask, clean, find_brain, finish_mask
 from recon.phase import faults
 from recon.phase.bipolar import bipolar_offsets
 from recon.phase.judge import judge_field
@@ -17,6 +17,7 @@ from recon.phase.noise import field_noise, noise_level
 from recon.phase.offsets import Offsets, monopolar_offsets, no_offsets
 from recon.phase.regrow import regrow_uncertain
 from recon.phase.single_echo import remove_offset
+from recon.phase.surface_bleeds import surface_bleeds
 from recon.phase.template import choose_template
 from recon.phase.temporal import FieldFit, first_guess, fit_field
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, TotalField
@@ -106,6 +107,23 @@ def fit_phase(
     return PhaseFit(fit=fit, offsets=offsets, quality=quality, warnings=tuple(warnings), figures=figures)
 
 
+def _with_surface_bleeds(brain: BrainMask, echoes: GradientEcho, phase: PhaseFit, head: BoolArray) -> BrainMask:
+    """Return a brain mask with the bleeds at its surface that the network which drew it took for bone."""
+    if brain.method != "deepbet" or not brain.mask.any():
+        return brain
+    field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
+    poor = ~head | (phase.quality < LEAST_QUALITY)
+    bleeds = surface_bleeds(field_ppm, brain=brain.mask, poor=poor, grid=echoes.grid)
+    if not bleeds.any():
+        return brain
+    volume_ml = float(bleeds.sum()) * echoes.grid.voxel_volume_mm3 / 1000
+    warning = (
+        f"A void of {volume_ml:.1f} ml at the surface of the extracted brain was taken into the mask: "
+        "the field around it is that of a bleed."
+    )
+    return replace(brain, mask=clean(brain.mask | bleeds), warnings=(*brain.warnings, warning))
+
+
 def _given_mask(phase: PhaseFit, given: BoolArray) -> BrainMask:
     """Return the mask that was handed in, less voxels without signal."""
     silent = given & ~(phase.fit.information > 0)
@@ -167,7 +185,7 @@ def total_field(
         progress("brain mask")
         found = find_brain(echoes, head)
         phase = fit_phase(echoes, head, core=found.brain, progress=progress)
-        brain = finish_mask(echoes, found, phase.quality)
+        brain = _with_surface_bleeds(finish_mask(echoes, found, phase.quality), echoes, phase, head)
     else:
         phase = fit_phase(echoes, head | mask, core=mask, progress=progress)
         brain = _given_mask(phase, mask)

@@ -1,0 +1,211 @@
+"""Bleeds at the brain's surface that brain extraction left out, told from bone by the field around them.
+
+A bleed, bone and air give no signal alike, and a network that looks for the brain in the magnitude leaves a bleed at
+its surface out. The field tells them apart: a bleed is paramagnetic, bone is diamagnetic by some 2 ppm, air is
+paramagnetic by more than 9 ppm. Left out of the mask, a bleed is not seen in the map at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+
+from recon.box import Box, crop_grid
+from recon.dipole import dipole_field
+from recon.types import BoolArray, FloatArray, Grid
+
+# Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: steep 803; patients 2017, 2076, 2080,
+# 2114, 2124), and on voids that are none in the same and in healthy 800 and 810, oblique 802, 7t 806 and swi 804.
+CHI_PPM: Final = (0.15, 5.0)
+"""Susceptibility against the brain that a bleed may have: bone fits at -4 to -1, cells full of air above."""
+LEAST_GAIN: Final = 0.2
+"""Share of the squared field around a void that it has to explain beyond a smooth background: bleeds reach 0.26 to
+0.8, voids that are none and fit a bleed's susceptibility at most 0.14."""
+LEAST_VOLUME_MM3: Final = 150.0
+_CLOSING_MM: Final = 10.0
+"""Radius of a ball that does not fit into the dent that a bleed leaves in the brain."""
+_COARSE_MM: Final = 2.0
+_SHELL_MM: Final = 12.0
+_INNER_MM: Final = 25.0
+"""How far a bleed may go on inside the mask."""
+_HULL_MM: Final = 15.0
+"""How much of the brain around a bleed says where the brain ended."""
+_MOST_VOXELS: Final = 6000
+_ROUNDS: Final = 10
+_OUTLIER: Final = 2.0
+_MAD_TO_SD: Final = 1.4826
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scene:
+    """What the search looks at, cut to the brain's box: ``(x, y, z)`` each."""
+
+    field_ppm: FloatArray
+    brain: BoolArray
+    void: BoolArray
+    reliable: BoolArray
+    grid: Grid
+
+
+def surface_bleeds(field_ppm: FloatArray, *, brain: BoolArray, poor: BoolArray, grid: Grid) -> BoolArray:
+    """Return the voids in dents of a brain mask whose field is that of a bleed.
+
+    Parameters
+    ----------
+    field_ppm
+        ``(x, y, z)`` float32 total field.
+    brain
+        ``(x, y, z)`` bool, one part.
+    poor
+        ``(x, y, z)`` bool, where there is no signal or no phase to rely on.
+    grid
+        Geometry.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(x, y, z)`` bool, voxels that belong to the brain although they are not in ``brain``.
+    """
+    found = np.zeros_like(brain)
+    box = _wide_box(brain, grid, _SHELL_MM)
+    cut = crop_grid(grid, box)
+    # What noise lifts above a threshold here and there belongs to the void around it.
+    poor = poor[box] | (ndimage.uniform_filter(poor[box].astype(np.float32), size=3) > 0.5)
+    scene = _Scene(
+        field_ppm=field_ppm[box],
+        brain=brain[box],
+        void=np.asarray(poor & ~brain[box]),
+        reliable=np.asarray(~poor & brain[box]),
+        grid=cut,
+    )
+    dents = np.asarray(ndimage.binary_opening(_closed(scene.brain, cut) & scene.void))
+    labels = cc3d.connected_components(np.ascontiguousarray(dents), connectivity=6)
+    least = LEAST_VOLUME_MM3 / cut.voxel_volume_mm3
+    for number, count in enumerate(np.bincount(labels.ravel())):
+        if number and count >= least:
+            found[box] |= _bleed_of(np.asarray(labels == number), scene)
+    return found
+
+
+def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
+    """Return the bleed that a void in a dent is part of, or nothing."""
+    if not _is_bleed(dent, scene):
+        return np.zeros_like(dent)
+    whole = _up_to_the_hull(dent, scene)
+    return whole if _is_bleed(whole, scene) else dent
+
+
+def _is_bleed(void: BoolArray, scene: _Scene) -> bool:
+    """Return whether the field around a void, and around what of it the mask holds, is that of a bleed."""
+    inner = _inner_part(void, scene)
+    box = _wide_box(void | inner, scene.grid, _SHELL_MM)
+    shell = scene.reliable[box] & _near(void[box] | inner[box], scene.grid, _SHELL_MM)
+    places = np.argwhere(shell)
+    sources = [part[box] for part in (void, inner) if part.any()]
+    if len(places) < 200:
+        return False
+    places = places[:: -(-len(places) // _MOST_VOXELS)]
+    at = tuple(places.T)
+    fields = [
+        dipole_field(torch.from_numpy(part.astype(np.float32)), crop_grid(scene.grid, box)).numpy()[at]
+        for part in sources
+    ]
+    chi_ppm, gain = _fitted(scene.field_ppm[box][at].astype(np.float64), fields, places)
+    return CHI_PPM[0] <= chi_ppm <= CHI_PPM[1] and gain >= LEAST_GAIN
+
+
+def _fitted(
+    field_ppm: npt.NDArray[np.float64], sources_ppm: list[FloatArray], places: npt.NDArray[np.integer]
+) -> tuple[float, float]:
+    """Return the susceptibility of the first source, and the share of the field beyond a polynomial that all explain.
+
+    Parameters
+    ----------
+    field_ppm
+        ``(n,)`` field.
+    sources_ppm
+        ``(n,)`` field of 1 ppm in each source.
+    places
+        ``(n, 3)`` voxel indices.
+    """
+    x, y, z = ((2.0 * places / np.maximum(1, places.max(axis=0))) - 1.0).T
+    smooth = [x**i * y**j * z**k for i, j, k in product(range(3), repeat=3) if i + j + k <= 2]
+    design = np.stack([*sources_ppm, *smooth], axis=1).astype(np.float64)
+    weight = np.ones(len(field_ppm))
+    chi: npt.NDArray[np.floating] = np.zeros(design.shape[1])
+    left: npt.NDArray[np.floating] = field_ppm
+    for _ in range(_ROUNDS):
+        chi = np.linalg.lstsq(design * weight[:, None], field_ppm * weight, rcond=None)[0]
+        left = field_ppm - design @ chi
+        spread = _MAD_TO_SD * float(np.median(np.abs(left))) + 1e-6
+        weight = 1.0 / np.sqrt(1.0 + (left / (_OUTLIER * spread)) ** 2)
+    background = design[:, len(sources_ppm) :] * weight[:, None]
+    plain = field_ppm * weight
+    plain = plain - background @ np.linalg.lstsq(background, plain, rcond=None)[0]
+    return float(chi[0]), 1.0 - float(np.sum((left * weight) ** 2) / np.sum(plain**2))
+
+
+def _inner_part(void: BoolArray, scene: _Scene) -> BoolArray:
+    """Return what of the mask around a void, and connected with it, has no field to rely on."""
+    inner = np.zeros_like(void)
+    box = _wide_box(void, scene.grid, _INNER_MM)
+    poor = scene.brain[box] & ~scene.reliable[box] & _near(void[box], scene.grid, _INNER_MM)
+    labels = cc3d.connected_components(np.ascontiguousarray(poor | void[box]), connectivity=6)
+    inner[box] = poor & (labels == np.bincount(labels[void[box]]).argmax())
+    return inner
+
+
+def _up_to_the_hull(dent: BoolArray, scene: _Scene) -> BoolArray:
+    """Return a void in a dent with what of it goes on up to the convex hull of the brain around."""
+    box = _wide_box(dent, scene.grid, _HULL_MM)
+    brain = scene.brain[box]
+    edge = np.argwhere(brain & ~np.asarray(ndimage.binary_erosion(brain)))
+    try:
+        equations = ConvexHull(edge * np.asarray(scene.grid.voxel_size_mm)).equations
+    except QhullError:
+        return dent
+    places = np.argwhere(scene.void[box])
+    inside = np.all(places * np.asarray(scene.grid.voxel_size_mm) @ equations[:, :3].T + equations[:, 3] <= 0, axis=1)
+    within = dent[box].copy()
+    within[tuple(places[inside].T)] = True
+    whole = np.zeros_like(dent)
+    whole[box] = ndimage.binary_propagation(dent[box], mask=ndimage.binary_opening(within) | dent[box])
+    return whole
+
+
+def _closed(brain: BoolArray, grid: Grid) -> BoolArray:
+    """Return a mask closed by a ball, on a coarse grid: it says where dents are, not where they end."""
+    step = [max(1, round(_COARSE_MM / size)) for size in grid.voxel_size_mm]
+    size_mm = [n * size for n, size in zip(step, grid.voxel_size_mm, strict=True)]
+    pad = [int(np.ceil(_CLOSING_MM / size)) + 1 for size in size_mm]
+    coarse = np.pad(brain[:: step[0], :: step[1], :: step[2]], [(n, n) for n in pad], mode="edge")
+    grown = ndimage.distance_transform_edt(~coarse, sampling=size_mm) <= _CLOSING_MM
+    closed = ndimage.distance_transform_edt(grown, sampling=size_mm) > _CLOSING_MM
+    closed = closed[tuple(slice(n, -n) for n in pad)]
+    for axis, n in enumerate(step):
+        closed = np.repeat(closed, n, axis=axis)
+    x, y, z = brain.shape
+    return np.asarray(closed[:x, :y, :z])
+
+
+def _near(part: BoolArray, grid: Grid, reach_mm: float) -> BoolArray:
+    return np.asarray(ndimage.distance_transform_edt(~part, sampling=grid.voxel_size_mm) <= reach_mm)
+
+
+def _wide_box(part: BoolArray, grid: Grid, margin_mm: float) -> Box:
+    """Return the box around a part with a margin, cut at the volume's faces."""
+    slices = []
+    for axis, size in enumerate(grid.voxel_size_mm):
+        filled = np.flatnonzero(part.any(axis=tuple(other for other in range(3) if other != axis)))
+        margin = int(np.ceil(margin_mm / size))
+        slices.append(slice(max(0, int(filled[0]) - margin), min(part.shape[axis], int(filled[-1]) + margin + 1)))
+    x, y, z = slices
+    return (x, y, z)

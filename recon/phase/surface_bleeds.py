@@ -177,8 +177,16 @@ def _up_to_the_hull(dent: BoolArray, scene: _Scene) -> BoolArray:
     within = dent[box].copy()
     within[tuple(places[inside].T)] = True
     whole = np.zeros_like(dent)
-    whole[box] = ndimage.binary_propagation(dent[box], mask=ndimage.binary_opening(within) | dent[box])
+    grown = ndimage.binary_propagation(dent[box], mask=ndimage.binary_opening(within) | dent[box])
+    whole[box] = _without_specks(np.asarray(grown), brain)
     return whole
+
+
+def _without_specks(void: BoolArray, brain: BoolArray) -> BoolArray:
+    """Return a void with the specks of noise in it that passed for signal."""
+    solid = np.pad(void | brain, 2, mode="edge")
+    closed = ndimage.binary_closing(solid, structure=np.ones((3, 3, 3), dtype=np.bool_), iterations=2)[2:-2, 2:-2, 2:-2]
+    return np.asarray(void | (closed & ~brain & ndimage.binary_dilation(void, iterations=2)))
 
 
 def _closed(brain: BoolArray, grid: Grid) -> BoolArray:

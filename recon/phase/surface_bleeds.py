@@ -7,6 +7,7 @@ paramagnetic by more than 9 ppm. Left out of the mask, a bleed is not seen in th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
@@ -22,16 +23,22 @@ from recon.box import Box, crop_grid
 from recon.dipole import dipole_field
 from recon.types import BoolArray, FloatArray, Grid
 
-# Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: steep 803; patients 2017, 2076, 2080,
-# 2114, 2124), and on voids that are none in the same and in healthy 800 and 810, oblique 802, 7t 806 and swi 804.
+# Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: patients 2052, 2076, 2080 and 2124), and
+# on voids that are none in the same, in patients 2001, 2017, 2072, 2092, 2109 and 2114, in healthy 800, oblique 802,
+# steep 803, swi 804 and 7t 806.
 CHI_PPM: Final = (0.15, 5.0)
 """Susceptibility against the brain that a bleed may have: bone fits at -4 to -1, cells full of air above."""
-LEAST_GAIN: Final = 0.2
-"""Share of the squared field around a void that it has to explain beyond a smooth background: bleeds reach 0.26 to
-0.8, voids that are none and fit a bleed's susceptibility at most 0.14."""
-LEAST_VOLUME_MM3: Final = 150.0
-_CLOSING_MM: Final = 10.0
-"""Radius of a ball that does not fit into the dent that a bleed leaves in the brain."""
+LEAST_GAIN: Final = 0.34
+"""Share of the squared field around a void that it has to explain beyond a smooth background: bleeds reach 0.35 to
+0.85, voids that are none and fit the susceptibility of a bleed at most 0.33."""
+VOLUME_MM3: Final = (150.0, 20_000.0)
+"""What a dent may hold: less cannot be told from noise, more is the base of the skull."""
+_CLOSING_MM: Final = (10.0, 20.0)
+"""Radii of balls that do not fit into the dents that bleeds leave in the brain: what the larger one is stopped by
+includes clefts full of bone, from which the smaller one sets a bleed apart."""
+_LEAST_BORDER: Final = 0.55
+"""Share of a bleed's surface on the brain, from which on it is taken to go on to where the brain once ended: 0.57 to
+0.78; less, and it has run into bone."""
 _COARSE_MM: Final = 2.0
 _SHELL_MM: Final = 12.0
 _INNER_MM: Final = 25.0
@@ -86,13 +93,20 @@ def surface_bleeds(field_ppm: FloatArray, *, brain: BoolArray, poor: BoolArray, 
         reliable=np.asarray(~poor & brain[box]),
         grid=cut,
     )
-    dents = np.asarray(ndimage.binary_opening(_closed(scene.brain, cut) & scene.void))
-    labels = cc3d.connected_components(np.ascontiguousarray(dents), connectivity=6)
-    least = LEAST_VOLUME_MM3 / cut.voxel_volume_mm3
-    for number, count in enumerate(np.bincount(labels.ravel())):
-        if number and count >= least:
-            found[box] |= _bleed_of(np.asarray(labels == number), scene)
+    for radius_mm in _CLOSING_MM:
+        for dent in _dents(scene, radius_mm):
+            found[box] |= _bleed_of(dent, scene)
     return found
+
+
+def _dents(scene: _Scene, radius_mm: float) -> Iterator[BoolArray]:
+    """Yield the voids in dents of the brain into which a ball does not fit."""
+    voids = np.ascontiguousarray(ndimage.binary_opening(_closed(scene.brain, scene.grid, radius_mm) & scene.void))
+    labels = cc3d.connected_components(voids, connectivity=6)
+    least, most = (volume / scene.grid.voxel_volume_mm3 for volume in VOLUME_MM3)
+    for number, count in enumerate(np.bincount(labels.ravel())):
+        if number and least <= count <= most:
+            yield np.asarray(labels == number)
 
 
 def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
@@ -100,7 +114,13 @@ def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
     if not _is_bleed(dent, scene):
         return np.zeros_like(dent)
     whole = _up_to_the_hull(dent, scene)
-    return whole if _is_bleed(whole, scene) else dent
+    return whole if _border(whole, scene) >= _LEAST_BORDER and _is_bleed(whole, scene) else dent
+
+
+def _border(void: BoolArray, scene: _Scene) -> float:
+    """Return the share of a void's surface on the brain."""
+    surface = ndimage.binary_dilation(void) & ~void
+    return float(np.count_nonzero(surface & scene.brain)) / max(1, int(np.count_nonzero(surface)))
 
 
 def _is_bleed(void: BoolArray, scene: _Scene) -> bool:
@@ -189,14 +209,14 @@ def _without_specks(void: BoolArray, brain: BoolArray) -> BoolArray:
     return np.asarray(void | (closed & ~brain & ndimage.binary_dilation(void, iterations=2)))
 
 
-def _closed(brain: BoolArray, grid: Grid) -> BoolArray:
+def _closed(brain: BoolArray, grid: Grid, radius_mm: float) -> BoolArray:
     """Return a mask closed by a ball, on a coarse grid: it says where dents are, not where they end."""
     step = [max(1, round(_COARSE_MM / size)) for size in grid.voxel_size_mm]
     size_mm = [n * size for n, size in zip(step, grid.voxel_size_mm, strict=True)]
-    pad = [int(np.ceil(_CLOSING_MM / size)) + 1 for size in size_mm]
+    pad = [int(np.ceil(radius_mm / size)) + 1 for size in size_mm]
     coarse = np.pad(brain[:: step[0], :: step[1], :: step[2]], [(n, n) for n in pad], mode="edge")
-    grown = ndimage.distance_transform_edt(~coarse, sampling=size_mm) <= _CLOSING_MM
-    closed = ndimage.distance_transform_edt(grown, sampling=size_mm) > _CLOSING_MM
+    grown = ndimage.distance_transform_edt(~coarse, sampling=size_mm) <= radius_mm
+    closed = ndimage.distance_transform_edt(grown, sampling=size_mm) > radius_mm
     closed = closed[tuple(slice(n, -n) for n in pad)]
     for axis, n in enumerate(step):
         closed = np.repeat(closed, n, axis=axis)

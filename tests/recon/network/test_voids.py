@@ -1,0 +1,105 @@
+"""Phase in voids: which turn a first map chooses, and what is left alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from recon.dipole import dipole_field
+from recon.network.features import FIELD_UNIT_PPM, TOTAL_CHANNEL, network_features
+from recon.network.passes import measured_field, run_passes, susceptibility
+from recon.network.voids import MOST_LEFT_PPM, MOST_NOISE_PPM, Measured, regain_voids
+from recon.types import Grid
+
+GRID = Grid(shape=(48, 44, 28), voxel_size_mm=(1.4, 1.5, 2.3), b0_direction=(0.0, 0.6, 0.8))
+TURN = 0.39
+
+
+def axes_mm():
+    return torch.meshgrid(
+        *((torch.arange(n) - n / 2) * s for n, s in zip(GRID.shape, GRID.voxel_size_mm, strict=True)), indexing="ij"
+    )
+
+
+def patient(turns, noise_ppm=0.06, radius_mm=8.0):
+    """Return a truth with a bleed, its void, and a field that is so many turns off there."""
+    x, y, z = axes_mm()
+    mask = (x / 30) ** 2 + (y / 29) ** 2 + (z / 28) ** 2 < 1
+    void = (x - 4) ** 2 + y**2 + (z + 2) ** 2 < radius_mm**2
+    chi = torch.where(mask, 0.5 * void.float(), 0.0)
+    chi = torch.where(mask, chi - chi[mask].mean(), 0.0)
+    field = dipole_field(chi, GRID) + 0.004 * x - 2e-5 * y * z
+    shown = torch.where(mask, field + turns * TURN * void, 0.0)
+    noise = torch.where(void, noise_ppm, 0.003)
+    measured = Measured(field_ppm=shown, mask=mask, noise_ppm=noise, grid=GRID, turn_ppm=TURN)
+    return measured, torch.where(mask, field, 0.0), chi, void
+
+
+def regained(measured, chi):
+    features = network_features(measured.field_ppm, measured.mask, measured.noise_ppm, GRID)
+    data = measured_field(features, GRID)
+    return regain_voids(chi, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
+
+
+@pytest.mark.parametrize("turns", [-2, -1, 0, 1, 3])
+def test_a_field_that_is_turns_off_is_moved_back_and_believed(turns):
+    measured, field, chi, void = patient(turns)
+    voids = regained(measured, chi)
+    assert (voids.regained & void).sum() > 0.9 * void.sum()
+    assert not (voids.regained & ~void).any()
+    torch.testing.assert_close(voids.field_ppm[voids.regained], field[voids.regained], atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(voids.field_ppm[~voids.regained], measured.field_ppm[~voids.regained])
+    assert voids.turned_voxels == (int(voids.regained.sum()) if turns else 0)
+
+
+def test_without_a_turn_only_what_is_right_already_is_believed():
+    for turns, share in ((0, 0.9), (1, 0.0)):
+        measured, _, chi, void = patient(turns)
+        voids = regained(replace(measured, turn_ppm=None), chi)
+        assert voids.regained.sum() >= share * void.sum()
+        assert bool(voids.regained.any()) == (turns == 0)
+        assert voids.turned_voxels == 0
+
+
+def test_what_no_turn_explains_says_nothing_and_what_is_small_is_not_worth_it():
+    measured, _, chi, void = patient(0)
+    off = 0.5 * (MOST_LEFT_PPM + TURN / 2)
+    assert not regained(replace(measured, field_ppm=measured.field_ppm + off * void), chi).regained.any()
+    assert not regained(patient(1, noise_ppm=1.01 * MOST_NOISE_PPM)[0], chi).regained.any()
+    small, _, chi, void = patient(1, radius_mm=3.0)
+    assert void.any()
+    assert not regained(small, chi).regained.any()
+    torch.testing.assert_close(regained(small, chi).field_ppm, small.field_ppm)
+
+
+def test_a_void_at_the_wrong_turn_gives_the_map_of_the_right_one():
+    silent = lambda stack: torch.zeros_like(stack[:, :1])  # noqa: E731
+    right, _, chi, void = patient(0)
+    wrong, _, _, _ = patient(1)
+    map_right, _ = susceptibility(right, silent, stride=4, passes=2)
+    map_wrong, voids = susceptibility(wrong, silent, stride=4, passes=2)
+    guessed = run_passes(
+        network_features(wrong.field_ppm, wrong.mask, wrong.noise_ppm, GRID), silent, grid=GRID, stride=4, passes=2
+    )
+    assert voids.turned_voxels > 0.5 * void.sum()
+    error = [float((found - chi)[void].norm() / chi[void].norm()) for found in (map_right, map_wrong, guessed)]
+    assert error[1] == pytest.approx(error[0], rel=0.1)
+    assert error[1] < error[2]
+
+
+def test_a_field_without_voids_costs_no_further_pass():
+    measured, field, _, _ = patient(0)
+    calls = []
+
+    def counted(stack):
+        calls.append(1)
+        return torch.zeros_like(stack[:, :1])
+
+    clean = replace(measured, field_ppm=field, noise_ppm=torch.full(GRID.shape, 0.003))
+    chi, voids = susceptibility(clean, counted, stride=4, passes=2)
+    assert len(calls) == 2
+    assert not voids.regained.any()
+    assert np.isfinite(chi.numpy()).all()
+    susceptibility(measured, counted, stride=4, passes=2)
+    assert len(calls) == 5

@@ -1,0 +1,85 @@
+"""Voids in dents of a brain mask: bleeds are taken in, bone, air and what no field speaks for are not."""
+
+import numpy as np
+import pytest
+import torch
+
+from recon.dipole import dipole_field
+from recon.phase.surface_bleeds import surface_bleeds
+from recon.types import Grid
+
+SHAPE, SIZE_MM = (72, 64, 40), (1.2, 1.4, 2.2)
+GRID = Grid(shape=SHAPE, voxel_size_mm=SIZE_MM, b0_direction=(0.0, 0.5, 0.75**0.5))
+BLEED, BONE, AIR = 0.8, -2.1, 9.4
+
+
+def axes_mm():
+    return np.meshgrid(*((np.arange(n) - n / 2) * s for n, s in zip(SHAPE, SIZE_MM, strict=True)), indexing="ij")
+
+
+def head(chi_ppm):
+    """Return a field, a brain mask with a dent, where there is poor phase, and the void in the dent."""
+    x, y, z = axes_mm()
+    skull = (x / 38) ** 2 + (y / 40) ** 2 + (z / 38) ** 2
+    brain = (x / 34) ** 2 + (y / 36) ** 2 + (z / 34) ** 2 < 1
+    void = brain & ((x + 28) ** 2 + (y - 4) ** 2 + (z - 2) ** 2 < 13**2)
+    generator = np.random.default_rng(5)
+    tissue = np.where(brain, 0.03 * generator.standard_normal(SHAPE), 0.0)
+    chi = np.where(void, chi_ppm, tissue) - 2.0 * ((skull < 1) & ~brain)
+    field = dipole_field(torch.from_numpy(chi.astype(np.float32)), GRID).numpy()
+    field += (0.002 * generator.standard_normal(SHAPE) + 0.004 * x - 2e-5 * y * z).astype(np.float32)
+    poor = ~brain | void
+    return np.where(poor, generator.uniform(-2, 2, SHAPE), field).astype(np.float32), brain & ~void, poor, void
+
+
+def found(chi_ppm):
+    field, brain, poor, void = head(chi_ppm)
+    return surface_bleeds(field, brain=brain, poor=poor, grid=GRID), brain, void
+
+
+@pytest.mark.parametrize("chi_ppm", [0.4, BLEED, 2.0])
+def test_a_bleed_that_brain_extraction_left_out_is_taken_in(chi_ppm):
+    bleed, brain, void = found(chi_ppm)
+    assert (bleed & void).sum() > 0.7 * void.sum()
+    assert (bleed & ~void).sum() < 0.1 * void.sum()
+    assert not (bleed & brain).any()
+
+
+@pytest.mark.parametrize("chi_ppm", [BONE, AIR, 0.0])
+def test_bone_air_and_water_without_signal_stay_out(chi_ppm):
+    assert not found(chi_ppm)[0].any()
+
+
+def test_the_smooth_field_of_sources_elsewhere_changes_nothing():
+    field, brain, poor, _ = head(BLEED)
+    x, y, z = axes_mm()
+    first = surface_bleeds(field, brain=brain, poor=poor, grid=GRID)
+    tilted = (field + 0.5 - 0.01 * z + 1e-4 * (x**2 - y**2)).astype(np.float32)
+    again = surface_bleeds(tilted, brain=brain, poor=poor, grid=GRID)
+    assert (first ^ again).sum() <= 0.02 * first.sum()
+
+
+def test_specks_of_noise_in_the_void_are_taken_in_with_it():
+    field, brain, poor, void = head(BLEED)
+    specks = void & (np.random.default_rng(6).random(SHAPE) < 0.1)
+    bleed = surface_bleeds(field, brain=brain, poor=poor & ~specks, grid=GRID)
+    around = bleed & ~specks
+    inner = specks & np.roll(around, 1, 0) & np.roll(around, -1, 0) & np.roll(around, 1, 1) & np.roll(around, -1, 1)
+    assert inner.sum() > 10
+    assert (bleed & inner).sum() == inner.sum()
+
+
+def test_a_brain_without_dents_gains_nothing_and_neither_does_a_speck():
+    field, brain, poor, void = head(0.0)
+    whole = brain | void
+    assert not surface_bleeds(field, brain=whole, poor=poor & ~void, grid=GRID).any()
+    small = np.zeros_like(brain)
+    small[36, 32, 20] = True
+    assert not surface_bleeds(field, brain=small, poor=~small, grid=GRID).any()
+
+
+def test_a_bleed_at_the_end_of_a_slab_is_taken_in():
+    field, brain, poor, void = (volume[:, :, 4:22] for volume in head(BLEED))
+    slab = Grid(shape=field.shape, voxel_size_mm=SIZE_MM, b0_direction=GRID.b0_direction)
+    bleed = surface_bleeds(field, brain=brain, poor=poor, grid=slab)
+    assert (bleed & void).sum() > 0.6 * void.sum()

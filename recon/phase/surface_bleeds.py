@@ -23,7 +23,7 @@ from recon.box import Box, crop_grid
 from recon.dipole import dipole_field
 from recon.types import BoolArray, FloatArray, Grid
 
-# Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: patients 2052, 2076, 2080 and 2124), and
+# Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: 2052, 2076, 2080 and 2124), and
 # on voids that are none in the same, in patients 2001, 2017, 2072, 2092, 2109 and 2114, in healthy 800, oblique 802,
 # steep 803, swi 804 and 7t 806.
 CHI_PPM: Final = (0.15, 5.0)

@@ -193,9 +193,10 @@ def _up_to_the_hull(dent: BoolArray, scene: _Scene) -> BoolArray:
     except QhullError:
         return dent
     places = np.argwhere(scene.void[box])
-    inside = np.all(places * np.asarray(scene.grid.voxel_size_mm) @ equations[:, :3].T + equations[:, 3] <= 0, axis=1)
+    for normal in equations:  # one face after the other: all at once would fill the memory
+        places = places[places * np.asarray(scene.grid.voxel_size_mm) @ normal[:3] + normal[3] <= 0]
     within = dent[box].copy()
-    within[tuple(places[inside].T)] = True
+    within[tuple(places.T)] = True
     whole = np.zeros_like(dent)
     grown = ndimage.binary_propagation(dent[box], mask=ndimage.binary_opening(within) | dent[box])
     whole[box] = _without_specks(np.asarray(grown), brain)

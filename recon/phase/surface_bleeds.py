@@ -26,8 +26,9 @@ from recon.types import BoolArray, FloatArray, Grid
 # Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: 2052, 2076, 2080 and 2124), and
 # on voids that are none in the same, in patients 2001, 2017, 2072, 2092, 2109 and 2114, in healthy 800, oblique 802,
 # steep 803, swi 804 and 7t 806.
-CHI_PPM: Final = (0.15, 5.0)
-"""Susceptibility against the brain that a bleed may have: bone fits at -4 to -1, cells full of air above."""
+CHI_PPM: Final = (0.15, 2.2)
+"""Susceptibility against the brain that a bleed may have: bone fits at -4 to -1, bone and the air of a sinus together
+at 2.4 and more."""
 LEAST_GAIN: Final = 0.34
 """Share of the squared field around a void that it has to explain beyond a smooth background: bleeds reach 0.35 to
 0.85, voids that are none and fit the susceptibility of a bleed at most 0.33."""
@@ -139,13 +140,13 @@ def _is_bleed(void: BoolArray, scene: _Scene) -> bool:
         for part in sources
     ]
     chi_ppm, gain = _fitted(scene.field_ppm[box][at].astype(np.float64), fields, places)
-    return CHI_PPM[0] <= chi_ppm <= CHI_PPM[1] and gain >= LEAST_GAIN
+    return CHI_PPM[0] <= chi_ppm[0] and max(chi_ppm) <= CHI_PPM[1] and gain >= LEAST_GAIN
 
 
 def _fitted(
     field_ppm: npt.NDArray[np.float64], sources_ppm: list[FloatArray], places: npt.NDArray[np.integer]
-) -> tuple[float, float]:
-    """Return the susceptibility of the first source, and the share of the field beyond a polynomial that all explain.
+) -> tuple[list[float], float]:
+    """Return the susceptibility of every source, and the share of the field beyond a polynomial that all explain.
 
     Parameters
     ----------
@@ -163,14 +164,21 @@ def _fitted(
     chi: npt.NDArray[np.floating] = np.zeros(design.shape[1])
     left: npt.NDArray[np.floating] = field_ppm
     for _ in range(_ROUNDS):
-        chi = np.linalg.lstsq(design * weight[:, None], field_ppm * weight, rcond=None)[0]
+        chi = _least_squares(design * weight[:, None], field_ppm * weight)
         left = field_ppm - design @ chi
         spread = _MAD_TO_SD * float(np.median(np.abs(left))) + 1e-6
         weight = 1.0 / np.sqrt(1.0 + (left / (_OUTLIER * spread)) ** 2)
     background = design[:, len(sources_ppm) :] * weight[:, None]
     plain = field_ppm * weight
-    plain = plain - background @ np.linalg.lstsq(background, plain, rcond=None)[0]
-    return float(chi[0]), 1.0 - float(np.sum((left * weight) ** 2) / np.sum(plain**2))
+    plain = plain - background @ _least_squares(background, plain)
+    return [float(value) for value in chi[: len(sources_ppm)]], 1.0 - float(
+        np.sum((left * weight) ** 2) / np.sum(plain**2)
+    )
+
+
+def _least_squares(design: npt.NDArray[np.floating], values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Solve by the normal equations: of a dozen unknowns, all about one in size, that is exact enough and fast."""
+    return np.asarray(np.linalg.lstsq(design.T @ design, design.T @ values, rcond=None)[0])
 
 
 def _inner_part(void: BoolArray, scene: _Scene) -> BoolArray:

@@ -12,8 +12,8 @@ from recon.types import BoolArray, Grid
 Box = tuple[slice, slice, slice]
 
 
-def mask_box(mask: BoolArray, margin: int) -> Box:
-    """Return the index ranges of the mask, widened by ``margin`` voxels within the volume.
+def mask_box(mask: BoolArray, margin: int | tuple[int, int, int]) -> Box:
+    """Return the index ranges of the mask, widened by ``margin`` voxels, the same or one for each axis, in the volume.
 
     Raises
     ------
@@ -23,9 +23,10 @@ def mask_box(mask: BoolArray, margin: int) -> Box:
     if not mask.any():
         raise InvalidInputError("the mask is empty: no voxel to reconstruct")
     ranges = []
-    for axis in range(3):
+    margins = (margin,) * 3 if isinstance(margin, int) else margin
+    for axis, wide in enumerate(margins):
         inside = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        low, high = int(inside[0]) - margin, int(inside[-1]) + 1 + margin
+        low, high = int(inside[0]) - wide, int(inside[-1]) + 1 + wide
         ranges.append(slice(max(0, low), min(mask.shape[axis], high)))
     return (ranges[0], ranges[1], ranges[2])
 

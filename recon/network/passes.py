@@ -155,12 +155,12 @@ def susceptibility(measured: Measured, forward: Forward, *, stride: int, passes:
     data = measured_field(features, measured.grid)
     start = held_to(one_pass(features, forward, stride), data)
     voids = regain_voids(start, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
-    if bool(voids.regained.any()):
-        trusted = data.trusted | voids.regained
-        features = network_features(voids.field_ppm, measured.mask, measured.noise_ppm, measured.grid, trusted=trusted)
-        data = measured_field(features, measured.grid, trusted)
-        start = held_to(one_pass(features, forward, stride), data)
-    return further_passes(start, features, data, forward, stride=stride, passes=passes), voids
+    if not bool(voids.regained.any()):
+        return further_passes(start, features, data, forward, stride=stride, passes=passes), voids
+    trusted = data.trusted | voids.regained
+    features = network_features(voids.field_ppm, measured.mask, measured.noise_ppm, measured.grid, trusted=trusted)
+    chi = run_passes(features, forward, grid=measured.grid, stride=stride, passes=passes, trusted=trusted)
+    return chi, voids
 
 
 def run_passes(
@@ -170,6 +170,7 @@ def run_passes(
     grid: Grid,
     stride: int,
     passes: int,
+    trusted: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the susceptibility after all passes, each followed by steps towards the field.
 
@@ -183,13 +184,15 @@ def run_passes(
         Geometry of the features.
     stride, passes
         Of the network's :class:`recon.network.model.ModelConfig`.
+    trusted
+        As the features were made with.
 
     Returns
     -------
     torch.Tensor
         ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
     """
-    data = measured_field(features, grid)
+    data = measured_field(features, grid, trusted)
     start = held_to(one_pass(features, forward, stride), data)
     return further_passes(start, features, data, forward, stride=stride, passes=passes)
 

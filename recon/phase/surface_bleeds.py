@@ -19,7 +19,7 @@ import torch
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from recon.box import Box, crop_grid
+from recon.box import Box, crop_grid, mask_box
 from recon.dipole import dipole_field
 from recon.types import BoolArray, FloatArray, Grid
 
@@ -239,10 +239,5 @@ def _near(part: BoolArray, grid: Grid, reach_mm: float) -> BoolArray:
 
 def _wide_box(part: BoolArray, grid: Grid, margin_mm: float) -> Box:
     """Return the box around a part with a margin, cut at the volume's faces."""
-    slices = []
-    for axis, size in enumerate(grid.voxel_size_mm):
-        filled = np.flatnonzero(part.any(axis=tuple(other for other in range(3) if other != axis)))
-        margin = int(np.ceil(margin_mm / size))
-        slices.append(slice(max(0, int(filled[0]) - margin), min(part.shape[axis], int(filled[-1]) + margin + 1)))
-    x, y, z = slices
-    return (x, y, z)
+    x, y, z = (int(np.ceil(margin_mm / size)) for size in grid.voxel_size_mm)
+    return mask_box(part, margin=(x, y, z))

@@ -12,6 +12,7 @@ def test_box_holds_the_mask_with_its_margin_inside_the_volume():
     mask = np.zeros((20, 30, 10), bool)
     mask[5:9, 2:4, 8:10] = True
     assert mask_box(mask, 3) == (slice(2, 12), slice(0, 7), slice(5, 10))
+    assert mask_box(mask, (0, 30, 1)) == (slice(5, 9), slice(0, 30), slice(7, 10))
 
 
 def test_cropped_grid_keeps_everything_but_the_shape():

@@ -16,8 +16,8 @@ from recon.inversion.tfi import tfi
 from recon.network.consistency import DOUBTED_PPM, REGULARISATION, RIM_MM
 from recon.network.features import FEATURE_PARAMETERS
 from recon.network.passes import STEPS, Forward, susceptibility
-from recon.network.voids import MOST_LEFT_PPM, MOST_NOISE_PPM, Measured
-from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, DROPOUT_MM, OPEN_SHARE
+from recon.network.voids import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured
+from recon.trust import DOUBTFUL_RATIO, DOUBTFUL_TURNS, DROPOUT_MM, OPEN_SHARE, USELESS_PPM
 from recon.types import FloatArray, TotalField
 
 
@@ -89,11 +89,13 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             "doubted_residual_ppm": DOUBTED_PPM,
             "consistency_rim_mm": RIM_MM,
             "consistency_steps_per_pass": STEPS,
-            "doubted_noise_ppm": f"{DOUBTFUL_RATIO:g} medians, within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]}",
+            "useless_noise_ppm": USELESS_PPM,
+            "doubted_noise_turns": DOUBTFUL_TURNS,
+            "doubted_noise_medians": DOUBTFUL_RATIO,
             "open_void_share": OPEN_SHARE,
             "dropout_half_breadth_mm": DROPOUT_MM,
-            "void_noise_limit_ppm": MOST_NOISE_PPM,
-            "void_residual_limit_ppm": MOST_LEFT_PPM,
+            "void_noise_limit_turns": MOST_NOISE_TURNS,
+            "void_residual_limit_turns": MOST_LEFT_TURNS,
             **regained,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),

@@ -11,9 +11,12 @@ from scipy import ndimage
 from recon.harmonic import interior
 from recon.types import BoolArray, FloatArray, Grid
 
-# Settled like the steps of recon/network/consistency.py. Searched: lower limit 0.0125 0.015 0.0175 0.02 0.03 0.05 ppm.
-DOUBTFUL_PPM: Final = (0.0175, 0.05)
-"""Noise of the field above which its value is not used: never below the first, always above the second."""
+# Settled like the steps of recon/network/consistency.py. Searched: 0.03 to 0.13 turns on single echoes whose turn is 0.11 to
+# 0.65 ppm; several echoes, whose first has a turn too wide to go wrong, only lose by any doubt of this kind.
+USELESS_PPM: Final = 0.05
+"""Noise of the field from which on its value is not used."""
+DOUBTFUL_TURNS: Final = 0.045
+"""Noise of a single echo, in turns of its phase, from which on a value may be doubted."""
 DOUBTFUL_RATIO: Final = 3.0
 """Between the two, the noise of a doubtful voxel over the median. Such a voxel has lost most of the brain's signal: it
 lies in a void, where phase is unwrapped a turn off more often than not."""
@@ -25,10 +28,10 @@ DROPOUT_MM: Final = 2.5
 """Half the breadth from which on an open void is kept as a bleed, as in recon/mask.py: a dropout is a thin cap."""
 
 
-def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray, grid: Grid) -> BoolArray:
+def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray, grid: Grid, turn_ppm: float | None = None) -> BoolArray:
     """Return the mask's voxels whose field means something.
 
-    Between the limits of :data:`DOUBTFUL_PPM`, noise is doubted in voids inside the brain only: at its surface signal
+    What is not useless is doubted in voids inside the brain only, and of single echoes only: at its surface signal
     fades gradually and the phase stays right, and a field that is left out there is missed more than it is wrong.
 
     Parameters
@@ -39,13 +42,16 @@ def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray, grid: Grid) -> BoolAr
         ``(x, y, z)`` bool.
     grid
         Geometry.
+    turn_ppm
+        What a turn of a single echo's phase makes of the field; None if no turn can be wrong.
     """
-    if not mask.any():
-        return mask
-    limit_ppm = float(np.clip(DOUBTFUL_RATIO * np.median(noise_ppm[mask]), *DOUBTFUL_PPM))
-    weak = np.asarray(mask & (noise_ppm >= limit_ppm))
+    useful = np.asarray(mask & (noise_ppm < USELESS_PPM))
+    if turn_ppm is None or not mask.any():
+        return useful
+    limit_ppm = max(DOUBTFUL_TURNS * turn_ppm, DOUBTFUL_RATIO * float(np.median(noise_ppm[mask])))
+    weak = np.asarray(mask & (noise_ppm >= min(limit_ppm, USELESS_PPM)))
     fading = _open_parts(weak, mask, grid)
-    return np.asarray(mask & (noise_ppm < DOUBTFUL_PPM[1]) & (~weak | fading))
+    return np.asarray(useful & (~weak | fading))
 
 
 def without_open_voids(mask: BoolArray, noise_ppm: FloatArray, grid: Grid) -> BoolArray:
@@ -64,7 +70,7 @@ def without_open_voids(mask: BoolArray, noise_ppm: FloatArray, grid: Grid) -> Bo
     grid
         Geometry.
     """
-    return np.asarray(mask & ~_open_parts(np.asarray(mask & (noise_ppm >= DOUBTFUL_PPM[1])), mask, grid))
+    return np.asarray(mask & ~_open_parts(np.asarray(mask & (noise_ppm >= USELESS_PPM)), mask, grid))
 
 
 def _open_parts(void: BoolArray, mask: BoolArray, grid: Grid) -> BoolArray:

@@ -78,7 +78,7 @@ def network_features(
     grid
         Geometry.
     trusted
-        ``(x, y, z)`` bool, where the field means something; None: as the noise says.
+        ``(x, y, z)`` bool, where the field means something; None: wherever its noise is not useless.
 
     Returns
     -------
@@ -111,9 +111,12 @@ def network_features(
     )
 
 
-def trusted_field(noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
+def trusted_field(
+    noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, turn_ppm: float | None = None
+) -> torch.Tensor:
     """Return where the field means something, as :func:`recon.trust.trusted_voxels` does, on the mask's device."""
-    return torch.from_numpy(trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid)).to(mask.device)
+    trusted = trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid, turn_ppm)
+    return torch.from_numpy(trusted).to(mask.device)
 
 
 def closed_mask(noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:

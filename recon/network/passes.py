@@ -38,8 +38,8 @@ from recon.network.features import (
     start_map,
     trusted_field,
 )
-from recon.network.voids import MOST_LEFT_PPM, MOST_NOISE_PPM, Measured, Voids, regain_voids
-from recon.trust import DOUBTFUL_PPM, DOUBTFUL_RATIO, OPEN_SHARE
+from recon.network.voids import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured, Voids, regain_voids
+from recon.trust import DOUBTFUL_RATIO, DOUBTFUL_TURNS, OPEN_SHARE, USELESS_PPM
 from recon.types import Grid
 
 _SWEEPS = 20
@@ -48,8 +48,9 @@ STEPS: Final = 2
 RECIPE: Final = (
     f"{STEPS} steps after every pass, regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
     f"background split off {RIM_MM} mm under the surface and around thin voids open by {OPEN_SHARE:.0%}, "
-    f"noise inside doubted at {DOUBTFUL_RATIO:g} times the median within {DOUBTFUL_PPM[0]} to {DOUBTFUL_PPM[1]} ppm, "
-    f"below {MOST_NOISE_PPM} ppm believed again if a map leaves less than {MOST_LEFT_PPM} ppm at a whole turn"
+    f"noise doubted at {USELESS_PPM} ppm, inside of a single echo at {DOUBTFUL_RATIO:g} times the median from "
+    f"{DOUBTFUL_TURNS} turns on, below {MOST_NOISE_TURNS} turns believed again if a map leaves less than "
+    f"{MOST_LEFT_TURNS} turns at a whole one"
 )
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 
@@ -151,8 +152,9 @@ def susceptibility(measured: Measured, forward: Forward, *, stride: int, passes:
     Voids
         The field that the map was made from.
     """
-    features = network_features(measured.field_ppm, measured.mask, measured.noise_ppm, measured.grid)
-    data = measured_field(features, measured.grid)
+    trusted = trusted_field(measured.noise_ppm, measured.mask, measured.grid, measured.turn_ppm)
+    features = network_features(measured.field_ppm, measured.mask, measured.noise_ppm, measured.grid, trusted=trusted)
+    data = measured_field(features, measured.grid, trusted)
     start = held_to(one_pass(features, forward, stride), data)
     voids = regain_voids(start, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
     if not bool(voids.regained.any()):

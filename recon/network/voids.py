@@ -19,11 +19,11 @@ from recon.network.consistency import FieldData
 from recon.types import Grid
 
 # Settled like the steps of recon/network/consistency.py, on patients 2000 to 2008, 2013 and 2080. Searched: most noise
-# 0.08 0.12 0.3 ppm with most left 0.1, 0.15, 0.2 ppm. At 0.3 ppm what is left is as evenly spread as chance would have.
-MOST_NOISE_PPM: Final = 0.12
+# 0.2 0.31 0.77 turns with most left 0.26, 0.38, 0.5. At 0.77 what is left is as evenly spread as chance would have it.
+MOST_NOISE_TURNS: Final = 0.31
 """Noise from which on a phase says nothing, whatever the turn."""
-MOST_LEFT_PPM: Final = 0.15
-"""What a first map may leave of the field in a void at the right turn."""
+MOST_LEFT_TURNS: Final = 0.38
+"""What a first map may leave of the field in a void at the right turn; half a turn would be no test."""
 LEAST_VOLUME_MM3: Final = 200.0
 """Less than this believed again changes a map too little to make it anew."""
 
@@ -41,8 +41,7 @@ class Measured:
     grid
         Geometry.
     turn_ppm
-        What a turn of the phase makes of the field; None if that is not one number: then only voids that are at the
-        right turn already are believed.
+        What a turn of a single echo's phase makes of the field; None if no turn can be wrong.
     """
 
     field_ppm: torch.Tensor
@@ -86,16 +85,18 @@ def regain_voids(chi_ppm: torch.Tensor, data: FieldData, measured: Measured, *, 
         ``(x, y, z)`` float32 total field with guesses where it is not trusted, as the data's local field was made from
         it; a constant apart from the measured one elsewhere.
     """
-    doubted = data.mask & ~data.trusted & (measured.noise_ppm < MOST_NOISE_PPM)
+    turn = measured.turn_ppm
+    if turn is None:
+        return _as_they_are(measured)
+    doubted = data.mask & ~data.trusted & (measured.noise_ppm < MOST_NOISE_TURNS * turn)
     if _is_little(doubted, measured.grid):
         return _as_they_are(measured)
     of_map = convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     around = local_field(torch.where(data.mask, data.field_ppm - of_map, 0.0), data.region, data.grid, data.sweeps)
     hidden = measured.field_ppm - usable_ppm  # zero but for a constant where the field is trusted
     left = around + hidden - hidden[data.trusted].median()
-    turn = measured.turn_ppm
-    turned = torch.zeros_like(left) if turn is None else torch.round(left / turn) * turn
-    regained = doubted & (around != 0) & ((left - turned).abs() < MOST_LEFT_PPM)
+    turned = torch.round(left / turn) * turn
+    regained = doubted & (around != 0) & ((left - turned).abs() < MOST_LEFT_TURNS * turn)
     if _is_little(regained, measured.grid):
         return _as_they_are(measured)
     return Voids(

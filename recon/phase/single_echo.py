@@ -30,7 +30,12 @@ _REWEIGHTINGS = 15
 
 
 def remove_offset(
-    field_ppm: FloatArray, quality: FloatArray, noise_ppm: FloatArray, mask: BoolArray, grid: Grid
+    field_ppm: FloatArray,
+    quality: FloatArray,
+    noise_ppm: FloatArray,
+    mask: BoolArray,
+    grid: Grid,
+    turn_ppm: float | None = None,
 ) -> str:
     """Subtract, in place, the smooth offset of a single echo; return a warning.
 
@@ -49,11 +54,13 @@ def remove_offset(
         ``(x, y, z)`` bool.
     grid
         Geometry.
+    turn_ppm
+        As in :func:`recon.trust.trusted_voxels`.
     """
     harmonic = _harmonic_polynomial(field_ppm, quality, mask, grid)
     field_ppm -= harmonic
     squared = _squared_distance_mm2(grid)
-    curved = np.float32(curvature_ppm_per_mm2(field_ppm, noise_ppm, mask, grid)) * squared
+    curved = np.float32(curvature_ppm_per_mm2(field_ppm, noise_ppm, mask, grid, turn_ppm)) * squared
     field_ppm -= curved
     removed = (harmonic + curved)[mask]
     low, high = np.percentile(removed, (1, 99))
@@ -65,7 +72,9 @@ def remove_offset(
     )
 
 
-def curvature_ppm_per_mm2(field_ppm: FloatArray, noise_ppm: FloatArray, mask: BoolArray, grid: Grid) -> float:
+def curvature_ppm_per_mm2(
+    field_ppm: FloatArray, noise_ppm: FloatArray, mask: BoolArray, grid: Grid, turn_ppm: float | None = None
+) -> float:
     """Return the coefficient of ``r²`` in the field of a single echo.
 
     Parameters
@@ -76,8 +85,10 @@ def curvature_ppm_per_mm2(field_ppm: FloatArray, noise_ppm: FloatArray, mask: Bo
         ``(x, y, z)`` bool.
     grid
         Geometry.
+    turn_ppm
+        As in :func:`recon.trust.trusted_voxels`.
     """
-    trusted = trusted_voxels(noise_ppm, mask, grid)
+    trusted = trusted_voxels(noise_ppm, mask, grid, turn_ppm)
     used = interior(interior(mask)) & trusted
     if not used.any():
         return 0.0

@@ -213,8 +213,9 @@ def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: l
     field_ppm = phase.fit.field_rad_per_s
     field_ppm /= one_ppm
     noise_ppm = field_noise(echoes, phase.fit, mask, noise_level(echoes, phase.fit, mask)) / one_ppm
-    if len(echoes.echo_times_s) == 1:
-        warnings = [*warnings, remove_offset(field_ppm, phase.quality, noise_ppm, mask, grid)]
+    turn_ppm = _turn_ppm(echoes)
+    if turn_ppm is not None:
+        warnings = [*warnings, remove_offset(field_ppm, phase.quality, noise_ppm, mask, grid, turn_ppm)]
     judged = judge_field(echoes, field_ppm, brain)
     field_ppm[~mask] = 0
     quality = phase.quality
@@ -225,7 +226,7 @@ def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: l
         quality=quality,
         noise_ppm=noise_ppm,
         grid=grid,
-        turn_ppm=_turn_ppm(echoes),
+        turn_ppm=turn_ppm,
         mask_method=brain.method,
         warnings=(*warnings, *phase.warnings, *brain.warnings, *judged.warnings),
         figures=_figures(echoes, phase, mask, noise_ppm) | judged.figures,

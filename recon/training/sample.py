@@ -16,7 +16,7 @@ from recon.simulation.seeds import Purpose, generator
 from recon.simulation.signal import average, field_noise_ppm
 from recon.simulation.template import Template, sample
 from recon.training.subjects import draw_subject
-from recon.trust import DOUBTFUL_PPM
+from recon.trust import USELESS_PPM
 from recon.types import GAMMA_HZ_PER_TESLA, Grid
 
 _BONE_NOISE_RATIO = 6.0
@@ -126,7 +126,7 @@ def _measured_field(
 
 def _turned_islands(rng: np.random.Generator, noise_ppm: torch.Tensor) -> torch.Tensor:
     """Return by how many turns islands of good phase are off: no path leads through the void of a bleed around them."""
-    islands, count = ndimage.label((noise_ppm < DOUBTFUL_PPM[1]).cpu().numpy())
+    islands, count = ndimage.label((noise_ppm < USELESS_PPM).cpu().numpy())
     sizes = np.bincount(islands.ravel(), minlength=count + 1)
     turns = rng.choice((-1.0, 0.0, 1.0), size=count + 1, p=(0.15, 0.7, 0.15))
     largest = sizes[1:].max(initial=0)

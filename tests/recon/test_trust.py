@@ -8,6 +8,7 @@ from recon.trust import trusted_voxels, without_open_voids
 from recon.types import Grid
 
 SHAPE, SIZE_MM = (64, 56, 36), (1.0, 1.1, 1.8)
+TURN_PPM = 0.39
 GRID = Grid(shape=SHAPE, voxel_size_mm=SIZE_MM, b0_direction=(0.0, 0.6, 0.8))
 
 
@@ -63,7 +64,7 @@ def test_scattered_noise_inside_stays(voids):
 def test_signal_that_fades_at_the_surface_is_trusted_and_opens_nothing(voids):
     mask, _, at_the_surface = voids
     noise = np.where(at_the_surface, 0.03, 0.003).astype(np.float32)
-    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID), mask)
+    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID, TURN_PPM), mask)
     np.testing.assert_array_equal(without_open_voids(mask, noise, GRID), mask)
 
 
@@ -93,12 +94,31 @@ def test_the_faces_of_the_volume_open_nothing():
 def test_a_void_stands_out_from_the_noise_of_the_brain(voids, median_ppm, void_ppm, kept):
     mask, deep, _ = voids
     noise = np.where(deep, void_ppm, median_ppm).astype(np.float32)
-    trusted = trusted_voxels(noise, mask, GRID)
+    trusted = trusted_voxels(noise, mask, GRID, TURN_PPM)
     np.testing.assert_array_equal(trusted, mask if kept else mask & ~deep)
+
+
+@pytest.mark.parametrize(
+    ("turn_ppm", "void_ppm", "kept"),
+    [
+        (0.11, 0.007, False),  # 7 T, 30 ms
+        (0.11, 0.004, True),
+        (0.65, 0.025, True),  # 3 T, 12 ms
+        (0.65, 0.035, False),
+        (2.0, 0.045, True),
+        (2.0, 0.055, False),
+        (None, 0.045, True),  # several echoes
+        (None, 0.055, False),
+    ],
+)
+def test_what_a_turn_is_worth_decides_what_is_doubted(voids, turn_ppm, void_ppm, kept):
+    mask, deep, _ = voids
+    noise = np.where(deep, void_ppm, 0.001).astype(np.float32)
+    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID, turn_ppm), mask if kept else mask & ~deep)
 
 
 def test_voxels_outside_the_mask_neither_count_nor_are_trusted(voids):
     mask, deep, _ = voids
     noise = np.where(mask, np.where(deep, 0.03, 0.004), 7.0).astype(np.float32)
-    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID), mask & ~deep)
+    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID, TURN_PPM), mask & ~deep)
     assert not trusted_voxels(noise, np.zeros_like(mask), GRID).any()

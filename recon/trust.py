@@ -11,8 +11,8 @@ from scipy import ndimage
 from recon.harmonic import interior
 from recon.types import BoolArray, FloatArray, Grid
 
-# Settled like the steps of recon/network/consistency.py. Searched: 0.03 to 0.13 turns on single echoes whose turn is 0.11 to
-# 0.65 ppm; several echoes, whose first has a turn too wide to go wrong, only lose by any doubt of this kind.
+# Settled like the steps of recon/network/consistency.py. Searched: 0.03 to 0.13 turns on single echoes, a turn of which
+# is 0.11 to 0.65 ppm. Several echoes, whose first has a turn too wide to go wrong, only lose by doubt of this kind.
 USELESS_PPM: Final = 0.05
 """Noise of the field from which on its value is not used."""
 DOUBTFUL_TURNS: Final = 0.045

@@ -85,6 +85,7 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
         parameters={
             **FEATURE_PARAMETERS,
             "passes": config.passes,
+            "mirrored_passes": config.passes // 2,
             "consistency": REGULARISATION,
             "doubted_residual_ppm": DOUBTED_PPM,
             "consistency_rim_mm": RIM_MM,

@@ -8,7 +8,7 @@ import torch
 
 from recon.dipole import dipole_field
 from recon.network.consistency import consistent_step, field_data, residual_noise_ppm, unexplained_field
-from recon.network.features import CHI_UNIT_PPM, RESIDUAL_CHANNEL, START_CHANNEL, network_features
+from recon.network.features import CHI_UNIT_PPM, RESIDUAL_CHANNEL, START_CHANNEL, TOTAL_CHANNEL, network_features
 from recon.network.passes import measured_field, one_pass, refined_channels, run_passes, with_channels
 from recon.types import Grid
 
@@ -54,6 +54,31 @@ def test_a_network_that_corrects_nothing_returns_the_start_held_to_the_field():
     twice = run_passes(features, silent, grid=GRID, stride=4, passes=2)
     torch.testing.assert_close(twice, steps(steps(start, data), data), atol=1e-6, rtol=1e-4)
     assert error(twice, chi, mask) < error(once, chi, mask) < error(start, chi, mask)
+
+
+def test_a_mirrored_pass_is_the_mirrored_head_s_pass_mirrored():
+    features = network_features(*head()[1:], torch.full(GRID.shape, 0.002), GRID)
+    assert all(n % 4 == 0 for n in GRID.shape)
+    lopsided = lambda stack: 0.1 * torch.roll(stack[:, :1], (1, 3, 2), (2, 3, 4))  # noqa: E731
+    around = lambda volume: torch.flip(volume, (-3, -2, -1))  # noqa: E731
+    mirrored = one_pass(features, lopsided, 4, mirrored=True)
+    torch.testing.assert_close(mirrored, around(one_pass(around(features), lopsided, 4)), atol=1e-6, rtol=1e-4)
+    assert (mirrored - one_pass(features, lopsided, 4)).abs().max() > 1e-3
+
+
+def test_every_other_pass_is_mirrored():
+    features = network_features(*head()[1:], torch.full(GRID.shape, 0.002), GRID)
+    seen = []
+
+    def noting(stack):
+        seen.append(stack[0, TOTAL_CHANNEL])
+        return torch.zeros_like(stack[:, :1])
+
+    run_passes(features, noting, grid=GRID, stride=4, passes=3)
+    straight, turned = seen[0], torch.flip(seen[0], (0, 1, 2))
+    assert not torch.equal(straight, turned)
+    for stack, expected in zip(seen, (straight, turned, straight), strict=True):
+        torch.testing.assert_close(stack, expected)
 
 
 def steps(chi, data):

@@ -30,6 +30,7 @@ COMMANDS: tuple[str, ...] = (
     "demo",
     "evaluate",
     "train",
+    "average",
     "engine",
     "bench",
 )

@@ -146,11 +146,15 @@ class FoundBrain:
     ----------
     brain
         ``(x, y, z)`` bool, one part without cavities; None if no brain was recognised.
+    drawn
+        ``(x, y, z)`` bool, the brain as the network drew it, before voxels without signal were left out of its rim;
+        None likewise.
     reason
         Why none was, in a sentence; else empty.
     """
 
     brain: BoolArray | None
+    drawn: BoolArray | None = None
     reason: str = ""
 
 
@@ -172,7 +176,7 @@ def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
     breadth_mm = _breadth_mm(seen, echoes.grid)
     likely = sureness >= LEAST_SURENESS and share >= LEAST_SHARE
     if likely and volume_ml <= MOST_VOLUME_ML and breadth_mm >= LEAST_BREADTH_MM:
-        return FoundBrain(brain=brain)
+        return FoundBrain(brain=brain, drawn=found)
     return FoundBrain(
         brain=None,
         reason=f"No brain was recognised (network {100 * sureness:.0f} % sure, {volume_ml:.0f} ml, "

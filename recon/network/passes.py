@@ -55,8 +55,8 @@ RECIPE: Final = (
     f"regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
     f"background split off {RIM_MM} mm under the surface and around thin voids open by {OPEN_SHARE:.0%}, "
     f"noise doubted at {USELESS_PPM} ppm, inside of a single echo at {DOUBTFUL_RATIO:g} times the median from "
-    f"{DOUBTFUL_TURNS} turns on, below {MOST_NOISE_TURNS} turns believed again if a map leaves less than "
-    f"{MOST_LEFT_TURNS} turns at a whole one"
+    f"{DOUBTFUL_TURNS} turns on and islands that it cuts off, below {MOST_NOISE_TURNS} turns believed again if a map "
+    f"leaves less than {MOST_LEFT_TURNS} turns at a whole one"
 )
 """What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 

@@ -107,19 +107,21 @@ def fit_phase(
     return PhaseFit(fit=fit, offsets=offsets, quality=quality, warnings=tuple(warnings), figures=figures)
 
 
-def _with_surface_bleeds(brain: BrainMask, echoes: GradientEcho, phase: PhaseFit, head: BoolArray) -> BrainMask:
-    """Return a brain mask with the bleeds at its surface that the network which drew it took for bone."""
-    if brain.method != "deepbet" or not brain.mask.any():
+def _with_surface_bleeds(
+    brain: BrainMask, drawn: BoolArray | None, echoes: GradientEcho, phase: PhaseFit, head: BoolArray
+) -> BrainMask:
+    """Return a brain mask with the bleeds at its surface that were taken for bone or for a dropout."""
+    if drawn is None or not brain.mask.any():
         return brain
     field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
     poor = ~head | (phase.quality < LEAST_QUALITY)
-    bleeds = surface_bleeds(field_ppm, brain=brain.mask, poor=poor, grid=echoes.grid)
+    bleeds = surface_bleeds(field_ppm, brain=brain.mask, drawn=drawn, poor=poor, grid=echoes.grid)
     if not bleeds.any():
         return brain
     volume_ml = float(bleeds.sum()) * echoes.grid.voxel_volume_mm3 / 1000
     warning = (
         f"A void of {volume_ml:.1f} ml at the surface of the extracted brain was taken into the mask: "
-        "the field around it is that of a bleed."
+        "the field or the brain around it is that of a bleed."
     )
     return replace(brain, mask=clean(brain.mask | bleeds), warnings=(*brain.warnings, warning))
 
@@ -185,7 +187,7 @@ def total_field(
         progress("brain mask")
         found = find_brain(echoes, head)
         phase = fit_phase(echoes, head, core=found.brain, progress=progress)
-        brain = _with_surface_bleeds(finish_mask(echoes, found, phase.quality), echoes, phase, head)
+        brain = _with_surface_bleeds(finish_mask(echoes, found, phase.quality), found.drawn, echoes, phase, head)
     else:
         phase = fit_phase(echoes, head | mask, core=mask, progress=progress)
         brain = _given_mask(phase, mask)

@@ -122,3 +122,27 @@ def test_voxels_outside_the_mask_neither_count_nor_are_trusted(voids):
     noise = np.where(mask, np.where(deep, 0.03, 0.004), 7.0).astype(np.float32)
     np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID, TURN_PPM), mask & ~deep)
     assert not trusted_voxels(noise, np.zeros_like(mask), GRID).any()
+
+
+@pytest.mark.parametrize(("turn_ppm", "believed"), [(TURN_PPM, False), (None, True)])
+def test_an_island_of_good_phase_in_a_void_of_a_single_echo_is_not_believed(voids, turn_ppm, believed):
+    """Its turn has not been seen, not even where lone voxels make a bridge."""
+    mask = voids[0]
+    x, y, z = axes_mm()
+    r = np.sqrt((x - 5) ** 2 + y**2 + z**2)
+    bridge = (np.abs(y) < 0.6) & (np.abs(z) < 1) & (x > 5)
+    shell, inside = (r < 10) & (r > 6.5) & ~bridge, r < 5
+    trusted = trusted_voxels(np.where(shell, 0.5, 0.003).astype(np.float32), mask, GRID, turn_ppm)
+    assert (bridge & (r < 10) & (r > 6.5)).any()
+    assert trusted[inside].all() == believed
+    assert trusted[inside].any() == believed
+    assert trusted[mask & (r > 11)].all()
+
+
+def test_what_a_broad_way_leads_to_is_no_island(voids):
+    mask = voids[0]
+    x, y, z = axes_mm()
+    r = np.sqrt((x - 5) ** 2 + y**2 + z**2)
+    shell = (r < 10) & (r > 6.5) & ~((x > 5) & (np.abs(y) < 4) & (np.abs(z) < 6))
+    trusted = trusted_voxels(np.where(shell, 0.5, 0.003).astype(np.float32), mask, GRID, TURN_PPM)
+    assert trusted[mask & ~shell].all()

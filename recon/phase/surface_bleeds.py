@@ -27,7 +27,7 @@ from recon.types import BoolArray, FloatArray, Grid
 
 # Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: 2052, 2076, 2080 and 2124), and
 # on voids that are none in the same, in patients 2001, 2017, 2072, 2092, 2109 and 2114, in healthy 800, oblique 802,
-# steep 803, swi 804 and 7t 806; what is drawn as brain, on all 480 dents of 45 such patients and heads.
+# steep 803, swi 804 and 7t 806; what is drawn as brain, on 480 dents of all such patients and heads.
 CHI_PPM: Final = (0.15, 2.2)
 """Susceptibility against the brain that a bleed may have: bone fits at -4 to -1, bone and the air of a sinus together
 at 2.4 and more."""
@@ -37,12 +37,12 @@ LEAST_GAIN: Final = 0.34
 LEAST_DRAWN: Final = 0.9
 """Share of a void that was drawn as brain, from which on it is more likely brain than not."""
 LEAST_GAIN_DRAWN: Final = 0.05
-"""What such a void with :data:`LEAST_BORDER_DRAWN` has to explain: three of three that do hold brain by half or more,
-a weak bleed beside a strong background."""
+"""What such a void with :data:`LEAST_BORDER_DRAWN` has to explain: a weak bleed beside a strong background explains
+0.08, and the only other void that passes is brain by half."""
 LEAST_BORDER_DRAWN: Final = 0.45
 ENCLOSED: Final = 0.58
-"""Share of a drawn void's surface on the brain, from which on it is taken in whatever its field: all twenty that have
-it hold brain by three quarters or more; bone that was drawn as brain reaches 0.57."""
+"""Share of a drawn void's surface on the brain, from which on it is taken in whatever its field: all thirteen that have
+it hold brain by three quarters or more; bone that was drawn as brain reaches 0.56."""
 VOLUME_MM3: Final = (50.0, 20_000.0)
 """What a dent may hold: less is noise, more is the base of the skull."""
 LEAST_VOLUME_TOLD_MM3: Final = 150.0

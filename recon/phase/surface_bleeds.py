@@ -53,6 +53,9 @@ includes clefts full of bone, from which the smaller one sets a bleed apart."""
 _LEAST_BORDER: Final = 0.55
 """Share of a bleed's surface on the brain, from which on it is taken to go on to where the brain once ended: 0.57 to
 0.78; less, and it has run into bone."""
+MOST_GROWTH: Final = 25.0
+"""How many times its dent a bleed may be that goes on to the hull: up to 20 times in tuning patients; what goes on
+further is the base of the skull beside a bleed."""
 _COARSE_MM: Final = 2.0
 _SHELL_MM: Final = 12.0
 _INNER_MM: Final = 25.0
@@ -138,7 +141,8 @@ def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
     if not (told and _is_bleed(dent, scene, least_gain)):
         return dent if drawn and border >= ENCLOSED else np.zeros_like(dent)
     whole = _up_to_the_hull(dent, scene)
-    return whole if _border(whole, scene) >= _LEAST_BORDER and _is_bleed(whole, scene) else dent
+    likely = np.count_nonzero(whole) <= MOST_GROWTH * np.count_nonzero(dent)
+    return whole if likely and _border(whole, scene) >= _LEAST_BORDER and _is_bleed(whole, scene) else dent
 
 
 def _border(void: BoolArray, scene: _Scene) -> float:

@@ -116,3 +116,17 @@ def test_a_small_void_counts_if_brain_encloses_it_and_it_was_drawn():
     assert not surface_bleeds(field, brain=brain, drawn=brain, poor=poor, grid=GRID).any()
     taken = surface_bleeds(field, brain=brain, drawn=whole, poor=poor, grid=GRID)
     assert (taken & speck).sum() > 0.5 * speck.sum()
+
+
+def test_a_small_dent_does_not_take_in_a_void_many_times_its_size():
+    x, y, z = axes_mm()
+    brain = (x / 34) ** 2 + (y / 36) ** 2 + (z / 34) ** 2 < 1
+    bowl = brain & ((x + 40) ** 2 + y**2 + z**2 < 26**2)
+    dent = brain & ~bowl & ((x + 13) ** 2 + y**2 + z**2 < 5**2)
+    void = bowl | dent
+    generator = np.random.default_rng(5)
+    chi = np.where(void, 0.6, np.where(brain, 0.03 * generator.standard_normal(SHAPE), 0.0))
+    field = dipole_field(torch.from_numpy(chi.astype(np.float32)), GRID).numpy()
+    field = (field + 0.002 * generator.standard_normal(SHAPE)).astype(np.float32)
+    taken = surface_bleeds(field, brain=brain & ~void, drawn=brain & ~void, poor=~brain | void, grid=GRID)
+    assert 0 < taken.sum() < 2 * dent.sum() < 0.2 * void.sum()

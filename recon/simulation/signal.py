@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from recon.simulation.field import HeadField
@@ -128,16 +127,47 @@ def _with_noise(signal: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
     return signal + torch.complex(noise[0], noise[1])
 
 
-def field_noise_ppm(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
-    """Return the standard deviation of the field that a weighted fit of the echoes would have, per voxel."""
+def fitted_field_ppm(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the field that a weighted fit of the echoes gives without noise or wraps, and its standard deviation.
+
+    Subvoxels add as complex numbers, as in :func:`measure`: what they dephase is lost, and the brightest count most.
+
+    Parameters
+    ----------
+    made
+        Head and lattice.
+    field_ppm
+        ``(x, y, z)`` shimmed field on the fine lattice.
+    scan
+        What to measure.
+
+    Returns
+    -------
+    torch.Tensor, torch.Tensor
+        ``(x, y, z)`` float32 each, in ppm, per voxel of the image.
+    """
     base = made.volumes.signal * coil_sensitivity(made, scan.coil_fall)
     decay = relaxation_per_s(made, scan)
-    information = torch.zeros_like(base)
+    middle = average(field_ppm, scan.oversample)
+    apart = field_ppm - _spread(middle, scan.oversample)
+    information, weighted = torch.zeros_like(middle), torch.zeros_like(middle)
+    turns_per_ppm_s = GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6
     for echo_time in scan.echo_times_s:
+        angle = 2 * math.pi * turns_per_ppm_s * echo_time
         magnitude = base * torch.exp(-echo_time * decay) * dephasing(field_ppm, echo_time, scan.b0_tesla)
-        information = information + (average(magnitude, (1, 1, 1)) * echo_time) ** 2
-    turns = 2 * np.pi * GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6
-    noise = 1.0 / (scan.snr * turns * torch.sqrt(information).clamp(min=1e-9))
+        real = average(magnitude * torch.cos(angle * apart), scan.oversample)
+        imaginary = average(magnitude * torch.sin(angle * apart), scan.oversample)
+        weight = (real**2 + imaginary**2) * echo_time**2
+        weighted += weight * torch.atan2(imaginary, real) / angle
+        information += weight
+    noise = 1.0 / (scan.snr * 2 * math.pi * turns_per_ppm_s * torch.sqrt(information).clamp(min=1e-9))
     # Phase noise saturates: a voxel without signal has a uniformly random phase.
-    limit = 1.0 / (GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6 * max(scan.echo_times_s) * math.sqrt(12.0))
-    return average(noise.clamp(max=limit), scan.oversample)
+    limit = 1.0 / (turns_per_ppm_s * max(scan.echo_times_s) * math.sqrt(12.0))
+    return middle + weighted / information.clamp(min=1e-18), noise.clamp(max=limit)
+
+
+def _spread(volume: torch.Tensor, oversample: tuple[int, int, int]) -> torch.Tensor:
+    """Give every subvoxel its voxel's value."""
+    for axis, parts in enumerate(oversample):
+        volume = volume.repeat_interleave(parts, dim=axis)
+    return volume

@@ -106,7 +106,7 @@ class Pool:
         if snapshot is not None:
             network = snapshot_network(snapshot, device)
             features = volume.features.to(device)
-            data = measured_field(features, volume.grid)
+            data = measured_field(features, volume.grid, volume.trusted.to(device))
             start = held_to(one_pass(features, mixed_forward(network), network.config.stride), data)
             refined = refined_channels(start, data).cpu()
         stack = torch.cat([volume.features, refined, volume.target[None], volume.weight[None].float()])

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from recon.network.features import CHI_UNIT_PPM, network_features
+from recon.network.features import CHI_UNIT_PPM, network_features, trusted_field
 from recon.simulation.background import background_field, draw_background
 from recon.simulation.field import head_field, shim
-from recon.simulation.plan import SubjectPlan
+from recon.simulation.plan import ScanPlan, SubjectPlan
 from recon.simulation.seeds import Purpose, generator
-from recon.simulation.signal import average, field_noise_ppm
+from recon.simulation.signal import average, fitted_field_ppm
 from recon.simulation.template import Template, sample
 from recon.training.subjects import draw_subject
 from recon.trust import USELESS_PPM
-from recon.types import GAMMA_HZ_PER_TESLA, Grid
+from recon.types import Grid
 
 _BONE_NOISE_RATIO = 6.0
 _RIM_MM = 8.0
@@ -40,6 +40,8 @@ class Volume:
         ``(x, y, z)`` float32 susceptibility in the network's unit, mean over ``weight`` zero.
     weight
         ``(x, y, z)`` bool: where the loss counts.
+    trusted
+        ``(x, y, z)`` bool: where the field means something.
     grid
         Geometry.
     """
@@ -47,6 +49,7 @@ class Volume:
     features: torch.Tensor
     target: torch.Tensor
     weight: torch.Tensor
+    trusted: torch.Tensor
     grid: Grid
 
 
@@ -63,17 +66,18 @@ def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Te
     made = head_field(subject.head, scan, template)
     disturbed = made.field_ppm + background_field(draw_background(rng, subject.head, scan, template), made.lattice)
     fine = shim(disturbed, made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual)
-    noise = field_noise_ppm(made, fine, scan)
-    field, chi = average(fine, parts), average(made.volumes.chi_ppm, parts)
+    field, noise = fitted_field_ppm(made, fine, scan)
+    chi = average(made.volumes.chi_ppm, parts)
     brain = average(made.volumes.brain.float(), parts) > 0.5
     distance = sample(template.distance_mm, template.distance_origin_mm, 2.0, made.lattice.template_mm)[0]
     mask = _measured_mask(rng, average(distance, parts), noise, subject.head.gap_mm)
-    measured = _measured_field(rng, field, noise, scan.b0_tesla, scan.echo_times_s, scan.voxel_size_mm)
+    measured = _measured_field(rng, field, noise, scan)
     grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
-    features = network_features(measured, mask, noise, grid)
+    trusted = trusted_field(noise, mask, grid, scan.doubtful_turn_ppm)
+    features = network_features(measured, mask, noise, grid, trusted=trusted)
     weight = mask & brain
     target = torch.where(mask, chi - chi[weight].mean(), torch.zeros_like(chi)) / CHI_UNIT_PPM
-    return Volume(features=features, target=target, weight=weight, grid=grid)
+    return Volume(features=features, target=target, weight=weight, trusted=trusted, grid=grid)
 
 
 def _measured_mask(
@@ -99,12 +103,7 @@ def _measured_mask(
 
 
 def _measured_field(
-    rng: np.random.Generator,
-    field_ppm: torch.Tensor,
-    noise_ppm: torch.Tensor,
-    b0_tesla: float,
-    echo_times_s: tuple[float, ...],
-    voxel_size_mm: tuple[float, float, float],
+    rng: np.random.Generator, field_ppm: torch.Tensor, noise_ppm: torch.Tensor, scan: ScanPlan
 ) -> torch.Tensor:
     """Add noise, a few 2π errors and, for a single echo, what is left of the receive phase."""
     generator_ = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -112,15 +111,15 @@ def _measured_field(
     if rng.random() < 0.2:
         white = _interpolated(white, float(rng.uniform(0.55, 0.9)))
     measured = field_ppm + white * noise_ppm * float(rng.uniform(0.8, 1.3))
-    turn_ppm = 1.0 / (GAMMA_HZ_PER_TESLA * b0_tesla * 1e-6 * echo_times_s[-1])
+    turn_ppm = scan.turn_ppm
     if rng.random() < 0.3:
         doubtful = (noise_ppm > 0.15 * turn_ppm) & (_smooth_noise(rng, field_ppm, 6) > 1.0)
         measured = measured + doubtful * turn_ppm * float(rng.choice([-1.0, 1.0]))
     if rng.random() < 0.3:
         measured = measured + turn_ppm * _turned_islands(rng, noise_ppm)
-    if len(echo_times_s) == 1:
+    if len(scan.echo_times_s) == 1:
         offset_turns = _smooth_noise(rng, field_ppm, 70) * float(rng.uniform(0.0, 0.03))
-        measured = measured + offset_turns * turn_ppm + _bowl(rng, field_ppm, voxel_size_mm)
+        measured = measured + offset_turns * turn_ppm + _bowl(rng, field_ppm, scan.voxel_size_mm)
     return measured + float(rng.normal(0.0, 0.1))
 
 

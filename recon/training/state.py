@@ -106,7 +106,7 @@ def new_state(args: TrainingArgs, config: ModelConfig, device: torch.device | st
 
 def start_from(network: TotalFieldNetwork, args: TrainingArgs, device: torch.device | str = "cpu") -> State:
     """Start a run from trained weights; the optimiser and the order of data begin anew, and two passes are trained."""
-    state = new_state(replace(args, learning_rate=args.learning_rate / 2), replace(network.config, passes=2), device)
+    state = new_state(args, replace(network.config, passes=2), device)
     state.network.load_state_dict(network.state_dict())
     state.average.load_state_dict(network.state_dict())
     return state

@@ -15,6 +15,8 @@ MAX_VOXELS = 5_000_000
 _MAX_POINTS = 8_000_000
 """Most points of the lattice that a scan is simulated on."""
 _SUBVOXEL_MM = 1.3
+_ANY_DIRECTION = 0.4
+"""Share of heads that lie in the magnet in any direction."""
 _AXIAL = np.diag([-1.0, -1.0, 1.0])
 """From head (right, anterior, superior) to image axes (left, posterior, superior)."""
 
@@ -33,13 +35,13 @@ def draw_subject(rng: np.random.Generator) -> SubjectPlan:
 def draw_scan(rng: np.random.Generator) -> ScanPlan:
     """Draw geometry and acquisition."""
     voxel, shape = _draw_grid(rng)
-    tilt = _unit_near_z(rng, 18.0)
+    upright = _unit_near_z(rng, 18.0)
     return ScanPlan(
         shape=shape,
         voxel_size_mm=voxel,
         rotation=_rotation(rng) @ _AXIAL,
         centre_mm=(float(rng.normal(0, 4)), float(rng.normal(-18, 5)), float(rng.normal(5, 8))),
-        b0_head=tilt,
+        b0_head=_tilted(rng, upright),
         b0_tesla=float(rng.choice([1.5, 3.0, 7.0], p=[0.2, 0.55, 0.25])),
         echo_times_s=_echo_times_s(rng),
         snr=float(np.exp(rng.uniform(np.log(10), np.log(200)))),
@@ -116,6 +118,19 @@ def _rotation(rng: np.random.Generator) -> np.ndarray:
 def _unit_near_z(rng: np.random.Generator, spread_deg: float) -> Vector:
     x, y = rng.normal(0, np.radians(spread_deg) / 2, 2)
     v = np.array([x, y, 1.0])
+    v /= np.linalg.norm(v)
+    return (float(v[0]), float(v[1]), float(v[2]))
+
+
+def _tilted(rng: np.random.Generator, upright: Vector) -> Vector:
+    """Return B0 in head axes: any direction in some scans, as in open magnets and heads that lie askew.
+
+    Drawn from a stream of its own, so that all else that is drawn stays as it is.
+    """
+    own = rng.spawn(1)[0]
+    if own.random() >= _ANY_DIRECTION:
+        return upright
+    v = own.standard_normal(3)
     v /= np.linalg.norm(v)
     return (float(v[0]), float(v[1]), float(v[2]))
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recon.network.features import CHANNELS, CHI_UNIT_PPM, START_CHANNEL
+from recon.network.features import (
+    CHANNELS,
+    CHI_UNIT_PPM,
+    MASK_CHANNEL,
+    NOISE_CHANNEL,
+    NOISE_UNIT_PPM,
+    START_CHANNEL,
+    trusted_field,
+)
 from recon.network.model import TotalFieldNetwork
 from recon.network.passes import one_pass, run_passes
 from recon.simulation.seeds import generator
@@ -33,7 +41,9 @@ def slope(estimate: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
     return float((e * t).sum() / (t * t).sum())
 
 
-def pass_maps(network: TotalFieldNetwork, features: torch.Tensor, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def pass_maps(
+    network: TotalFieldNetwork, features: torch.Tensor, grid: Grid, turn_ppm: float | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the map of the first pass alone and the final one, in the network's unit.
 
     Parameters
@@ -44,18 +54,16 @@ def pass_maps(network: TotalFieldNetwork, features: torch.Tensor, grid: Grid) ->
         ``(channel, x, y, z)`` float32.
     grid
         Geometry.
+    turn_ppm
+        As for :func:`recon.trust.trusted_voxels`.
     """
     forward, config = mixed_forward(network), network.config
     features = features.to(next(network.parameters()).device)
     first = one_pass(features, forward, config.stride)
-    final = run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes)
+    mask, noise_ppm = features[MASK_CHANNEL] > 0.5, features[NOISE_CHANNEL] * NOISE_UNIT_PPM
+    trusted = trusted_field(noise_ppm, mask, grid, turn_ppm)
+    final = run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes, trusted=trusted)
     return (first / CHI_UNIT_PPM).cpu().numpy(), (final / CHI_UNIT_PPM).cpu().numpy()
-
-
-def grid_of(pool: Pool, head: int, shape: tuple[int, int, int]) -> Grid:
-    """Return the geometry of a head in a pool, drawn anew from its number."""
-    scan = draw_subject(generator(pool.purpose, head)).scan
-    return Grid(shape=shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
 
 
 def validate(network: TotalFieldNetwork, pool: Pool, picture: Path, makers: Makers | None = None) -> dict[str, float]:
@@ -77,7 +85,9 @@ def validate(network: TotalFieldNetwork, pool: Pool, picture: Path, makers: Make
         stack = pool.load(head, makers)
         features = torch.from_numpy(np.array(stack[: len(CHANNELS)], dtype=np.float32))
         truth, mask = np.asarray(stack[-2], np.float32), stack[-1] > 0.5
-        first, final = pass_maps(network, features, grid_of(pool, head, truth.shape))
+        scan = draw_subject(generator(pool.purpose, head)).scan
+        grid = Grid(shape=truth.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
+        first, final = pass_maps(network, features, grid, scan.doubtful_turn_ppm)
         start = features[START_CHANNEL].numpy()
         rows.append(
             (

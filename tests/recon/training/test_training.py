@@ -20,7 +20,7 @@ from recon.training.patches import PatchPlan, Schedule, cut_patch, draw_patch
 from recon.training.pool import FIRST_PASS, SECOND_PASS, Pool
 from recon.training.production import Producers, Production, read_window, write_window
 from recon.training.sample import _turned_islands
-from recon.training.state import TrainingArgs, cooled_down, learning_rate, load_state, new_state, save_state
+from recon.training.state import TrainingArgs, cooled_down, learning_rate, load_state, new_state, save_state, start_from
 from recon.training.subjects import MAX_VOXELS, draw_subject
 from recon.training.trainer import Pace, train_step
 
@@ -214,6 +214,23 @@ def test_subjects_fit_in_memory_and_are_scans(seed):
     assert np.prod(subject.scan.shape) <= MAX_VOXELS
     assert np.linalg.norm(subject.scan.b0_direction) == pytest.approx(1.0)
     assert subject.scan.echo_times_s == tuple(sorted(subject.scan.echo_times_s))
+
+
+def test_heads_lie_in_the_magnet_in_every_direction():
+    tilts_deg = [
+        np.degrees(np.arccos(abs(draw_subject(generator(Purpose.TRAINING, seed)).scan.b0_head[2])))
+        for seed in range(200)
+    ]
+    # Of 40 % that lie anyhow, cos 30° are beyond 30°, cos 60° beyond 60°.
+    assert 0.24 < np.mean(np.greater(tilts_deg, 30)) < 0.46
+    assert 0.12 < np.mean(np.greater(tilts_deg, 60)) < 0.30
+
+
+def test_a_new_run_takes_the_rate_and_the_heads_that_it_is_given(tmp_path):
+    state = start_from(new_state(ARGS, CONFIG).network, dataclasses.replace(ARGS, first_head=70))
+    assert state.args.learning_rate == ARGS.learning_rate
+    assert state.args.schedule.oldest(0) == 70
+    assert state.network.config.passes == 2
 
 
 @pytest.fixture

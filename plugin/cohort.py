@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recon.evaluation.cohort import NETWORK, CohortRow, judge_patient
+from recon.evaluation.cohort import NETWORK, CohortRow, judge_patient, no_map
 from recon.evaluation.store import made_by
 
 if TYPE_CHECKING:
@@ -91,19 +91,21 @@ def _judge(
 
     say(f"patient {patient}: simulating")
     scan = simulate_scan(draw_patient(patient))
-    work = folder / f"work-{patient:03d}"
+    work, began = folder / f"work-{patient:03d}", time.perf_counter()
+    say(f"patient {patient}: images to images by {NETWORK}")
     try:
-        say(f"patient {patient}: images to images by {NETWORK}")
         result, chi, seconds = from_images_to_images(scan, work, patient, engine)
+    except Exception as error:
+        # Whatever goes wrong with one patient is a failure of the method, not the end of the study.
+        say(f"patient {patient}: {type(error).__name__}: {error}")
+        took = time.perf_counter() - began
+        for method in methods:
+            yield no_map(str(error), patient=patient, method=method, made_by=makers[method], seconds=took)
+        return
     finally:
         shutil.rmtree(work, ignore_errors=True)
     for method in methods:
-        withheld = ""
-        if method == NETWORK:
-            withheld = " ".join(result.verdict.reasons) if result.verdict.level == "failed" else ""
-            if result.provenance.method != NETWORK:
-                withheld = f"the map failed its quality check and {result.provenance.method} took over"
-        else:
+        if method != NETWORK:
             say(f"patient {patient}: {method}")
             chi, seconds = _by_peer(method, result)
         yield judge_patient(
@@ -113,8 +115,15 @@ def _judge(
             method=method,
             made_by=makers[method],
             seconds=seconds,
-            withheld=withheld,
+            withheld=_withheld(result) if method == NETWORK else "",
         )
+
+
+def _withheld(result: Reconstruction) -> str:
+    """Say why the service would not deliver the network's map; nothing if it would."""
+    if result.provenance.method != NETWORK:
+        return f"the map failed its quality check and {result.provenance.method} took over"
+    return " ".join(result.verdict.reasons) if result.verdict.level == "failed" else ""
 
 
 def _by_peer(method: str, result: Reconstruction) -> tuple[FloatArray, float]:

@@ -9,6 +9,10 @@ class InvalidInputError(ReconError, ValueError):
     """The arrays or parameters handed in cannot be reconstructed; the message says which and why."""
 
 
+class MapError(ReconError):
+    """A method cannot make a map of this field, or makes one that is no map; another method may."""
+
+
 class EngineError(ReconError):
     """An inference engine is missing, damaged or gives wrong numbers."""
 

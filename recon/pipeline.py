@@ -15,7 +15,7 @@ import numpy as np
 
 from recon.brain import load_networks
 from recon.engines.choose import EngineAttempt, choose_engine
-from recon.errors import ReconError
+from recon.errors import MapError
 from recon.methods import Inverted, find_method
 from recon.options import Options
 from recon.phase import total_field
@@ -82,6 +82,8 @@ def reconstruct(
     ------
     InvalidInputError
         If the data cannot be reconstructed; the message says why.
+    MapError
+        If neither the method nor the fall-back gives a map.
     ReconError
         If a step fails.
     """
@@ -106,16 +108,32 @@ def reconstruct(
 def _best_attempt(
     options: Options, total: TotalField, seconds: dict[str, float], progress: Callable[[str], None]
 ) -> tuple[Attempt, tuple[str, ...]]:
-    """Invert by the chosen method and, where its map fails, by the fall-back; say so where that one is taken."""
-    first = _attempt(options.method, options.engine, total, seconds, progress)
-    if first.verdict.level != "failed" or options.fallback in ("", options.method):
+    """Invert by the chosen method and, where its map fails or there is none, by the fall-back; say so then.
+
+    Raises
+    ------
+    MapError
+        If the chosen method gives no map, and the fall-back gives none that stands.
+    """
+    wanted = options.fallback not in ("", options.method)
+
+    def stand_in(why: str) -> tuple[Attempt, tuple[str, ...]] | None:
+        second = _attempt(options.fallback, options.engine, total, seconds, progress)
+        if second.verdict.level == "failed":
+            return None
+        return second, (f"Made by {second.method}, as the map of {options.method} {why}",)
+
+    try:
+        first = _attempt(options.method, options.engine, total, seconds, progress)
+    except MapError as missing:
+        found = stand_in(f"is missing: {missing}") if wanted else None
+        if found is None:
+            raise
+        return found
+    if first.verdict.level != "failed" or not wanted:
         return first, ()
-    second = _attempt(options.fallback, options.engine, total, seconds, progress)
-    if second.verdict.level == "failed":
-        return first, (f"The fall-back method {second.method} failed the quality check too.",)
-    reasons = " ".join(first.verdict.reasons)
-    said = f"Made by {second.method}, as the map of {first.method} failed the quality check: {reasons}"
-    return second, (said,)
+    found = stand_in(f"failed the quality check: {' '.join(first.verdict.reasons)}")
+    return found or (first, (f"The fall-back method {options.fallback} failed the quality check too.",))
 
 
 def _attempt(
@@ -125,7 +143,7 @@ def _attempt(
 
     Raises
     ------
-    ReconError
+    MapError
         If the map is not finite.
     """
     method = find_method(name)
@@ -189,12 +207,12 @@ def _reference(inverted: Inverted, total: TotalField) -> tuple[FloatArray, float
 
     Raises
     ------
-    ReconError
+    MapError
         If the map is not finite.
     """
     inside = inverted.chi_ppm[total.mask]
     if not np.isfinite(inside).all():
-        raise ReconError("the inversion gave values that are not numbers; the map is withheld")
+        raise MapError("the inversion gave values that are not numbers; the map is withheld")
     mean = float(inside.mean(dtype=np.float64))
     return np.where(total.mask, inverted.chi_ppm - mean, 0.0).astype(np.float32), mean
 

@@ -138,7 +138,7 @@ class EngineChain:
         ------
         EngineError
             If no engine gets through.
-        ReconError
+        MapError
             If the work cannot be done whatever the engine.
         """
         self.prepare()

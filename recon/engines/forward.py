@@ -8,7 +8,7 @@ import torch
 
 from recon.engines.base import Engine
 from recon.engines.tiles import reach_voxels, run_in_tiles, tiles_needed
-from recon.errors import DeviceMemoryError, EngineError, ReconError
+from recon.errors import DeviceMemoryError, EngineError, MapError
 from recon.network.model import ModelConfig
 from recon.network.passes import Forward
 
@@ -26,7 +26,7 @@ class CheckedForward:
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
         """Run the network on ``(1, channel, x, y, z)``."""
         if not bool(torch.isfinite(features).all()):
-            raise ReconError("the network's input holds values that are not numbers; the map is withheld")
+            raise MapError("the network's input holds values that are not numbers; the map is withheld")
         try:
             output = self._run(features)
             finite = bool(torch.isfinite(output).all())
@@ -58,7 +58,7 @@ def done_on(device: torch.device, work: Work, forward: CheckedForward) -> torch.
     ------
     EngineError
         If the engine, or anything else on a GPU, failed.
-    ReconError
+    MapError
         If the work failed on the CPU, outside the engine.
     """
     try:
@@ -67,5 +67,5 @@ def done_on(device: torch.device, work: Work, forward: CheckedForward) -> torch.
         raise DeviceMemoryError(f"the GPU has too little free memory ({error})") from error
     except RuntimeError as error:
         if device.type == "cpu":
-            raise ReconError(f"the network's input could not be made ({error})") from error
+            raise MapError(f"the network's input could not be made ({error})") from error
         raise EngineError(str(error)) from error

@@ -86,18 +86,8 @@ def judge_patient(
     failures = [withheld] if withheld else []
     brain = scan.brain
     if not np.isfinite(chi_ppm[brain]).all():
-        failures.append("values that are not numbers")
-        return CohortRow(
-            patient=patient,
-            method=method,
-            made_by=made_by,
-            nrmse=None,
-            xsim=None,
-            correlation=None,
-            bleed_slope=None,
-            sign_errors=(),
-            failures=tuple(failures),
-            seconds=seconds,
+        return no_map(
+            "values that are not numbers", *failures, patient=patient, method=method, made_by=made_by, seconds=seconds
         )
     estimate, truth = referenced(chi_ppm, brain), referenced(scan.chi_ppm, brain)
     nrmse = metrics.nrmse(estimate, truth, brain)
@@ -116,6 +106,22 @@ def judge_patient(
         bleed_slope=float(estimate[bleed].mean() / truth[bleed].mean()) if bleed.any() else None,
         sign_errors=wrong,
         failures=tuple(failures),
+        seconds=seconds,
+    )
+
+
+def no_map(*failures: str, patient: int, method: str, made_by: str, seconds: float) -> CohortRow:
+    """Return the row of a patient of whom a method gives no map, and why."""
+    return CohortRow(
+        patient=patient,
+        method=method,
+        made_by=made_by,
+        nrmse=None,
+        xsim=None,
+        correlation=None,
+        bleed_slope=None,
+        sign_errors=(),
+        failures=failures,
         seconds=seconds,
     )
 

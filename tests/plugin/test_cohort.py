@@ -5,6 +5,7 @@ import pytest
 
 from plugin import cohort
 from plugin.cohort import from_images_to_images, read_rows, run_cohort
+from recon.errors import InvalidInputError
 from recon.simulation import patients
 from recon.simulation import scan as scans
 from tests.support.small_scan import small_scan
@@ -44,3 +45,20 @@ def test_the_map_that_comes_back_is_the_one_that_was_made(tmp_path):
     result, chi, seconds = from_images_to_images(scan, tmp_path, 1, "torch")
     np.testing.assert_allclose(chi, result.susceptibility.chi_ppm, atol=6e-5)
     assert seconds > 0
+
+
+def test_a_patient_who_cannot_be_reconstructed_is_a_failure_and_not_the_end(small, tmp_path, monkeypatch):
+    def refuse(scan, work, patient, engine):
+        if patient == 1:
+            (work / "scanner").mkdir(parents=True)
+            raise InvalidInputError("no phase")
+        return from_images_to_images(scan, work, patient, engine)
+
+    monkeypatch.setattr(cohort, "from_images_to_images", refuse)
+    said = []
+    rows = list(run_cohort([1, 2], ["network", "tikhonov"], tmp_path, engine="torch", say=said.append))
+    assert [row.failures for row in rows[:2]] == [("no phase",)] * 2
+    assert rows[0].nrmse is None
+    assert rows[2].nrmse is not None
+    assert "patient 1: InvalidInputError: no phase" in said
+    assert not list(tmp_path.glob("work-*"))

@@ -8,6 +8,7 @@ import torch
 
 from recon import pipeline
 from recon.dipole import dipole_field
+from recon.errors import MapError
 from recon.methods import METHODS, Inverted
 from recon.options import Options
 from recon.pipeline import reconstruct
@@ -119,6 +120,23 @@ def test_where_the_replacement_fails_too_the_map_is_called_failed(monkeypatch):
     assert result.verdict.level == "failed"
     assert any("fall-back method tkd failed the quality check too" in warning for warning in result.warnings)
     assert set(result.verdict.reasons) <= set(result.warnings)
+
+
+def test_a_map_that_is_not_finite_is_replaced_too_or_else_withheld(monkeypatch):
+    monkeypatch.setitem(METHODS, "network", lambda total, _: Inverted(chi_ppm=np.full_like(total.field_ppm, np.nan)))
+    result = reconstruct(small_echoes(), options=Options(method="network", fallback="tikhonov"))
+    assert result.provenance.method == "tikhonov"
+    assert any("is missing: the inversion gave values that are not numbers" in warning for warning in result.warnings)
+    honest = METHODS["tikhonov"]
+
+    def upside_down(total, engine):
+        inverted = honest(total, engine)
+        return dataclasses.replace(inverted, chi_ppm=-2.0 * inverted.chi_ppm)
+
+    monkeypatch.setitem(METHODS, "tikhonov", upside_down)
+    for fallback in ("tikhonov", ""):
+        with pytest.raises(MapError, match="not numbers"):
+            reconstruct(small_echoes(), options=Options(method="network", fallback=fallback))
 
 
 def test_no_fallback_where_none_is_wanted(monkeypatch):

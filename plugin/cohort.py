@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from recon.evaluation.cohort import NETWORK, CohortRow, judge_patient, no_map
 from recon.evaluation.store import made_by
+from recon.simulation.seeds import Purpose
 
 if TYPE_CHECKING:
     from recon.simulation.scan import SimulatedScan
@@ -27,9 +28,26 @@ Say = Callable[[str], None]
 _VENDORS = ("siemens", "ge", "philips")
 
 
-def run_cohort(
-    patients: Iterable[int], methods: Sequence[str], folder: Path, *, engine: str, say: Say
-) -> Iterator[CohortRow]:
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a study is made with.
+
+    Parameters
+    ----------
+    folder
+        Takes ``patients/NNN.json``.
+    engine
+        Inference engine of the network.
+    purpose
+        What its patients are for: evaluation, or tuning.
+    """
+
+    folder: Path
+    engine: str = "auto"
+    purpose: Purpose = Purpose.EVALUATION
+
+
+def run_cohort(patients: Iterable[int], methods: Sequence[str], study: Study, say: Say) -> Iterator[CohortRow]:
     """Judge methods on patients, keeping what is there already.
 
     Parameters
@@ -38,27 +56,38 @@ def run_cohort(
         Numbers of the patients.
     methods
         Keys of :data:`recon.methods.METHODS`.
-    folder
-        Takes ``patients/NNN.json``.
-    engine
-        Inference engine of the network.
+    study
+        What it is made with.
     say
         Told what is being done.
     """
-    (folder / "patients").mkdir(parents=True, exist_ok=True)
+    (study.folder / "patients").mkdir(parents=True, exist_ok=True)
     for patient in patients:
-        known = read_rows(folder, patient)
-        wanted = {method: made_by(method) for method in methods}
+        known = read_rows(study.folder, patient)
+        wanted = {method: row_made_by(method, study) for method in methods}
         missing = [m for m in methods if m not in known or known[m].made_by != wanted[m]]
         if missing:
-            for row in _judge(patient, missing, wanted, engine, folder, say):
+            for row in _judge(patient, missing, wanted, study, say):
                 known[row.method] = row
-                _write_rows(folder, patient, known)
+                _write_rows(study.folder, patient, known)
         yield from (known[method] for method in methods)
 
 
+def row_made_by(method: str, study: Study) -> str:
+    """Return what a row must have been made by to be kept."""
+    return f"{study.purpose.name.lower()} patients, {made_by(method)}"
+
+
+def present_rows(study: Study) -> tuple[list[CohortRow], int]:
+    """Return the kept rows that this code and these weights made, and how many others lie beside them."""
+    stored = sorted(int(path.stem) for path in (study.folder / "patients").glob("*.json"))
+    rows = [row for patient in stored for row in read_rows(study.folder, patient).values()]
+    present = [row for row in rows if row.made_by == row_made_by(row.method, study)]
+    return present, len(rows) - len(present)
+
+
 def read_rows(folder: Path, patient: int) -> dict[str, CohortRow]:
-    """Return the rows of a patient that are there, by method."""
+    """Return the rows of a patient that are there, by method, whatever made them."""
     path = _file(folder, patient)
     if not path.exists():
         return {}
@@ -82,19 +111,17 @@ def _write_rows(folder: Path, patient: int, rows: dict[str, CohortRow]) -> None:
     partial.replace(path)
 
 
-def _judge(
-    patient: int, methods: Sequence[str], makers: dict[str, str], engine: str, folder: Path, say: Say
-) -> Iterator[CohortRow]:
+def _judge(patient: int, methods: Sequence[str], makers: dict[str, str], study: Study, say: Say) -> Iterator[CohortRow]:
     """Simulate a patient, reconstruct it from images to images, and let the peers invert the same total field."""
     from recon.simulation.patients import draw_patient
     from recon.simulation.scan import simulate_scan
 
     say(f"patient {patient}: simulating")
-    scan = simulate_scan(draw_patient(patient))
-    work, began = folder / f"work-{patient:03d}", time.perf_counter()
+    scan = simulate_scan(draw_patient(patient, study.purpose))
+    work, began = study.folder / f"work-{patient:03d}", time.perf_counter()
     say(f"patient {patient}: images to images by {NETWORK}")
     try:
-        result, chi, seconds = from_images_to_images(scan, work, patient, engine)
+        result, chi, seconds = from_images_to_images(scan, work, patient, study.engine)
     except Exception as error:
         # Whatever goes wrong with one patient is a failure of the method, not the end of the study.
         say(f"patient {patient}: {type(error).__name__}: {error}")

@@ -13,6 +13,7 @@ import typer
 from plugin.cli.console import JsonOption, people, print_json, progress_shown, results, table
 
 if TYPE_CHECKING:
+    from recon.evaluation.cohort import CohortRow
     from recon.evaluation.field import FieldRow
     from recon.evaluation.inversion import InversionResult, InversionRow
 
@@ -103,46 +104,28 @@ def cohort(
     first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
     methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods.")] = "network,tfi,tgv",
     engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    tuning: Annotated[
+        bool, typer.Option("--tuning", help="Other patients: those that constants are settled on.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Study simulated patients with bleeds, from DICOM to DICOM: count failures, compare with iterative inversion."""
-    from plugin.cohort import read_rows, run_cohort
-    from recon.evaluation.cohort import better_than_all, summarise
+    from plugin.cohort import Study, present_rows, run_cohort
     from recon.evaluation.cohort_report import write_cohort
     from recon.methods import METHODS, find_method
+    from recon.simulation.seeds import Purpose
 
     wanted = _names(methods, METHODS)
     for method in wanted:
         find_method(method)
+    study = Study(folder=output, engine=engine, purpose=Purpose.TUNING if tuning else Purpose.EVALUATION)
     numbers = range(first, first + patients)
     with progress_shown("evaluate cohort") as say:
-        for number, _ in enumerate(run_cohort(numbers, wanted, output, engine=engine, say=say)):
+        for number, _ in enumerate(run_cohort(numbers, wanted, study, say)):
             say(f"{number + 1} of {len(numbers) * len(wanted)} maps judged")
-    stored = sorted(int(path.stem) for path in (output / "patients").glob("*.json"))
-    rows = [row for patient in stored for row in read_rows(output, patient).values()]
+    rows, others = present_rows(study)
     write_cohort(rows, output)
-    summaries = summarise(rows)
-    won, judged = better_than_all(rows)
-    if as_json:
-        print_json({"summary": [asdict(s) for s in summaries], "better_than_all": won, "judged_by_all": judged})
-        return
-    heads = ("method", "patients", "failures", "NRMSE % median", "worst", "XSIM", "bleed map/truth", "network better")
-    cells: list[tuple[object, ...]] = [
-        (
-            s.method,
-            s.patients,
-            len(s.failed),
-            f"{s.nrmse_median:.1f}",
-            f"{s.nrmse_worst:.1f}",
-            f"{s.xsim_median:.3f}",
-            f"{s.bleed_slope_median:.2f}",
-            "" if s.better is None else s.better,
-        )
-        for s in summaries
-    ]
-    results.print(table("Patients with bleeds, from DICOM to DICOM", *heads, rows=cells))
-    if judged:  # none, where only one of them was asked for
-        results.print(f"The network is better than every peer on {won} of {judged} patients.")
+    _print_cohort(rows, others, as_json=as_json)
     people.print(f"{output / 'cohort.md'}, cohort.json, cohort.png", soft_wrap=True)
 
 
@@ -212,6 +195,35 @@ def _print_field(rows: list[FieldRow]) -> None:
     ]
     heads = ("case", "method", "2π errors %", "RMS ppb", "99 % ppb", "mask Dice", "s")
     results.print(table("Total field against the truth", *heads, rows=cells))
+
+
+def _print_cohort(rows: list[CohortRow], others: int, *, as_json: bool) -> None:
+    """Print the summary of the rows of this code and these weights, and say how many others were left aside."""
+    from recon.evaluation.cohort import better_than_all, summarise
+
+    summaries, (won, judged) = summarise(rows), better_than_all(rows)
+    if others:
+        people.print(f"{others} rows of another state of the code, other weights or other patients are left aside.")
+    if as_json:
+        print_json({"summary": [asdict(s) for s in summaries], "better_than_all": won, "judged_by_all": judged})
+        return
+    heads = ("method", "patients", "failures", "NRMSE % median", "worst", "XSIM", "bleed map/truth", "network better")
+    cells: list[tuple[object, ...]] = [
+        (
+            s.method,
+            s.patients,
+            len(s.failed),
+            f"{s.nrmse_median:.1f}",
+            f"{s.nrmse_worst:.1f}",
+            f"{s.xsim_median:.3f}",
+            f"{s.bleed_slope_median:.2f}",
+            "" if s.better is None else s.better,
+        )
+        for s in summaries
+    ]
+    results.print(table("Patients with bleeds, from DICOM to DICOM", *heads, rows=cells))
+    if judged:  # none, where only one of them was asked for
+        results.print(f"The network is better than every peer on {won} of {judged} patients.")
 
 
 def _print_inversion(rows: list[InversionRow]) -> None:

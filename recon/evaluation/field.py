@@ -12,7 +12,7 @@ import numpy as np
 
 from recon.evaluation.rivals import laplacian_field, skimage_field
 from recon.phase import total_field
-from recon.simulation.cases import CASES
+from recon.simulation.cases import CASES, subject_number
 from recon.simulation.scan import SimulatedScan, simulate_case
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho
 
@@ -119,7 +119,7 @@ def evaluate_field(
     cases
         Keys of :data:`recon.simulation.cases.CASES`.
     seed
-        Number of the evaluation subject.
+        Number of the evaluation: another one takes another head for every case.
     voxel_size_mm
         Smallest voxel edge, for quick looks; the case's own when not given.
     progress
@@ -132,7 +132,7 @@ def evaluate_field(
     """
     for case in cases:
         progress(f"{case}: simulating")
-        scan = simulate_case(case, seed, voxel_size_mm=voxel_size_mm)
+        scan = simulate_case(case, subject_number(case, seed), voxel_size_mm=voxel_size_mm)
         progress(f"{case}: our mask")
         own_mask = total_field(scan.echoes).mask
         yield _judged(scan, case, OURS, _our_field, mask_dice=dice(own_mask, scan.brain), progress=progress)

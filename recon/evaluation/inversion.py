@@ -14,7 +14,7 @@ from scipy import ndimage
 from recon.evaluation.score import Score, referenced, regions_of, score
 from recon.methods import METHODS, find_method
 from recon.phase import total_field
-from recon.simulation.cases import CASES
+from recon.simulation.cases import CASES, subject_number
 from recon.simulation.scan import SimulatedScan, simulate_case
 from recon.types import BoolArray, FloatArray, TotalField
 
@@ -114,7 +114,7 @@ def evaluate_inversion(
     cases
         Keys of :data:`recon.simulation.cases.CASES`.
     seed
-        Number of the evaluation subject.
+        Number of the evaluation: another one takes another head for every case.
     voxel_size_mm
         Smallest voxel edge, for quick looks; the case's own when not given.
     engine
@@ -137,7 +137,7 @@ def evaluate_inversion(
         given: dict[Source, TotalField] = {}
         if None in found.values():
             progress(f"{case}: simulating")
-            scan = simulate_case(case, seed, voxel_size_mm=voxel_size_mm)
+            scan = simulate_case(case, subject_number(case, seed), voxel_size_mm=voxel_size_mm)
             progress(f"{case}: total field from wrapped phase")
             measured = total_field(scan.echoes, mask=scan.brain)
             isolated = replace(measured, field_ppm=_true_field(scan, measured.mask))

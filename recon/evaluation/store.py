@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from recon.evaluation.fingerprint import code_fingerprint
 from recon.evaluation.inversion import InversionResult, InversionRow, Source
 from recon.evaluation.score import Score
-from recon.network.passes import RECIPE
 from recon.network.weights import load_weights
 
 _NETWORK = "network"
 
 
 def made_by(method: str) -> str:
-    """Return what a stored map must have been made by to be kept: the network's weights, or the method as it is."""
-    return f"{load_weights().sha256}, {RECIPE}" if method == _NETWORK else "published"
+    """Return what a stored result must have been made by to be kept: this state of the code, and these weights."""
+    code = f"code {code_fingerprint()}"
+    return f"{code}, weights {load_weights().sha256}" if method == _NETWORK else code
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,6 @@ from typing import Final
 import torch
 
 from recon.network.consistency import (
-    DOUBTED_PPM,
-    REGULARISATION,
-    RIM_MM,
     FieldData,
     centred,
     consistent_step,
@@ -42,23 +39,13 @@ from recon.network.features import (
     start_map,
     trusted_field,
 )
-from recon.network.voids import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured, Voids, regain_voids
-from recon.trust import DOUBTFUL_RATIO, DOUBTFUL_TURNS, OPEN_SHARE, USELESS_PPM
+from recon.network.voids import Measured, Voids, regain_voids
 from recon.types import Grid
 
 _SPACE = (2, 3, 4)
 _SWEEPS = 20
 STEPS: Final = 2
 """Steps towards the field after every pass: a third still gains a little, but less than it costs."""
-RECIPE: Final = (
-    f"every other pass mirrored in a point, {STEPS} steps after each, "
-    f"regularisation {REGULARISATION}, residuals doubted at {DOUBTED_PPM} ppm, "
-    f"background split off {RIM_MM} mm under the surface and around thin voids open by {OPEN_SHARE:.0%}, "
-    f"noise doubted at {USELESS_PPM} ppm, inside of a single echo at {DOUBTFUL_RATIO:g} times the median from "
-    f"{DOUBTFUL_TURNS} turns on and islands that it cuts off, below {MOST_NOISE_TURNS} turns believed again if a map "
-    f"leaves less than {MOST_LEFT_TURNS} turns at a whole one"
-)
-"""What, beside the weights, a map depends on: kept maps and rows of another recipe are made again."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 """A compiled network: ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)``, every axis a multiple of the stride."""

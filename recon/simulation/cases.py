@@ -105,6 +105,25 @@ CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
 }
 
 
+def subject_number(case: str, seed: int) -> int:
+    """Return which subject an evaluation takes for a case, so that no two cases share a head.
+
+    Parameters
+    ----------
+    case
+        Key of :data:`CASES`.
+    seed
+        Number of the evaluation.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such case.
+    """
+    _check(case)
+    return len(CASES) * seed + list(CASES).index(case)
+
+
 def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | None = None) -> SubjectPlan:
     """Draw the subject of a named case.
 
@@ -122,12 +141,16 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
     InvalidInputError
         If there is no such case.
     """
-    if name not in CASES:
-        raise InvalidInputError(f"no case {name!r}: expected one of {', '.join(CASES)}")
+    _check(name)
     subject = CASES[name](rng)
     if voxel_size_mm is None:
         return subject
     return replace(subject, scan=_rescaled(subject.scan, voxel_size_mm))
+
+
+def _check(case: str) -> None:
+    if case not in CASES:
+        raise InvalidInputError(f"no case {case!r}: expected one of {', '.join(CASES)}")
 
 
 def _rescaled(scan: ScanPlan, smallest_mm: float) -> ScanPlan:

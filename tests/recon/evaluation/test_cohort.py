@@ -9,9 +9,11 @@ import pytest
 from recon.evaluation.cohort import CohortRow, better_than_all, judge_patient, sign_errors, summarise
 from recon.evaluation.cohort_report import markdown, write_cohort
 from recon.evaluation.score import referenced
+from recon.simulation.cases import CASES, subject_number
 from recon.simulation.head import LESION_LABEL
 from recon.simulation.patients import draw_patient
 from recon.simulation.scan import SimulatedScan
+from recon.simulation.seeds import Purpose
 from tests.support.small_scan import small_scan
 
 
@@ -107,3 +109,14 @@ def test_every_patient_bleeds_and_no_two_are_alike():
     assert len({plan.scan.noise_seed for plan in drawn}) == 30
     single = sum(len(plan.scan.echo_times_s) == 1 for plan in drawn)
     assert 12 < single < 30
+
+
+def test_patients_for_tuning_are_others():
+    judged, settled_on = draw_patient(4), draw_patient(4, Purpose.TUNING)
+    assert judged.scan.noise_seed != settled_on.scan.noise_seed
+    assert judged.head.lesions != settled_on.head.lesions
+
+
+def test_no_two_cases_share_a_head():
+    subjects = [subject_number(case, seed) for seed in range(3) for case in CASES]
+    assert len(set(subjects)) == len(subjects)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from recon.evaluation import inversion, store
+from recon.evaluation.fingerprint import code_fingerprint
 from recon.evaluation.inversion import evaluate_inversion
 from recon.evaluation.store import Question, Store
-from recon.network.passes import RECIPE
 from tests.support.small_scan import small_scan
 
 QUESTION = Question(seed=0, voxel_size_mm=None)
@@ -42,7 +42,24 @@ def test_another_subject_or_other_weights_are_another_question(tmp_path, counted
     assert len(counted) == 6
 
 
-def test_the_network_is_known_by_its_weights():
-    sha256, recipe = store.made_by("network").split(", ", 1)
-    assert (len(sha256), recipe) == (64, RECIPE)
-    assert store.made_by("tgv") == store.made_by("tfi") != store.made_by("network")
+def test_a_result_is_known_by_the_code_and_the_network_s_by_its_weights_too():
+    code, weights = store.made_by("network").split(", weights ")
+    assert len(weights) == 64
+    assert store.made_by("tgv") == store.made_by("tfi") == code == f"code {code_fingerprint()}"
+
+
+def test_the_fingerprint_follows_what_the_code_does_and_not_what_is_said_of_it(tmp_path):
+    (tmp_path / "physics").mkdir()
+    module = tmp_path / "physics" / "field.py"
+
+    def fingerprint(source, **kept):
+        module.write_text(source)
+        code_fingerprint.cache_clear()
+        return code_fingerprint(tmp_path, **kept)
+
+    plain = fingerprint("def f(x):\n    return x + 1\n")
+    assert fingerprint('"""Of fields."""\ndef f(x):\n    """Add one."""\n    return x + 1  # why\n') == plain
+    assert fingerprint("def f(x):\n    return x + 2\n") != plain
+    aside = fingerprint("LIMIT = 1\n", without=("physics",))
+    assert fingerprint("LIMIT = 2\n", without=("physics",)) == aside
+    code_fingerprint.cache_clear()

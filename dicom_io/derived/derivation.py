@@ -34,7 +34,7 @@ class Derivation:
     warnings
         What a reader has to know.
     details
-        What fits into the comments only: parameters, references.
+        What fits into the comments only: quality figures, parameters, references.
     """
 
     sentences: tuple[str, ...]
@@ -84,7 +84,10 @@ def derivation_of_qsm(reconstruction: Reconstruction, echo_times_s: Sequence[flo
             *_making(reconstruction, echo_times_s, revision),
         ),
         warnings=_warnings(reconstruction),
-        details=_details(reconstruction.provenance.parameters, reconstruction.provenance.references),
+        details=(
+            *_quality(reconstruction),
+            *_details(reconstruction.provenance.parameters, reconstruction.provenance.references),
+        ),
     )
 
 
@@ -128,6 +131,13 @@ def _making(reconstruction: Reconstruction, echo_times_s: Sequence[float], revis
 
 def _warnings(reconstruction: Reconstruction) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
+
+
+def _quality(reconstruction: Reconstruction) -> tuple[str, ...]:
+    """Return the figures of field and map, by the names that ``report.json`` has for them."""
+    figures = {**reconstruction.total_field.figures, **reconstruction.figures}
+    stated = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    return (f"Quality figures: {stated}.",) if stated else ()
 
 
 def _details(parameters: Mapping[str, str | float | int | bool], references: Sequence[str]) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ _SHOWN_FIGURES = (
     ("linear_fit_residual_median_rad", "phase fit residual, median", "rad", 1.0),
     ("data_residual_rms_ppb", "field not explained by the map, RMS", "ppb", 1.0),
     ("data_residual_above_100ppb_percent", "field not explained above 100 ppb", "% of mask", 1.0),
+    ("data_unexplained_percent", "field of tissue not explained", "% (empty map: 100)", 1.0),
+    ("streak_energy_ratio", "energy at the magic angle (1: as elsewhere)", "", 1.0),
+    ("reference_mean_ppb", "mean taken off as reference", "ppb", 1.0),
     ("chi_sd_ppb", "susceptibility, SD", "ppb", 1.0),
     ("chi_largest_ppb", "susceptibility, largest magnitude", "ppb", 1.0),
 )

@@ -364,6 +364,9 @@ def test_how_it_was_made_travels_with_it(scans: dict[str, Path], tmp_path: Path)
         assert text in image.DerivationDescription
     assert len(image.DerivationDescription) <= 1024
     assert "x" * 2000 in image.ImageComments
+    for name, value in reconstruction.figures.items():
+        assert f"{name} {value:.4g}" in image.ImageComments
+    assert reconstruction.figures
     assert "10.1002/mrm.30006" in image.ImageComments
     scanner, software = image.ContributingEquipmentSequence
     assert (scanner.Manufacturer, scanner.ManufacturerModelName) == ("SIEMENS", "Prisma")

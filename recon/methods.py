@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from recon.errors import InvalidInputError
 from recon.inversion import chains
 from recon.inversion.tfi import tfi
 from recon.network.consistency import DOUBTED_PPM, REGULARISATION, RIM_MM
-from recon.network.features import FEATURE_PARAMETERS
+from recon.network.features import FEATURE_PARAMETERS, closed_mask
 from recon.network.passes import STEPS, Forward, susceptibility
 from recon.network.voids import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured
 from recon.trust import DOUBTFUL_RATIO, DOUBTFUL_TURNS, DROPOUT_MM, OPEN_SHARE, USELESS_PPM
@@ -53,6 +54,26 @@ class Inverted:
 
 Method = Callable[[TotalField, str], Inverted]
 
+_PASS_PARAMETERS: Mapping[str, str | float | int] = MappingProxyType(
+    {
+        "consistency": REGULARISATION,
+        "doubted_residual_ppm": DOUBTED_PPM,
+        "consistency_rim_mm": RIM_MM,
+        "consistency_steps_per_pass": STEPS,
+    }
+)
+_VOID_PARAMETERS: Mapping[str, float] = MappingProxyType(
+    {
+        "useless_noise_ppm": USELESS_PPM,
+        "doubted_noise_turns": DOUBTFUL_TURNS,
+        "doubted_noise_medians": DOUBTFUL_RATIO,
+        "open_void_share": OPEN_SHARE,
+        "dropout_half_breadth_mm": DROPOUT_MM,
+        "void_noise_limit_turns": MOST_NOISE_TURNS,
+        "void_residual_limit_turns": MOST_LEFT_TURNS,
+    }
+)
+
 
 def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
     """Invert the total field by the network, without background removal (after Liu & Koch 2019, arXiv:1904.07105)."""
@@ -86,17 +107,8 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             **FEATURE_PARAMETERS,
             "passes": config.passes,
             "mirrored_passes": config.passes // 2,
-            "consistency": REGULARISATION,
-            "doubted_residual_ppm": DOUBTED_PPM,
-            "consistency_rim_mm": RIM_MM,
-            "consistency_steps_per_pass": STEPS,
-            "useless_noise_ppm": USELESS_PPM,
-            "doubted_noise_turns": DOUBTFUL_TURNS,
-            "doubted_noise_medians": DOUBTFUL_RATIO,
-            "open_void_share": OPEN_SHARE,
-            "dropout_half_breadth_mm": DROPOUT_MM,
-            "void_noise_limit_turns": MOST_NOISE_TURNS,
-            "void_residual_limit_turns": MOST_LEFT_TURNS,
+            **_PASS_PARAMETERS,
+            **_VOID_PARAMETERS,
             **regained,
         },
         references=("arXiv:1904.07105", "doi:10.1002/nbm.3064", "doi:10.1016/j.neuroimage.2010.10.070"),
@@ -107,7 +119,12 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
 
 
 def _published(chain: Callable[..., torch.Tensor], references: tuple[str, ...], **parameters: float) -> Method:
-    """Return a published chain as a method: it sees the box around the mask, and needs no engine."""
+    """Return a published chain as a method: it sees the box around the mask, and needs no engine.
+
+    Like the network, it is spared the guesses that stand in a dropout at the surface: taken for background values they
+    spread through the brain, and on a single echo that outweighs everything else (a tuning head by HD-QSM: 251 % with,
+    80 % without). Their voxels get no value.
+    """
 
     def invert(total: TotalField, engine_name: str) -> Inverted:
         """Crop to the mask, run the chain, and put the map back; no engine is used."""
@@ -117,10 +134,12 @@ def _published(chain: Callable[..., torch.Tensor], references: tuple[str, ...], 
             torch.from_numpy(np.ascontiguousarray(volume[box]))
             for volume in (total.field_ppm, total.mask, total.noise_ppm)
         )
+        grid = crop_grid(total.grid, box)
+        mask = closed_mask(noise, mask, grid)
         # Where zero lies is arbitrary, and a jump to zero at the mask's edge would be taken for a source.
         centred = torch.where(mask, field - field[mask].mean(), 0.0)
         chi = np.zeros(total.grid.shape, dtype=np.float32)
-        chi[box] = chain(centred, mask, noise, crop_grid(total.grid, box), **parameters).numpy()
+        chi[box] = chain(centred, mask, noise, grid, **parameters).numpy()
         return Inverted(chi_ppm=chi, parameters=parameters, references=references)
 
     return invert

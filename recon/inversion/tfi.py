@@ -80,12 +80,7 @@ def tfi(
     measured[window] = torch.where(mask, field_ppm - field_ppm[mask].mean(), 0.0) if mask.any() else 0.0
     flat = _flat_places(weights, edge_share, grid)
     scale = torch.where(weights > 0, 1.0, outside)
-    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, field_ppm.device)
-
-    def dipole(chi: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = torch.fft.irfftn(torch.fft.rfftn(chi) * kernel, s=shape)
-        return made
-
+    dipole = _dipole(grid, shape, field_ppm.device)
     right = scale * dipole(weights**2 * measured)
     solution = torch.zeros_like(weights)
     for number in range(reweightings):
@@ -102,6 +97,17 @@ def tfi(
 
         solution = _conjugate_gradients(normal, right, solution, most_iterations, tolerance, told)
     return (scale * solution)[window] * mask
+
+
+def _dipole(grid: Grid, shape: tuple[int, int, int], device: torch.device) -> Operator:
+    """Return the convolution with the dipole kernel over a padded shape; it is its own adjoint."""
+    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device)
+
+    def dipole(chi: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = torch.fft.irfftn(torch.fft.rfftn(chi) * kernel, s=shape)
+        return made
+
+    return dipole
 
 
 def _flat_places(weights: torch.Tensor, edge_share: float, grid: Grid) -> torch.Tensor:

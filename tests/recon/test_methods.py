@@ -1,6 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from recon.errors import InvalidInputError
 from recon.methods import METHODS, find_method
@@ -46,3 +49,18 @@ def test_every_published_method_maps_the_sphere_and_says_how(name, total, scene)
 def test_an_unknown_method_is_refused_with_those_there_are():
     with pytest.raises(InvalidInputError, match=r"no inversion method 'medi': expected one of network, "):
         find_method("medi")
+
+
+def test_what_stands_in_a_dropout_at_the_surface_spreads_nowhere(total, scene):
+    shell = scene.mask.numpy() & ~ndimage.binary_erosion(scene.mask.numpy())
+    cap = shell & (np.indices(GRID.shape)[2] > 0.7 * GRID.shape[2])
+    noise = np.where(cap, np.float32(0.1), total.noise_ppm)
+    maps = [
+        find_method("lbv-hd-qsm")(
+            dataclasses.replace(total, field_ppm=np.where(cap, np.float32(guess), total.field_ppm), noise_ppm=noise), ""
+        ).chi_ppm
+        for guess in (0.0, 3.0)
+    ]
+    assert cap.sum() > 20
+    np.testing.assert_array_equal(*maps)
+    assert not maps[0][cap].any()

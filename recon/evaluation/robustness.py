@@ -208,7 +208,9 @@ def _conditions(scan: ScanPlan) -> Iterator[tuple[str, ScanPlan]]:
         yield f"tilt {angle:g}°", replace(scan, b0_head=b0)
     x, y, z = scan.shape
     size = scan.voxel_size_mm[0]
-    flat = replace(scan, shape=(2 * x, 2 * y, z // 2), voxel_size_mm=(size / 2, size / 2, 2 * size))
+    flat = replace(
+        scan, shape=(2 * x, 2 * y, z // 2), voxel_size_mm=(size / 2, size / 2, 2 * size), oversample=(1, 1, 2)
+    )
     yield f"{size / 2:g} x {size / 2:g} x {2 * size:g} mm", flat
 
 

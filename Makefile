@@ -14,7 +14,7 @@ lint: setup
 	.venv/bin/lint-imports
 
 test: lint        ## the whole suite
-	.venv/bin/pytest -n 2 --dist worksteal
+	.venv/bin/pytest -n 2 --dist worksteal --durations=15
 
 bench: setup      ## speed and memory, side by side with peers in the same run
 	.venv/bin/qsm-plugin bench

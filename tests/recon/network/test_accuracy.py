@@ -25,7 +25,7 @@ def test_the_card_speaks_of_these_weights():
 
 @pytest.fixture(scope="module")
 def head():
-    scan = simulate_case("lesion", 41, purpose=Purpose.TUNING, voxel_size_mm=2.2)
+    scan = simulate_case("lesion", 41, purpose=Purpose.TUNING, voxel_size_mm=2.6)
     return scan, total_field(scan.echoes, mask=scan.brain)
 
 

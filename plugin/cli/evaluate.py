@@ -64,12 +64,11 @@ def inversion(
 ) -> None:
     """Judge the inversion methods, from the true field and from wrapped phase, by the benchmarks' metrics."""
     from recon.evaluation.inversion import evaluate_inversion
-    from recon.evaluation.report import draw, flat, write_tables
+    from recon.evaluation.report import flat
     from recon.evaluation.store import Question, Store
     from recon.methods import METHODS
     from recon.simulation.cases import CASES
 
-    rows: list[InversionRow] = []
     question = Question(seed=seed, voxel_size_mm=voxel_size_mm)
     known = Store(folder=output / "maps", question=question) if output else None
     with progress_shown("evaluate inversion") as say:
@@ -82,17 +81,26 @@ def inversion(
             known=known,
             progress=say,
         )
-        for (case, source), group in itertools.groupby(found, key=_case_and_source):
-            maps = list(group)
-            rows += [row for result in maps for row in result.rows]
-            if output:
-                # After every case, so that a long evaluation that is interrupted leaves what it has.
-                write_tables(rows, output)
-                draw(maps, output / f"{case}-{source.replace(' ', '-')}.png")
+        rows = _tabulated(found, output)
     if as_json:
         print_json({"rows": [flat(row) for row in rows]})
         return
     _print_inversion(rows)
+
+
+def _tabulated(found: Iterable[InversionResult], output: Path | None) -> list[InversionRow]:
+    """Return the rows of results; into a folder go a table, maps and a figure for each case."""
+    from recon.evaluation.report import draw, write_tables
+
+    rows: list[InversionRow] = []
+    for (case, source), group in itertools.groupby(found, key=_case_and_source):
+        maps = list(group)
+        rows += [row for result in maps for row in result.rows]
+        if output:
+            # After every case, so that a long evaluation that is interrupted leaves what it has.
+            write_tables(rows, output)
+            draw(maps, output / f"{case}-{source.replace(' ', '-')}.png")
+    return rows
 
 
 @app.command()

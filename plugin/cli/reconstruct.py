@@ -23,6 +23,8 @@ from plugin.cli.console import (
 
 if TYPE_CHECKING:
     from dicom_io.acquisition import Acquisition
+    from dicom_io.folder import FolderScan
+    from plugin.settings import Settings
     from recon.options import Options
 
 
@@ -57,14 +59,9 @@ def reconstruct(
     Each further object gets a folder of its own beside qsm/. Several acquisitions get a sub-folder of OUT each. A
     mask has the axes of the images: columns, rows, slices. Of a configuration, magnets and largest_gib are used.
     """
-    from dicom_io.acquisition import assess
-    from dicom_io.derived.origin import reserved_series_numbers
-    from dicom_io.derived.taken import taken_series_numbers
-    from dicom_io.folder import find_acquisitions
     from plugin.mask_file import read_mask
     from plugin.objects import NIFTI
     from plugin.options import objects_of, options_of, profile_of
-    from plugin.service.site import with_field
     from plugin.settings import Reconstruction
 
     require_folder(folder)
@@ -74,6 +71,25 @@ def reconstruct(
     wanted = Wanted(objects=chosen, profile=profile_of(profile), mask=mask)
     if mask is not None:
         read_mask(mask)
+    outcomes, scan = _reconstruct_folder(folder, output, options, wanted, site)
+    ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
+    if as_json:
+        print_json({"acquisitions": outcomes, "ignored": ignored})
+    else:
+        _tell(outcomes, ignored)
+    raise typer.Exit(_status(outcomes))
+
+
+def _reconstruct_folder(
+    folder: Path, output: Path, options: Options, wanted: Wanted, site: Settings
+) -> tuple[list[dict[str, Any]], FolderScan]:
+    """Reconstruct what is complete; return what became of every acquisition, and what was found."""
+    from dicom_io.acquisition import assess
+    from dicom_io.derived.origin import reserved_series_numbers
+    from dicom_io.derived.taken import taken_series_numbers
+    from dicom_io.folder import find_acquisitions
+    from plugin.service.site import with_field
+
     with progress_shown("find"):
         scan = find_acquisitions(folder, prepare=partial(with_field, calling_ae="", magnets=site.magnets))
     found = [(acquisition, assess(acquisition, largest_gib=site.largest_gib)) for acquisition in scan.acquisitions]
@@ -88,12 +104,7 @@ def reconstruct(
     for acquisition, place in zip(ready, places, strict=True):
         outcomes.append(_reconstruct_one(acquisition, place, options, wanted, taken))
         taken |= reserved_series_numbers(acquisition, revision=1, taken=taken)
-    ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
-    if as_json:
-        print_json({"acquisitions": outcomes, "ignored": ignored})
-    else:
-        _tell(outcomes, ignored)
-    raise typer.Exit(_status(outcomes))
+    return outcomes, scan
 
 
 def _reconstruct_one(

@@ -36,19 +36,11 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Write the multi-echo GRE of a digital head to OUT/dicom and what it was made of to OUT/truth.npz."""
-    from dicom_io.scanner import CLASSIC, OBJECTS, SCANNERS, write_scan
+    from dicom_io.scanner import write_scan
     from plugin.errors import ConfigurationError
-    from recon.simulation.cases import CASES
     from recon.simulation.scan import simulate_case
 
-    scanner = vendor if kind == "classic" else f"{vendor}-{kind}"
-    for what, name, fits, known in (
-        ("object", kind, kind in OBJECTS, OBJECTS),
-        ("vendor", vendor, scanner in SCANNERS, CLASSIC),
-        ("case", case, case in CASES, CASES),
-    ):
-        if not fits:
-            raise ConfigurationError(f"no {what} {name!r}; there are: {', '.join(known)}")
+    scanner = _known_scanner(vendor, kind, case)
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty; name a new folder")
     with progress_shown("simulate") as progress:
@@ -63,6 +55,23 @@ def simulate(
     shape = " x ".join(map(str, scan.echoes.grid.shape))
     people.print(f"{len(scan.echoes.echo_times_s)} echoes of {shape} voxels at {scan.echoes.b0_tesla:g} T")
     results.print(f"{len(files)} images in {folder / DICOM_FOLDER}", soft_wrap=True)
+
+
+def _known_scanner(vendor: str, kind: str, case: str) -> str:
+    """Return the scanner's name; refuse what there is not, and say what there is."""
+    from dicom_io.scanner import CLASSIC, OBJECTS, SCANNERS
+    from plugin.errors import ConfigurationError
+    from recon.simulation.cases import CASES
+
+    scanner = vendor if kind == "classic" else f"{vendor}-{kind}"
+    for what, name, fits, known in (
+        ("object", kind, kind in OBJECTS, OBJECTS),
+        ("vendor", vendor, scanner in SCANNERS, CLASSIC),
+        ("case", case, case in CASES, CASES),
+    ):
+        if not fits:
+            raise ConfigurationError(f"no {what} {name!r}; there are: {', '.join(known)}")
+    return scanner
 
 
 def save_truth(scan: SimulatedScan, path: Path) -> None:

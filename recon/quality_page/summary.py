@@ -91,7 +91,7 @@ def shown_number(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if abs(value) < 0.001:
-        return "below 0.001" if value > 0 else "above -0.001"
+        return "below 0.001" if value > 0 else "about 0"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{digits}f}"
 

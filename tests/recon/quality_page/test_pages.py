@@ -82,7 +82,15 @@ def test_figures_and_provenance_are_in_words():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(2254.6, "2255"), (98.41, "98.4"), (0.87, "0.870"), (0.0, "0"), (9e-5, "below 0.001"), (float("nan"), "nan")],
+    [
+        (2254.6, "2255"),
+        (98.41, "98.4"),
+        (0.87, "0.870"),
+        (0.0, "0"),
+        (9e-5, "below 0.001"),
+        (-9e-5, "about 0"),
+        (float("nan"), "nan"),
+    ],
 )
 def test_numbers_have_no_exponents(value, shown):
     assert shown_number(value) == shown

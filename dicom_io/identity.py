@@ -7,7 +7,7 @@ from typing import Final
 
 from pydicom.uid import UID
 
-from dicom_io.objects.elements import Elements
+from dicom_io.source.elements import Elements
 
 SOFTWARE_NAME: Final = "qsm-plugin"
 SOFTWARE_VERSIONS: Final = f"{SOFTWARE_NAME} {version(SOFTWARE_NAME)}"

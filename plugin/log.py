@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import structlog
 
 if TYPE_CHECKING:
-    from plugin.settings import Log
+    from plugin.config.settings import Log
 
 FIELDS = frozenset({
     "acquisition", "address", "ae_title", "association", "attempt", "bind", "called_ae", "calling_ae", "code",

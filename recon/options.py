@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 METHOD_NAMES: Final = ("network", "tikhonov", "tkd", "tv", "hd-qsm", "lbv-hd-qsm", "tfi", "tgv")
-"""Keys of :data:`recon.methods.METHODS`."""
+"""Keys of :data:`recon.inversion.methods.METHODS`."""
 
 ENGINE_NAMES: Final = ("tensorrt-rtx", "tensorrt", "torch-cuda", "openvino", "torch")
 """Keys of :data:`recon.engines.choose.ENGINES`, in the order in which :data:`AUTO` tries them."""

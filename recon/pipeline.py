@@ -13,13 +13,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from recon.brain import load_networks
 from recon.engines.choose import EngineAttempt, choose_engine
 from recon.errors import MapError
-from recon.methods import Inverted, find_method
+from recon.field import total_field
+from recon.inversion.methods import Inverted, find_method
+from recon.masking.brain import load_networks
 from recon.options import Options
-from recon.phase import total_field
-from recon.quality import judge_quality, quality_figures
+from recon.quality.figures import judge_quality, quality_figures
 from recon.types import (
     BoolArray,
     FloatArray,

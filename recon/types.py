@@ -1,6 +1,6 @@
 """Data that travels between the parts, and the conventions every part keeps.
 
-Conventions (each has a test in ``tests/recon/test_types.py`` or ``tests/recon/test_dipole.py``)
+Conventions (each has a test in ``tests/recon/test_types.py`` or ``tests/recon/operators/test_dipole.py``)
 --------------------------------------------------------------------------------------------
 * **Axes.** A volume is ``(x, y, z)``: x runs along the DICOM row direction (column index), y along the
   column direction (row index), z along their cross product (slice). Echoes come first: ``(echo, x, y, z)``.

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dicom_io.derived.kinds import KINDS
-from dicom_io.derived.origin import SERIES_NAMES
-from dicom_io.derived.series_number import series_numbers
+from dicom_io.derived.context.origin import SERIES_NAMES
+from dicom_io.derived.context.series_number import series_numbers
+from dicom_io.derived.products import KINDS
+from dicom_io.derived.sr import SITES
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, INSTANCE_CREATOR_UID
-from dicom_io.write_regional_report import SITES
-from plugin.deliver import DELIVERED
-from plugin.objects import OBJECTS
+from plugin.jobs.objects import OBJECTS
+from plugin.network.send import DELIVERED
 
 STATEMENT = (Path(__file__).parents[1] / "deploy" / "CONFORMANCE.md").read_text(encoding="utf-8").replace("−", "-")
 

@@ -18,10 +18,10 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_sequence_item
 from pydicom.tag import BaseTag, Tag
 
-from dicom_io.derived.references import by_series, source_purpose
-from dicom_io.headers import ImageHeader
-from dicom_io.objects.explicit_vr import explicit_element
-from dicom_io.objects.image_file import MULTI_FRAME_CLASSES
+from dicom_io.derived.context.references import by_series, source_purpose
+from dicom_io.explicit_vr import explicit_element
+from dicom_io.source.file import MULTI_FRAME_CLASSES
+from dicom_io.source.header import ImageHeader
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 

@@ -10,11 +10,11 @@ from pydicom.uid import UID, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from dicom_io.derived.codes import code_item
-from dicom_io.derived.origin import Origin
-from dicom_io.derived.references import source_images
-from dicom_io.derived.source import frame_of_reference, take
-from dicom_io.geometry import axes, dot
-from dicom_io.headers import ImageHeader
+from dicom_io.derived.context.origin import Origin
+from dicom_io.derived.context.references import source_images
+from dicom_io.derived.context.source import frame_of_reference, take
+from dicom_io.source.geometry import axes, dot
+from dicom_io.source.header import ImageHeader
 from dicom_io.uids import uid_of
 
 _MEASURES: Final = ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")

@@ -18,7 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_io.errors import DicomError
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.objects.tolerance import tolerant
+from dicom_io.source.tolerance import tolerant
 
 _FILE_NAME: Final = re.compile(r"\d{5}\.dcm")
 _OWNER_ONLY: Final = 0o600

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from dicom_io.derived.codes import Code, code_item
-from dicom_io.derived.kinds import SeriesKind
 from dicom_io.derived.pixel_profile import PixelProfile
+from dicom_io.derived.products import SeriesKind
 
 
 def real_world_value_mapping(kind: SeriesKind, profile: PixelProfile) -> Dataset:

@@ -10,31 +10,23 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
 from plugin.errors import ConfigurationError, NoSuchFolderError, PluginError, PortTakenError
 
-COMMANDS: tuple[str, ...] = (
-    "serve",
-    "reconstruct",
-    "send",
-    "status",
-    "retry",
-    "check",
-    "explain",
-    "echo",
-    "simulate",
-    "demo",
-    "evaluate",
-    "train",
-    "average",
-    "engine",
-    "bench",
+COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "clinic": ("serve", "send", "status", "retry", "check", "explain", "echo", "engine"),
+        "research": ("reconstruct", "simulate", "demo"),
+        "development": ("evaluate", "train", "average", "bench"),
+    }
 )
-"""Commands in the order of the help; ``plugin/cli/NAME.py`` holds ``NAME()``, or ``app`` with its own commands."""
+"""Commands by who uses them, in the order of the help; ``plugin/cli/GROUP/NAME.py`` holds ``NAME()`` or ``app``."""
 
 DONE, FAILED, USAGE, REFUSED = range(4)
 
@@ -62,12 +54,13 @@ def _common(
     os.umask(0o077)  # whatever is written may be of a patient
 
 
-for _name in COMMANDS:
-    _module = importlib.import_module(f"plugin.cli.{_name}")
-    if hasattr(_module, "app"):
-        app.add_typer(_module.app, name=_name)
-    else:
-        app.command(_name)(getattr(_module, _name))
+for _group, _names in COMMANDS.items():
+    for _name in _names:
+        _module = importlib.import_module(f"plugin.cli.{_group}.{_name}")
+        if hasattr(_module, "app"):
+            app.add_typer(_module.app, name=_name, rich_help_panel=_group.capitalize())
+        else:
+            app.command(_name, rich_help_panel=_group.capitalize())(getattr(_module, _name))
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from plugin.config.settings import Settings, read_settings
 from plugin.errors import NoSuchFolderError
-from plugin.settings import Settings, read_settings
 
 ConfigOption = Annotated[
     Path | None,

@@ -16,10 +16,10 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PluginError, PortTakenError
+from plugin.jobs.scratch import write_private_json
 from plugin.log import configure, describe, get_logger
-from plugin.scratch import write_private_json
-from plugin.settings import Settings
 from recon.errors import ReconError
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ EXIT_CONFIGURATION = 2
 
 def run_receiver(settings: Settings, stopping: threading.Event) -> None:
     """Receive images until told to stop."""
-    from plugin.service.receiver import start_receiver
-    from plugin.service.spool import Spool
+    from plugin.intake.receiver import start_receiver
+    from plugin.intake.spool import Spool
 
     spool = Spool(settings.spool)
     server = start_receiver(settings, spool)
@@ -46,9 +46,9 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
 
 def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     """Turn received images into jobs until told to stop."""
-    from plugin.service.assembly import Assembler
-    from plugin.service.queue import client, submit, submit_refusal
-    from plugin.service.spool import Spool
+    from plugin.intake.assembly import Assembler
+    from plugin.intake.spool import Spool
+    from plugin.jobs.queue import client, submit, submit_refusal
 
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
@@ -62,9 +62,9 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
     from dbos import DBOS
 
-    from plugin.options import options_of
-    from plugin.service.jobs import register_queues, register_workflows
-    from plugin.service.queue import dbos_config, locked
+    from plugin.config.reconstruction import options_of
+    from plugin.jobs.durable import register_queues, register_workflows
+    from plugin.jobs.queue import dbos_config, locked
     from recon.pipeline import warm_up
 
     options = options_of(settings.reconstruction)

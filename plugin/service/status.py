@@ -9,11 +9,11 @@ from typing import Any
 
 from dbos import DBOSClient, WorkflowStatus
 
+from plugin.config.settings import Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.service.index import AcquisitionRow, Index
+from plugin.intake.index import AcquisitionRow, Index
+from plugin.jobs.queue import DELIVER, RECONSTRUCT, client, delivery_of, prepare_database
 from plugin.service.process import ENGINES_FILE
-from plugin.service.queue import DELIVER, RECONSTRUCT, client, delivery_of, prepare_database
-from plugin.settings import Settings
 
 _STATES = {
     "DELAYED": "queued",

@@ -12,12 +12,12 @@ import threading
 import time
 from dataclasses import dataclass
 
+from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
+from plugin.intake.spool import make_private_folder
+from plugin.jobs.queue import prepare_database
 from plugin.log import get_logger
 from plugin.service.process import EXIT_CONFIGURATION, ROLES
-from plugin.service.queue import prepare_database
-from plugin.service.spool import make_private_folder
-from plugin.settings import Settings
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 10.0

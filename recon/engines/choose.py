@@ -10,11 +10,13 @@ from typing import Literal
 
 import torch
 
-from recon.engines import eager, openvino_cpu, tensorrt, tensorrt_rtx, torch_cuda
+from recon.engines import eager, openvino_cpu, torch_cuda
 from recon.engines.base import Description, Engine, EngineFactory, Say, silent
 from recon.engines.forward import CheckedForward, Work, done_on
 from recon.engines.gpu import driver_present
 from recon.engines.self_check import check
+from recon.engines.tensorrt import tensorrt_rtx
+from recon.engines.tensorrt import torch_tensorrt as tensorrt
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError
 from recon.network.weights import TrainedNetwork, load_weights
 from recon.options import AUTO

@@ -12,12 +12,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from recon.dipole import dipole_field
 from recon.engines.base import Engine
 from recon.engines.eager import EagerEngine
 from recon.errors import EngineError
 from recon.network.features import CHI_UNIT_PPM, network_features, pad_to_stride
 from recon.network.weights import TrainedNetwork
+from recon.operators.dipole import dipole_field
 from recon.types import Grid
 
 SHAPE = (64, 48, 32)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import torch
 
-from recon.engines import tensorrt_rtx
 from recon.engines.base import Engine, Say, Shape, silent
 from recon.engines.choose import ENGINES, REFERENCE, State, load_checked
 from recon.engines.engine_file import MANIFEST_SUFFIX, PLAN_SUFFIX, mismatch, read_engine
 from recon.engines.folders import engines_folder
 from recon.engines.self_check import check
-from recon.engines.tensorrt_rtx import library_version
+from recon.engines.tensorrt import tensorrt_rtx
+from recon.engines.tensorrt.tensorrt_rtx import library_version
 from recon.errors import EngineAbsentError, EngineError
 from recon.network.weights import TrainedNetwork
 

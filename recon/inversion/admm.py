@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from recon.dipole import dipole_kernel
-from recon.inversion.differences import gradient, gradient_adjoint, gradient_energy
 from recon.inversion.tikhonov import padded_shape
 from recon.inversion.weights import Progress
+from recon.operators.differences import gradient, gradient_adjoint, gradient_energy
+from recon.operators.dipole import dipole_kernel
 from recon.types import Grid
 
 DataTerm = Callable[[torch.Tensor], torch.Tensor]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import torch
 
-from recon.harmonic import harmonic_background
 from recon.inversion.hd_qsm import hd_qsm
 from recon.inversion.ismv import ismv
 from recon.inversion.tgv import tgv
 from recon.inversion.tikhonov import tikhonov
 from recon.inversion.tkd import tkd
 from recon.inversion.tv import tv
-from recon.sharp import vsharp
+from recon.operators.lbv import harmonic_background
+from recon.operators.vsharp import vsharp
 from recon.types import Grid
 
 Volume = torch.Tensor

@@ -12,10 +12,10 @@ import math
 
 import torch
 
-from recon.dipole import convolve, good_fft_shape
-from recon.harmonic import harmonic_background
 from recon.inversion.weights import Progress, silent
-from recon.sharp import sphere_spectrum
+from recon.operators.dipole import convolve, good_fft_shape
+from recon.operators.lbv import harmonic_background
+from recon.operators.vsharp import sphere_spectrum
 from recon.types import Grid
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import torch
 
-from recon.dipole import dipole_kernel
-from recon.inversion.differences import gradient, gradient_adjoint
 from recon.inversion.tikhonov import padded_shape
 from recon.inversion.weights import Progress, data_weights, silent
+from recon.operators.differences import gradient, gradient_adjoint
+from recon.operators.dipole import dipole_kernel
 from recon.types import Grid
 
 _SMALLEST_SLOPE = 1e-3

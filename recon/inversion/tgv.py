@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import torch
 
-from recon.dipole import dipole_field
-from recon.harmonic import harmonic_background
-from recon.inversion.differences import InnerDifferences
 from recon.inversion.tikhonov import tikhonov
-from recon.inversion.wave import apply_stencil, laplacian_stencil, wave_stencil
 from recon.inversion.weights import Progress, silent
+from recon.operators.differences import InnerDifferences
+from recon.operators.dipole import dipole_field
+from recon.operators.lbv import harmonic_background
+from recon.operators.wave import apply_stencil, laplacian_stencil, wave_stencil
 from recon.types import Grid
 
 _START_REGULARISATION = 0.008

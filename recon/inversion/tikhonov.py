@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from recon.dipole import convolve, dipole_kernel, good_fft_shape
+from recon.operators.dipole import convolve, dipole_kernel, good_fft_shape
 from recon.types import Grid
 
 PADDING_MM = 32.0

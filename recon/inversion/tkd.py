@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import torch
 
-from recon.dipole import convolve, dipole_kernel
 from recon.inversion.tikhonov import padded_shape
+from recon.operators.dipole import convolve, dipole_kernel
 from recon.types import Grid
 
 

@@ -17,10 +17,10 @@ from typing import Final
 
 import torch
 
-from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import SWEEPS
-from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
+from recon.operators.dipole import convolve, dipole_kernel
+from recon.operators.lbv import SWEEPS
+from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
 
 # Settled by the mean NRMSE from phase over heads and patients that serve nothing else (Purpose.TUNING: healthy 800 and

@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 import torch
 
-from recon.dipole import convolve, dipole_kernel
-from recon.harmonic import interpolate_doubtful
-from recon.harmonic_gpu import local_field
+from recon.field.reliability import trusted_voxels, without_open_voids
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import centred
-from recon.sharp import DEFAULT_RADII_MM, vsharp
-from recon.trust import trusted_voxels, without_open_voids
+from recon.operators.dipole import convolve, dipole_kernel
+from recon.operators.lbv import interpolate_doubtful
+from recon.operators.lbv_gpu import local_field
+from recon.operators.vsharp import DEFAULT_RADII_MM, vsharp
 from recon.types import Grid
 
 CHI_UNIT_PPM: Final = 0.1
@@ -114,13 +114,13 @@ def network_features(
 def trusted_field(
     noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, turn_ppm: float | None = None
 ) -> torch.Tensor:
-    """Return where the field means something, as :func:`recon.trust.trusted_voxels` does, on the mask's device."""
+    """Return :func:`recon.field.reliability.trusted_voxels` on the mask's device."""
     trusted = trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid, turn_ppm)
     return torch.from_numpy(trusted).to(mask.device)
 
 
 def closed_mask(noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return the mask as :func:`recon.trust.without_open_voids` leaves it, on its device."""
+    """Return the mask as :func:`recon.field.reliability.without_open_voids` leaves it, on its device."""
     return torch.from_numpy(without_open_voids(mask.cpu().numpy(), noise_ppm.cpu().numpy(), grid)).to(mask.device)
 
 

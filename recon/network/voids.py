@@ -12,10 +12,10 @@ from typing import Final
 
 import torch
 
-from recon.dipole import convolve
-from recon.harmonic_gpu import local_field
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import FieldData
+from recon.operators.dipole import convolve
+from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
 
 # Settled like the steps of recon/network/consistency.py, on patients 2000 to 2008, 2013 and 2080. Searched: most noise

@@ -7,11 +7,11 @@ import urllib.request
 import pytest
 from pydicom import dcmread
 
-from plugin.deliver import send_files
-from plugin.demo.pacs import running_pacs
+from plugin.lab.demo.pacs import running_pacs
+from plugin.network.send import send_files
 from tests.dicom_io.conftest import only_acquisition
-from tests.dicom_io.everything import write_everything
-from tests.dicom_io.phantom import make_echoes
+from tests.support.everything import write_everything
+from tests.support.phantom import make_echoes
 
 pytestmark = pytest.mark.acceptance
 
@@ -31,7 +31,7 @@ def ask(pacs, path):
 
 @pytest.mark.parametrize("vendor", ["siemens", "philips-enhanced"])
 def test_all_series_are_under_the_source_study(vendor, orthanc, tmp_path):
-    from dicom_io.scanner import write_scan
+    from dicom_io.synthetic import write_scan
 
     images = write_scan(make_echoes(), tmp_path / "scan", vendor=vendor, study_seed=3, patient_name="Grün^Ä")
     written = write_everything(only_acquisition(tmp_path / "scan"), tmp_path / "out")
@@ -49,7 +49,7 @@ def test_all_series_are_under_the_source_study(vendor, orthanc, tmp_path):
 
 
 def test_window_rescale_and_unit_arrive_as_written(orthanc, tmp_path):
-    from dicom_io.scanner import write_scan
+    from dicom_io.synthetic import write_scan
 
     write_scan(make_echoes(), tmp_path / "scan", vendor="ge", study_seed=3)
     written = write_everything(only_acquisition(tmp_path / "scan"), tmp_path / "out")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pydicom.config
 import pytest
 
-from dicom_io.acquisition import Acquisition
-from dicom_io.folder import find_acquisitions
-from dicom_io.scanner import write_scan
+from dicom_io.source.acquisition.grouping import Acquisition
+from dicom_io.source.folder import find_acquisitions
+from dicom_io.synthetic import write_scan
 from recon.types import GradientEcho
-from tests.dicom_io.phantom import make_echoes
+from tests.support.phantom import make_echoes
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "realdata"
 

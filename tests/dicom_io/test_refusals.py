@@ -14,15 +14,15 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless
 
-from dicom_io.acquisition import assess
 from dicom_io.errors import Refusal
-from dicom_io.folder import find_acquisitions
-from dicom_io.headers import read_header
 from dicom_io.identity import INSTANCE_CREATOR_UID
-from dicom_io.read import read_acquisition
 from dicom_io.refusals import CATALOGUE, refuse
-from dicom_io.scanner import write_scan
-from tests.dicom_io.phantom import change, make_echoes
+from dicom_io.source.acquisition.completeness import assess
+from dicom_io.source.folder import find_acquisitions
+from dicom_io.source.header import read_header
+from dicom_io.source.read import read_acquisition
+from dicom_io.synthetic import write_scan
+from tests.support.phantom import change, make_echoes
 
 NAME = "Secret^Person"
 

@@ -5,12 +5,14 @@ import time
 import pytest
 import torch
 
-from recon.engines import tensorrt, tensorrt_rtx, torch_cuda
+from recon.engines import torch_cuda
 from recon.engines.choose import EngineChain
 from recon.engines.eager import EagerEngine
 from recon.engines.folders import engines_folder
 from recon.engines.self_check import REDUCED, check, difference, known_head
-from recon.engines.tensorrt_aot import build_ahead_of_time
+from recon.engines.tensorrt import tensorrt_rtx
+from recon.engines.tensorrt import torch_tensorrt as tensorrt
+from recon.engines.tensorrt.ahead_of_time import build_ahead_of_time
 from recon.errors import EngineAbsentError, EngineError
 from recon.network.weights import load_weights
 from tests.recon.engines.work import on

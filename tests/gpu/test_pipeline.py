@@ -7,12 +7,12 @@ import pytest
 
 from recon.engines import choose
 from recon.engines.folders import engines_folder
-from recon.engines.tensorrt_aot import build_ahead_of_time
+from recon.engines.tensorrt.ahead_of_time import build_ahead_of_time
 from recon.errors import EngineAbsentError
+from recon.lab.simulation.scan import simulate_case
 from recon.network.weights import load_weights
 from recon.options import Options
 from recon.pipeline import reconstruct
-from recon.simulation.scan import simulate_case
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]
 

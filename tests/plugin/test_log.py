@@ -10,8 +10,8 @@ import structlog
 from pydicom.dataset import Dataset
 
 import plugin.log
+from plugin.config.settings import Log
 from plugin.log import WITHHELD, configure, describe, get_logger, uid_hash
-from plugin.settings import Log
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 from recon.engines.choose import ENGINES
-from recon.methods import METHODS
+from recon.inversion.methods import METHODS
 from recon.options import ENGINE_NAMES, METHOD_NAMES, Options
 
 

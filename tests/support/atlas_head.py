@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from recon.anatomy.nuclei import NUCLEI
-from recon.regions.atlas import SIDES, ellipsoid_share, load_atlas
-from recon.regions.register import at
+from recon.products.regions.atlas import SIDES, ellipsoid_share, load_atlas
+from recon.products.regions.nuclei import NUCLEI
+from recon.products.regions.register import at
 from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
 
 CHI_PPM = (-0.03, 0.02, 0.02, 0.01, 0.05, 0.045, 0.13, 0.1, 0.11, 0.12)

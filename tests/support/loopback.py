@@ -20,7 +20,7 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
-from plugin.network import new_ae, send_without_delay
+from plugin.network.entities import new_ae, send_without_delay
 
 
 def free_port() -> int:

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import torch
 
-from recon.dipole import dipole_field
-from recon.simulation.head import GREY_MATTER_LABEL, LESION_LABEL, NUCLEUS_LABEL, VEIN_LABEL, WHITE_MATTER_LABEL
-from recon.simulation.scan import SimulatedScan
+from recon.lab.simulation.head import GREY_MATTER_LABEL, LESION_LABEL, NUCLEUS_LABEL, VEIN_LABEL, WHITE_MATTER_LABEL
+from recon.lab.simulation.scan import SimulatedScan
+from recon.operators.dipole import dipole_field
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho
 from tests.support.sphere import GRID, axes_mm
 

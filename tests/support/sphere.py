@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recon.dipole import dipole_field
+from recon.operators.dipole import dipole_field
 from recon.types import Grid
 
 OBLIQUE = tuple(float(c) for c in np.array((0.2, 0.4, 0.9)) / np.linalg.norm((0.2, 0.4, 0.9)))

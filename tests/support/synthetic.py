@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dicom_io.scanner import write_scan
+from dicom_io.synthetic import write_scan
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
 
 

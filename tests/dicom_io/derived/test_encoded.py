@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from pydicom.uid import EnhancedMRImageStorage
 
+from dicom_io.derived.context.references import referenced_series, source_images
 from dicom_io.derived.encoded import referenced_series_element, sequence_element, source_images_element
-from dicom_io.derived.references import referenced_series, source_images
-from dicom_io.headers import ImageHeader, read_header
-from dicom_io.scanner import write_scan
+from dicom_io.source.header import ImageHeader, read_header
+from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import make_echoes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
+from plugin.config.settings import Disk, Settings
 from plugin.errors import ConfigurationError, PortTakenError, SpoolError
+from plugin.intake.spool import make_private_folder
 from plugin.service import supervisor
-from plugin.service.spool import make_private_folder
 from plugin.service.supervisor import check_port, serve
-from plugin.settings import Disk, Settings
 from tests.support.loopback import free_port, pacs, scanner, wait_for
 
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from recon.dipole import dipole_field
-from recon.inversion.differences import InnerDifferences, gradient, gradient_adjoint, gradient_energy
-from recon.inversion.wave import apply_stencil, laplacian_stencil, wave_stencil
 from recon.inversion.weights import LARGEST_WEIGHT, data_weights
+from recon.operators.differences import InnerDifferences, gradient, gradient_adjoint, gradient_energy
+from recon.operators.dipole import dipole_field
+from recon.operators.wave import apply_stencil, laplacian_stencil, wave_stencil
 from tests.support.sphere import GRID, axes_mm, sphere_field
 
 SIZE = GRID.voxel_size_mm

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recon.evaluation.metrics import correlation, nrmse
-from recon.evaluation.score import referenced
-from recon.methods import find_method
+from recon.field import total_field
+from recon.inversion.methods import find_method
+from recon.lab.evaluation.metrics import correlation, nrmse
+from recon.lab.evaluation.score import referenced
+from recon.lab.simulation.draw.seeds import Purpose
+from recon.lab.simulation.scan import simulate_case
 from recon.network import weights
-from recon.phase import total_field
-from recon.simulation.scan import simulate_case
-from recon.simulation.seeds import Purpose
 
 
 def test_the_card_speaks_of_these_weights():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from recon.dipole import dipole_field
 from recon.network.consistency import consistent_step, field_data, residual_noise_ppm, unexplained_field
 from recon.network.features import CHI_UNIT_PPM, RESIDUAL_CHANNEL, START_CHANNEL, TOTAL_CHANNEL, network_features
 from recon.network.passes import measured_field, one_pass, refined_channels, run_passes, with_channels
+from recon.operators.dipole import dipole_field
 from recon.types import Grid
 
 GRID = Grid(shape=(40, 36, 24), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))

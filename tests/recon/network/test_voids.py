@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from recon.dipole import dipole_field
 from recon.network.features import FIELD_UNIT_PPM, TOTAL_CHANNEL, network_features, trusted_field
 from recon.network.passes import measured_field, run_passes, susceptibility
 from recon.network.voids import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured, regain_voids
+from recon.operators.dipole import dipole_field
 from recon.types import Grid
 
 GRID = Grid(shape=(48, 44, 28), voxel_size_mm=(1.4, 1.5, 2.3), b0_direction=(0.0, 0.6, 0.8))

@@ -1,0 +1,1 @@
+"""What derived objects share: their sources, the series context, references, derivation, numbers."""

@@ -1,0 +1,148 @@
+"""How a derived object was made, in the words that travel with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from dicom_io.derived.pixel_profile import PixelProfile
+from dicom_io.identity import SOFTWARE_VERSIONS
+from recon.products.contrasts.types import Contrast
+from recon.types import Reconstruction
+
+_DESCRIPTION_LENGTH: Final = 1024  # ST, PS3.5 §6.2
+_COMMENTS_LENGTH: Final = 10240  # LT
+_RESEARCH: Final = "For research use only."
+_ASCII: Final = str.maketrans(
+    {"χ": "chi", "φ": "phi", "γ": "gamma", "π": "pi", "λ": "lambda", "σ": "sigma", "µ": "u", "μ": "u", "Δ": "delta "}
+    | {"×": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "·": "*", "°": " deg", "²": "^2", "³": "^3", "≤": "<="}
+    | {"\\": "/", "“": '"', "”": '"', "’": "'", "…": "...", "≥": ">=", "→": "->", "§": "section "}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """What is said of an object in words.
+
+    Parameters
+    ----------
+    sentences
+        What it is, relative to what, by which software and method, of which images; the most important first.
+    warnings
+        What a reader has to know.
+    details
+        What fits into the comments only: quality figures, parameters, references.
+    """
+
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    details: tuple[str, ...] = ()
+
+    def texts(self, *further: str) -> tuple[str, str]:
+        """Write the words out.
+
+        Parameters
+        ----------
+        *further
+            More warnings.
+
+        Returns
+        -------
+        str, str
+            DerivationDescription, and ImageComments with all warnings and details; ASCII, of legal length.
+        """
+        warnings = [f"Warning: {warning}" for warning in (*self.warnings, *further)] or ["No warnings."]
+        description = " ".join((*self.sentences, *warnings))
+        if len(description) <= _DESCRIPTION_LENGTH:
+            description = " ".join((*self.sentences, *warnings, *self.details))
+        comments = " ".join((*self.sentences, *warnings, *self.details))
+        return shortened(description, _DESCRIPTION_LENGTH), shortened(comments, _COMMENTS_LENGTH)
+
+
+def derivation_of_qsm(reconstruction: Reconstruction, echo_times_s: Sequence[float], *, revision: int) -> Derivation:
+    """Describe a susceptibility map: reference, software, method, weights, echoes, verdict, parameters.
+
+    Parameters
+    ----------
+    reconstruction
+        The map and how it was made.
+    echo_times_s
+        Echoes that were used.
+    revision
+        Stated if it is not the first.
+    """
+    susceptibility = reconstruction.susceptibility
+    inside = susceptibility.chi_ppm[susceptibility.mask].astype(np.float64) * 1e3
+    spread = f" ({inside.mean():.1f} +- {inside.std():.1f} ppb in the mask)" if inside.size else ""
+    return Derivation(
+        sentences=(
+            _RESEARCH,
+            f"Magnetic susceptibility in ppb relative to {susceptibility.reference}{spread}.",
+            *_making(reconstruction, echo_times_s, revision),
+        ),
+        warnings=_warnings(reconstruction),
+        details=(
+            *_quality(reconstruction),
+            *_details(reconstruction.provenance.parameters, reconstruction.provenance.references),
+        ),
+    )
+
+
+def derivation_of_contrast(
+    contrast: Contrast, reconstruction: Reconstruction, echo_times_s: Sequence[float], *, revision: int
+) -> Derivation:
+    """Describe another derived volume, and the reconstruction that it belongs to."""
+    return Derivation(
+        sentences=(_RESEARCH, f"{contrast.title}.", *_making(reconstruction, echo_times_s, revision)),
+        warnings=(*contrast.warnings, *_warnings(reconstruction)),
+        details=_details(contrast.parameters, contrast.references),
+    )
+
+
+def clipping_warning(clipped: int, profile: PixelProfile, unit: str) -> tuple[str, ...]:
+    """Say how many voxels were out of range; nothing if none was."""
+    low, high = profile.range
+    limits = f"+-{high:g}" if low == -high else f"{low:g} to {high:g}"
+    return (f"{clipped} voxels beyond {f'{limits} {unit}'.strip()} were clipped.",) if clipped else ()
+
+
+def shortened(text: str, length: int) -> str:
+    """Write text in ASCII, cut to a length."""
+    plain = text.translate(_ASCII).encode("ascii", "replace").decode()
+    return plain if len(plain) <= length else plain[: length - 4] + " ..."
+
+
+def _making(reconstruction: Reconstruction, echo_times_s: Sequence[float], revision: int) -> tuple[str, ...]:
+    provenance = reconstruction.provenance
+    times = ", ".join(f"{time * 1e3:g}" for time in echo_times_s)
+    made = f"{SOFTWARE_VERSIONS}, method {provenance.method}"
+    made += f", engine {provenance.engine}" if provenance.engine else ""
+    made += f", weights sha256 {provenance.weights_sha256}" if provenance.weights_sha256 else ""
+    return (
+        f"{made}.",
+        f"From {len(echo_times_s)} gradient echo{'es' if len(echo_times_s) > 1 else ''}, TE {times} ms.",
+        f"Quality verdict: {reconstruction.verdict.level}.",
+        *([f"Revision {revision}, made again after more source images arrived."] if revision > 1 else []),
+    )
+
+
+def _warnings(reconstruction: Reconstruction) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
+
+
+def _quality(reconstruction: Reconstruction) -> tuple[str, ...]:
+    """Return the figures of field and map, by the names that ``report.json`` has for them."""
+    figures = {**reconstruction.total_field.figures, **reconstruction.figures}
+    stated = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    return (f"Quality figures: {stated}.",) if stated else ()
+
+
+def _details(parameters: Mapping[str, str | float | int | bool], references: Sequence[str]) -> tuple[str, ...]:
+    stated = ", ".join(f"{name} {value}" for name, value in parameters.items())
+    return (
+        *([f"Parameters: {stated}."] if stated else []),
+        *([f"References: {', '.join(references)}."] if references else []),
+    )

@@ -1,0 +1,281 @@
+"""Mean susceptibility of deep grey nuclei as a Structured Report (TID 1500, PS3.16) on a segmentation of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from highdicom.sr import (
+    AlgorithmIdentification,
+    Comprehensive3DSR,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    Measurement,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
+    QualitativeEvaluation,
+    ReferencedSegment,
+    SourceImageForSegmentation,
+    TrackingIdentifier,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
+)
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code as SrCode
+from pydicom.uid import Comprehensive3DSRStorage
+
+from dicom_io.derived.codes import Code
+from dicom_io.derived.context.derivation import shortened
+from dicom_io.derived.context.origin import Origin
+from dicom_io.derived.context.references import contributing_equipment
+from dicom_io.derived.context.series_module import adopt, mark
+from dicom_io.derived.products import PPB, SUSCEPTIBILITY
+from dicom_io.derived.segmentation import describe_segment, write_segments
+from dicom_io.derived.series_files import write_series
+from dicom_io.derived.written import WrittenSeries
+from dicom_io.errors import DicomError
+from dicom_io.identity import (
+    DEVICE_SERIAL_NUMBER,
+    INSTANCE_CREATOR_UID,
+    MANUFACTURER,
+    MODEL_NAME,
+    SOFTWARE_NAME,
+    SOFTWARE_VERSIONS,
+)
+from dicom_io.uids import uid_of
+from recon.products.regions.types import RegionalReport, RegionMeasure
+from recon.types import Reconstruction
+
+REPORT: Final = "regional-report"
+REGIONS: Final = "regions"
+_TITLE: Final = "QSM regional report"
+
+SITES: Final[Mapping[str, Code]] = MappingProxyType(
+    {
+        "caudate": Code("11000004", "SCT", "Caudate nucleus"),
+        "putamen": Code("89278009", "SCT", "Putamen"),
+        "pallidum": Code("14738005", "SCT", "Globus pallidus"),
+        "thalamus": Code("42695009", "SCT", "Thalamus"),
+        "substantia_nigra": Code("70007007", "SCT", "Substantia nigra"),
+        "red_nucleus": Code("red-nucleus", "99QSMPLUGIN", "Red nucleus"),
+        "dentate": Code("dentate", "99QSMPLUGIN", "Dentate nucleus"),
+        "subthalamic": Code("subthalamic", "99QSMPLUGIN", "Subthalamic nucleus"),
+    }
+)
+"""Finding sites by the names of ``recon.products.regions``; a code of our own where no SNOMED CT code is certain."""
+
+_SIDES: Final = MappingProxyType(
+    {"left": SrCode("7771000", "SCT", "Left"), "right": SrCode("24028007", "SCT", "Right")}
+)
+_PPB: Final = SrCode(*PPB)
+_SUSCEPTIBILITY: Final = SrCode(*SUSCEPTIBILITY)
+_MM3: Final = SrCode("mm3", "UCUM", "cubic millimeter")
+_VOLUME: Final = SrCode("118565006", "SCT", "Volume")
+_QUALITY: Final = SrCode("111050", "DCM", "Quality Assessment")
+_PLAUSIBLE: Final = MappingProxyType(
+    {
+        True: SrCode("plausible", "99QSMPLUGIN", "Within the range of the literature"),
+        False: SrCode("implausible", "99QSMPLUGIN", "Outside the range of the literature"),
+    }
+)
+
+
+def write_regional_report(
+    report: RegionalReport, reconstruction: Reconstruction, origin: Origin, folder: Path
+) -> tuple[WrittenSeries, WrittenSeries]:
+    """Write the regions as a segmentation and their figures as a report.
+
+    Parameters
+    ----------
+    report
+        The regions, on the grid of the sources.
+    reconstruction, origin
+        As of ``dicom_io.derived.mr.write_qsm``.
+    folder
+        The job's; gets ``regions`` and ``regional-report``.
+
+    Returns
+    -------
+    WrittenSeries, WrittenSeries
+        The segmentation, the report.
+
+    Raises
+    ------
+    DicomError
+        No region was found, or they do not fit the source.
+    """
+    if not report.regions:
+        raise DicomError("no region was found; nothing is written")
+    origin.check_shape(report.labels.shape)
+    segmentation = _write_regions(report, reconstruction, origin, folder / REGIONS)
+    segments = dcmread(segmentation.paths[0], stop_before_pixels=True)
+    uid = origin.series_uid(REPORT, reconstruction.provenance, regions=[_texts(one) for one in report.regions])
+    made = Comprehensive3DSR(
+        evidence=_evidence(origin, segments),
+        content=_content(report, reconstruction, origin, segments),
+        series_instance_uid=uid,
+        series_number=origin.numbers[REPORT],
+        sop_instance_uid=uid_of(uid, "1"),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+    )
+    derived = adopt(made, origin)
+    mark(derived, origin, uid=uid, number=origin.numbers[REPORT], title=_TITLE, modality="SR")
+    derived.ContributingEquipmentSequence = contributing_equipment(origin.dataset, origin.created)
+    written = WrittenSeries(
+        name=REPORT,
+        paths=write_series([derived], folder / REPORT),
+        sop_class_uid=Comprehensive3DSRStorage,
+        series_number=origin.numbers[REPORT],
+        description=origin.description(_TITLE),
+        warnings=report.warnings,
+    )
+    return segmentation, written
+
+
+def _write_regions(
+    report: RegionalReport, reconstruction: Reconstruction, origin: Origin, folder: Path
+) -> WrittenSeries:
+    masks = np.stack([report.labels == region.label for region in report.regions], axis=-1)
+    descriptions = [
+        describe_segment(
+            number, _name(region), _site(region), origin, reconstruction, method=shortened(report.method, 64)
+        )
+        for number, region in enumerate(report.regions, start=1)
+    ]
+    return write_segments(REGIONS, masks, descriptions, origin, reconstruction, folder)
+
+
+def _content(
+    report: RegionalReport, reconstruction: Reconstruction, origin: Origin, segments: Dataset
+) -> MeasurementReport:
+    observer = DeviceObserverIdentifyingAttributes(
+        uid=INSTANCE_CREATOR_UID,
+        name=SOFTWARE_NAME,
+        manufacturer_name=MANUFACTURER,
+        model_name=MODEL_NAME,
+        serial_number=DEVICE_SERIAL_NUMBER,
+    )
+    context = ObservationContext(
+        observer_device_context=ObserverContext(
+            observer_type=codes.DCM.Device, observer_identifying_attributes=observer
+        )
+    )
+    algorithm = _algorithm(report, reconstruction)
+    groups = [
+        _group(region, number, origin, segments, reconstruction, algorithm)
+        for number, region in enumerate(report.regions, start=1)
+    ]
+    return MeasurementReport(
+        observation_context=context,
+        procedure_reported=SrCode("122144", "DCM", "Quantitative Analysis"),
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+
+
+def _algorithm(report: RegionalReport, reconstruction: Reconstruction) -> AlgorithmIdentification:
+    parameters = [f"zero is the {report.reference}", report.method]
+    parameters += [f"{name} {value}" for name, value in report.parameters.items()]
+    parameters += [f"weights sha256 {reconstruction.provenance.weights_sha256}"]
+    parameters += [f"quality verdict {reconstruction.verdict.level}"]
+    return AlgorithmIdentification(
+        name=SOFTWARE_NAME,
+        version=SOFTWARE_VERSIONS,
+        parameters=[shortened(text, 1024) for text in parameters],
+    )
+
+
+def _group(
+    region: RegionMeasure,
+    number: int,
+    origin: Origin,
+    segments: Dataset,
+    reconstruction: Reconstruction,
+    algorithm: AlgorithmIdentification,
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
+    site = FindingSite(anatomic_location=SrCode(*_site(region)), laterality=_SIDES.get(region.side))
+    tracking = TrackingIdentifier(
+        uid=origin.series_uid("tracking", reconstruction.provenance, label=_name(region)), identifier=_name(region)
+    )
+    segment = ReferencedSegment(
+        sop_class_uid=segments.SOPClassUID,
+        sop_instance_uid=segments.SOPInstanceUID,
+        segment_number=number,
+        source_images=_source_images(origin, segments, number),
+    )
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking,
+        referenced_segment=segment,
+        finding_type=SrCode(*_site(region)),
+        finding_sites=[site],
+        algorithm_id=algorithm,
+        measurements=_measurements(region),
+        qualitative_evaluations=[QualitativeEvaluation(name=_QUALITY, value=_PLAUSIBLE[region.plausible])],
+    )
+
+
+def _source_images(origin: Origin, segments: Dataset, number: int) -> list[SourceImageForSegmentation]:
+    """Name the images on which a segment lies, from its own frames."""
+    found: dict[tuple[str, str], None] = {}
+    shared = segments.SharedFunctionalGroupsSequence[0]
+    for frame in segments.PerFrameFunctionalGroupsSequence:
+        group = frame if "SegmentIdentificationSequence" in frame else shared  # shared where there is one segment
+        if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber != number:
+            continue
+        for image in frame.DerivationImageSequence[0].SourceImageSequence:
+            found[image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID] = None
+    return [
+        SourceImageForSegmentation(referenced_sop_class_uid=sop_class, referenced_sop_instance_uid=instance)
+        for sop_class, instance in found
+    ]
+
+
+def _evidence(origin: Origin, segments: Dataset) -> list[Dataset]:
+    """Make what a library reads of objects that a report refers to; nobody's name among it."""
+    evidence: dict[str, Dataset] = {}
+    sources = ((h.sop_class_uid, h.sop_instance_uid, h.series_instance_uid) for h in origin.sources)
+    for sop_class, instance, series in (
+        (segments.SOPClassUID, segments.SOPInstanceUID, segments.SeriesInstanceUID),
+        *sources,
+    ):
+        item = Dataset()
+        item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID = sop_class, instance, series
+        item.StudyInstanceUID = origin.sources[0].study_instance_uid
+        item.PatientID = item.PatientName = item.PatientBirthDate = item.PatientSex = ""
+        item.StudyID = item.StudyDate = item.StudyTime = item.AccessionNumber = item.ReferringPhysicianName = ""
+        evidence[instance] = item
+    return list(evidence.values())
+
+
+def _measurements(region: RegionMeasure) -> list[Measurement]:
+    statistics = (
+        (region.mean_ppb, codes.SCT.Mean),
+        (region.sd_ppb, codes.SCT.StandardDeviation),
+        (region.median_ppb, codes.SCT.Median),
+    )
+    measured = [
+        Measurement(name=_SUSCEPTIBILITY, value=round(value, 3), unit=_PPB, derivation=derivation)
+        for value, derivation in statistics
+    ]
+    return [*measured, Measurement(name=_VOLUME, value=round(region.volume_mm3, 3), unit=_MM3)]
+
+
+def _site(region: RegionMeasure) -> Code:
+    return SITES.get(region.name) or Code(shortened(region.name, 16), "99QSMPLUGIN", shortened(region.name, 64))
+
+
+def _name(region: RegionMeasure) -> str:
+    return f"{_site(region).meaning}, {region.side}"
+
+
+def _texts(region: RegionMeasure) -> Sequence[str]:
+    return [region.name, region.side, f"{region.mean_ppb:.6g}", f"{region.sd_ppb:.6g}", f"{region.volume_mm3:.6g}"]

@@ -1,1 +1,0 @@
-"""DICOM objects as they come: files, elements, frames."""

@@ -1,0 +1,1 @@
+"""DICOM sources: files, elements, frames, headers, acquisitions, and their pixels in SI units."""

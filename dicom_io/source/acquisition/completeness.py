@@ -1,0 +1,218 @@
+"""Whether an acquisition can be reconstructed: every echo × component × slice exactly once, and the physics.
+
+Never a map from an incomplete grid. What is said here is said before any pixel is decoded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dicom_io.errors import Refusal
+from dicom_io.refusals import refuse
+from dicom_io.source.acquisition.declared import missing_by_count
+from dicom_io.source.acquisition.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
+from dicom_io.source.acquisition.grouping import Acquisition
+from dicom_io.source.components import Component
+from dicom_io.source.field_strength import b0_tesla
+from dicom_io.source.geometry import axes, b0_direction, in_plane_position_mm
+from dicom_io.source.header import ImageHeader
+
+IN_PLANE_TOLERANCE_MM: Final = 0.05
+"""How far the corners of the slices may be from one line along the normal."""
+
+LARGEST_GIB: Final = 16.0
+"""Stored pixels of one acquisition beyond which memory would be at risk; 0.5 mm whole head, ten echoes: 3 GiB."""
+
+_BYTES_PER_PIXEL: Final = 2
+
+POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
+CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
+
+State = Literal["complete", "incomplete", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completeness:
+    """What is to be done with an acquisition.
+
+    Parameters
+    ----------
+    state
+        ``"complete"``: reconstruct. ``"incomplete"``: not as it is, but images that may still arrive can
+        change that; once none do, ``reason`` is why it is not reconstructed. ``"refused"``: no further
+        image can help.
+    reason
+        Why it is not reconstructed; None if complete.
+    missing
+        Gaps in words, such as ``"echo 3 phase: slices 44-45"``, slices counted along their normal.
+    """
+
+    state: State
+    reason: Refusal | None = None
+    missing: tuple[str, ...] = ()
+
+
+def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Completeness:
+    """Decide from the headers whether an acquisition can be reconstructed.
+
+    A stack whose outer slices or last echoes have not arrived looks complete, unless the scanner declares how
+    many there are; callers that receive images one by one therefore also wait for the end of the association
+    or a pause.
+
+    Parameters
+    ----------
+    acquisition
+        Images that belong together, so far.
+    largest_gib
+        Most stored pixels in GiB that are accepted.
+
+    Returns
+    -------
+    Completeness
+        With the first reason against it, in the order in which a technologist would mend them.
+    """
+    headers = [header for header in acquisition.headers if header.component is not None]
+    try:
+        _check_size(acquisition.headers, largest_gib)
+        _check_identity(acquisition.headers)
+        _check_sequence(acquisition.headers)
+        components = _components(headers)
+        if isinstance(components, Refusal):
+            return Completeness(state="incomplete", reason=components)
+        used = [header for header in headers if header.component in (*components, Component.MAGNITUDE)]
+        _check_physics(used)
+        _check_phase(used)
+        _check_geometry(used)
+        return _check_grid(acquisition_grid(acquisition), used, acquisition.headers)
+    except Refusal as reason:
+        return Completeness(state="refused", reason=reason)
+
+
+def acquisition_grid(acquisition: Acquisition) -> SliceGrid:
+    """Images of an acquisition that ``assess`` does not refuse, in their places."""
+    headers = [header for header in acquisition.headers if header.component is not None]
+    components = _components(headers)
+    if isinstance(components, Refusal):
+        raise components
+    return slice_grid(headers, components)
+
+
+def _check_size(headers: Sequence[ImageHeader], largest_gib: float) -> None:
+    found_gib = sum(_BYTES_PER_PIXEL * header.rows * header.columns for header in headers) / 2**30
+    if found_gib > largest_gib:
+        raise refuse("too-large", found=f"{found_gib:.3g}", limit=f"{largest_gib:.3g}")
+
+
+def _check_identity(headers: Sequence[ImageHeader]) -> None:
+    copies = Counter((header.sop_instance_uid, header.frame) for header in headers)
+    count = sum(1 for number in copies.values() if number > 1)
+    if count:
+        raise refuse("same-uid-different-content", count=count)
+
+
+def _check_sequence(headers: Sequence[ImageHeader]) -> None:
+    for header in headers:
+        if header.scanning_sequence and "GR" not in header.scanning_sequence:
+            raise refuse("not-gradient-echo", found="\\".join(header.scanning_sequence))
+
+
+def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refusal:
+    """Components to read: magnitude and phase, else real and imaginary with the magnitude if it is there."""
+    echoes: dict[Component, set[float]] = defaultdict(set)
+    for header in headers:
+        if header.component is not None:
+            echoes[header.component].add(echo_key_s(header))
+    magnitude = (Component.MAGNITUDE,) if Component.MAGNITUDE in echoes else ()
+    if Component.PHASE in echoes:
+        phase_header = next(h for h in headers if h.component is Component.PHASE)
+        if phase_header.phase_difference:
+            raise refuse("phase-difference")
+        if _differences_only(echoes):
+            return refuse("phase-difference")
+        return POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+    if Component.REAL in echoes or Component.IMAGINARY in echoes:
+        return (*magnitude, *CARTESIAN)
+    found = f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes" if magnitude else "found none"
+    return refuse("no-phase", found=found)
+
+
+def _differences_only(echoes: dict[Component, set[float]]) -> bool:
+    """Whether every echo but the first has a phase: then each may hold the difference to the one before."""
+    unknown = {0.0}  # images without an echo time are refused for that
+    magnitude, phase = echoes[Component.MAGNITUDE] - unknown, echoes[Component.PHASE] - unknown
+    return len(magnitude) > 1 and phase == magnitude - {min(magnitude)}
+
+
+def _check_physics(headers: Sequence[ImageHeader]) -> None:
+    for header in headers:
+        if header.echo_time_s is None or header.echo_time_s <= 0:
+            raise refuse("no-echo-time", found=f"{header.component} images")
+    numbers: dict[float, set[int]] = defaultdict(set)
+    for header in headers:
+        if header.echo_number is not None:
+            numbers[echo_key_s(header)].add(header.echo_number)
+    for same in numbers.values():
+        if len(same) > 1:
+            raise refuse("equal-echo-times", found=" and ".join(map(str, sorted(same))))
+    by_time = [next(iter(numbers[time])) for time in sorted(numbers)]
+    if len(set(by_time)) == len(by_time) and by_time != sorted(by_time):
+        raise refuse("echo-order", found=", ".join(map(str, by_time)))
+    by_strength = {(h.field_strength_t, h.imaging_frequency_mhz): h for h in headers}
+    for header in by_strength.values():
+        b0_tesla(header)
+
+
+def _check_phase(headers: Sequence[ImageHeader]) -> None:
+    for header in headers:
+        if header.filter_hint:
+            raise refuse("filtered-phase", found=header.filter_hint)
+        if header.value_slope is None:
+            raise refuse("phase-unit-unknown", found=f"{header.vendor}, {header.component} images")
+
+
+def _check_geometry(headers: Sequence[ImageHeader]) -> None:
+    first = headers[0]
+    directions = axes(first)
+    corner = in_plane_position_mm(first)
+    b0_direction(first)
+    for header in headers:
+        if (header.rows, header.columns) != (first.rows, first.columns):
+            raise refuse("unequal-geometry", found="Rows or Columns")
+        if _differ(header.pixel_spacing_mm or (), first.pixel_spacing_mm or (), 1e-4):
+            raise refuse("unequal-geometry", found="PixelSpacing")
+        if any(_differ(a, b, 1e-4) for a, b in zip(axes(header), directions, strict=True)):
+            raise refuse("unequal-geometry", found="ImageOrientationPatient")
+        if _differ(in_plane_position_mm(header), corner, IN_PLANE_TOLERANCE_MM):
+            raise refuse("unequal-geometry", found="ImagePositionPatient within the slice plane")
+
+
+def _differ(a: Sequence[float], b: Sequence[float], tolerance: float) -> bool:
+    return len(a) != len(b) or any(abs(x - y) > tolerance for x, y in zip(a, b, strict=True))
+
+
+def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> Completeness:
+    doubled = grid.describe(cell for cell, images in grid.cells.items() if len(images) > 1)
+    if doubled:
+        coils = max(len({image.coil for image in images}) for images in grid.cells.values())
+        if coils > 1:
+            raise refuse("uncombined-coils", found=coils)
+        raise refuse("duplicate-slices", gaps="; ".join(doubled))
+    missing = grid.describe(cell for cell in grid.all_cells() if cell not in grid.cells)
+    declared = missing_by_count(grid, used, headers)
+    if len(grid.positions_mm) == 1 and not missing:
+        return _incomplete(refuse("one-slice"), declared)
+    missing += declared
+    if missing:
+        return _incomplete(refuse("missing-slices", gaps="; ".join(missing)), missing)
+    step = uneven_step_mm(grid)
+    if step is not None:
+        found = f"{grid.spacing_mm:.3f} mm and {step:.3f} mm"
+        return _incomplete(refuse("uneven-spacing", found=found))
+    return Completeness(state="complete")
+
+
+def _incomplete(reason: Refusal, missing: tuple[str, ...] = ()) -> Completeness:
+    return Completeness(state="incomplete", reason=reason, missing=missing)

@@ -1,0 +1,80 @@
+"""What is missing by the counts that the scanner states: a lost tail of echoes or slices leaves no gap."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dicom_io.source.acquisition.grid import SliceGrid
+from dicom_io.source.header import ImageHeader
+
+
+def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> tuple[str, ...]:
+    """Compare what is there with what the scanner says there is.
+
+    Where images of one acquisition state different counts, the smallest is believed.
+
+    Parameters
+    ----------
+    grid
+        Images in their places.
+    used
+        Images that are reconstructed.
+    headers
+        All images of the acquisition.
+
+    Returns
+    -------
+    tuple of str
+        What is missing, in words; empty if nothing is, or if no count is stated.
+    """
+    missing = _missing_echoes(grid, used) + _missing_slices(grid, used)
+    return missing or _missing_images(grid, headers)
+
+
+def _missing_echoes(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
+    """Gaps in EchoNumbers, and what is short of the stated count: a whole echo leaves no other trace."""
+    declared = _smallest(header.declared_echoes for header in headers)
+    numbers = {header.echo_number for header in headers if header.echo_number is not None}
+    gaps = sorted(set(range(1, max(numbers | {declared}) + 1)) - numbers) if numbers else []
+    found = len(grid.echo_times_s)
+    # Numbers are believed only where they agree with the count; some scanners number every echo 1.
+    if numbers and (found + len(gaps) <= declared or max(numbers) >= declared):
+        return tuple(f"echo {number}: all images" for number in gaps)
+    return (f"{declared - found} of {declared} echoes",) if found < declared else ()
+
+
+def _missing_slices(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
+    declared = _smallest(header.declared_slices for header in headers)
+    found = len(grid.positions_mm)
+    return (f"{declared - found} of {declared} slices of every echo",) if found < declared else ()
+
+
+def _missing_images(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
+    """Compare ImagesInAcquisition with what it may count.
+
+    It is the number of images "that resulted from this acquisition" (PS3.3 C.7.6.1), which scanners take for
+    those of the acquisition, of a series, of an echo or of a volume, over all repetitions or for each. Any of
+    these that fits is believed. A meaning under which there are more images than declared is out of question;
+    images are missing if all that remain ask for more.
+    """
+    declared = _smallest(header.declared_images for header in headers)
+    repetitions = max(_smallest(header.temporal_positions for header in headers), 1)
+    found = _countable(grid, headers)
+    if found & {declared, declared * repetitions, declared / repetitions}:
+        return ()
+    nearest = max((count for count in found if count < declared), default=0)
+    return (f"{declared - nearest} of {declared} images, by ImagesInAcquisition",) if nearest else ()
+
+
+def _countable(grid: SliceGrid, headers: Sequence[ImageHeader]) -> set[int]:
+    slices, echoes = len(grid.positions_mm), len(grid.echo_times_s)
+    components = len({header.component for header in headers if header.component is not None})
+    volumes = {slices, slices * echoes, slices * components, slices * echoes * components}
+    series = Counter(header.series_instance_uid for header in headers)
+    return volumes | {len(headers), min(series.values())}
+
+
+def _smallest(counts: Iterable[int | None]) -> int:
+    """Smallest count that is stated; 0 if none is, or if it is 0, by which scanners say nothing."""
+    return min((count for count in counts if count is not None and count > 0), default=0)

@@ -1,0 +1,91 @@
+"""Where slices are, from Image Plane attributes (PS3.3 C.7.6.2.1.1): pure functions on one header."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from dicom_io.refusals import refuse
+from dicom_io.source.header import ImageHeader
+from dicom_io.source.magnets import b0_in_patient, vertical_field
+
+Vector = tuple[float, float, float]
+
+ORTHONORMAL_TOLERANCE: Final = 1e-3
+"""How far row and column directions may be from unit length and from a right angle."""
+
+
+def dot(a: Vector, b: Vector) -> float:
+    """Scalar product."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def cross(a: Vector, b: Vector) -> Vector:
+    """Vector product."""
+    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+
+
+def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
+    """Compute unit vectors of x (row direction), y (column direction) and z (cross product) in the patient.
+
+    Raises
+    ------
+    Refusal
+        ``no-geometry``: orientation, position or spacing are missing, or the directions are not orthonormal.
+    """
+    for attribute, value in (
+        ("ImageOrientationPatient", header.image_orientation),
+        ("ImagePositionPatient", header.image_position_mm),
+        ("PixelSpacing", header.pixel_spacing_mm),
+    ):
+        if value is None:
+            raise refuse("no-geometry", attribute=attribute)
+    if header.image_orientation is None or header.pixel_spacing_mm is None:
+        raise refuse("no-geometry", attribute="ImageOrientationPatient")
+    if min(header.pixel_spacing_mm) <= 0:
+        raise refuse("no-geometry", attribute="PixelSpacing")
+    row = header.image_orientation[:3]
+    column = header.image_orientation[3:]
+    errors = (abs(dot(row, row) - 1), abs(dot(column, column) - 1), abs(dot(row, column)))
+    if max(errors) > ORTHONORMAL_TOLERANCE:
+        raise refuse("no-geometry", attribute="ImageOrientationPatient")
+    return row, column, cross(row, column)
+
+
+def b0_direction(header: ImageHeader) -> Vector:
+    """Express the main field in image axes: its components along row, column and normal, unit length.
+
+    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first; open
+    magnets are told by the site (``dicom_io.source.magnets``).
+
+    Raises
+    ------
+    Refusal
+        ``no-geometry``, ``vertical-field``, ``no-patient-position``.
+    """
+    if header.vertical_field:
+        in_patient = vertical_field(header.patient_position)
+    else:
+        in_patient = b0_in_patient(header.vendor, header.model, header.b0_patient)
+    row, column, normal = axes(header)
+    field = (dot(row, in_patient), dot(column, in_patient), dot(normal, in_patient))
+    length = math.sqrt(dot(field, field))
+    return (field[0] / length, field[1] / length, field[2] / length)
+
+
+def slice_position_mm(header: ImageHeader) -> float:
+    """Distance of the slice from the patient origin along the normal."""
+    _, _, normal = axes(header)
+    return dot(_position(header), normal)
+
+
+def in_plane_position_mm(header: ImageHeader) -> tuple[float, float]:
+    """Components of ImagePositionPatient along row and column, equal for all slices of a stack."""
+    row, column, _ = axes(header)
+    return dot(_position(header), row), dot(_position(header), column)
+
+
+def _position(header: ImageHeader) -> Vector:
+    if header.image_position_mm is None:
+        raise refuse("no-geometry", attribute="ImagePositionPatient")
+    return header.image_position_mm

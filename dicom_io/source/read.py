@@ -1,0 +1,130 @@
+"""From the images of an acquisition to arrays in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from dicom_io.refusals import refuse
+from dicom_io.source.acquisition.completeness import LARGEST_GIB, acquisition_grid, assess
+from dicom_io.source.acquisition.grid import SliceGrid
+from dicom_io.source.acquisition.grouping import Acquisition
+from dicom_io.source.components import Component
+from dicom_io.source.field_strength import b0_tesla
+from dicom_io.source.geometry import b0_direction
+from dicom_io.source.header import ImageHeader
+from dicom_io.source.pixels import decode, read_native
+from dicom_io.source.vendors import vendor_named
+from recon.types import FloatArray, GradientEcho, Grid
+
+_SLAB: Final = 16
+"""Slices decoded before they are turned into the volume: 16 float32 along z fill a cache line."""
+
+_NOTHING: Final = np.empty(0)
+_Stacks = dict[Path, npt.NDArray[Any]]
+
+
+def read_acquisition(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> GradientEcho:
+    """Decode a complete acquisition.
+
+    Parameters
+    ----------
+    acquisition
+        Images that belong together.
+    largest_gib
+        Most stored pixels in GiB that are accepted.
+
+    Returns
+    -------
+    GradientEcho
+        Magnitude (one linear scale over all echoes) and phase in radians, ``(echo, x, y, z)``; x along the
+        row direction, y along the column direction, z along their cross product, slices ascending.
+
+    Raises
+    ------
+    Refusal
+        The reason of ``assess`` if the acquisition is not complete; ``unreadable-pixels``.
+    """
+    completeness = assess(acquisition, largest_gib=largest_gib)
+    if completeness.reason is not None:
+        raise completeness.reason
+    slices = acquisition_grid(acquisition)
+    first = slices.cells[0, slices.components[0], 0][0]
+    grid = image_grid(slices, first)
+    shape = (len(slices.echo_times_s), *grid.shape)
+    magnitude, phase_rad = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    stacks: _Stacks = {}
+    for echo in range(shape[0]):
+        for start in range(0, grid.shape[2], _SLAB):
+            stop = min(start + _SLAB, grid.shape[2])
+            slabs = {c: _read_slab(slices, echo, c, range(start, stop), stacks) for c in slices.components}
+            polar = _polar(slabs)
+            magnitude[echo, ..., start:stop], phase_rad[echo, ..., start:stop] = polar
+    vendor_named(acquisition.vendor).restore_phase(magnitude, phase_rad)
+    return GradientEcho(
+        magnitude=magnitude,
+        phase_rad=phase_rad,
+        echo_times_s=slices.echo_times_s,
+        b0_tesla=b0_tesla(first),
+        grid=grid,
+    )
+
+
+def image_grid(slices: SliceGrid, header: ImageHeader) -> Grid:
+    """Geometry of the volume; the slice distance is the mean one of the positions, not SliceThickness."""
+    if header.pixel_spacing_mm is None:
+        raise refuse("no-geometry", attribute="PixelSpacing")
+    between_rows_mm, between_columns_mm = header.pixel_spacing_mm
+    count = len(slices.positions_mm)
+    spacing_mm = round((slices.positions_mm[-1] - slices.positions_mm[0]) / (count - 1), 5)
+    return Grid(
+        shape=(header.columns, header.rows, count),
+        voxel_size_mm=(between_columns_mm, between_rows_mm, spacing_mm),
+        b0_direction=b0_direction(header),
+    )
+
+
+def _read_slab(slices: SliceGrid, echo: int, component: Component, indices: range, stacks: _Stacks) -> FloatArray:
+    """Values of some slices, ``(x, y, z)``, in the vendor's units made linear."""
+    planes: FloatArray | None = None
+    for place, index in enumerate(indices):
+        header = slices.cells[echo, component, index][0]
+        stored = _stored_values(header, stacks)
+        if planes is None:
+            planes = np.empty((len(indices), header.rows, header.columns), np.float32)
+        np.multiply(stored, np.float32(header.value_slope), out=planes[place], casting="unsafe")
+        planes[place] += np.float32(header.value_intercept)
+    if planes is None:
+        raise ValueError("a slab needs at least one slice")
+    return planes.transpose(2, 1, 0)
+
+
+def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
+    """Decode stored values ``(row, column)``; compressed multi-frame files are decoded once and kept."""
+    try:
+        if header.native is not None:
+            return read_native(header.path, header.native, header.rows, header.columns, header.frame)
+        stored = stacks.get(header.path, _NOTHING)
+        if stored is _NOTHING:
+            stored = decode(header.path, deflated=header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian)
+        if stored.ndim == 3:
+            stacks[header.path] = stored
+            stored = stored[header.frame]
+    except Exception as error:  # decoders raise nearly anything on damaged pixel data
+        raise refuse("unreadable-pixels", detail=type(error).__name__) from None
+    if stored.shape != (header.rows, header.columns):
+        raise refuse("unreadable-pixels", detail=f"shape {stored.shape}")
+    return stored
+
+
+def _polar(slabs: Mapping[Component, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    if Component.PHASE in slabs:
+        return slabs[Component.MAGNITUDE], slabs[Component.PHASE]
+    real, imaginary = slabs[Component.REAL], slabs[Component.IMAGINARY]
+    magnitude = slabs.get(Component.MAGNITUDE)
+    return np.hypot(real, imaginary) if magnitude is None else magnitude, np.arctan2(imaginary, real)

@@ -1,0 +1,53 @@
+"""Legacy Converted Enhanced MR: the classic images of each series gathered by an archive (PS3.3 A.71)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from highdicom.legacy import LegacyConvertedEnhancedMRImage
+from pydicom.dataset import Dataset
+
+from dicom_io.source.tolerance import tolerant
+from dicom_io.synthetic.study import Image, Study, as_file
+from recon.types import GradientEcho
+
+logging.getLogger("highdicom").addHandler(logging.NullHandler())  # it tells which optional elements there are not
+
+
+def images(
+    echoes: GradientEcho, study: Study, *, classic: Callable[[GradientEcho, Study], Iterator[Image]]
+) -> Iterator[Image]:
+    """Convert each series of a scanner to one object.
+
+    Parameters
+    ----------
+    echoes
+        The signal.
+    study
+        Identity and geometry.
+    classic
+        The scanner.
+    """
+
+    def series(image: Image) -> int:
+        return image.series
+
+    gathered = sorted(classic(echoes, study), key=lambda image: (image.series, image.number))
+    for number, (_, members) in enumerate(groupby(gathered, key=series), start=1):
+        frames = list(members)
+        yield replace(frames[0], dataset=_converted(frames, study), number=number)
+
+
+def _converted(images: list[Image], study: Study) -> Dataset:
+    with tolerant():
+        converted: Dataset = LegacyConvertedEnhancedMRImage(
+            [as_file(image.dataset) for image in images],
+            series_instance_uid=study.uid("converted", images[0].series),
+            series_number=images[0].series,
+            sop_instance_uid=study.uid("converted", images[0].series, "object"),
+            instance_number=1,
+        )
+    return converted

@@ -1,0 +1,26 @@
+"""``qsm-plugin echo``: is a DICOM peer there, and does it talk to us."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from plugin.cli.console import JsonOption, print_json, results
+
+
+def echo(
+    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="Whom to ask.")],
+    calling: Annotated[str, typer.Option(help="Our AE title.")] = "QSM",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a DICOM peer whether it is there (C-ECHO)."""
+    from plugin.network.entities import parse_address
+    from plugin.network.send import echo as ask
+
+    peer = parse_address(address)
+    seconds = ask(peer, calling_ae=calling)
+    if as_json:
+        print_json({"peer": str(peer), "seconds": round(seconds, 4)})
+    else:
+        results.print(f"{peer} answered in {1000 * seconds:.0f} ms")

@@ -1,0 +1,1 @@
+"""Commands of the people who develop the method: train, evaluate, time."""

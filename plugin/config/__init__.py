@@ -1,0 +1,1 @@
+"""A site's configuration: settings, rules, products switched on, and their checks."""

@@ -1,0 +1,117 @@
+"""What a site says about its scanners, applied to headers: which acquisitions are ours, how the field lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from dicom_io.source.acquisition.grouping import Acquisition
+from dicom_io.source.attributes import Patterns
+from dicom_io.source.header import ImageHeader
+from dicom_io.source.magnets import HORIZONTAL
+from plugin.config.rules import Magnet, Rule
+from plugin.config.settings import Settings
+
+NOT_OURS = "not-ours"
+"""Code of an acquisition that the site's rules leave out."""
+
+_TEXTS = {"protocol": "ProtocolName", "series": "SeriesDescription"}
+"""Free text, of which headers keep only which rules it fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Whether an acquisition is ours.
+
+    Parameters
+    ----------
+    action
+        What is done with it.
+    rule
+        Name of the rule that decided; empty if none did.
+    trace
+        What each rule that was asked said, in words, in their order.
+    """
+
+    action: Literal["reconstruct", "ignore"]
+    rule: str
+    trace: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """Sentence for people."""
+        if self.rule:
+            return f"the rule {self.rule!r} of the configuration says so"
+        return "no rule of the configuration fits, and otherwise = 'ignore'"
+
+
+def patterns_of(rules: Sequence[Rule]) -> Patterns:
+    """Free-text globs of the rules, for ``read_headers`` to look for."""
+    return {
+        _label(rule, field): (keyword, getattr(rule, field))
+        for rule in rules
+        for field, keyword in _TEXTS.items()
+        if getattr(rule, field) != "*"
+    }
+
+
+def select(acquisition: Acquisition, calling_ae: str, settings: Settings) -> Selection:
+    """Ask the rules in their order; the first that fits decides.
+
+    Parameters
+    ----------
+    acquisition
+        Images whose headers were read with ``patterns_of(settings.rules)``.
+    calling_ae
+        Who sent them; empty at the desk, where rules over the sender do not apply.
+    settings
+        The site's.
+    """
+    trace: list[str] = []
+    for rule in settings.rules:
+        misfit = _misfit(rule, acquisition, calling_ae)
+        trace.append(f"{rule.name}: {'fits: ' + rule.action if misfit is None else misfit}")
+        if misfit is None:
+            return Selection(action=rule.action, rule=rule.name, trace=tuple(trace))
+    return Selection(action=settings.otherwise, rule="", trace=tuple(trace))
+
+
+def _misfit(rule: Rule, acquisition: Acquisition, calling_ae: str) -> str | None:
+    """Say which condition does not hold; None if all do. The values themselves are not shown."""
+    headers = [header for header in acquisition.headers if header.component is not None] or list(acquisition.headers)
+    if calling_ae and not _fits(rule.calling_ae, calling_ae):
+        return "calling_ae does not fit"
+    for field in _TEXTS:
+        if getattr(rule, field) != "*" and not any(_label(rule, field) in header.labels for header in headers):
+            return f"{field} does not fit"
+    for field, attribute in (("sequence", "sequence_name"), ("body_part", "body_part"), ("model", "model")):
+        if not any(_fits(getattr(rule, field), getattr(header, attribute)) for header in headers):
+            return f"{field} does not fit"
+    echoes = len({header.echo_time_s for header in headers})
+    if echoes < rule.minimum_echoes or (rule.maximum_echoes is not None and echoes > rule.maximum_echoes):
+        return f"{echoes} echoes do not fit"
+    return None
+
+
+def with_field(headers: tuple[ImageHeader, ...], calling_ae: str, magnets: Sequence[Magnet]) -> tuple[ImageHeader, ...]:
+    """Tell headers how the main field lies in the patient, where the site says something about their scanner."""
+    return tuple(_with_field(header, calling_ae, magnets) for header in headers)
+
+
+def _with_field(header: ImageHeader, calling_ae: str, magnets: Sequence[Magnet]) -> ImageHeader:
+    for magnet in magnets:
+        if _fits(magnet.model, header.model) and (not calling_ae or _fits(magnet.calling_ae, calling_ae)):
+            if magnet.field == "vertical":
+                return replace(header, vertical_field=True)
+            return replace(header, b0_patient=HORIZONTAL if magnet.field == "horizontal" else magnet.field)
+    return header
+
+
+def _fits(glob: str, value: str) -> bool:
+    return fnmatchcase(value.casefold(), glob.casefold())
+
+
+def _label(rule: Rule, field: str) -> str:
+    return f"{rule.name}.{field}"

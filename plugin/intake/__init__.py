@@ -1,0 +1,1 @@
+"""From an association to a job: receive, spool, index, assemble."""

@@ -1,0 +1,1 @@
+"""From a job to delivered objects: description, workflow, deliveries."""

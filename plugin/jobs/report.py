@@ -1,0 +1,106 @@
+"""``report.json``: how a result was made, how far it can be trusted, which series there are; no patient data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dicom_io.derived.written import WrittenSeries
+from dicom_io.source.zero_fill import zero_fill_note
+from plugin.jobs.derive import Made
+from plugin.jobs.job import Job
+from plugin.jobs.objects import QSM
+from recon.types import Reconstruction
+
+_WHOLE = "whole"
+
+
+def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> dict[str, Any]:
+    """Say how a map was made and how far it can be trusted; its series are added by ``with_series``."""
+    acquisition, provenance = job.acquisition, result.provenance
+    notes = filter(None, [zero_fill_note(acquisition)])
+    return {
+        "acquisition": acquisition.key,
+        "vendor": acquisition.vendor,
+        "images": len(job.headers),
+        "created": job.created.isoformat(),
+        "revision": job.revision,
+        "reference": result.susceptibility.reference,
+        "verdict": dataclasses.asdict(result.verdict),
+        "figures": {**result.total_field.figures, **result.figures},
+        "warnings": list(dict.fromkeys((*notes, *result.total_field.warnings, *result.warnings))),
+        "seconds": _rounded(seconds),
+        "provenance": json.loads(json.dumps(dataclasses.asdict(provenance))),
+        "series": [],
+        "not_made": {},
+        "files": [],
+    }
+
+
+def refusal_report(job: Job, code: str, reason: str, written: WrittenSeries, folder: Path) -> dict[str, Any]:
+    """Say why there is no map, and which page says so at the console."""
+    return {
+        "images": len(job.headers),
+        "created": job.created.isoformat(),
+        "revision": job.revision,
+        "refused": {"code": code, "reason": reason},
+        "series": [_series("refusal-page", written, folder)],
+        "files": _files(written, folder),
+    }
+
+
+def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool = True) -> dict[str, Any]:
+    """Add series that were made to a report, and the reasons of those that could not be.
+
+    Parameters
+    ----------
+    timed
+        Whether to add how long each took.
+    """
+    series = [_series(name, one, folder) for name, written in made.series.items() for one in written]
+    warnings = [
+        text if name == QSM else f"{name}: {text}"
+        for name, written in made.series.items()
+        for one in written
+        for text in one.warnings
+    ]
+    return {
+        **report,
+        "warnings": list(dict.fromkeys((*report["warnings"], *warnings))),
+        "seconds": {**report["seconds"], **_rounded(made.seconds if timed else {})},
+        "series": [*report["series"], *series],
+        "not_made": {**report["not_made"], **made.missing},
+        "files": sorted({*report["files"], *(name for one in series for name in one["files"])}),
+    }
+
+
+def whole(report: dict[str, Any]) -> dict[str, Any]:
+    """Mark a report of which nothing is left to be made."""
+    return {**report, _WHOLE: True}
+
+
+def is_whole(report: dict[str, Any]) -> bool:
+    """Whether nothing is left to be made."""
+    return bool(report.get(_WHOLE))
+
+
+def _series(name: str, written: WrittenSeries, folder: Path) -> dict[str, Any]:
+    return {
+        "object": name,
+        "series_number": written.series_number,
+        "description": written.description,
+        "sop_class_uid": written.sop_class_uid,
+        "clipped": written.clipped,
+        "files": _files(written, folder),
+    }
+
+
+def _files(written: WrittenSeries, folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in written.paths]
+
+
+def _rounded(seconds: dict[str, float] | Sequence[tuple[str, float]]) -> dict[str, float]:
+    return {step: round(value, 3) for step, value in dict(seconds).items()}

@@ -1,0 +1,1 @@
+"""DICOM associations in and out, and what is changed in pynetdicom for them."""

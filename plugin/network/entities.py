@@ -1,0 +1,87 @@
+"""How application entities are built (what is changed in pynetdicom: :mod:`plugin.network.pynetdicom_patches`)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+from pynetdicom import AE, _config, evt
+from pynetdicom.transport import AssociationSocket
+
+from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from plugin.errors import ConfigurationError
+from plugin.network.pynetdicom_patches import wake_by_arrival
+
+TIMEOUT_S = 10.0
+"""How long a peer may take to answer one message; a healthy one answers in milliseconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """A DICOM peer: ``AET@HOST:PORT``."""
+
+    ae_title: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.ae_title}@{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Read ``AET@HOST:PORT`` (an IPv6 host in square brackets).
+
+    Raises
+    ------
+    ConfigurationError
+        The text names no peer.
+    """
+    match = re.fullmatch(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5})", text.strip())
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise ConfigurationError(f"{text!r} is no DICOM address: expected AET@HOST:PORT, such as PACS@10.0.0.2:104")
+    return Address(ae_title=match["aet"], host=match["host"].strip("[]"), port=int(match["port"]))
+
+
+def new_ae(ae_title: str) -> AE:
+    """Build an application entity with unlimited PDUs and this product's time-outs."""
+    _prepare_library()
+    ae = AE(ae_title=ae_title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.maximum_pdu_size = 0
+    ae.acse_timeout = TIMEOUT_S
+    ae.dimse_timeout = TIMEOUT_S
+    ae.connection_timeout = TIMEOUT_S
+    return ae
+
+
+def send_without_delay(event: evt.Event) -> None:
+    """Handle ``EVT_CONN_OPEN``: switch Nagle's algorithm off, and wait for a silent peer no longer than is agreed.
+
+    With the algorithm on, a message's last short segment waits for the peer's delayed acknowledgement: 40 ms. A peer
+    that stops in the middle of a message, or stops reading, would otherwise hold its threads for ever.
+    """
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.socket.settimeout(event.assoc.network_timeout)
+
+
+def _prepare_library() -> None:
+    """Set its flags: accept private SOP classes, send files as they are, say nothing (its log dumps requests)."""
+    _config.LOG_HANDLER_LEVEL = "none"
+    _config.UNRESTRICTED_STORAGE_SERVICE = True
+    _config.STORE_SEND_CHUNKED_DATASET = True
+    AssociationSocket._shutdown_socket = _close_socket
+    wake_by_arrival()
+
+
+def _close_socket(connection: AssociationSocket) -> None:
+    """Close a connection's socket; pynetdicom's own leaks it if it never got connected."""
+    if connection.socket is not None:
+        with contextlib.suppress(OSError):
+            connection.socket.shutdown(socket.SHUT_RDWR)
+        connection.socket.close()

@@ -1,0 +1,262 @@
+"""The storage SCU: hand a series to a peer on one association, and know for each object what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import UID
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification
+
+from plugin.errors import DeliveryError
+from plugin.network.entities import TIMEOUT_S, Address, new_ae, send_without_delay
+
+DELIVERED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
+"""Statuses of a peer that has the object: success, PS3.4 §B.2.3's three warnings, duplicate instance."""
+
+MAXIMUM_CONTEXTS = 128
+"""Presentation contexts of one association (PS3.8 §9.3.2.2: odd numbers from 1 to 255)."""
+
+_TRIES_PER_IMAGE = 3
+
+_SLOWEST_BYTES_PER_S = 100_000
+"""Of a line: the time for an answer counts from the moment the object is handed over, not from its last byte."""
+
+_TRANSIENT = 2
+
+_REJECTIONS: dict[tuple[object, object], str] = {
+    (1, 2): "it does not support the DICOM application context",
+    (1, 3): "it does not know our AE title; add it there",
+    (1, 7): "that is not its AE title; correct it here",
+    (2, 2): "it does not support our version of the upper layer protocol",
+    (3, 1): "temporary congestion",
+    (3, 2): "it has as many associations as it allows",
+}
+"""What result source and diagnostic of an A-ASSOCIATE-RJ mean (PS3.8 §9.3.4)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendReport:
+    """What became of each file.
+
+    Parameters
+    ----------
+    delivered
+        Files that the peer has.
+    undelivered
+        Files that it has not, or may not have, in the order to send them again.
+    reason
+        Why the first of them failed; empty if none did.
+    lasting
+        Whether the peer said no to the objects themselves, which waiting does not heal.
+    seconds
+        How long it took.
+    """
+
+    delivered: tuple[Path, ...]
+    undelivered: tuple[Path, ...]
+    reason: str
+    lasting: bool
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What a peer said to one object."""
+
+    refusal: str = ""
+    lasting: bool = False
+
+
+_UNANSWERED = _Answer(refusal="the peer gave no answer, or ended the association")
+
+
+@dataclass
+class _Transfer:
+    waiting: deque[Path]
+    delivered: list[Path] = field(default_factory=list)
+    refused: list[tuple[Path, _Answer]] = field(default_factory=list)
+    tries: Counter[Path] = field(default_factory=Counter)
+
+
+def send_files(
+    paths: Iterable[Path],
+    peer: Address,
+    *,
+    calling_ae: str,
+    progress: Callable[[Path], None] = lambda _path: None,
+) -> SendReport:
+    """Send DICOM files by C-STORE (PS3.4 Annex B), on one association while it lasts.
+
+    An answer without a status means that nobody knows whether the object arrived: the association is aborted
+    and the object sent again, which changes nothing at a peer that has it.
+
+    Parameters
+    ----------
+    paths
+        DICOM files of any storage SOP class.
+    peer
+        Where to.
+    calling_ae
+        Our AE title.
+    progress
+        Is told of each delivered file.
+
+    Raises
+    ------
+    DeliveryError
+        The files need more presentation contexts than one association has.
+    """
+    began = time.monotonic()
+    transfer = _Transfer(waiting=deque(paths))
+    ae = _requestor(calling_ae, transfer.waiting)
+    answers: list[_Answer] = []
+    while transfer.waiting and not answers:
+        association = _associate(ae, peer)
+        if association.is_established:
+            _send_waiting(association, transfer, progress)
+        else:
+            answers.append(_why_not(association, peer))
+    all_sent = not answers
+    answers += [answer for _, answer in transfer.refused]
+    return SendReport(
+        delivered=tuple(transfer.delivered),
+        undelivered=(*transfer.waiting, *(path for path, _ in transfer.refused)),
+        reason=answers[0].refusal if answers else "",
+        lasting=any(answer.lasting for answer in answers) if all_sent else answers[0].lasting,
+        seconds=time.monotonic() - began,
+    )
+
+
+def echo(peer: Address, *, calling_ae: str) -> float:
+    """Ask a peer whether it is there (C-ECHO, PS3.4 Annex A) and return the seconds until it answered.
+
+    Raises
+    ------
+    DeliveryError
+        It is not, or does not want to talk to us.
+    """
+    began = time.monotonic()
+    ae = new_ae(calling_ae)
+    ae.add_requested_context(Verification)
+    association = _associate(ae, peer)
+    if not association.is_established:
+        raise DeliveryError(_why_not(association, peer).refusal)
+    try:
+        status = association.send_c_echo().get("Status")
+    finally:
+        association.release()
+    if status != 0x0000:
+        raise DeliveryError(f"{peer} answered the echo with {_name(status)}")
+    return time.monotonic() - began
+
+
+def _requestor(calling_ae: str, paths: Sequence[Path] | deque[Path]) -> AE:
+    ae = new_ae(calling_ae)
+    metas = (read_file_meta_info(path) for path in paths)
+    contexts = sorted({(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID) for meta in metas})
+    if len(contexts) > MAXIMUM_CONTEXTS:
+        raise DeliveryError(
+            f"the files have {len(contexts)} combinations of SOP class and transfer syntax, "
+            f"one association has room for {MAXIMUM_CONTEXTS}; send them in smaller parts"
+        )
+    ae.requested_contexts = []
+    for sop_class, transfer_syntax in contexts:
+        ae.add_requested_context(sop_class, transfer_syntax)
+    return ae
+
+
+def _associate(ae: AE, peer: Address) -> Association:
+    handlers = [(evt.EVT_CONN_OPEN, send_without_delay)]
+    return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers)
+
+
+def _why_not(association: Association, peer: Address) -> _Answer:
+    """Say why there is no association; a rejection in the terms of PS3.8 §9.3.4."""
+    if association.is_rejected:
+        return _Answer(refusal=f"{peer} rejected the association: {_rejection(association)}")
+    if association.rejected_contexts and not association.accepted_contexts:
+        classes = ", ".join(sorted({str(UID(one.abstract_syntax).name) for one in association.rejected_contexts}))
+        refusal = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
+        return _Answer(refusal=refusal, lasting=True)
+    return _Answer(refusal=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
+
+
+def _rejection(association: Association) -> str:
+    answer = association.acceptor.primitive
+    key = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
+    lasts = "transient" if getattr(answer, "result", None) == _TRANSIENT else "permanent"
+    return f"{_REJECTIONS.get(key, 'no reason given')} ({lasts})"
+
+
+def _send_waiting(association: Association, transfer: _Transfer, progress: Callable[[Path], None]) -> None:
+    """Send until nothing waits, or until an object is not answered: it then waits again or is given up."""
+    try:
+        while transfer.waiting:
+            path = transfer.waiting.popleft()
+            transfer.tries[path] += 1
+            answer = _send_one(association, path)
+            if answer is None and transfer.tries[path] < _TRIES_PER_IMAGE:
+                transfer.waiting.appendleft(path)
+                return
+            if answer is None or answer.refusal:
+                transfer.refused.append((path, answer or _UNANSWERED))
+            else:
+                transfer.delivered.append(path)
+                progress(path)
+            if answer is None:
+                return
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def _send_one(association: Association, path: Path) -> _Answer | None:
+    """Send an object and return the answer, or nothing where none came and the association ended."""
+    try:
+        status = _store(association, path).get("Status")
+    except ValueError:  # no presentation context was accepted for it
+        name = UID(read_file_meta_info(path).MediaStorageSOPClassUID).name
+        refusal = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
+        return _Answer(refusal=refusal, lasting=True)
+    except RuntimeError:  # the association ended since the last object
+        return None
+    if status is None:
+        association.abort()
+        return None
+    if status in DELIVERED:
+        return _Answer()
+    return _Answer(refusal=f"the peer answered {_name(status)}", lasting=_is_lasting(status))
+
+
+def _store(association: Association, path: Path) -> Dataset:
+    """Send a file's bytes; encoded anew only where the peer takes the object in another transfer syntax alone.
+
+    Raises
+    ------
+    ValueError
+        No presentation context was accepted for it.
+    """
+    association.dimse_timeout = TIMEOUT_S + path.stat().st_size / _SLOWEST_BYTES_PER_S
+    try:
+        answer: Dataset = association.send_c_store(path)
+    except ValueError:
+        answer = association.send_c_store(dcmread(path))
+    return answer
+
+
+def _is_lasting(status: int) -> bool:
+    """Say whether a failure is about the object (A9xx, Cxxx, 0122), not about the peer's condition."""
+    return status == 0x0122 or 0xA900 <= status <= 0xA9FF or 0xC000 <= status <= 0xCFFF
+
+
+def _name(status: int | None) -> str:
+    return "nothing" if status is None else f"status 0x{status:04X}"

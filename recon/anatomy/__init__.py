@@ -1,1 +1,0 @@
-"""Facts of anatomy that run-time code and the simulation share."""

@@ -1,0 +1,238 @@
+"""Faults that reach the arrays: refused or named, never silently used.
+
+What makes a map wrong without a trace is refused; what limits it is said in a warning.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recon.errors import InvalidInputError
+from recon.operators.coarse import CoarseGrid, ComplexArray
+from recon.operators.wrap import wrap
+from recon.types import BoolArray, FloatArray, GradientEcho
+
+Scalar = TypeVar("Scalar", np.float32, np.bool_)
+
+LEAST_SLICES = 4
+"""Fewer voxels along an axis hold no three-dimensional field."""
+_SLAB_MM = 40.0
+_PLANES = 48
+"""Central planes that statistics are taken from: enough for all of them, and quick."""
+_SAMPLES = 25_000
+"""Voxels that a single number is found from."""
+
+
+def _refuse_values(echoes: GradientEcho) -> None:
+    for name, volumes in (("magnitude", echoes.magnitude), ("phase", echoes.phase_rad)):
+        for e, volume in enumerate(volumes, start=1):
+            low, high = float(volume.min()), float(volume.max())
+            if not np.isfinite(low + high):
+                bad = int(volume.size - np.isfinite(volume).sum())
+                raise InvalidInputError(
+                    f"{name} of echo {e} has {bad} voxels that are NaN or infinite: expected finite numbers"
+                )
+            if low == high:
+                raise InvalidInputError(
+                    f"{name} of echo {e} is {low:g} in every voxel: the image is empty, or a phase difference "
+                    "was stored against it; send the phase of every echo"
+                )
+        if name == "magnitude" and float(volumes.min()) < 0:
+            raise InvalidInputError("magnitude has negative values: expected zero or more; is it a real part?")
+        if name == "phase" and float(np.abs(volumes).max()) > 4 * np.pi:
+            raise InvalidInputError(
+                f"phase reaches {float(np.abs(volumes).max()):.1f}: expected wrapped radians in -π to π; was the "
+                "rescale slope applied?"
+            )
+
+
+def _refuse_copies(echoes: GradientEcho) -> None:
+    for e in range(1, len(echoes.echo_times_s)):
+        if np.array_equal(echoes.phase_rad[e], echoes.phase_rad[e - 1]):
+            raise InvalidInputError(
+                f"phase of echoes {e} and {e + 1} is the same image: one phase, perhaps a phase difference, was "
+                "filed under both echoes; send the phase of every echo"
+            )
+
+
+def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
+    """Raise where arrays hold nothing that can be reconstructed.
+
+    Raises
+    ------
+    InvalidInputError
+        Volume too thin, numbers not finite, constant images, echoes copied, mask of another shape or
+        empty.
+    """
+    shape = echoes.grid.shape
+    if min(shape) < LEAST_SLICES:
+        raise InvalidInputError(
+            f"volume of {shape[0]} x {shape[1]} x {shape[2]} voxels: expected at least {LEAST_SLICES} along each axis; "
+            "susceptibility needs a three-dimensional acquisition"
+        )
+    _refuse_values(echoes)
+    _refuse_copies(echoes)
+    if mask is None:
+        return
+    if mask.shape != shape or mask.dtype != np.bool_:
+        raise InvalidInputError(f"mask is {mask.dtype} of shape {mask.shape}: expected bool of shape {shape}")
+    if not mask.any():
+        raise InvalidInputError("the mask handed in is empty: expected voxels of the brain")
+    if not echoes.magnitude[:, mask].any():
+        raise InvalidInputError("magnitude is zero in the whole mask: expected signal where the field is wanted")
+
+
+def _neighbour_coherence(echoes: GradientEcho, mask: BoolArray, axis: int) -> float:
+    """Return the magnitude-weighted mean cosine of the phase step along an axis, first echo."""
+    low, high = _pair(axis)
+    weight = echoes.magnitude[0][low] * echoes.magnitude[0][high] * (mask[low] & mask[high])
+    step = np.cos(echoes.phase_rad[0][high] - echoes.phase_rad[0][low])
+    return float((weight * step).sum(dtype=np.float64) / max(float(weight.sum(dtype=np.float64)), 1e-30))
+
+
+def _pair(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    low, high = [slice(None)] * 3, [slice(None)] * 3
+    low[axis], high[axis] = slice(None, -1), slice(1, None)
+    return tuple(low), tuple(high)
+
+
+def refuse_slice_chopper(echoes: GradientEcho, head: BoolArray) -> None:
+    """Raise if the phase jumps by π from slice to slice.
+
+    Some scanners store every second slice with opposite sign, to be undone when it is read. Left as
+    it is, or undone where it was not there, neighbouring slices are in antiphase: the mean cosine of
+    the step is negative, while no shimmed field turns a whole head by half a turn per slice.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the axis.
+    """
+    for axis, name in enumerate("xyz"):
+        coherence = _neighbour_coherence(echoes, head, axis)
+        if coherence < -0.2:
+            raise InvalidInputError(
+                f"phase jumps by about π between neighbouring planes along {name} (mean cosine of the step "
+                f"{coherence:.2f}, expected above 0): every second slice has the opposite sign; the vendor's slice "
+                "alternation was not undone, or undone twice"
+            )
+
+
+def _is_empty_at_the_rim(power: FloatArray) -> float:
+    """Return the share of a spectrum (its peak in the middle) that is empty, counted from the rim inward."""
+    n = power.size
+    half = n // 2
+    # Positive and negative frequencies together: partial Fourier leaves one side empty without interpolation.
+    both = np.maximum(power[half : half + (n - half)], power[half - (n - half) + 1 : half + 1][::-1])
+    level = float(np.median(both[len(both) // 4 : len(both) // 2]))
+    empty = both < 0.02 * level
+    run = int(np.argmin(empty[::-1])) if not empty.all() else 0
+    return run / len(both)
+
+
+def zero_filling(echoes: GradientEcho) -> list[str]:
+    """Return a warning for each axis along which the image was interpolated by zero-filled k-space."""
+    warnings = []
+    sample = tuple(slice(max(0, n // 2 - _PLANES // 2), n // 2 + _PLANES // 2) for n in echoes.grid.shape)
+    for axis, name in enumerate("xyz"):
+        size = echoes.grid.shape[axis]
+        if size < 16:
+            continue
+        lines = tuple(slice(None) if a == axis else s for a, s in enumerate(sample))
+        signal = echoes.magnitude[0][lines] * np.exp(1j * echoes.phase_rad[0][lines])
+        spectrum = np.abs(np.fft.fftshift(np.fft.fft(signal, axis=axis), axes=axis)) ** 2
+        power = spectrum.mean(axis=tuple(a for a in range(3) if a != axis))
+        share = _is_empty_at_the_rim(power)
+        if share >= 0.1:
+            voxel = echoes.grid.voxel_size_mm[axis]
+            warnings.append(
+                f"The image was interpolated along {name}: voxels of {voxel:.2f} mm from an acquisition of about "
+                f"{voxel / (1 - share):.2f} mm (empty rim of k-space)."
+            )
+    return warnings
+
+
+def refuse_phase_difference(
+    offset_rad: FloatArray, field_rad_per_s: FloatArray, region: BoolArray, longest_s: float
+) -> None:
+    """Refuse echoes that are differences to another echo: their common offset is then ``-TE_missing · field``.
+
+    A receive phase does not know the field, so an offset that turns with it, for one and the same time in the whole
+    region, gives the subtraction away.
+
+    Parameters
+    ----------
+    offset_rad, field_rad_per_s
+        ``(x, y, z)`` phase offset that the echoes share, and their field.
+    region
+        ``(x, y, z)`` bool, the brain, or the head where no brain is known.
+    longest_s
+        Longest echo time; a missing one is looked for up to this.
+
+    Raises
+    ------
+    InvalidInputError
+        If the offset is explained by a time.
+    """
+    step = max(7, int(np.count_nonzero(region)) // _SAMPLES)
+    offset, field = offset_rad[region][::step], field_rad_per_s[region][::step]
+    if offset.size < 100:
+        return
+    times_s = np.linspace(0.0, longest_s, 80)
+    turned = [float(np.abs(np.mean(np.exp(1j * (offset + t * field))))) for t in times_s]
+    best = int(np.argmax(turned))
+    # Explained means: little is left, and far less than of the offset as it is.
+    if times_s[best] < 1e-3 or turned[0] > 0.97 or 1 - turned[best] > 0.25 * (1 - turned[0]):
+        return
+    raise InvalidInputError(
+        f"The phase of every echo seems to be a difference to an echo at {times_s[best] * 1e3:.1f} ms that is not "
+        "among them; expected the phase of each echo itself. Store the phase images without subtraction."
+    )
+
+
+def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> list[str]:
+    """Return a warning if the smoothed phase offset turns by 2π around a point where there is signal.
+
+    Coils combined without their phases leave open-ended fringe lines; a sound combination has none.
+    """
+    strength = np.abs(phasors)
+    if not strength.any():
+        return []
+    strong = strength > 0.3 * np.percentile(strength[strength > 0], 90)
+    angle = np.angle(phasors).astype(np.float32)
+    length_mm = 0.0
+    for axis in range(3):
+        u, v = (a for a in range(3) if a != axis)
+        turn = _winding(angle, u, v)
+        length_mm += float(np.count_nonzero(turn & _whole_loop(strong, u, v))) * coarse.cell_mm[axis]
+    if length_mm < 20:
+        return []
+    return [
+        f"The phase has open-ended fringe lines ({length_mm:.0f} mm in all): the coils were combined without "
+        "their phases; the field is wrong along them."
+    ]
+
+
+def _corner(array: npt.NDArray[Scalar], u: int, v: int, du: int, dv: int) -> npt.NDArray[Scalar]:
+    index = [slice(None)] * 3
+    for axis, d in ((u, du), (v, dv)):
+        index[axis] = slice(d, array.shape[axis] - 1 + d)
+    return array[tuple(index)]
+
+
+def _winding(angle: FloatArray, u: int, v: int) -> BoolArray:
+    """Return the elementary loops in the plane of two axes around which the phase turns once."""
+    ring = [_corner(angle, u, v, *at) for at in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
+    total = sum(wrap(b - a) for a, b in pairwise(ring))
+    turn: BoolArray = np.abs(np.asarray(total)) > np.pi
+    return turn
+
+
+def _whole_loop(strong: BoolArray, u: int, v: int) -> BoolArray:
+    corners = [_corner(strong, u, v, *at) for at in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    whole: BoolArray = np.logical_and.reduce(corners).astype(np.bool_)
+    return whole

@@ -1,0 +1,1 @@
+"""Spatial unwrapping after ROMEO."""

@@ -1,0 +1,1 @@
+"""Simulation, training, evaluation and benchmarks; never imported at run time."""

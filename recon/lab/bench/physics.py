@@ -1,0 +1,162 @@
+"""Speed of the physics, each row beside a peer on the same data in the same run, so that ratios are comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from recon.engines.choose import ENGINES, REFERENCE, choose_engine, load_checked
+from recon.errors import EngineError, InvalidInputError
+from recon.field.fit import FieldFit, first_guess, unwrap_echoes
+from recon.field.offsets.mcpc3ds import no_offsets
+from recon.field.template import choose_template
+from recon.field.total import fit_phase
+from recon.inversion.methods import METHODS
+from recon.lab.bench.row import BenchRow, Say, Seconds, row, seconds_of, size_of
+from recon.lab.simulation.scan import SimulatedScan, simulate_case
+from recon.masking.head import head_mask
+from recon.network.features import network_features, pad_to_stride
+from recon.network.weights import load_weights
+from recon.options import AUTO
+from recon.types import BoolArray, FloatArray, GradientEcho, TotalField
+
+_SIZES = (1.0, 1.26, 1.59, 2.0)
+"""Voxel edges relative to the smallest: each next size has half as many voxels."""
+_ITERATIVE = ("tfi", "tgv")
+_ITERATIVE_AIM = "30 times faster"
+
+
+def bench_head(voxel_size_mm: float) -> SimulatedScan:
+    """Return the head that everything is timed on; 1 mm gives 160 x 192 x 160 voxels and four echoes."""
+    return simulate_case("healthy", 11, voxel_size_mm=voxel_size_mm)
+
+
+def true_total(scan: SimulatedScan) -> TotalField:
+    """Return the head's true total field with its true mask: what is timed does not depend on the phase."""
+    mask, zero = scan.brain, np.float32(0)
+    return TotalField(
+        field_ppm=np.where(mask, scan.field_ppm, zero),
+        mask=mask,
+        quality=mask.astype(np.float32),
+        noise_ppm=np.where(mask, np.float32(0.002), zero),
+        grid=scan.echoes.grid,
+    )
+
+
+def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
+    """Unwrap, alone and with offsets and combination, beside scikit-image's unwrapping, in the same head mask.
+
+    Raises
+    ------
+    InvalidInputError
+        If scikit-image is not installed.
+    """
+    try:
+        from skimage.restoration import unwrap_phase
+    except ImportError as error:
+        raise InvalidInputError("scikit-image is missing; install this project with its 'test' extra") from error
+    head = head_mask(echoes.magnitude[0])
+    say("unwrapping, offsets and combination")
+    fit_phase(echoes, head)
+    _unwrap_all(echoes, head)
+    alone = min(seconds_of(lambda: _unwrap_all(echoes, head)) for _ in range(3))
+    whole = min(seconds_of(lambda: fit_phase(echoes, head)) for _ in range(3))
+    say("unwrapping with scikit-image")
+    peer = seconds_of(lambda: [unwrap_phase(np.ma.masked_array(phase, ~head), rng=0) for phase in echoes.phase_rad])
+    what = f"{len(echoes.echo_times_s)} echoes of {size_of(echoes.grid.shape)}, head mask"
+    for name, seconds in (("unwrap", alone), ("unwrap + offsets + combination", whole)):
+        yield row("unwrapping", what, name, seconds, "scikit-image, unwrap", peer)
+
+
+def _unwrap_all(echoes: GradientEcho, head: BoolArray) -> FloatArray:
+    """Unwrap all echoes and nothing else: the template in space, the echoes from it in time."""
+    template = choose_template(echoes, head)
+    theta_rad = template.unwrapped(echoes, head).phase_rad
+    offsets = no_offsets(echoes)
+    guess = first_guess(theta_rad, template, offsets)
+    return unwrap_echoes(echoes, FieldFit(field_rad_per_s=guess, residual_rad=guess, information=guess), offsets)
+
+
+def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
+    """Run the network on every engine that this machine has, beside eager float32 torch."""
+    trained = load_weights()
+    total = true_total(scan)
+    features = network_features(
+        torch.from_numpy(total.field_ppm), torch.from_numpy(total.mask), torch.from_numpy(total.noise_ppm), total.grid
+    )
+    shape = pad_to_stride(total.grid.shape, trained.network.config.stride)
+    stack = torch.zeros(1, features.shape[0], *shape)
+    x, y, z = features.shape[1:]
+    stack[0, :, :x, :y, :z] = features
+    say("network, eager torch")
+    eager = seconds_of(lambda: ENGINES[REFERENCE](trained).run(stack))
+    for name in ENGINES:
+        if name == REFERENCE:
+            continue
+        try:
+            engine = load_checked(name, trained)
+        except EngineError as reason:
+            say(f"{name} left out: {reason}")
+            continue
+        there = stack.to(engine.device)
+        say(f"network, {engine.describe()}")
+        engine.run(there)
+        times = [seconds_of(lambda e=engine, t=there: e.run(t)) for _ in range(2)]  # type: ignore[misc]
+        what = f"network forward, {size_of(shape)}"
+        yield row("engines", what, str(engine.describe()), min(times), "torch fp32, eager", eager)
+
+
+def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
+    """Invert by the network, closed-form inputs included, beside iterative single-step inversion."""
+    total = true_total(scan)
+    say("inversion, network with closed-form inputs")
+    METHODS["network"](total, AUTO)
+    ours = min(seconds_of(lambda: METHODS["network"](total, AUTO)) for _ in range(2))
+    name = str(choose_engine(AUTO).prepare().describe())
+    for method in _ITERATIVE:
+        say(f"inversion, {method}: this takes minutes")
+        peer = seconds_of(lambda method=method: METHODS[method](total, AUTO))  # type: ignore[misc]
+        what = f"total field to susceptibility, {size_of(total.grid.shape)}"
+        yield row("inversion", what, f"network, {name}", ours, f"{method}, this package's", peer, _ITERATIVE_AIM)
+
+
+def scaling_rows(voxel_size_mm: float, say: Say) -> Iterator[BenchRow]:
+    """Show what more voxels and more echoes cost; the peer is the same work on the largest, so ratios are costs."""
+    volumes: list[tuple[str, Seconds]] = []
+    largest: SimulatedScan | None = None
+    for relative in _SIZES:
+        scan = bench_head(voxel_size_mm * relative)
+        largest = largest or scan
+        shape = scan.echoes.grid.shape
+        say(f"scaling, {size_of(shape)}")
+        _fit_and_invert(scan.echoes, scan)
+        volumes.append((size_of(shape), seconds_of(lambda scan=scan: _fit_and_invert(scan.echoes, scan))))  # type: ignore[misc]
+    assert largest is not None
+    yield from _scaling("voxels", "phase + inversion, 4 echoes", volumes)
+    echoes = []
+    for count in (4, 3, 2, 1):
+        some = replace(
+            largest.echoes,
+            magnitude=largest.echoes.magnitude[:count],
+            phase_rad=largest.echoes.phase_rad[:count],
+            echo_times_s=largest.echoes.echo_times_s[:count],
+        )
+        head = head_mask(some.magnitude[0])
+        say(f"scaling, {count} echoes")
+        seconds = min(seconds_of(lambda e=some, h=head: fit_phase(e, h)) for _ in range(2))  # type: ignore[misc]
+        echoes.append((f"{count} echoes", seconds))
+    yield from _scaling("echoes", f"phase, {size_of(largest.echoes.grid.shape)}", echoes)
+
+
+def _fit_and_invert(echoes: GradientEcho, scan: SimulatedScan) -> None:
+    fit_phase(echoes, head_mask(echoes.magnitude[0]))
+    METHODS["network"](true_total(scan), AUTO)
+
+
+def _scaling(group: str, what: str, times: list[tuple[str, Seconds]]) -> Iterator[BenchRow]:
+    largest, most = times[0]
+    for name, seconds in times:
+        yield row(group, what, name, seconds, largest, most)

@@ -1,0 +1,1 @@
+"""Everything random about a simulated scan, drawn before anything is computed."""

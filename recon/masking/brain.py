@@ -1,0 +1,250 @@
+"""deepbet's networks on arrays: where the brain is in a magnitude volume.
+
+The networks see the volume in the orientation they were trained in (right, anterior, superior). Which
+image axis is superior follows from B0; the rest is what is usual in DICOM, and where that is
+ambiguous (a sagittal and a coronal stack have the same B0 axis) the orientation in which the network
+is surest wins.
+
+References
+----------
+Fisch et al., doi:10.48550/arXiv.2308.07003 (deepbet).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from recon.errors import EngineError, ReconError
+from recon.types import BoolArray, FloatArray, Grid
+
+_NETWORKS = _LOCATE, _SEGMENT = ("bbox_model.pt", "model.pt")
+_LOCATE_SHAPE = (128, 128, 128)
+_SEGMENT_SHAPE = (256, 256, 256)
+_MARGIN = 0.1
+_HEAD_HEIGHT_MM = 180.0
+_PREFERENCE = 0.002
+"""How much surer the network has to be to leave the usual orientation."""
+_SURE_ENOUGH = 0.97
+"""Sureness at which an axial volume is not tried upside down as well."""
+
+Run = Callable[[torch.Tensor], torch.Tensor]
+
+Scalar = TypeVar("Scalar", np.float32, np.bool_)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Orientation:
+    """How to bring a volume to (right, anterior, superior): order of the axes, then which are reversed."""
+
+    axes: tuple[int, int, int]
+    reverse: tuple[bool, bool, bool]
+
+    def apply(self, volume: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """Return a canonical view of an image volume."""
+        turned = volume.transpose(self.axes)
+        return turned[tuple(slice(None, None, -1 if r else 1) for r in self.reverse)]
+
+    def undo(self, volume: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """Return an image view of a canonical volume."""
+        turned = volume[tuple(slice(None, None, -1 if r else 1) for r in self.reverse)]
+        x, y, z = (self.axes.index(axis) for axis in range(3))
+        return turned.transpose(x, y, z)
+
+
+def _orientations(grid: Grid) -> list[_Orientation]:
+    """Return candidate orientations, the usual one first."""
+    b = grid.b0_direction
+    superior = int(np.argmax(np.abs(b)))
+    down = b[superior] < 0
+    first, second = (a for a in range(3) if a != superior)
+    if superior == 2:
+        # Axial: x to the patient's left, y to the back.
+        return [_Orientation(axes=(0, 1, 2), reverse=(True, reverse, down)) for reverse in (True, False)]
+    return [
+        _Orientation(axes=(right, anterior, superior), reverse=(False, reverse, down))
+        for (right, anterior), reverse in product(((second, first), (first, second)), (True, False))
+    ]
+
+
+@cache
+def _network(name: str) -> torch.jit.ScriptModule:
+    """Load a network out of deepbet's wheel, without importing its user interface."""
+    spec = importlib.util.find_spec("deepbet")
+    if spec is None or spec.origin is None:
+        raise ReconError("package deepbet is not installed: install it, or hand in a mask")
+    path = Path(spec.origin).parents[1] / "data" / "models" / name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+    ready: torch.jit.ScriptModule = network.eval()
+    return ready
+
+
+@cache
+def _fast_network(name: str) -> Run:
+    """Return a network as OpenVINO runs it, in less than half of torch's time; torch's own where that fails."""
+    from recon.engines.openvino_cpu import compile_scripted
+
+    network = _network(name)
+    try:
+        return compile_scripted(network)
+    except EngineError:
+        return network
+
+
+def load_networks() -> None:
+    """Load both networks, so that no patient waits for it."""
+    for name in _NETWORKS:
+        _fast_network(name)
+
+
+def _resampled(volume: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    return torch.nn.functional.interpolate(volume[None, None], shape, mode="nearest-exact")[0, 0]
+
+
+def _probability(name: str, volume: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    scaled = ((volume - low) / max(high - low, 1e-12)).clamp(0, 1)
+    scaled = 0.226 * (scaled - scaled.mean()) / scaled.std().clamp_min(1e-6) + 0.449
+    return _fast_network(name)(scaled[None, None])[0, 1]
+
+
+def largest_component(mask: BoolArray) -> BoolArray:
+    """Return the largest face-connected part of a mask."""
+    labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=6)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    if sizes.sum() == 0:
+        return mask
+    part: BoolArray = labels == int(sizes.argmax())
+    return part
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Location:
+    """Where a brain is in a canonical volume, how sure the network is, and the range of grey values."""
+
+    box: tuple[slice, slice, slice] | None
+    sureness: float
+    low: float
+    high: float
+
+
+def _sureness(probability: FloatArray) -> float:
+    """Return the mean distance from a coin toss, 0..1, of voxels that may be brain."""
+    possible = probability[probability > 0.05]
+    return float(np.abs(2 * possible - 1).mean()) if possible.size else 0.0
+
+
+def _span(brain: BoolArray, axis: int, size: int) -> slice:
+    """Return the range of full-resolution voxels that the brain occupies along an axis, with a margin."""
+    others = tuple(a for a in range(3) if a != axis)
+    filled = np.flatnonzero(brain.mean(axis=others) > 0.02)
+    scale = size / brain.shape[axis]
+    start, stop = float(filled[0]) * scale, float(filled[-1] + 1) * scale
+    margin = _MARGIN * (stop - start)
+    return slice(max(0, int(start - margin)), min(size, int(np.ceil(stop + margin))))
+
+
+def _locate(volume: torch.Tensor) -> _Location:
+    small = _resampled(volume, _LOCATE_SHAPE)
+    ends = torch.quantile(small.reshape(-1), torch.tensor([0.005, 0.995]))
+    low, high = float(ends[0]), float(ends[1])
+    probability = _probability(_LOCATE, small, low, high).numpy()
+    brain = largest_component(probability > 0.5)
+    box = None
+    if all((brain.mean(axis=others) > 0.02).any() for others in ((1, 2), (0, 2), (0, 1))):
+        x, y, z = (_span(brain, axis, size) for axis, size in enumerate(volume.shape))
+        box = (x, y, z)
+    return _Location(box=box, sureness=_sureness(probability), low=low, high=high)
+
+
+def _padded(volume: FloatArray, height_voxels: int) -> tuple[FloatArray, int]:
+    """Return the volume with empty slices below and above, and how many are below.
+
+    The networks stretch what they get to a cube; a slab has to look like a part of a head, not like a
+    flat one.
+    """
+    missing = max(0, height_voxels - volume.shape[2])
+    below = missing // 2
+    return np.pad(volume, ((0, 0), (0, 0), (below, missing - below))), below
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """A volume in one orientation, and what the network sees in it."""
+
+    orientation: _Orientation
+    volume: torch.Tensor
+    location: _Location
+    slices: slice
+
+
+def _view(magnitude: FloatArray, grid: Grid, orientation: _Orientation) -> _View:
+    superior = orientation.axes[2]
+    volume, below = _padded(orientation.apply(magnitude), round(_HEAD_HEIGHT_MM / grid.voxel_size_mm[superior]))
+    tensor = torch.from_numpy(np.ascontiguousarray(volume))
+    return _View(
+        orientation=orientation,
+        volume=tensor,
+        location=_locate(tensor),
+        slices=slice(below, below + magnitude.shape[superior]),
+    )
+
+
+def _best_view(magnitude: FloatArray, grid: Grid) -> _View:
+    usual, *others = _orientations(grid)
+    best = _view(magnitude, grid, usual)
+    if usual.axes[2] == 2 and best.location.sureness >= _SURE_ENOUGH:
+        return best
+    for orientation in others:
+        view = _view(magnitude, grid, orientation)
+        if view.location.sureness > best.location.sureness + _PREFERENCE:
+            best = view
+    return best
+
+
+def segment_brain(magnitude: FloatArray, grid: Grid) -> tuple[BoolArray, float]:
+    """Return the brain that the networks see, and how sure they are.
+
+    Parameters
+    ----------
+    magnitude
+        ``(x, y, z)`` float32.
+    grid
+        Geometry; decides the orientation.
+
+    Returns
+    -------
+    brain : numpy.ndarray
+        ``(x, y, z)`` bool.
+    sureness : float
+        Mean distance of the probabilities from a coin toss, 0..1.
+
+    Raises
+    ------
+    ReconError
+        If the package with the networks is missing.
+    """
+    view = _best_view(magnitude, grid)
+    brain = np.zeros(tuple(view.volume.shape), np.bool_)
+    sureness = 0.0
+    location = view.location
+    if location.box is not None:
+        region = view.volume[location.box]
+        inside = _probability(_SEGMENT, _resampled(region, _SEGMENT_SHAPE), location.low, location.high)
+        probability = _resampled(inside, tuple(region.shape)).numpy()
+        brain[location.box] = probability > 0.5
+        sureness = _sureness(probability)
+    return np.ascontiguousarray(view.orientation.undo(brain[:, :, view.slices])), sureness

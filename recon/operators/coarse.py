@@ -1,0 +1,142 @@
+"""Smooth quantities on a coarse grid: block sums of phasors, and the way back to full resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recon.operators.slabs import compiled, in_slabs
+from recon.types import BoolArray, FloatArray, Grid
+
+ComplexArray = npt.NDArray[np.complex64]
+
+CELL_MM = 4.0
+"""Edge length that a coarse cell comes close to; phase offsets of coils change over centimetres."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseGrid:
+    """How a volume is cut into cells.
+
+    Parameters
+    ----------
+    fine_shape
+        Voxels along x, y, z.
+    block
+        Voxels per cell along x, y, z.
+    cell_mm
+        Size of a cell along x, y, z.
+    """
+
+    fine_shape: tuple[int, int, int]
+    block: tuple[int, int, int]
+    cell_mm: tuple[float, float, float]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Cells along x, y, z; the last cell of an axis may be cut."""
+        x, y, z = (-(-n // b) for n, b in zip(self.fine_shape, self.block, strict=True))
+        return x, y, z
+
+
+def coarse_grid(grid: Grid) -> CoarseGrid:
+    """Return the cells of about 4 mm that cover a grid."""
+    bx, by, bz = (max(1, round(CELL_MM / size)) for size in grid.voxel_size_mm)
+    sx, sy, sz = grid.voxel_size_mm
+    return CoarseGrid(fine_shape=grid.shape, block=(bx, by, bz), cell_mm=(bx * sx, by * sy, bz * sz))
+
+
+@compiled
+def _block_phasors(
+    start: int,
+    stop: int,
+    block: tuple[int, int, int],
+    phase: FloatArray,
+    reference: FloatArray,
+    ratio: np.float32,
+    magnitude: FloatArray,
+    mask: BoolArray,
+    out: ComplexArray,
+) -> None:
+    ny, nz = phase.shape[1], phase.shape[2]
+    for cx in range(start, stop):
+        for x in range(cx * block[0], min(phase.shape[0], (cx + 1) * block[0])):
+            for y in range(ny):
+                for z in range(nz):
+                    if mask[x, y, z]:
+                        angle = phase[x, y, z] - ratio * reference[x, y, z]
+                        weight = magnitude[x, y, z]
+                        phasor = complex(weight * np.cos(angle), weight * np.sin(angle))
+                        out[cx, y // block[1], z // block[2]] += phasor
+
+
+def block_phasors(
+    phase_rad: FloatArray,
+    reference_rad: FloatArray,
+    ratio: float,
+    magnitude: FloatArray,
+    mask: BoolArray,
+    coarse: CoarseGrid,
+) -> ComplexArray:
+    """Return per cell the sum of ``magnitude · exp(i (phase - ratio · reference))`` over the mask.
+
+    All inputs are ``(x, y, z)``; the result has the shape of the coarse grid, complex64.
+    """
+    out: ComplexArray = np.zeros(coarse.shape, np.complex64)
+    in_slabs(
+        _block_phasors,
+        coarse.shape[0],
+        coarse.block,
+        phase_rad,
+        reference_rad,
+        np.float32(ratio),
+        magnitude,
+        mask,
+        out,
+    )
+    return out
+
+
+def block_mean(volume: FloatArray, coarse: CoarseGrid) -> FloatArray:
+    """Return the mean of each cell's voxels, ``(x, y, z)`` float32; voxels beyond the volume count as zero."""
+    sums = volume
+    for axis, block in enumerate(coarse.block):
+        sums = np.add.reduceat(sums, np.arange(0, coarse.fine_shape[axis], block), axis=axis)
+    means: FloatArray = sums / np.float32(np.prod(coarse.block))
+    return means
+
+
+@compiled
+def _cell_position(i: int, block: int, cells: int) -> tuple[int, int, np.float32]:
+    """Return the two cells around a voxel and the share of the second."""
+    position = min(
+        max((np.float32(i) + np.float32(0.5)) / np.float32(block) - np.float32(0.5), np.float32(0)),
+        np.float32(cells - 1),
+    )
+    low = int(position)
+    return low, min(low + 1, cells - 1), np.float32(position - low)
+
+
+@compiled
+def _upsample(start: int, stop: int, block: tuple[int, int, int], cells: FloatArray, out: FloatArray) -> None:
+    one = np.float32(1)
+    for x in range(start, stop):
+        x0, x1, fx = _cell_position(x, block[0], cells.shape[0])
+        for y in range(out.shape[1]):
+            y0, y1, fy = _cell_position(y, block[1], cells.shape[1])
+            for z in range(out.shape[2]):
+                z0, z1, fz = _cell_position(z, block[2], cells.shape[2])
+                a = (one - fz) * cells[x0, y0, z0] + fz * cells[x0, y0, z1]
+                b = (one - fz) * cells[x0, y1, z0] + fz * cells[x0, y1, z1]
+                c = (one - fz) * cells[x1, y0, z0] + fz * cells[x1, y0, z1]
+                d = (one - fz) * cells[x1, y1, z0] + fz * cells[x1, y1, z1]
+                out[x, y, z] = (one - fx) * ((one - fy) * a + fy * b) + fx * ((one - fy) * c + fy * d)
+
+
+def upsample(cells: FloatArray, coarse: CoarseGrid) -> FloatArray:
+    """Return values of cell centres interpolated linearly to voxels, ``(x, y, z)`` float32."""
+    out: FloatArray = np.empty(coarse.fine_shape, np.float32)
+    in_slabs(_upsample, out.shape[0], coarse.block, np.ascontiguousarray(cells, np.float32), out)
+    return out

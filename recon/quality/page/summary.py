@@ -1,0 +1,132 @@
+"""The first page: mask and map in three planes, and everything that is known about their quality in words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recon.operators.boxes import Box, mask_box
+from recon.quality.page.canvas import ALERT, INK, new_page, pixels, write_lines
+from recon.quality.page.mosaic import geometry, show, show_bar, show_letters
+from recon.quality.page.orientation import Plane
+from recon.types import GradientEcho, Grid, Reconstruction, Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SHOWN_FIGURES = (
+    ("mask_volume_ml", "mask volume", "ml", 1.0),
+    ("phase_quality_median", "phase quality (0 to 1), median", "", 1.0),
+    ("phase_quality_below_half_percent", "phase quality below one half", "% of mask", 1.0),
+    ("field_noise_median_ppm", "field noise, median", "ppb", 1e3),
+    ("linear_fit_residual_median_rad", "phase fit residual, median", "rad", 1.0),
+    ("data_residual_rms_ppb", "field not explained by the map, RMS", "ppb", 1.0),
+    ("data_residual_above_100ppb_percent", "field not explained above 100 ppb", "% of mask", 1.0),
+    ("data_unexplained_percent", "field of tissue not explained", "% (empty map: 100)", 1.0),
+    ("streak_energy_ratio", "energy at the magic angle (1: as elsewhere)", "", 1.0),
+    ("reference_mean_ppb", "mean taken off as reference", "ppb", 1.0),
+    ("chi_sd_ppb", "susceptibility, SD", "ppb", 1.0),
+    ("chi_largest_ppb", "susceptibility, largest magnitude", "ppb", 1.0),
+)
+"""Figure, words, unit shown, and the factor to that unit."""
+
+
+VERDICTS = {"ok": "Verdict: good.", "degraded": "Verdict: read with care.", "failed": "Verdict: do not read this map."}
+
+
+def summary_page(
+    echoes: GradientEcho,
+    reconstruction: Reconstruction,
+    views: tuple[Plane, Plane, Plane],
+    window_ppb: tuple[float, float],
+) -> npt.NDArray[np.uint8]:
+    """Return mask and map in three planes, with warnings, figures and provenance in words."""
+    provenance, grid = reconstruction.provenance, echoes.grid
+    figure = new_page("QSM: quality", f"{provenance.software}, method {provenance.method}; {geometry(grid)}")
+    mask = reconstruction.total_field.mask
+    box = mask_box(mask, 8)
+    bright = float(np.percentile(echoes.magnitude[0][mask], 99.5)) * 1.1
+    first_ms = echoes.echo_times_s[0] * 1e3
+    title = f"magnitude at {first_ms:.1f} ms, outline of the mask"
+    _three_planes(figure, 0.645, title, echoes.magnitude[0], grid, box, views, (0.0, bright), mask)
+    chi_ppb = reconstruction.susceptibility.chi_ppm * np.float32(1e3)
+    title = f"QSM, black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
+    shown = _three_planes(figure, 0.355, title, chi_ppb, grid, box, views, window_ppb, None)
+    show_bar(figure, (0.925, 0.375, 0.014, 0.20), shown, "ppb")
+    said = list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
+    below = _write_warnings(figure, reconstruction.verdict, said)
+    for left, columns, heading, lines in (
+        (0.03, 62, "Quality figures", figure_lines(reconstruction)),
+        (0.50, 68, "How it was made", provenance_lines(reconstruction)),
+    ):
+        figure.text(left, below, heading, color=INK, fontsize=12, fontweight="bold", va="top")
+        write_lines(figure, lines, left=left, top=below - 0.024, bottom=0.035, columns=columns, size=9)
+    return pixels(figure)
+
+
+def _write_warnings(figure: Figure, verdict: Verdict, warnings: list[str]) -> float:
+    """Write the verdict and the warnings under the pictures; return where the next text begins."""
+    heading = f"{VERDICTS[verdict.level]} {'Warnings:' if warnings else 'No warnings.'}"
+    colour = ALERT if warnings or verdict.level != "ok" else INK
+    figure.text(0.03, 0.340, heading, color=colour, fontsize=12, fontweight="bold", va="top")
+    lines = [f"• {w}" for w in warnings]
+    return write_lines(figure, lines, left=0.03, top=0.316, bottom=0.225, columns=132, size=9.5, hanging="   ") - 0.008
+
+
+def figure_lines(reconstruction: Reconstruction) -> list[str]:
+    """Return the quality figures that a reader can judge, with their units."""
+    figures = {**reconstruction.total_field.figures, **reconstruction.figures}
+    return [
+        f"{words}: {shown_number(figures[name] * factor)} {unit}".rstrip()
+        for name, words, unit, factor in _SHOWN_FIGURES
+        if name in figures
+    ]
+
+
+def shown_number(value: float) -> str:
+    """Return a number of about three digits without an exponent."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if abs(value) < 0.001:
+        return "below 0.001" if value > 0 else "about 0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
+
+
+def provenance_lines(reconstruction: Reconstruction) -> list[str]:
+    """Return how the map was made: engine, weights, settings, libraries, references."""
+    provenance = reconstruction.provenance
+    lines = [provenance.software, f"method: {provenance.method}"]
+    if provenance.engine:
+        lines.append(f"engine: {provenance.engine}")
+    if provenance.weights_sha256:
+        lines.append(f"weights SHA-256: {provenance.weights_sha256[:16]}…")
+    lines += [f"{name.replace('_', ' ')}: {value}" for name, value in provenance.parameters.items()]
+    lines.append("references: " + ", ".join(provenance.references))
+    return lines
+
+
+def _three_planes(
+    figure: Figure,
+    bottom: float,
+    title: str,
+    volume: npt.NDArray[np.float32],
+    grid: Grid,
+    box: Box,
+    views: tuple[Plane, Plane, Plane],
+    window: tuple[float, float],
+    mask: npt.NDArray[np.bool_] | None,
+) -> Any:  # noqa: ANN401 - matplotlib has no types
+    """Draw the middle of the box in three planes side by side; return the last image artist."""
+    shown = None
+    for number, plane in enumerate(views):
+        middle = (box[plane.through].stop - box[plane.through].start) // 2
+        place = (0.02 + 0.30 * number, bottom, 0.29, 0.255)
+        outline = None if mask is None else plane.cut(mask[box], middle)
+        shown = show(figure, place, plane.cut(volume[box], middle), window, aspect=plane.aspect(grid), outline=outline)
+        show_letters(shown, plane.letters)
+    figure.text(0.03, bottom + 0.258, title, color=INK, fontsize=11, va="bottom")
+    return shown

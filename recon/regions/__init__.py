@@ -1,6 +1,0 @@
-"""The regional report: susceptibility of the deep grey nuclei, found by registering a template."""
-
-from recon.regions.measure import measure_regions
-from recon.regions.types import RegionalReport, RegionMeasure
-
-__all__ = ["RegionMeasure", "RegionalReport", "measure_regions"]

@@ -1,0 +1,490 @@
+import random
+
+import pytest
+from pydicom import dcmread
+from pydicom.uid import CTImageStorage
+
+from dicom_io.synthetic import write_scan
+from plugin.config.rules import Rule
+from plugin.config.settings import Settings
+from plugin.intake.assembly import Assembler
+from plugin.intake.completion import SETTLE_SECONDS, State
+from plugin.intake.notices import Notice
+from plugin.intake.spool import Incoming, Spool, Stored
+from plugin.jobs.job import Job, reserved_numbers
+from plugin.log import uid_hash
+from tests.support.mutate import mutate_bytes
+from tests.support.synthetic import small_echoes, write_small_scan
+
+QUIET = 60.0
+
+
+class Site:
+    """A spool, an assembler on it, a clock that the test turns, and the jobs that were handed over."""
+
+    def __init__(self, folder):
+        self.spool = Spool(folder)
+        self.now = 1000.0
+        self.jobs = []
+        self.settings = Settings(quiet_seconds=QUIET)
+        self.restart()
+
+    def restart(self, **changes):
+        self.settings = self.settings.model_copy(update=changes)
+        self.assembler = Assembler(self.spool, self.jobs.append, settings=self.settings, clock=lambda: self.now)
+
+    def associate(self, name="a"):
+        self.spool.index.open_association(name, "MR1", "10.0.0.5", self.now)
+
+    def release(self, name="a", how="released"):
+        self.spool.index.end_association(name, how, self.now)
+
+    def put(self, paths, association="a"):
+        for path in paths:
+            image = dcmread(path, stop_before_pixels=True)
+            incoming = Incoming(
+                image=uid_hash(image.SOPInstanceUID),
+                series=uid_hash(image.SeriesInstanceUID),
+                study=uid_hash(image.StudyInstanceUID),
+                association=association,
+                received_at=self.now,
+                file_meta=b"",
+                data_set=path.read_bytes(),
+            )
+            assert self.spool.store(incoming) is not Stored.CONFLICT
+
+    def pass_after(self, seconds=0.0):
+        self.now += seconds
+        self.assembler.run_pass()
+        return [row.state for row in self.spool.index.acquisitions()]
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path / "spool")
+    yield site
+    site.spool.index.close()
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    return write_small_scan(tmp_path_factory.mktemp("scan"))
+
+
+@pytest.fixture(scope="module")
+def uncounted(tmp_path_factory):
+    """Images of a scanner that states no counts: a part of them is a grid without gaps."""
+    paths = write_small_scan(tmp_path_factory.mktemp("uncounted"))
+    for path in paths:
+        image = dcmread(path)
+        for keyword in ("EchoTrainLength", "ImagesInAcquisition", "SequenceName"):
+            image.pop(keyword, None)
+        image.remove_private_tags()
+        image.save_as(path)
+    return paths
+
+
+def test_a_released_complete_acquisition_starts_at_once_and_once(site, scan):
+    site.associate()
+    site.put(scan)
+    assert site.pass_after() == [State.COLLECTING]
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    assert site.pass_after(100) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_while_the_association_is_open_more_may_come(site, scan):
+    site.associate()
+    site.put(scan)
+    assert site.pass_after(QUIET - 1) == [State.COLLECTING]
+    assert site.pass_after(1) == [State.QUEUED]
+
+
+def first_echo(scan):
+    return [path for path in scan if dcmread(path, stop_before_pixels=True).EchoNumbers == 1]
+
+
+def lower_half(scan):
+    images = {path: dcmread(path, stop_before_pixels=True) for path in scan}
+    heights = sorted({image.ImagePositionPatient[2] for image in images.values()})
+    return [path for path in scan if images[path].ImagePositionPatient[2] < heights[len(heights) // 2]]
+
+
+@pytest.mark.parametrize("how", ["aborted", "lost"])
+@pytest.mark.parametrize("part", [first_echo, lower_half])
+def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, uncounted, part, how):
+    """Half of the slices, or one echo of two, is a grid without gaps; its sender goes on a moment later."""
+    scan, sent = uncounted, part(uncounted)
+    site.associate()
+    site.put(sent)
+    site.release(how=how)
+    assert site.pass_after(QUIET / 2) == [State.COLLECTING]
+    site.associate("b")
+    site.put((path for path in scan if path not in sent), "b")
+    assert site.pass_after(SETTLE_SECONDS) == [State.COLLECTING]
+    site.release("b")
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    (job,) = site.jobs
+    assert len(Job.load(site.spool.folder / "jobs" / job, root=site.spool.folder).headers) == len(scan)
+
+
+@pytest.mark.parametrize("part", [first_echo, lower_half])
+def test_what_was_cut_off_and_not_resumed_is_incomplete_until_the_resend(site, uncounted, part):
+    scan = uncounted
+    site.associate()
+    site.put(part(scan))
+    site.release(how="aborted")
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    site.restart()
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    site.associate("b")
+    site.put(scan, "b")
+    site.release("b")
+    assert site.pass_after() == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_what_was_cut_off_after_the_last_image_is_run_where_the_scanner_counts_its_images(site, scan):
+    site.associate()
+    site.put(scan)
+    site.release(how="lost")
+    assert site.pass_after(QUIET / 2) == [State.COLLECTING]
+    assert site.pass_after(QUIET / 2) == [State.QUEUED]
+
+
+def test_a_resend_confirms_what_was_cut_off_after_its_last_image(site, uncounted):
+    scan = uncounted
+    site.associate()
+    site.put(scan)
+    site.release(how="lost")
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    (row,) = site.spool.index.acquisitions()
+    assert row.code == "interrupted"
+    site.associate("b")
+    site.put(scan, "b")
+    site.release("b")
+    assert site.pass_after() == [State.QUEUED]
+
+
+def test_shuffled_images_on_several_associations_are_one_acquisition(site, scan):
+    shuffled = random.Random(3).sample(scan, len(scan))
+    for n, path in enumerate(shuffled):
+        site.associate(f"a{n}")
+        site.put([path], f"a{n}")
+        site.release(f"a{n}")
+        if n % 16 == 0:
+            site.pass_after(0.01)
+    assert site.jobs == []
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_the_job_knows_its_images_and_its_sender(site, scan):
+    site.associate()
+    site.put(scan)
+    site.release()
+    site.pass_after()
+    job = Job.load(site.spool.folder / "jobs" / site.jobs[0], root=site.spool.folder)
+    assert len(job.headers) == len(scan)
+    assert all(header.path.is_file() for header in job.headers)
+    assert (job.calling_ae, job.address) == ("MR1", "10.0.0.5")
+
+
+def test_missing_slices_are_named_and_a_late_one_reopens(site, scan):
+    site.associate()
+    site.put(scan[:20] + scan[21:])
+    site.release()
+    assert site.pass_after(QUIET - 1) == [State.COLLECTING]
+    assert site.pass_after(2) == [State.INCOMPLETE]
+    (row,) = site.spool.index.acquisitions()
+    assert row.code == "missing-slices"
+    assert len(row.missing) == 1
+    assert site.jobs == []
+    site.associate("b")
+    site.put(scan[20:21], "b")
+    assert site.pass_after(0.1) == [State.COLLECTING]
+    site.release("b")
+    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_more_images_after_the_job_make_a_new_job_that_is_the_next_revision(site, uncounted):
+    scan = uncounted
+    sent = first_echo(scan)
+    site.associate()
+    site.put(sent)
+    assert site.pass_after(QUIET) == [State.QUEUED]
+    site.put(path for path in scan if path not in sent)
+    assert site.pass_after(QUIET) == [State.QUEUED]
+    assert len(set(site.jobs)) == 2
+    loaded = [Job.load(site.spool.folder / "jobs" / job, root=site.spool.folder) for job in site.jobs]
+    assert [job.revision for job in loaded] == [1, 2]
+
+
+def test_a_restart_decides_what_would_have_been_decided(site, scan):
+    site.associate()
+    site.put(scan)
+    site.pass_after()
+    site.restart()
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    site.restart()
+    assert site.pass_after(100) == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_headers_that_were_read_but_not_judged_before_a_crash_are_judged_after_it(site, scan):
+    site.associate()
+    site.put(scan)
+    site.release()
+    site.assembler._read_new()
+    site.restart()
+    assert site.pass_after() == [State.QUEUED]
+
+
+def test_a_crash_between_hand_over_and_index_repeats_the_same_job(site, scan, monkeypatch):
+    site.associate()
+    site.put(scan)
+    site.release()
+    with monkeypatch.context() as patch:
+        patch.setattr(site.spool.index, "save_acquisitions", _crash)
+        with pytest.raises(RuntimeError):
+            site.pass_after()
+    job = (site.spool.folder / "jobs" / site.jobs[0] / "job.json").read_bytes()
+    site.restart()
+    assert site.pass_after(5) == [State.QUEUED]
+    assert len(site.jobs) == 2
+    assert len(set(site.jobs)) == 1
+    assert (site.spool.folder / "jobs" / site.jobs[0] / "job.json").read_bytes() == job
+
+
+def _crash(*_):
+    raise RuntimeError
+
+
+def test_nothing_is_decided_while_headers_are_unread(site, uncounted, monkeypatch):
+    """A backlog is read in parts; its first part may look complete."""
+    scan = uncounted
+    first = first_echo(scan)
+    site.associate()
+    site.put(first)
+    site.now += 1
+    site.put(path for path in scan if path not in first)
+    site.release()
+    read = site.spool.index.unread_images
+    monkeypatch.setattr(site.spool.index, "unread_images", lambda: read(len(first)))
+    site.pass_after(100)
+    assert site.jobs == []
+    assert site.pass_after() == [State.QUEUED]
+    assert len(site.jobs) == 1
+
+
+def test_what_is_no_source_image_is_set_aside_with_its_reason(site, scan, tmp_path):
+    other = dcmread(scan[0])
+    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    other.save_as(tmp_path / "ct.dcm")
+    cut = dcmread(scan[1])
+    cut.SOPInstanceUID = cut.file_meta.MediaStorageSOPInstanceUID = "1.2.3.5"
+    cut.save_as(tmp_path / "whole.dcm")
+    (tmp_path / "cut.dcm").write_bytes((tmp_path / "whole.dcm").read_bytes()[:-100])
+    site.associate()
+    site.put([tmp_path / "ct.dcm", tmp_path / "cut.dcm", *scan])
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    assert {row["code"] for row in site.spool.index.ignored()} == {"not-mr-image", "truncated"}
+    assert site.spool.index.counts() == {"received": len(scan) + 2, "ignored": 2, "unread": 0, "conflicts": 0}
+
+
+def test_a_file_that_makes_the_reader_fail_costs_nobody_else(site, scan, monkeypatch):
+    monkeypatch.setattr("plugin.intake.assembly.read_headers", _break)
+    site.associate()
+    site.put(scan[:2])
+    assert site.pass_after() == []
+    assert [row["code"] for row in site.spool.index.ignored()] == ["unreadable"]
+
+
+def _break(_path, **_options):
+    raise ZeroDivisionError
+
+
+def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site, uncounted, monkeypatch):
+    scan = uncounted
+    site.associate()
+    site.put(first_echo(scan))
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    job = site.jobs[0]
+    with monkeypatch.context() as patch:
+        patch.setattr("plugin.intake.assembly.group_acquisitions", _break)
+        site.associate("b")
+        site.put(scan, "b")
+        site.release("b")
+        assert set(site.pass_after(1)) == {State.QUEUED, State.REFUSED}
+        rows = {row.state: row for row in site.spool.index.acquisitions()}
+        assert rows[State.QUEUED].job == job
+        assert rows[State.REFUSED].code == "unexpected"
+        assert "ZeroDivisionError" in rows[State.REFUSED].reason
+    site.restart()
+    assert site.pass_after(10) == [State.QUEUED]
+    assert len(set(site.jobs)) == 2
+
+
+def test_an_acquisition_that_breaks_the_rules_themselves_costs_nobody_else(site, scan, monkeypatch):
+    site.associate()
+    site.put(scan)
+    monkeypatch.setattr("plugin.intake.candidate.assess", _break)
+    assert site.pass_after() == [State.REFUSED]
+    (row,) = site.spool.index.acquisitions()
+    assert row.code == "unexpected"
+    assert "ZeroDivisionError" in row.reason
+
+
+def test_the_end_that_a_procedure_step_announces_is_not_waited_for_again(site, scan):
+    site.associate()
+    site.put(scan)
+    assert site.pass_after() == [State.COLLECTING]
+    headers = [dcmread(path, stop_before_pixels=True) for path in scan]
+    images = tuple((uid_hash(h.SeriesInstanceUID), uid_hash(h.SOPInstanceUID)) for h in headers)
+    site.spool.index.add_notice(Notice(source="mpps", name="step", images=images), site.now)
+    assert site.pass_after() == [State.QUEUED]
+    (row,) = site.spool.index.acquisitions()
+    assert "all that mpps announced" in row.evidence
+    assert set(row.series) == {series for series, _ in images}
+
+
+def test_what_the_rules_leave_out_is_kept_with_the_reason(site, scan):
+    site.restart(rules=(Rule(name="no-gre", action="ignore", protocol="QSM_gre"),))
+    site.associate()
+    site.put(scan)
+    site.release()
+    assert site.pass_after() == [State.IGNORED]
+    assert not site.jobs
+    (row,) = site.spool.index.acquisitions()
+    assert (row.code, row.rules) == ("not-ours", ("no-gre: fits: ignore",))
+
+
+def test_an_acquisition_that_is_too_large_is_refused_by_the_sites_limit(site, scan):
+    site.restart(largest_gib=1e-6)
+    site.associate()
+    site.put(scan)
+    site.release()
+    assert site.pass_after() == [State.REFUSED]
+    assert site.spool.index.acquisitions()[0].code == "too-large"
+
+
+def test_images_damaged_in_every_way_cost_the_next_good_acquisition_nothing(site, scan, tmp_path):
+    rng = random.Random(4)
+    other = write_small_scan(tmp_path / "other", seed=9)
+    site.associate()
+    for number, path in enumerate(rng.sample(list(other), 40)):
+        incoming = Incoming(
+            image=f"damaged-{number}",
+            series="series",
+            study="study",
+            association="a",
+            received_at=site.now,
+            file_meta=b"",
+            data_set=mutate_bytes(path.read_bytes(), rng),
+        )
+        site.spool.store(incoming)
+    site.put(scan)
+    site.release()
+    site.pass_after()
+    queued = [row for row in site.spool.index.acquisitions() if row.state == State.QUEUED]
+    assert [row.images for row in queued] == [len(scan)]
+    assert site.spool.index.counts()["unread"] == 0
+    assert site.spool.index.counts()["ignored"] > 0
+
+
+def test_series_that_the_study_has_keep_their_numbers_and_so_do_those_of_its_other_jobs(site, scan, tmp_path):
+    """The scanner's own reformat is called 502; the same scan was repeated under the same series numbers."""
+    reformat = dcmread(scan[0])
+    reformat.ImageType = ["DERIVED", "PRIMARY", "MPR"]
+    reformat.SeriesInstanceUID, reformat.SOPInstanceUID, reformat.SeriesNumber = "1.2.3.4", "1.2.3.4.1", 502
+    ours = dcmread(scan[0])
+    ours.SoftwareVersions = "qsm-plugin 0.0.1"
+    ours.SeriesInstanceUID, ours.SOPInstanceUID, ours.SeriesNumber = "1.2.3.5", "1.2.3.5.1", 501
+    for name, image in (("reformat", reformat), ("ours", ours)):
+        image.save_as(tmp_path / f"{name}.dcm", enforce_file_format=True)
+    repeated = []
+    for path in scan:
+        image = dcmread(path)
+        image.SOPInstanceUID += ".1"
+        image.SeriesInstanceUID += ".1"
+        image.AcquisitionTime = "235959"
+        repeated.append(tmp_path / f"again-{path.name}")
+        image.save_as(repeated[-1], enforce_file_format=True)
+    site.associate()
+    site.put([tmp_path / "reformat.dcm", tmp_path / "ours.dcm", *scan])
+    site.release()
+    assert site.pass_after() == [State.QUEUED]
+    site.associate("b")
+    site.put(repeated, "b")
+    site.release("b")
+    assert site.pass_after() == [State.QUEUED, State.QUEUED]
+    first, second = (Job.load(site.spool.folder / "jobs" / name, root=site.spool.folder) for name in site.jobs)
+    assert 502 in first.taken_series_numbers
+    assert 501 not in first.taken_series_numbers  # our own result that came back moves nothing
+    numbers = [reserved_numbers(job) for job in (first, second)]
+    assert 501 in numbers[0]
+    assert not numbers[0] & numbers[1]
+    assert not {502, 5, 6} & (numbers[0] | numbers[1])
+
+
+def refused_site(site):
+    told = []
+    site.assembler = Assembler(
+        site.spool, site.jobs.append, settings=site.settings, refuse=told.append, clock=lambda: site.now
+    )
+    return told
+
+
+def test_a_map_that_cannot_be_made_is_told_once_for_each_reason(site, scan):
+    told = refused_site(site)
+    site.associate()
+    site.put(scan[:-1])
+    site.release()
+    site.pass_after()
+    assert told == []  # the rest may still come
+    site.pass_after(QUIET)
+    site.pass_after(QUIET)
+    (name,) = told
+    job = Job.load(site.spool.folder / "jobs" / name, root=site.spool.folder)
+    assert job.refusal[0] == "missing-slices"
+    assert job.calling_ae == "MR1"
+    site.associate("b")
+    site.put(scan[-1:], "b")
+    site.release("b")
+    site.pass_after(SETTLE_SECONDS)
+    assert (len(told), len(site.jobs)) == (1, 1)
+
+
+def test_a_restart_tells_the_same_again_under_the_same_name(site, scan):
+    told = refused_site(site)
+    site.associate()
+    site.put(scan[:-1])
+    site.release()
+    site.pass_after(QUIET)
+    site.spool.index.save_acquisitions(uid_hash(dcmread(scan[0]).StudyInstanceUID), [])  # the crash came before it
+    told += refused_site(site)
+    again = refused_site(site)
+    site.pass_after()
+    assert again == told
+
+
+@pytest.mark.parametrize("echoes", [1, 3])
+def test_images_that_nobody_wants_a_map_of_are_refused_in_silence(site, tmp_path, echoes):
+    """A localizer has no phase; a scan of three echoes without phase is a protocol to be corrected."""
+    told = refused_site(site)
+    magnitudes = []
+    for path in write_scan(small_echoes(echoes=3), tmp_path / "scan", vendor="siemens", study_seed=4):
+        image = dcmread(path, stop_before_pixels=True)
+        if "M" in image.ImageType and image.EchoNumbers <= echoes:
+            magnitudes.append(path)
+    site.associate()
+    site.put(magnitudes)
+    site.release()
+    site.pass_after(QUIET)
+    assert len(told) == (0 if echoes == 1 else 1)

@@ -1,0 +1,86 @@
+import pytest
+
+from dicom_io.errors import Refusal
+from dicom_io.source.acquisition.completeness import Completeness
+from plugin.intake.completion import SETTLE_SECONDS, Arrival, State, decide
+
+COMPLETE = Completeness(state="complete")
+GAP = Refusal("missing-slices", "echo 3 phase: slices 44-45 are missing")
+INCOMPLETE = Completeness(state="incomplete", reason=GAP, missing=("echo 3 phase: slices 44-45",))
+REFUSED = Completeness(state="refused", reason=Refusal("epi", "echo planar"))
+SHORT, LONG = SETTLE_SECONDS / 2, SETTLE_SECONDS * 2
+
+
+def arrival(idle, *, associations=1, **ends):
+    return Arrival(idle_seconds=idle, associations=associations, **ends)
+
+
+@pytest.mark.parametrize(
+    ("completeness", "came", "state"),
+    [
+        (COMPLETE, arrival(0), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2), State.COLLECTING),
+        (COMPLETE, arrival(LONG, associations=2), State.QUEUED),
+        (COMPLETE, arrival(LONG, open=1), State.COLLECTING),
+        (COMPLETE, arrival(60, open=1), State.QUEUED),
+        (COMPLETE, arrival(LONG, aborted=1), State.COLLECTING),
+        (COMPLETE, arrival(60, aborted=1), State.INCOMPLETE),
+        (COMPLETE, arrival(LONG, lost=1), State.COLLECTING),
+        (COMPLETE, arrival(60, lost=1), State.INCOMPLETE),
+        (COMPLETE, arrival(60, lost=1, open=1, associations=2), State.INCOMPLETE),
+        (INCOMPLETE, arrival(LONG), State.COLLECTING),
+        (INCOMPLETE, arrival(59.9, open=1), State.COLLECTING),
+        (INCOMPLETE, arrival(60), State.INCOMPLETE),
+        (INCOMPLETE, arrival(60, aborted=1), State.INCOMPLETE),
+        (REFUSED, arrival(0), State.REFUSED),
+        (COMPLETE, arrival(0, open=1, announced="mpps"), State.QUEUED),
+        (COMPLETE, arrival(0, aborted=1, announced="mpps"), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2, announced="ian"), State.QUEUED),
+        (COMPLETE, arrival(LONG, awaited=2), State.COLLECTING),
+        (COMPLETE, arrival(60, awaited=2), State.INCOMPLETE),
+        (INCOMPLETE, arrival(0, announced="mpps"), State.INCOMPLETE),
+        (INCOMPLETE, arrival(0, announced="mpps", expected=3), State.COLLECTING),
+        (INCOMPLETE, arrival(0, announced="mpps", open=1), State.COLLECTING),
+    ],
+)
+def test_the_table(completeness, came, state):
+    assert decide(completeness, came, quiet_seconds=60).state is state
+
+
+@pytest.mark.parametrize("how", ["aborted", "lost"])
+def test_after_an_interruption_only_the_scanners_own_count_proves_completeness(how):
+    said = decide(COMPLETE, arrival(60, **{how: 1}), quiet_seconds=60)
+    assert (said.state, said.code) == (State.INCOMPLETE, "interrupted")
+    assert how in said.reason
+    assert decide(COMPLETE, arrival(59, **{how: 1}), quiet_seconds=60, counted=True).state is State.COLLECTING
+    assert decide(COMPLETE, arrival(60, **{how: 1}), quiet_seconds=60, counted=True).state is State.QUEUED
+
+
+def test_what_is_missing_is_handed_on():
+    decision = decide(INCOMPLETE, arrival(60), quiet_seconds=60)
+    assert (decision.code, decision.reason, decision.missing) == (GAP.code, GAP.message, INCOMPLETE.missing)
+
+
+def test_a_clock_that_was_set_back_runs_nothing_early():
+    assert decide(COMPLETE, arrival(-3600, associations=2), quiet_seconds=60).state is State.COLLECTING
+
+
+@pytest.mark.parametrize(
+    ("came", "counted", "evidence"),
+    [
+        (arrival(0), True, "full grid, as many as the scanner counts; association released"),
+        (arrival(LONG, associations=2), False, "full grid; associations released"),
+        (arrival(0, open=1, announced="mpps"), False, "full grid; all that mpps announced"),
+        (arrival(60, open=1), False, "full grid; association open, but quiet"),
+    ],
+)
+def test_a_decision_says_what_it_follows_from(came, counted, evidence):
+    assert decide(COMPLETE, came, quiet_seconds=60, counted=counted).evidence == evidence
+
+
+def test_the_scanners_own_counts_are_stronger_than_what_was_announced():
+    came = arrival(LONG, awaited=2)  # such as weighted images that are not sent
+    assert decide(COMPLETE, came, quiet_seconds=60, counted=True).state is State.QUEUED
+    said = decide(COMPLETE, arrival(60, awaited=2), quiet_seconds=60)
+    assert said.code == "announced-missing"
+    assert "2 images" in said.reason

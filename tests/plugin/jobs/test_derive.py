@@ -1,0 +1,151 @@
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+import plugin.jobs.derive
+from dicom_io.source.folder import find_acquisitions
+from plugin.errors import JobFailedError
+from plugin.jobs.job import Job
+from plugin.jobs.workflow import make_others, make_qsm, write_refusal
+from recon.errors import InvalidInputError
+from recon.options import Options
+from tests.support.synthetic import write_small_scan
+
+WANTED = ("qsm", "qsm-enhanced", "total-field", "brain-mask", "quality-page", "nifti")
+CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scan")
+    write_small_scan(folder, vendor="philips-enhanced")
+    (found,) = find_acquisitions(folder).acquisitions
+    return replace(Job.of(found, taken_series_numbers=(40107,)), created=CREATED)
+
+
+@pytest.fixture(scope="module")
+def half(job, tmp_path_factory):
+    """A job whose map is made, and nothing else yet."""
+    folder = tmp_path_factory.mktemp("half")
+    make_qsm(job, folder, options=Options(method="tikhonov"), objects=WANTED)
+    return folder
+
+
+@pytest.fixture
+def folder(half, tmp_path):
+    shutil.copytree(half, tmp_path / "job")
+    return tmp_path / "job"
+
+
+def report_of(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_the_map_is_there_before_the_others_are_made(half):
+    report = report_of(half)
+    assert [one["object"] for one in report["series"]] == ["qsm", "qsm-enhanced"]
+    assert sorted(report["files"]) == sorted(str(p.relative_to(half)) for p in half.glob("qsm*/*.dcm"))
+    assert (half / "work").is_dir()
+
+
+def test_the_others_join_the_report(job, folder):
+    files = make_others(job, folder, objects=WANTED)
+    report = report_of(folder)
+    assert [one["object"] for one in report["series"]] == list(WANTED[:-1])
+    assert report["not_made"] == {}
+    assert sorted(str(path.relative_to(folder)) for path in files) == report["files"]
+    assert not (folder / "work").exists()
+    for one in report["series"]:
+        images = [dcmread(folder / name, stop_before_pixels=True) for name in one["files"]]
+        assert {image.SeriesNumber for image in images} == {one["series_number"]}
+        assert {image.SeriesDescription for image in images} == {one["description"]}
+        assert {image.SOPClassUID for image in images} == {one["sop_class_uid"]}
+        assert len({image.SOPInstanceUID for image in images}) == len(images)
+    assert 40107 not in [one["series_number"] for one in report["series"]]
+    assert set(report["seconds"]) > {"total-field", "nifti", "write"}
+
+
+def test_nifti_and_dicom_are_the_same_map_at_the_same_place(job, folder):
+    """Where the last voxel of the map is in the patient, by both."""
+    nibabel = pytest.importorskip("nibabel")
+    make_others(job, folder, objects=WANTED)
+    image = nibabel.load(next((folder / "nifti").glob("**/*Chimap.nii.gz")))
+    enhanced = dcmread(next((folder / "qsm-enhanced").glob("*.dcm")))
+    values = enhanced.pixel_array.astype(float) - 2048
+    frames = enhanced.PerFrameFunctionalGroupsSequence
+    positions = np.array([group.PlanePositionSequence[0].ImagePositionPatient for group in frames], float)
+    for z, (plane, position) in enumerate(zip(values, positions, strict=True)):
+        assert image.affine[:3] @ [0, 0, z, 1] == pytest.approx(position * [-1, -1, 1], abs=1e-3)
+        assert np.abs(np.asarray(image.dataobj)[..., z] * 1000 - plane.T).max() <= 0.501
+
+
+def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkeypatch):
+    def refuse(_material, _folder):
+        raise InvalidInputError("one echo is too few")
+
+    def crash(_material, _folder):
+        raise ZeroDivisionError("PLANTED^NAME")
+
+    makers = {**plugin.jobs.derive.MAKERS, "total-field": refuse, "quality-page": crash}
+    monkeypatch.setattr(plugin.jobs.derive, "MAKERS", makers)
+    make_others(job, folder, objects=WANTED[:-1])
+    report = report_of(folder)
+    assert [one["object"] for one in report["series"]] == ["qsm", "qsm-enhanced", "brain-mask"]
+    assert report["not_made"]["total-field"] == "one echo is too few"
+    assert "ZeroDivisionError" in report["not_made"]["quality-page"]
+    assert "PLANTED" not in json.dumps(report)
+
+
+def test_a_full_disk_is_tried_again_and_loses_nothing(job, folder, monkeypatch):
+    def full(_material, target):
+        (target / ".brain-mask.half").mkdir()
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plugin.jobs.derive, "MAKERS", {**plugin.jobs.derive.MAKERS, "brain-mask": full})
+        with pytest.raises(OSError, match="No space"):
+            make_others(job, folder, objects=("qsm", "brain-mask"))
+    before = report_of(folder)
+    make_others(job, folder, objects=("qsm", "brain-mask"))
+    assert report_of(folder)["series"][: len(before["series"])] == before["series"]
+    assert report_of(folder)["series"][-1]["object"] == "brain-mask"
+    assert not (folder / ".brain-mask.half").exists()
+
+
+def test_others_that_were_made_are_not_made_again(job, folder, monkeypatch):
+    first = make_others(job, folder, objects=("qsm", "brain-mask"))
+    content = [path.read_bytes() for path in first]
+    monkeypatch.setattr(plugin.jobs.derive, "make_objects", None)
+    assert make_others(job, folder, objects=("qsm", "brain-mask")) == first
+    assert [path.read_bytes() for path in first] == content
+
+
+def test_others_without_what_they_are_made_of_are_an_error_with_a_way_out(job, folder):
+    shutil.rmtree(folder / "work")
+    with pytest.raises(JobFailedError, match="retry") as caught:
+        make_others(job, folder, objects=("qsm", "brain-mask"))
+    assert caught.value.code == "work-is-gone"
+
+
+def test_a_refusal_is_a_page_in_the_study(job, tmp_path):
+    """Even of an acquisition of which most images are gone."""
+    partial = replace(job, headers=job.headers[:3], refusal=("missing-slices", "echo 2 phase: slices 4-5 are missing"))
+    names = write_refusal(partial, tmp_path, partial.refusal)
+    (page,) = (dcmread(tmp_path / name) for name in names)
+    source = dcmread(job.headers[0].path, stop_before_pixels=True)
+    assert page.StudyInstanceUID == source.StudyInstanceUID
+    assert page.PatientName == source.PatientName
+    assert page.SOPClassUID.name == "Secondary Capture Image Storage"
+    assert "slices 4-5" in page.ImageComments
+    assert page.SeriesDescription.startswith("QSM not made")
+    assert len(np.unique(page.pixel_array)) > 2
+    again = [(tmp_path / name).read_bytes() for name in write_refusal(partial, tmp_path, partial.refusal)]
+    assert again == [(tmp_path / name).read_bytes() for name in names]
+    report = report_of(tmp_path)
+    assert report["refused"]["code"] == "missing-slices"
+    assert [one["object"] for one in report["series"]] == ["refusal-page"]

@@ -1,0 +1,140 @@
+"""NIfTI files read back with the values, the units and the place that they were written with."""
+
+import dataclasses
+import json
+
+import nibabel
+import numpy as np
+import pytest
+
+from plugin.jobs.nifti import write_nifti
+from recon.errors import InvalidInputError
+from recon.products.contrasts.table import CONTRASTS
+from tests.support.small_result import small_result
+
+
+def oblique_affine(grid):
+    """Return an affine whose patient z has the grid's B0 direction: oblique, anisotropic, left and back as in DICOM."""
+    b = np.asarray(grid.b0_direction)
+    left = np.cross((0.1, 1.0, 0.2), b)
+    left /= np.linalg.norm(left)
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([-left, -np.cross(b, left), b]) * np.asarray(grid.voxel_size_mm)
+    affine[:3, 3] = (-31.5, 12.25, 77.0)
+    return affine
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    scan, result = small_result()
+    folder = tmp_path_factory.mktemp("nifti")
+    contrasts = [make(scan.echoes, result) for make in CONTRASTS.values()]
+    affine = oblique_affine(scan.echoes.grid)
+    return folder, write_nifti(scan.echoes, result, contrasts, folder, affine=affine), affine
+
+
+def _sidecar(folder, name):
+    return json.loads((folder / "sub-01" / f"{name}.json").read_text())
+
+
+def test_geometry_comes_back(written):
+    _, paths, affine = written
+    volumes = [p for p in paths if p.name.endswith(".nii.gz")]
+    assert len(volumes) == 8
+    for path in volumes:
+        image = nibabel.load(path)
+        assert image.shape == small_result()[0].echoes.grid.shape
+        assert np.allclose(image.get_sform(), affine, atol=1e-4)
+        assert np.allclose(image.get_qform(), affine, atol=1e-3)
+        assert image.header["qform_code"] == image.header["sform_code"] == 1
+        assert image.header.get_xyzt_units()[0] == "mm"
+    voxel = nibabel.affines.apply_affine(np.linalg.inv(nibabel.load(volumes[0]).affine), (-31.5, 12.25, 77.0))
+    assert np.allclose(voxel, 0, atol=1e-4)
+
+
+def test_values_come_back_in_their_units(written):
+    folder, _, _ = written
+    _, result = small_result()
+    chi = nibabel.load(folder / "sub-01/anat/sub-01_Chimap.nii.gz")
+    assert chi.get_data_dtype() == np.float32
+    assert np.array_equal(chi.get_fdata(dtype=np.float32), result.susceptibility.chi_ppm)
+    field = nibabel.load(folder / "sub-01/fmap/sub-01_fieldmap.nii.gz").get_fdata(dtype=np.float32)
+    assert np.allclose(field, result.total_field.field_ppm * 127.732434, rtol=1e-5, atol=1e-6)
+    mask = nibabel.load(folder / "sub-01/anat/sub-01_desc-brain_mask.nii.gz")
+    assert mask.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(mask.dataobj) == 1, result.susceptibility.mask)
+
+
+def test_sidecars_say_unit_reference_and_how_it_was_made(written):
+    folder, _, _ = written
+    chi = _sidecar(folder, "anat/sub-01_Chimap")
+    assert chi["Units"] == "ppm"
+    assert chi["Reference"] == "mean over the given mask"
+    assert chi["Method"] == "tikhonov"
+    assert chi["Verdict"] == small_result()[1].verdict.level
+    assert chi["MagneticFieldStrength"] == 3.0
+    assert chi["EchoTime"] == [0.006, 0.012, 0.018]
+    assert "Orientation" not in chi
+    assert _sidecar(folder, "anat/sub-01_R2starmap")["Units"] == "1/s"
+    assert _sidecar(folder, "fmap/sub-01_fieldmap")["Units"] == "Hz"
+    assert _sidecar(folder, "fmap/sub-01_desc-local_fieldmap")["Units"] == "ppb"
+    description = json.loads((folder / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "qsm-plugin"
+
+
+def test_every_volume_has_a_sidecar_and_is_private(written):
+    _, paths, _ = written
+    names = {p.name for p in paths}
+    for path in paths:
+        assert path.stat().st_mode & 0o077 == 0
+        if path.name.endswith(".nii.gz"):
+            assert path.name.replace(".nii.gz", ".json") in names
+
+
+def test_without_an_affine_no_orientation_is_claimed(tmp_path):
+    scan, result = small_result()
+    write_nifti(scan.echoes, result, [], tmp_path)
+    image = nibabel.load(tmp_path / "sub-01/anat/sub-01_Chimap.nii.gz")
+    assert image.header["qform_code"] == image.header["sform_code"] == 0
+    assert np.allclose(image.header.get_zooms(), scan.echoes.grid.voxel_size_mm)
+    assert _sidecar(tmp_path, "anat/sub-01_Chimap")["Orientation"].startswith("unknown")
+
+
+def _scaled(affine):
+    affine[:3, 0] *= 1.1
+    return affine
+
+
+def _upside_down(affine):
+    affine[2, :3] *= -1
+    return affine
+
+
+def _not_finite(affine):
+    affine[0, 3] = np.nan
+    return affine
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"), [(_scaled, "the grid has"), (_upside_down, "B0 along"), (_not_finite, "expected a finite")]
+)
+def test_an_affine_of_another_grid_is_refused(tmp_path, spoil, said):
+    scan, result = small_result()
+    with pytest.raises(InvalidInputError, match=said):
+        write_nifti(scan.echoes, result, [], tmp_path, affine=spoil(oblique_affine(scan.echoes.grid)))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("subject", ["", "../01", "a b", "ä1"])
+def test_a_label_that_is_none_is_refused(tmp_path, subject):
+    scan, result = small_result()
+    with pytest.raises(InvalidInputError, match="letters and digits"):
+        write_nifti(scan.echoes, result, [], tmp_path, subject=subject)
+
+
+def test_warnings_are_said_once_in_any_alphabet(tmp_path):
+    scan, result = small_result()
+    odd = dataclasses.replace(result, warnings=("ä \u2212 ppm", "ä \u2212 ppm"))
+    write_nifti(scan.echoes, odd, [], tmp_path)
+    assert _sidecar(tmp_path, "anat/sub-01_Chimap")["Warnings"].count("ä \u2212 ppm") == 1

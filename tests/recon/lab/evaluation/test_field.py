@@ -1,0 +1,129 @@
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from recon.errors import InvalidInputError
+from recon.lab.evaluation import field
+from recon.lab.evaluation.field import dice, evaluate_field, field_errors
+from recon.lab.evaluation.laplacian import laplacian_unwrap
+from recon.lab.evaluation.rivals import fitted_field, laplacian_field, skimage_field
+from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
+from tests.support.small_scan import small_scan
+
+GRID = Grid(shape=(36, 30, 22), voxel_size_mm=(1.0, 1.2, 1.8), b0_direction=(0.0, 0.6, 0.8))
+TIMES_S = (0.005, 0.010, 0.015)
+INNER = np.zeros(GRID.shape, dtype=bool)
+INNER[5:-5, 5:-5, 4:-4] = True
+
+
+def smooth(amplitude):
+    x, y, z = (np.linspace(-1, 1, n) for n in GRID.shape)
+    return (amplitude * np.exp(-2 * (x[:, None, None] ** 2 + y[:, None] ** 2 + (z - 0.2) ** 2))).astype(np.float32)
+
+
+def wrapped(field_ppm, offset_rad=0.7):
+    turns = 2 * math.pi * GAMMA_HZ_PER_TESLA * 3e-6
+    phase = np.stack([np.angle(np.exp(1j * (turns * t * field_ppm + offset_rad))) for t in TIMES_S])
+    return GradientEcho(
+        magnitude=np.ones_like(phase, dtype=np.float32),
+        phase_rad=phase.astype(np.float32),
+        echo_times_s=TIMES_S,
+        b0_tesla=3.0,
+        grid=GRID,
+    )
+
+
+def test_a_constant_is_no_error_and_a_wrap_is_one():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 0.01, GRID.shape).astype(np.float32)
+    made = truth + 0.4
+    made[8, 9, 10] += 0.52
+    errors = field_errors(made, truth, INNER, 0.5)
+    count = INNER.sum()
+    assert errors.wrap_percent == pytest.approx(100 / count)
+    assert errors.rms_ppb == pytest.approx(520 / math.sqrt(count), rel=1e-3)
+    assert errors.p99_ppb == pytest.approx(0, abs=1e-3)
+
+
+def test_a_polynomial_is_removed_only_where_asked_for():
+    truth = np.zeros(GRID.shape, dtype=np.float32)
+    x = np.linspace(-1, 1, GRID.shape[0], dtype=np.float32)[:, None, None]
+    made = truth + 0.1 * x**2 - 0.05 * x
+    assert field_errors(made, truth, INNER, 0.5, order=2).rms_ppb == pytest.approx(0, abs=1e-3)
+    assert field_errors(made, truth, INNER, 0.5).rms_ppb > 10
+
+
+def test_dice_of_overlapping_boxes():
+    one, other = np.zeros((2, 8, 6, 4), dtype=bool)
+    one[:4], other[2:6] = True, True
+    assert dice(one, other) == pytest.approx(0.5)
+    assert dice(one, one) == 1
+    assert dice(np.zeros_like(one), np.zeros_like(one)) == 0
+
+
+def test_the_laplacian_recovers_what_is_smooth_and_not_wrapped():
+    phase = smooth(2.0)
+    found = laplacian_unwrap(phase, GRID)
+    difference = (found - phase)[INNER]
+    assert np.std(difference) < 0.03 * np.std(phase[INNER])
+
+
+def test_the_laplacian_does_not_see_wraps():
+    phase = smooth(6.0)
+    np.testing.assert_allclose(
+        laplacian_unwrap(np.angle(np.exp(1j * phase)).astype(np.float32), GRID),
+        laplacian_unwrap(phase, GRID),
+        atol=1e-3,
+    )
+
+
+@pytest.mark.parametrize(("make", "share"), [(skimage_field, 1e-4), (laplacian_field, 0.1)])
+def test_rivals_find_a_smooth_field(make, share):
+    truth = smooth(0.4)
+    echoes = wrapped(truth)
+    assert np.abs(np.diff(echoes.phase_rad[-1], axis=0)).max() > np.pi
+    errors = field_errors(make(echoes, np.ones(GRID.shape, dtype=bool)), truth, INNER, 0.5)
+    assert errors.wrap_percent == 0
+    assert errors.rms_ppb < share * 1e3 * truth[INNER].std()
+
+
+def test_the_line_takes_up_the_receive_phase_and_a_single_echo_cannot():
+    truth, every = smooth(0.1), np.ones(GRID.shape, dtype=bool)
+    echoes = wrapped(truth)
+    turns = 2 * math.pi * GAMMA_HZ_PER_TESLA * 3e-6
+    np.testing.assert_allclose(fitted_field(list(echoes.phase_rad), echoes, every), truth, atol=1e-5)
+    single = GradientEcho(
+        magnitude=echoes.magnitude[:1],
+        phase_rad=echoes.phase_rad[:1],
+        echo_times_s=TIMES_S[:1],
+        b0_tesla=3.0,
+        grid=GRID,
+    )
+    found = fitted_field([single.phase_rad[0]], single, every)
+    np.testing.assert_allclose(found - truth, 0.7 / (turns * TIMES_S[0]), atol=1e-5)
+
+
+def test_missing_scikit_image_is_said_clearly(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.restoration", None)
+    with pytest.raises(InvalidInputError, match=r"scikit-image is missing.*'test' extra"):
+        skimage_field(wrapped(smooth(0.1)), INNER)
+
+
+def test_an_unknown_case_is_refused():
+    with pytest.raises(InvalidInputError, match="no case 'nobody'"):
+        next(evaluate_field(["nobody"]))
+
+
+def test_each_way_gives_a_row_judged_on_the_true_brain(monkeypatch):
+    scan = small_scan()
+    monkeypatch.setattr(field, "simulate_case", lambda name, seed, **_: scan)
+    rows = {row.method: row for row in evaluate_field(["healthy"])}
+    assert set(rows) == {"ours", *field.RIVALS}
+    ours = rows.pop("ours")
+    assert 0.5 < ours.mask_dice <= 1
+    assert ours.wrap_errors_percent == 0
+    for other in rows.values():
+        assert other.mask_dice is None
+        assert ours.rms_ppb <= other.rms_ppb

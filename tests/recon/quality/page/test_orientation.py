@@ -1,0 +1,72 @@
+"""Planes lie on the page as a radiologist expects them, whatever way the slices were acquired."""
+
+import numpy as np
+import pytest
+
+from recon.quality.page.orientation import planes
+from recon.types import Grid
+
+# Row, column and slice direction in patient axes (left, posterior, superior), as DICOM states them.
+AXIAL = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+CORONAL = ((1, 0, 0), (0, 0, -1), (0, 1, 0))
+SAGITTAL = ((0, 1, 0), (0, 0, -1), (-1, 0, 0))
+
+
+def _made(directions, size=(0.5, 0.8, 2.0)):
+    lps = np.asarray(directions, float).T
+    grid = Grid(shape=(8, 7, 6), voxel_size_mm=size, b0_direction=tuple(lps[2]))
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag((-1.0, -1.0, 1.0)) @ lps * np.asarray(size)
+    return grid, affine
+
+
+@pytest.mark.parametrize(
+    ("directions", "letters"),
+    [
+        (AXIAL, (("R", "L", "A", "P"), ("R", "L", "S", "I"), ("A", "P", "S", "I"))),
+        (CORONAL, (("R", "L", "S", "I"), ("R", "L", "A", "P"), ("A", "P", "S", "I"))),
+        (SAGITTAL, (("A", "P", "S", "I"), ("R", "L", "A", "P"), ("R", "L", "S", "I"))),
+    ],
+)
+def test_letters_name_the_edges(directions, letters):
+    grid, affine = _made(directions)
+    assert tuple(p.letters for p in planes(grid, affine)) == letters
+
+
+@pytest.mark.parametrize("directions", [AXIAL, CORONAL, SAGITTAL])
+def test_the_letters_are_where_the_voxels_are(directions):
+    grid, affine = _made(directions)
+    names = {"L": (0, -1), "R": (0, 1), "P": (1, -1), "A": (1, 1), "I": (2, -1), "S": (2, 1)}
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in grid.shape), indexing="ij"))
+    ras = np.tensordot(affine[:3, :3], index, axes=1)
+    for plane in planes(grid, affine):
+        left, right, top, bottom = plane.letters
+        for letter, near, far in ((left, (0, 0), (0, -1)), (right, (0, -1), (0, 0)), (top, (0, 0), (-1, 0))):
+            axis, sign = names[letter]
+            shown = plane.cut(ras[axis], 2)
+            assert sign * (shown[near] - shown[far]) > 0
+        assert bottom != top
+
+
+def test_without_an_affine_there_are_no_letters():
+    assert all(p.letters == ("", "", "", "") for p in planes(_made(AXIAL)[0]))
+
+
+def test_proportions_are_those_of_the_voxels():
+    axial, coronal, sagittal = planes(_made(AXIAL)[0])
+    grid = _made(AXIAL)[0]
+    assert axial.aspect(grid) == pytest.approx(0.8 / 0.5)
+    assert coronal.aspect(grid) == pytest.approx(2.0 / 0.5)
+    assert sagittal.aspect(grid) == pytest.approx(2.0 / 0.8)
+
+
+@pytest.mark.parametrize("directions", [AXIAL, CORONAL, SAGITTAL])
+def test_the_head_is_up_even_without_an_affine(directions):
+    grid, affine = _made(directions)
+    height = np.tensordot(affine[2, :3], np.indices(grid.shape), axes=1)
+    body = int(np.argmax(np.abs(grid.b0_direction)))
+    for plane in planes(grid):
+        if plane.through != body:
+            assert plane.down == body
+            shown = plane.cut(height, 1)
+            assert (shown[0] > shown[-1]).all()

@@ -1,0 +1,123 @@
+"""Pages have one size, say what they must, and show what is there."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from recon.errors import InvalidInputError
+from recon.quality.page import quality_pages, refusal_page
+from recon.quality.page.canvas import PAGE_COLUMNS, PAGE_ROWS, new_page, write_lines
+from recon.quality.page.summary import figure_lines, provenance_lines, shown_number
+from recon.types import Verdict
+from tests.support.small_result import small_result
+
+
+@pytest.fixture(scope="module")
+def pages():
+    scan, result = small_result()
+    return quality_pages(scan.echoes, result)
+
+
+def test_pages_are_rgb_of_one_size(pages):
+    assert len(pages) == 4
+    for page in (*pages, refusal_page("no phase", "send phase")):
+        assert page.shape == (PAGE_ROWS, PAGE_COLUMNS, 3)
+        assert page.dtype == np.uint8
+        assert page.flags.c_contiguous
+        assert page.std() > 5
+
+
+def test_pages_are_the_same_every_time(pages):
+    scan, result = small_result()
+    assert all(np.array_equal(a, b) for a, b in zip(pages, quality_pages(scan.echoes, result), strict=True))
+
+
+def test_the_mask_is_outlined_in_colour(pages):
+    red, green, blue = (pages[0][80:370, :, i].astype(int) for i in range(3))
+    assert ((red > blue + 80) & (green > blue + 60)).sum() > 300
+
+
+def test_a_calcification_is_black_and_a_vein_is_white_in_the_tissue_window(pages):
+    sheet = pages[1][120:960, 30:890]
+    assert (sheet.max(axis=2) < 8).sum() > 100
+    assert (sheet.min(axis=2) > 247).sum() > 100
+    assert np.median(sheet) == pytest.approx(128, abs=3)
+
+
+def test_the_haemorrhage_window_is_wider(pages):
+    tissue, wide = (p[300:800, 300:600].astype(float) for p in pages[1:3])
+    grey = (np.ptp(tissue, axis=2) == 0) & (np.ptp(wide, axis=2) == 0)
+    tissue, wide = (np.abs(p[grey].mean(axis=-1) - 128) for p in (tissue, wide))
+    assert np.percentile(wide, 99) < 0.7 * np.percentile(tissue, 99)
+
+
+def test_warnings_change_the_summary_alone(pages):
+    scan, result = small_result()
+    warned = quality_pages(scan.echoes, dataclasses.replace(result, warnings=("Read it with care. " * 60,)))
+    assert not np.array_equal(warned[0], pages[0])
+    assert all(np.array_equal(a, b) for a, b in zip(warned[1:], pages[1:], strict=True))
+
+
+def test_the_verdict_is_on_the_summary():
+    scan, result = small_result()
+    judged = {
+        level: quality_pages(scan.echoes, dataclasses.replace(result, verdict=Verdict(level=level)))[0]
+        for level in ("ok", "degraded", "failed")
+    }
+    assert not np.array_equal(judged["ok"], judged["degraded"])
+    assert not np.array_equal(judged["degraded"], judged["failed"])
+
+
+def test_figures_and_provenance_are_in_words():
+    _, result = small_result()
+    lines = figure_lines(result)
+    assert any(line.startswith("field not explained by the map, RMS: ") and line.endswith(" ppb") for line in lines)
+    made = provenance_lines(result)
+    assert made[1] == "method: tikhonov"
+    assert "reference: mean over the given mask" in made
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (2254.6, "2255"),
+        (98.41, "98.4"),
+        (0.87, "0.870"),
+        (0.0, "0"),
+        (9e-5, "below 0.001"),
+        (-9e-5, "about 0"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_numbers_have_no_exponents(value, shown):
+    assert shown_number(value) == shown
+
+
+def test_a_refusal_says_its_reason():
+    assert not np.array_equal(refusal_page("no phase", ""), refusal_page("no magnitude", ""))
+    assert not np.array_equal(refusal_page("no phase", ""), refusal_page("no phase", "send the phase"))
+
+
+def test_text_that_does_not_fit_says_so():
+    figure = new_page("title")
+    before = len(figure.texts)
+    write_lines(figure, ["word " * 500], left=0.1, top=0.5, bottom=0.4, columns=40)
+    texts = [t.get_text() for t in figure.texts[before:]]
+    assert texts[-1] == "… (more in the report)"
+    assert len(texts) <= 7
+
+
+def test_an_empty_mask_is_refused():
+    scan, result = small_result()
+    empty = np.zeros_like(scan.brain)
+    total = dataclasses.replace(result.total_field, mask=empty)
+    with pytest.raises(InvalidInputError, match="mask is empty"):
+        quality_pages(scan.echoes, dataclasses.replace(result, total_field=total))
+
+
+def test_importing_the_pages_loads_no_matplotlib():
+    code = "import sys, recon.quality.page; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

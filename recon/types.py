@@ -125,7 +125,7 @@ class TotalField:
         ``(x, y, z)`` float32, estimated standard deviation of ``field_ppm``; zero outside the mask.
     grid
         Geometry.
-    turn_ppm
+    ppm_per_2pi
         What one turn of the phase makes of the field; None where that is not one number, as with several echoes.
     mask_method
         How the mask was found: ``"deepbet"``, ``"signal"`` (no brain was recognised) or ``"given"``.
@@ -140,7 +140,7 @@ class TotalField:
     quality: FloatArray
     noise_ppm: FloatArray
     grid: Grid
-    turn_ppm: float | None = None
+    ppm_per_2pi: float | None = None
     mask_method: str = "given"
     warnings: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)

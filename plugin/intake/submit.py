@@ -40,7 +40,7 @@ def write_job(spool: Spool, study: str, name: str, acquisition: Acquisition, sen
         revision=1 + sum(images_of(one.headers) <= images for one in earlier),
         calling_ae=sender.calling_ae,
         address=sender.address,
-        taken_series_numbers=_taken_series_numbers(spool, study, earlier),
+        used_series_numbers=_taken_series_numbers(spool, study, earlier),
     )
     spool.index.add_job(name, study)
     job.save(folder, root=Path())
@@ -66,7 +66,7 @@ def write_refusal_job(
             acquisition,
             calling_ae=sender.calling_ae,
             address=sender.address,
-            taken_series_numbers=_taken_series_numbers(spool, study, _other_jobs(spool, study, name)),
+            used_series_numbers=_taken_series_numbers(spool, study, _other_jobs(spool, study, name)),
             refusal=refusal,
         )
         job.save(folder, root=Path())

@@ -110,7 +110,7 @@ def material_of(job: Job, work: Path, profile: str, *, window_presets: bool = Tr
             job.acquisition,
             created=job.created,
             revision=job.revision,
-            taken_series_numbers=job.taken_series_numbers,
+            used_series_numbers=job.used_series_numbers,
         ),
         profile=profile,
         window_presets=window_presets,
@@ -279,7 +279,7 @@ def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> WrittenSe
         job.acquisition,
         created=job.created,
         revision=job.revision,
-        taken_series_numbers=job.taken_series_numbers,
+        used_series_numbers=job.used_series_numbers,
     )
     page = refusal_page(sentence, ADVICE)
     comments = f"QSM was not made ({code}): {sentence} For research use only."

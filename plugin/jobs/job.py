@@ -35,7 +35,7 @@ class Job:
         Counts up when more images of an acquisition came after a job was made of those there were.
     calling_ae, address
         Who sent the images; empty at the desk.
-    taken_series_numbers
+    used_series_numbers
         Of other series that the study was known to hold when the job was made; the derived ones keep clear of them.
     refusal
         Code and sentence of why there is nothing to reconstruct; None for a job that is run.
@@ -46,7 +46,7 @@ class Job:
     revision: int = 1
     calling_ae: str = ""
     address: str = ""
-    taken_series_numbers: tuple[int, ...] = ()
+    used_series_numbers: tuple[int, ...] = ()
     refusal: tuple[str, str] | None = None
 
     @classmethod
@@ -57,7 +57,7 @@ class Job:
         revision: int = 1,
         calling_ae: str = "",
         address: str = "",
-        taken_series_numbers: Iterable[int] = (),
+        used_series_numbers: Iterable[int] = (),
         refusal: tuple[str, str] | None = None,
     ) -> Self:
         """Make the job of an acquisition, beginning now."""
@@ -67,7 +67,7 @@ class Job:
             revision=revision,
             calling_ae=calling_ae,
             address=address,
-            taken_series_numbers=tuple(sorted(set(taken_series_numbers))),
+            used_series_numbers=tuple(sorted(set(used_series_numbers))),
             refusal=refusal,
         )
 
@@ -92,7 +92,7 @@ class Job:
         headers = [replace(header, path=header.path.relative_to(root)).to_json() for header in self.headers]
         sender = {"calling_ae": self.calling_ae, "address": self.address}
         begun = {"created": self.created.isoformat(), "revision": self.revision}
-        study = {"taken_series_numbers": self.taken_series_numbers, "refusal": self.refusal}
+        study = {"used_series_numbers": self.used_series_numbers, "refusal": self.refusal}
         write_private_json({**begun, **sender, **study, "headers": headers}, folder / JOB_FILE)
 
     @classmethod
@@ -106,7 +106,7 @@ class Job:
             revision=values.get("revision", 1),  # jobs of earlier versions have none
             calling_ae=values["calling_ae"],
             address=values["address"],
-            taken_series_numbers=tuple(values.get("taken_series_numbers", ())),
+            used_series_numbers=tuple(values.get("used_series_numbers", ())),
             refusal=tuple(refusal) if (refusal := values.get("refusal")) else None,
         )
 
@@ -118,7 +118,7 @@ def images_of(headers: Iterable[ImageHeader]) -> frozenset[tuple[str, int]]:
 
 def reserved_numbers(job: Job) -> frozenset[int]:
     """Return the series numbers that the derived series of a job have."""
-    return reserved_series_numbers(job.acquisition, revision=job.revision, taken=job.taken_series_numbers)
+    return reserved_series_numbers(job.acquisition, revision=job.revision, taken=job.used_series_numbers)
 
 
 def job_name(acquisition: Acquisition) -> str:

@@ -71,7 +71,7 @@ def load_reconstruction(folder: Path) -> Reconstruction:
             quality=_array(folder, "total_field.quality"),
             noise_ppm=_array(folder, "total_field.noise_ppm"),
             grid=_grid(field["grid"]),
-            turn_ppm=field.get("turn_ppm"),
+            ppm_per_2pi=field.get("ppm_per_2pi"),
             mask_method=field["mask_method"],
             warnings=tuple(field["warnings"]),
             figures=field["figures"],

@@ -29,7 +29,7 @@ DROPOUT_MM: Final = 2.5
 """Half the breadth from which on an open void is kept as a bleed, as in recon/masking/rim.py: a dropout is thin."""
 
 
-def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray, grid: Grid, turn_ppm: float | None = None) -> BoolArray:
+def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray, grid: Grid, ppm_per_2pi: float | None = None) -> BoolArray:
     """Return the mask's voxels whose field means something.
 
     What is not useless is doubted in voids inside the brain only, and of single echoes only: at its surface signal
@@ -45,13 +45,13 @@ def trusted_voxels(noise_ppm: FloatArray, mask: BoolArray, grid: Grid, turn_ppm:
         ``(x, y, z)`` bool.
     grid
         Geometry.
-    turn_ppm
+    ppm_per_2pi
         What a turn of a single echo's phase makes of the field; None if no turn can be wrong.
     """
     useful = np.asarray(mask & (noise_ppm < USELESS_PPM))
-    if turn_ppm is None or not mask.any():
+    if ppm_per_2pi is None or not mask.any():
         return useful
-    limit_ppm = max(DOUBTFUL_TURNS * turn_ppm, DOUBTFUL_RATIO * float(np.median(noise_ppm[mask])))
+    limit_ppm = max(DOUBTFUL_TURNS * ppm_per_2pi, DOUBTFUL_RATIO * float(np.median(noise_ppm[mask])))
     weak = np.asarray(mask & (noise_ppm >= min(limit_ppm, USELESS_PPM)))
     fading = _open_parts(weak, mask, grid)
     trusted = np.asarray(useful & (~weak | fading))

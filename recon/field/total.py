@@ -201,7 +201,7 @@ def total_field(
     return _finish(echoes, phase, brain, warnings)
 
 
-def _turn_ppm(echoes: GradientEcho) -> float | None:
+def _ppm_per_2pi(echoes: GradientEcho) -> float | None:
     """Return the field that a turn of a single echo's phase stands for."""
     if len(echoes.echo_times_s) > 1:
         return None
@@ -215,9 +215,9 @@ def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: l
     field_ppm = phase.fit.field_rad_per_s
     field_ppm /= one_ppm
     noise_ppm = field_noise(echoes, phase.fit, mask, noise_level(echoes, phase.fit, mask)) / one_ppm
-    turn_ppm = _turn_ppm(echoes)
-    if turn_ppm is not None:
-        warnings = [*warnings, remove_offset(field_ppm, phase.quality, noise_ppm, mask, grid, turn_ppm)]
+    ppm_per_2pi = _ppm_per_2pi(echoes)
+    if ppm_per_2pi is not None:
+        warnings = [*warnings, remove_offset(field_ppm, phase.quality, noise_ppm, mask, grid, ppm_per_2pi)]
     judged = judge_field(echoes, field_ppm, brain)
     field_ppm[~mask] = 0
     quality = phase.quality
@@ -228,7 +228,7 @@ def _finish(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: l
         quality=quality,
         noise_ppm=noise_ppm,
         grid=grid,
-        turn_ppm=turn_ppm,
+        ppm_per_2pi=ppm_per_2pi,
         mask_method=brain.method,
         warnings=(*warnings, *phase.warnings, *brain.warnings, *judged.warnings),
         figures=_figures(echoes, phase, mask, noise_ppm) | judged.figures,

@@ -17,7 +17,7 @@ from recon.inversion.tfi import tfi
 from recon.network.consistency import DOUBTED_PPM, REGULARISATION, RIM_MM
 from recon.network.features import FEATURE_PARAMETERS, closed_mask, trusted_field, usable_field
 from recon.network.passes import STEPS, Forward, susceptibility
-from recon.network.voids import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured
+from recon.network.void_unwrapping import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured
 from recon.operators.boxes import crop_grid, mask_box
 from recon.types import FloatArray, TotalField
 
@@ -90,7 +90,7 @@ def invert_by_network(total: TotalField, engine_name: str) -> Inverted:
             torch.from_numpy(np.ascontiguousarray(volume[box])).to(device)
             for volume in (total.field_ppm, total.mask, total.noise_ppm)
         )
-        measured = Measured(field_ppm=field, mask=mask, noise_ppm=noise, grid=grid, turn_ppm=total.turn_ppm)
+        measured = Measured(field_ppm=field, mask=mask, noise_ppm=noise, grid=grid, ppm_per_2pi=total.ppm_per_2pi)
         chi, voids = susceptibility(measured, forward, stride=config.stride, passes=config.passes)
         regained["void_voxels_believed_again"] = int(voids.regained.sum())
         regained["void_voxels_turned"] = voids.turned_voxels
@@ -136,7 +136,7 @@ def _published(chain: Callable[..., torch.Tensor], references: tuple[str, ...], 
             for volume in (total.field_ppm, total.mask, total.noise_ppm)
         )
         grid = crop_grid(total.grid, box)
-        field = usable_field(field, mask, trusted_field(noise, mask, grid, total.turn_ppm), grid)
+        field = usable_field(field, mask, trusted_field(noise, mask, grid, total.ppm_per_2pi), grid)
         mask = closed_mask(noise, mask, grid)
         # Where zero lies is arbitrary, and a jump to zero at the mask's edge would be taken for a source.
         centred = torch.where(mask, field - field[mask].mean(), 0.0)

@@ -112,10 +112,10 @@ def network_features(
 
 
 def trusted_field(
-    noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, turn_ppm: float | None = None
+    noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, ppm_per_2pi: float | None = None
 ) -> torch.Tensor:
     """Return :func:`recon.field.reliability.trusted_voxels` on the mask's device."""
-    trusted = trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid, turn_ppm)
+    trusted = trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid, ppm_per_2pi)
     return torch.from_numpy(trusted).to(mask.device)
 
 

@@ -39,7 +39,7 @@ from recon.network.features import (
     start_map,
     trusted_field,
 )
-from recon.network.voids import Measured, Voids, regain_voids
+from recon.network.void_unwrapping import Measured, Voids, regain_voids
 from recon.types import Grid
 
 _SPACE = (2, 3, 4)
@@ -149,7 +149,7 @@ def susceptibility(measured: Measured, forward: Forward, *, stride: int, passes:
     Voids
         The field that the map was made from.
     """
-    trusted = trusted_field(measured.noise_ppm, measured.mask, measured.grid, measured.turn_ppm)
+    trusted = trusted_field(measured.noise_ppm, measured.mask, measured.grid, measured.ppm_per_2pi)
     features = network_features(measured.field_ppm, measured.mask, measured.noise_ppm, measured.grid, trusted=trusted)
     data = measured_field(features, measured.grid, trusted)
     start = held_to(one_pass(features, forward, stride), data)

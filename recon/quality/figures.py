@@ -114,7 +114,7 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
         torch.from_numpy(np.ascontiguousarray(volume)).to(device)
         for volume in (total.field_ppm[box], total.noise_ppm[box], mask, chi)
     )
-    trusted = trusted_field(noise, inside_mask, grid, total.turn_ppm)
+    trusted = trusted_field(noise, inside_mask, grid, total.ppm_per_2pi)
     usable = usable_field(field, inside_mask, trusted, grid)
     data = field_data(usable, inside_mask, grid, trusted=trusted, closed=closed_mask(noise, inside_mask, grid))
     peeled = interior(data.region.cpu().numpy()) & data.trusted.cpu().numpy()

@@ -2,8 +2,8 @@
 
 ``make same BEFORE=REVISION`` checks the working tree against a revision. Both sides reconstruct a simulated head
 (Enhanced MR, every product) and, where ``../shared/realdata`` is, a real Philips brain; both run rows of ``evaluate``,
-and the demonstration with ``--demo``. UIDs, pixels, arrays and figures must be equal to the last bit. Texts and times may
-differ, and are counted; so may the pixels of pages in words.
+and the demonstration with ``--demo``. UIDs, pixels, arrays and figures must be equal to the last bit. Texts and times
+may differ, and are counted; so may the pixels of pages in words.
 
 The taking in of bleeds at the brain's surface is off on both sides, and the regional report is left out: both changed
 on purpose.
@@ -170,7 +170,7 @@ def main() -> None:
         try:
             found = compare_sides(before, ROOT, work, quick=arguments.quick, demo=arguments.demo)
         finally:
-            subprocess.run([*worktree, "remove", "--force", before], cwd=ROOT, check=True)
+            subprocess.run(["git", "worktree", "remove", "--force", before], cwd=ROOT, check=True)
     print("compared:", ", ".join(f"{count} {what}" for what, count in found.compared.items()))
     print("texts that differ:", ", ".join(f"{word} {count}" for word, count in found.texts.most_common()) or "none")
     for fault in found.faults[:50]:

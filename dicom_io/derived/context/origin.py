@@ -81,7 +81,7 @@ class Stamp:
         *,
         created: datetime,
         revision: int = 1,
-        taken_series_numbers: Collection[int] = (),
+        used_series_numbers: Collection[int] = (),
     ) -> Stamp:
         """Mark what is said of an acquisition that may be incomplete or contradict itself.
 
@@ -96,7 +96,7 @@ class Stamp:
             except Refusal as refusal:
                 reason = refusal
                 continue
-            return cls(**_marks(acquisition, header, dataset, created, revision, taken_series_numbers))
+            return cls(**_marks(acquisition, header, dataset, created, revision, used_series_numbers))
         raise reason
 
     def description(self, title: str) -> str:
@@ -155,7 +155,7 @@ class Origin(Stamp):
         *,
         created: datetime,
         revision: int = 1,
-        taken_series_numbers: Collection[int] = (),
+        used_series_numbers: Collection[int] = (),
     ) -> Self:
         """Read what derived objects take over from a complete acquisition.
 
@@ -168,7 +168,7 @@ class Origin(Stamp):
             local time of the machine, in which a moment without an offset is taken to be.
         revision
             As the attribute.
-        taken_series_numbers
+        used_series_numbers
             Of other series of the study, beside those of the acquisition.
 
         Raises
@@ -181,7 +181,7 @@ class Origin(Stamp):
         slices = acquisition_grid(acquisition)
         sources = _first_echo(slices)
         datasets = tuple(source_datasets(sources))
-        marks = _marks(acquisition, sources[0], datasets[0], created, revision, taken_series_numbers)
+        marks = _marks(acquisition, sources[0], datasets[0], created, revision, used_series_numbers)
         return cls(**marks, slices=slices, sources=sources, datasets=datasets)
 
     @property

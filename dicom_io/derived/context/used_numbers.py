@@ -39,7 +39,7 @@ def series_numbers_of(paths: Iterable[Path]) -> set[int]:
     return numbers
 
 
-def taken_series_numbers(scan: FolderScan) -> set[int]:
+def used_series_numbers(scan: FolderScan) -> set[int]:
     """Return the series numbers of everything in a folder, of whatever study: one too many does no harm."""
     used = {header.series_number for one in scan.acquisitions for header in one.headers}
     return {number for number in used if number is not None} | series_numbers_of(path for path, _ in scan.ignored)

@@ -85,7 +85,7 @@ def _reconstruct_folder(
 ) -> tuple[list[dict[str, Any]], FolderScan]:
     """Reconstruct what is complete; return what became of every acquisition, and what was found."""
     from dicom_io.derived.context.origin import reserved_series_numbers
-    from dicom_io.derived.context.used_numbers import taken_series_numbers
+    from dicom_io.derived.context.used_numbers import used_series_numbers
     from dicom_io.source.acquisition.completeness import assess
     from dicom_io.source.folder import find_acquisitions
     from plugin.config.site import with_field
@@ -100,7 +100,7 @@ def _reconstruct_folder(
         if completeness.state != "complete"
     ]
     places = _places(ready, output)
-    taken = taken_series_numbers(scan)
+    taken = used_series_numbers(scan)
     for acquisition, place in zip(ready, places, strict=True):
         outcomes.append(_reconstruct_one(acquisition, place, options, wanted, taken))
         taken |= reserved_series_numbers(acquisition, revision=1, taken=taken)
@@ -121,7 +121,7 @@ def _reconstruct_one(
 
     try:
         with progress_shown(_name(acquisition)) as progress:
-            job = Job.of(acquisition, taken_series_numbers=taken)
+            job = Job.of(acquisition, used_series_numbers=taken)
             objects, profile = wanted.objects, wanted.profile
             make_qsm(job, place, options=options, profile=profile, objects=objects, mask=wanted.mask, progress=progress)
             if not set(objects) <= set(FIRST):

@@ -35,7 +35,7 @@ def remove_offset(
     noise_ppm: FloatArray,
     mask: BoolArray,
     grid: Grid,
-    turn_ppm: float | None = None,
+    ppm_per_2pi: float | None = None,
 ) -> str:
     """Subtract, in place, the smooth offset of a single echo; return a warning.
 
@@ -54,13 +54,13 @@ def remove_offset(
         ``(x, y, z)`` bool.
     grid
         Geometry.
-    turn_ppm
+    ppm_per_2pi
         As in :func:`recon.field.reliability.trusted_voxels`.
     """
     harmonic = _harmonic_polynomial(field_ppm, quality, mask, grid)
     field_ppm -= harmonic
     squared = _squared_distance_mm2(grid)
-    curved = np.float32(curvature_ppm_per_mm2(field_ppm, noise_ppm, mask, grid, turn_ppm)) * squared
+    curved = np.float32(curvature_ppm_per_mm2(field_ppm, noise_ppm, mask, grid, ppm_per_2pi)) * squared
     field_ppm -= curved
     removed = (harmonic + curved)[mask]
     low, high = np.percentile(removed, (1, 99))
@@ -73,7 +73,7 @@ def remove_offset(
 
 
 def curvature_ppm_per_mm2(
-    field_ppm: FloatArray, noise_ppm: FloatArray, mask: BoolArray, grid: Grid, turn_ppm: float | None = None
+    field_ppm: FloatArray, noise_ppm: FloatArray, mask: BoolArray, grid: Grid, ppm_per_2pi: float | None = None
 ) -> float:
     """Return the coefficient of ``r²`` in the field of a single echo.
 
@@ -85,10 +85,10 @@ def curvature_ppm_per_mm2(
         ``(x, y, z)`` bool.
     grid
         Geometry.
-    turn_ppm
+    ppm_per_2pi
         As in :func:`recon.field.reliability.trusted_voxels`.
     """
-    trusted = trusted_voxels(noise_ppm, mask, grid, turn_ppm)
+    trusted = trusted_voxels(noise_ppm, mask, grid, ppm_per_2pi)
     used = interior(interior(mask)) & trusted
     if not used.any():
         return 0.0

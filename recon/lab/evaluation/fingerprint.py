@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-RECON = Path(__file__).resolve().parents[1]
+RECON = Path(__file__).resolve().parents[2]
 WITHOUT = ("contrasts", "evaluation", "quality_page", "regions", "training")
 """Parts of :mod:`recon` that no map and no simulated scan depends on."""
 _DIGITS = 12

@@ -111,15 +111,15 @@ def _measured_field(
     if rng.random() < 0.2:
         white = _interpolated(white, float(rng.uniform(0.55, 0.9)))
     measured = field_ppm + white * noise_ppm * float(rng.uniform(0.8, 1.3))
-    turn_ppm = scan.turn_ppm
+    ppm_per_2pi = scan.ppm_per_2pi
     if rng.random() < 0.3:
-        doubtful = (noise_ppm > 0.15 * turn_ppm) & (_smooth_noise(rng, field_ppm, 6) > 1.0)
-        measured = measured + doubtful * turn_ppm * float(rng.choice([-1.0, 1.0]))
+        doubtful = (noise_ppm > 0.15 * ppm_per_2pi) & (_smooth_noise(rng, field_ppm, 6) > 1.0)
+        measured = measured + doubtful * ppm_per_2pi * float(rng.choice([-1.0, 1.0]))
     if rng.random() < 0.3:
-        measured = measured + turn_ppm * _turned_islands(rng, noise_ppm)
+        measured = measured + ppm_per_2pi * _turned_islands(rng, noise_ppm)
     if len(scan.echo_times_s) == 1:
         offset_turns = _smooth_noise(rng, field_ppm, 70) * float(rng.uniform(0.0, 0.03))
-        measured = measured + offset_turns * turn_ppm + _bowl(rng, field_ppm, scan.voxel_size_mm)
+        measured = measured + offset_turns * ppm_per_2pi + _bowl(rng, field_ppm, scan.voxel_size_mm)
     return measured + float(rng.normal(0.0, 0.1))
 
 

@@ -42,7 +42,7 @@ def slope(estimate: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
 
 
 def pass_maps(
-    network: TotalFieldNetwork, features: torch.Tensor, grid: Grid, turn_ppm: float | None
+    network: TotalFieldNetwork, features: torch.Tensor, grid: Grid, ppm_per_2pi: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the map of the first pass alone and the final one, in the network's unit.
 
@@ -54,14 +54,14 @@ def pass_maps(
         ``(channel, x, y, z)`` float32.
     grid
         Geometry.
-    turn_ppm
+    ppm_per_2pi
         As for :func:`recon.field.reliability.trusted_voxels`.
     """
     forward, config = mixed_forward(network), network.config
     features = features.to(next(network.parameters()).device)
     first = one_pass(features, forward, config.stride)
     mask, noise_ppm = features[MASK_CHANNEL] > 0.5, features[NOISE_CHANNEL] * NOISE_UNIT_PPM
-    trusted = trusted_field(noise_ppm, mask, grid, turn_ppm)
+    trusted = trusted_field(noise_ppm, mask, grid, ppm_per_2pi)
     final = run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes, trusted=trusted)
     return (first / CHI_UNIT_PPM).cpu().numpy(), (final / CHI_UNIT_PPM).cpu().numpy()
 

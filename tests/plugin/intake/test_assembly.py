@@ -425,8 +425,8 @@ def test_series_that_the_study_has_keep_their_numbers_and_so_do_those_of_its_oth
     site.release("b")
     assert site.pass_after() == [State.QUEUED, State.QUEUED]
     first, second = (Job.load(site.spool.folder / "jobs" / name, root=site.spool.folder) for name in site.jobs)
-    assert 502 in first.taken_series_numbers
-    assert 501 not in first.taken_series_numbers  # our own result that came back moves nothing
+    assert 502 in first.used_series_numbers
+    assert 501 not in first.used_series_numbers  # our own result that came back moves nothing
     numbers = [reserved_numbers(job) for job in (first, second)]
     assert 501 in numbers[0]
     assert not numbers[0] & numbers[1]

@@ -25,7 +25,7 @@ def job(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scan")
     write_small_scan(folder, vendor="philips-enhanced")
     (found,) = find_acquisitions(folder).acquisitions
-    return replace(Job.of(found, taken_series_numbers=(40107,)), created=CREATED)
+    return replace(Job.of(found, used_series_numbers=(40107,)), created=CREATED)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import pytest
 from recon.field import total_field
 from recon.field.reliability import trusted_voxels
 from recon.types import GradientEcho
-
 from tests.support.phase_phantoms import OBLIQUE, acquire, ball, positions
 
 

@@ -99,7 +99,7 @@ def test_a_void_stands_out_from_the_noise_of_the_brain(voids, median_ppm, void_p
 
 
 @pytest.mark.parametrize(
-    ("turn_ppm", "void_ppm", "kept"),
+    ("ppm_per_2pi", "void_ppm", "kept"),
     [
         (0.11, 0.007, False),  # 7 T, 30 ms
         (0.11, 0.004, True),
@@ -111,10 +111,10 @@ def test_a_void_stands_out_from_the_noise_of_the_brain(voids, median_ppm, void_p
         (None, 0.055, False),
     ],
 )
-def test_what_a_turn_is_worth_decides_what_is_doubted(voids, turn_ppm, void_ppm, kept):
+def test_what_a_turn_is_worth_decides_what_is_doubted(voids, ppm_per_2pi, void_ppm, kept):
     mask, deep, _ = voids
     noise = np.where(deep, void_ppm, 0.001).astype(np.float32)
-    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID, turn_ppm), mask if kept else mask & ~deep)
+    np.testing.assert_array_equal(trusted_voxels(noise, mask, GRID, ppm_per_2pi), mask if kept else mask & ~deep)
 
 
 def test_voxels_outside_the_mask_neither_count_nor_are_trusted(voids):
@@ -124,15 +124,15 @@ def test_voxels_outside_the_mask_neither_count_nor_are_trusted(voids):
     assert not trusted_voxels(noise, np.zeros_like(mask), GRID).any()
 
 
-@pytest.mark.parametrize(("turn_ppm", "believed"), [(TURN_PPM, False), (None, True)])
-def test_an_island_of_good_phase_in_a_void_of_a_single_echo_is_not_believed(voids, turn_ppm, believed):
+@pytest.mark.parametrize(("ppm_per_2pi", "believed"), [(TURN_PPM, False), (None, True)])
+def test_an_island_of_good_phase_in_a_void_of_a_single_echo_is_not_believed(voids, ppm_per_2pi, believed):
     """Its turn has not been seen, not even where lone voxels make a bridge."""
     mask = voids[0]
     x, y, z = axes_mm()
     r = np.sqrt((x - 5) ** 2 + y**2 + z**2)
     bridge = (np.abs(y) < 0.6) & (np.abs(z) < 1) & (x > 5)
     shell, inside = (r < 10) & (r > 6.5) & ~bridge, r < 5
-    trusted = trusted_voxels(np.where(shell, 0.5, 0.003).astype(np.float32), mask, GRID, turn_ppm)
+    trusted = trusted_voxels(np.where(shell, 0.5, 0.003).astype(np.float32), mask, GRID, ppm_per_2pi)
     assert (bridge & (r < 10) & (r > 6.5)).any()
     assert trusted[inside].all() == believed
     assert trusted[inside].any() == believed

@@ -195,14 +195,14 @@ class ScanPlan:
         return (float(b[0]), float(b[1]), float(b[2]))
 
     @property
-    def turn_ppm(self) -> float:
+    def ppm_per_2pi(self) -> float:
         """What a turn of the last echo's phase is in the field."""
         return 1.0 / (GAMMA_HZ_PER_TESLA * self.b0_tesla * 1e-6 * self.echo_times_s[-1])
 
     @property
     def doubtful_turn_ppm(self) -> float | None:
         """The same of a single echo, for :func:`recon.field.reliability.trusted_voxels`; None if there are several."""
-        return self.turn_ppm if len(self.echo_times_s) == 1 else None
+        return self.ppm_per_2pi if len(self.echo_times_s) == 1 else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from dicom_io.synthetic import write_scan
 from plugin.cli import app
 from tests.support.phantom import change, make_echoes
 
-REAL_DATA = Path(__file__).parents[4] / "shared" / "realdata"
+REAL_DATA = Path(__file__).parents[5] / "shared" / "realdata"
 
 ANSWERS = {
     "philips_brain_classic": ["complete"],

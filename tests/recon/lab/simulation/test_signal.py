@@ -57,8 +57,8 @@ def test_noise_follows_the_ratio_of_signal_to_noise_and_saturates(thick):
     inside = average(made.volumes.brain.float(), scan.oversample) > 0.99
     _, low = fitted_field_ppm(made, field, replace(scan, snr=20.0))
     _, high = fitted_field_ppm(made, field, replace(scan, snr=80.0))
-    turn_ppm = 1.0 / (GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6 * scan.echo_times_s[-1])
-    limit = turn_ppm / math.sqrt(12.0)
+    ppm_per_2pi = 1.0 / (GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6 * scan.echo_times_s[-1])
+    limit = ppm_per_2pi / math.sqrt(12.0)
     free = inside & (low < limit)
     torch.testing.assert_close(low[free], 4.0 * high[free], rtol=1e-4, atol=0)
     assert float(low.max()) == pytest.approx(limit)  # air

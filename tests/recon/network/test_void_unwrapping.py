@@ -8,7 +8,7 @@ import torch
 
 from recon.network.features import FIELD_UNIT_PPM, TOTAL_CHANNEL, network_features, trusted_field
 from recon.network.passes import measured_field, run_passes, susceptibility
-from recon.network.voids import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured, regain_voids
+from recon.network.void_unwrapping import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured, regain_voids
 from recon.operators.dipole import dipole_field
 from recon.types import Grid
 
@@ -32,7 +32,7 @@ def patient(turns, noise_ppm=0.06, radius_mm=8.0):
     field = dipole_field(chi, GRID) + 0.004 * x - 2e-5 * y * z
     shown = torch.where(mask, field + turns * TURN * void, 0.0)
     noise = torch.where(void, noise_ppm, 0.003)
-    measured = Measured(field_ppm=shown, mask=mask, noise_ppm=noise, grid=GRID, turn_ppm=TURN)
+    measured = Measured(field_ppm=shown, mask=mask, noise_ppm=noise, grid=GRID, ppm_per_2pi=TURN)
     return measured, torch.where(mask, field, 0.0), chi, void
 
 
@@ -56,7 +56,7 @@ def test_a_field_that_is_turns_off_is_moved_back_and_believed(turns):
 
 def test_where_no_turn_can_be_wrong_nothing_is_turned():
     measured, _, chi, _ = patient(1)
-    voids = regained(replace(measured, turn_ppm=None), chi)
+    voids = regained(replace(measured, ppm_per_2pi=None), chi)
     assert not voids.regained.any()
     assert voids.turned_voxels == 0
 

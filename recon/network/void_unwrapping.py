@@ -40,7 +40,7 @@ class Measured:
         ``(x, y, z)`` bool.
     grid
         Geometry.
-    turn_ppm
+    ppm_per_2pi
         What a turn of a single echo's phase makes of the field; None if no turn can be wrong.
     """
 
@@ -48,7 +48,7 @@ class Measured:
     mask: torch.Tensor
     noise_ppm: torch.Tensor
     grid: Grid
-    turn_ppm: float | None = None
+    ppm_per_2pi: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def regain_voids(chi_ppm: torch.Tensor, data: FieldData, measured: Measured, *, 
         ``(x, y, z)`` float32 total field with guesses where it is not trusted, as the data's local field was made from
         it; a constant apart from the measured one elsewhere.
     """
-    turn = measured.turn_ppm
+    turn = measured.ppm_per_2pi
     if turn is None:
         return _as_they_are(measured)
     doubted = data.mask & ~data.trusted & (measured.noise_ppm < MOST_NOISE_TURNS * turn)

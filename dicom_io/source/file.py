@@ -32,10 +32,10 @@ from dicom_io.source.tolerance import tolerant
 MULTI_FRAME_CLASSES: Final = frozenset({EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
 _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _MAYBE_LOSSY: Final = frozenset({JPEGLSNearLossless, JPEG2000, HTJ2K})
-"""Syntaxes for both; their images are taken only if they say that nothing was lost."""
+"""Syntaxes for both; their images are accepted only if they state that nothing was lost."""
 
 _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
-"""Words of ImageType for a volume tiled into one image: Siemens', United Imaging's."""
+"""Values of ImageType of a volume tiled into one image: Siemens', United Imaging's."""
 
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
@@ -48,8 +48,8 @@ class ImageFile:
     ----------
     dataset
         All elements before Pixel Data, mostly undecoded.
-    content_sha256
-        Hash of the stored data set, without preamble and file meta information.
+    content
+        The data set as stored, without preamble and file meta information.
     transfer_syntax_uid
         How it is encoded.
     frames
@@ -59,10 +59,14 @@ class ImageFile:
     """
 
     dataset: FileDataset
-    content_sha256: str
+    content: memoryview
     transfer_syntax_uid: str
     frames: int
     native: Native | None
+
+    def content_sha256(self) -> str:
+        """Hash the stored data set: who sent it last, which the file meta information says, does not change it."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
 def read_image_file(path: Path) -> ImageFile:
@@ -71,7 +75,7 @@ def read_image_file(path: Path) -> ImageFile:
     Raises
     ------
     Refusal
-        As ``dicom_io.source.header.read_header``.
+        As ``dicom_io.source.header.read_headers``.
     """
     try:
         content = path.read_bytes()
@@ -86,7 +90,7 @@ def read_image_file(path: Path) -> ImageFile:
     value_at = _check_pixel_length(dataset, content, pixels_at, frames)
     return ImageFile(
         dataset=dataset,
-        content_sha256=hashlib.sha256(memoryview(content)[_dataset_start(dataset) :]).hexdigest(),
+        content=memoryview(content)[_dataset_start(dataset) :],
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
         frames=frames,
         native=native_pixels(dataset, value_at),

@@ -7,9 +7,7 @@ from typing import Final
 
 from dicom_io.refusals import refuse
 from dicom_io.source.header import ImageHeader
-from dicom_io.source.magnets import b0_in_patient, vertical_field
-
-Vector = tuple[float, float, float]
+from dicom_io.source.magnets import Vector, b0_in_patient
 
 ORTHONORMAL_TOLERANCE: Final = 1e-3
 """How far row and column directions may be from unit length and from a right angle."""
@@ -55,18 +53,15 @@ def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
 def b0_direction(header: ImageHeader) -> Vector:
     """Express the main field in image axes: its components along row, column and normal, unit length.
 
-    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first; open
-    magnets are told by the site (``dicom_io.source.magnets``).
+    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first; the site
+    states the field of open magnets (``dicom_io.source.magnets``).
 
     Raises
     ------
     Refusal
         ``no-geometry``, ``vertical-field``, ``no-patient-position``.
     """
-    if header.vertical_field:
-        in_patient = vertical_field(header.patient_position)
-    else:
-        in_patient = b0_in_patient(header.vendor, header.model, header.b0_patient)
+    in_patient = b0_in_patient(header)
     row, column, normal = axes(header)
     field = (dot(row, in_patient), dot(column, in_patient), dot(normal, in_patient))
     length = math.sqrt(dot(field, field))

@@ -12,10 +12,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_io.errors import Refusal
-from dicom_io.source.acquisition.completeness import acquisition_grid, assess
+from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.geometry import axes, b0_direction
 from dicom_io.source.header import read_header
-from dicom_io.source.magnets import vertical_field
+from dicom_io.source.magnets import b0_in_patient
 from dicom_io.source.read import image_grid, read_acquisition
 from dicom_io.source.zero_fill import zero_fill_note
 from dicom_io.synthetic import write_scan
@@ -81,18 +81,19 @@ def test_in_a_cylinder_the_field_is_along_patient_z_in_every_position(position: 
 def test_a_vertical_field_follows_how_the_patient_lies(position: str, direction: object, tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path, vendor="hitachi", study_seed=1)
     acquisition = only_acquisition(tmp_path)
-    headers = tuple(replace(h, vertical_field=True, patient_position=position) for h in acquisition.headers)
-    answer = assess(replace(acquisition, headers=headers))
+    headers = tuple(replace(h, b0_stated="vertical", patient_position=position) for h in acquisition.headers)
+    acquisition = replace(acquisition, headers=headers)
+    answer = assess(acquisition)
     if direction is None:
         assert answer.reason is not None
         assert answer.reason.code == "no-patient-position"
         with pytest.raises(Refusal):
-            vertical_field(position)
+            b0_in_patient(headers[0])
         return
     assert answer.state == "complete"
     row, column, normal = axes(headers[0])
     expected = [float(np.dot(axis, direction)) for axis in (row, column, normal)]  # type: ignore[arg-type]
-    assert image_grid(acquisition_grid(acquisition), headers[0]).b0_direction == pytest.approx(expected)
+    assert image_grid(acquisition.slices, headers[0]).b0_direction == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("model", ["AIRIS Vento", "OASIS", "Aperto"])
@@ -103,7 +104,7 @@ def test_an_open_magnet_is_refused_until_the_site_says_how_its_field_lies(model:
     reason = assess(acquisition).reason
     assert reason is not None
     assert reason.code == "vertical-field"
-    told = replace(acquisition, headers=tuple(replace(h, b0_patient=(0.0, 1.0, 0.0)) for h in acquisition.headers))
+    told = replace(acquisition, headers=tuple(replace(h, b0_stated=(0.0, 1.0, 0.0)) for h in acquisition.headers))
     assert assess(told).state == "complete"
 
 

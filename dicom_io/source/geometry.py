@@ -31,19 +31,12 @@ def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
     Refusal
         ``no-geometry``: orientation, position or spacing are missing, or the directions are not orthonormal.
     """
-    for attribute, value in (
-        ("ImageOrientationPatient", header.image_orientation),
-        ("ImagePositionPatient", header.image_position_mm),
-        ("PixelSpacing", header.pixel_spacing_mm),
-    ):
-        if value is None:
-            raise refuse("no-geometry", attribute=attribute)
-    if header.image_orientation is None or header.pixel_spacing_mm is None:
+    orientation, spacing_mm = header.image_orientation, header.pixel_spacing_mm
+    if orientation is None:
         raise refuse("no-geometry", attribute="ImageOrientationPatient")
-    if min(header.pixel_spacing_mm) <= 0:
+    if spacing_mm is None or min(spacing_mm) <= 0:
         raise refuse("no-geometry", attribute="PixelSpacing")
-    row = header.image_orientation[:3]
-    column = header.image_orientation[3:]
+    row, column = orientation[:3], orientation[3:]
     errors = (abs(dot(row, row) - 1), abs(dot(column, column) - 1), abs(dot(row, column)))
     if max(errors) > ORTHONORMAL_TOLERANCE:
         raise refuse("no-geometry", attribute="ImageOrientationPatient")

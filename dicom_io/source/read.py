@@ -87,16 +87,11 @@ def image_grid(slices: SliceGrid, header: ImageHeader) -> Grid:
 
 def _read_slab(slices: SliceGrid, echo: int, component: Component, indices: range, stacks: _Stacks) -> FloatArray:
     """Values of some slices, ``(x, y, z)``, in the vendor's units made linear."""
-    planes: FloatArray | None = None
-    for place, index in enumerate(indices):
-        header = slices.cells[echo, component, index][0]
-        stored = _stored_values(header, stacks)
-        if planes is None:
-            planes = np.empty((len(indices), header.rows, header.columns), np.float32)
-        np.multiply(stored, np.float32(header.value_slope), out=planes[place], casting="unsafe")
-        planes[place] += np.float32(header.value_intercept)
-    if planes is None:
-        raise ValueError("a slab needs at least one slice")
+    headers = [slices.cells[echo, component, index][0] for index in indices]
+    planes = np.empty((len(headers), headers[0].rows, headers[0].columns), np.float32)
+    for plane, header in zip(planes, headers, strict=True):
+        np.multiply(_stored_values(header, stacks), np.float32(header.value_slope), out=plane, casting="unsafe")
+        plane += np.float32(header.value_intercept)
     return planes.transpose(2, 1, 0)
 
 

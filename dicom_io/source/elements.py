@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from typing import Final, cast
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -116,13 +117,12 @@ def _texts(value: object) -> tuple[str, ...]:
         return ()
     if isinstance(value, bytes):
         value = value.decode("latin-1")
-    parts = value.split("\\") if isinstance(value, str) else [str(v) for v in _listed(value)]
+    if isinstance(value, str):
+        parts = value.split("\\")
+    else:
+        parts = [str(part) for part in value] if isinstance(value, Iterable) else [str(value)]
     texts = tuple(part.strip(" \0") for part in parts)
     return texts if any(texts) else ()
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) or hasattr(value, "__iter__") else [value]
 
 
 def _whole(value: float | None) -> int | None:

@@ -34,6 +34,7 @@ _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _MAYBE_LOSSY: Final = frozenset({JPEGLSNearLossless, JPEG2000, HTJ2K})
 """Syntaxes for both; their images are accepted only if they state that nothing was lost."""
 
+_PIXEL_FORMAT: Final = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16}
 _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
 """Values of ImageType of a volume tiled into one image: Siemens', United Imaging's."""
 
@@ -140,19 +141,15 @@ def _check_kind(elements: Elements) -> None:
 
 
 def _check_pixel_format(elements: Elements) -> None:
-    found = {
+    found: dict[str, object] = {
         "SamplesPerPixel": elements.integer("SamplesPerPixel"),
         "PhotometricInterpretation": elements.text("PhotometricInterpretation"),
         "BitsAllocated": elements.integer("BitsAllocated"),
     }
-    expected = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16}
-    for attribute, value in expected.items():
+    for attribute, value in _PIXEL_FORMAT.items():
         if found[attribute] != value:
-            raise refuse(
-                "unsupported-pixels",
-                found=f"{attribute} {found[attribute] or 'missing'}",
-                expected=f"{attribute} {value}",
-            )
+            stated = f"{attribute} {found[attribute] or 'missing'}"
+            raise refuse("unsupported-pixels", found=stated, expected=f"{attribute} {value}")
     if not 1 <= (elements.integer("BitsStored") or 0) <= 16:
         raise refuse("unsupported-pixels", found="BitsStored not in 1 to 16", expected="BitsStored 12 or 16")
     if elements.integer("PixelRepresentation") not in (0, 1):

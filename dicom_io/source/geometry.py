@@ -29,7 +29,7 @@ def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
     Raises
     ------
     Refusal
-        ``no-geometry``: orientation, position or spacing are missing, or the directions are not orthonormal.
+        ``no-geometry``: orientation or spacing is missing, or the directions are not orthonormal.
     """
     orientation, spacing_mm = header.image_orientation, header.pixel_spacing_mm
     if orientation is None:
@@ -61,19 +61,10 @@ def b0_direction(header: ImageHeader) -> Vector:
     return (field[0] / length, field[1] / length, field[2] / length)
 
 
-def slice_position_mm(header: ImageHeader) -> float:
-    """Distance of the slice from the patient origin along the normal."""
-    _, _, normal = axes(header)
-    return dot(_position(header), normal)
-
-
-def in_plane_position_mm(header: ImageHeader) -> tuple[float, float]:
-    """Components of ImagePositionPatient along row and column, equal for all slices of a stack."""
-    row, column, _ = axes(header)
-    return dot(_position(header), row), dot(_position(header), column)
-
-
-def _position(header: ImageHeader) -> Vector:
-    if header.image_position_mm is None:
+def position_mm(header: ImageHeader) -> Vector:
+    """Express ImagePositionPatient in image axes: along row and column, equal in a stack, and along the normal."""
+    row, column, normal = axes(header)
+    position = header.image_position_mm
+    if position is None:
         raise refuse("no-geometry", attribute="ImagePositionPatient")
-    return header.image_position_mm
+    return dot(position, row), dot(position, column), dot(position, normal)

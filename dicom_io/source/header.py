@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 from pydicom.dataset import Dataset
 
-from dicom_io.refusals import refuse
 from dicom_io.source.attributes import Patterns, header_values
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
@@ -139,20 +138,6 @@ class ImageHeader:
 
 
 _JSON: Final = TypeAdapter(ImageHeader)
-
-
-def read_header(path: Path) -> ImageHeader:
-    """Read the header of a file that holds one image.
-
-    Raises
-    ------
-    Refusal
-        As ``read_headers``; or the file holds several frames.
-    """
-    headers = read_headers(path)
-    if len(headers) != 1:
-        raise refuse("unsupported-frames", detail=f"{len(headers)} frames where one image was expected")
-    return headers[0]
 
 
 def read_headers(

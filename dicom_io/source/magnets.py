@@ -37,7 +37,7 @@ def b0_in_patient(header: ImageHeader) -> Vector:
     if header.b0_stated is not None:
         return header.b0_stated
     open_magnets = vendor_named(header.vendor).open_magnets
-    if open_magnets is not None and (found := open_magnets.search(header.model)):
+    if open_magnets and (found := re.search(open_magnets, header.model, re.IGNORECASE)):
         raise refuse("vertical-field", found=found.group(0))
     return _HORIZONTAL
 

@@ -1,7 +1,7 @@
 """Simulated scanners: a gradient echo written the way a vendor's scanner writes it.
 
-Each file has a function ``images``, for a vendor's classic images or for a kind of object that gathers them. To add one:
-one row in ``CLASSIC`` or ``OBJECTS``, and one file; or one row in ``standard.MAKERS``.
+Each file has a function ``images``, for a vendor's classic images or for a kind of object that gathers them. To add
+one: one row in ``CLASSIC`` or ``OBJECTS``, and one file; or one row in ``standard.MAKERS``.
 """
 
 from __future__ import annotations

@@ -44,19 +44,10 @@ def images(
     classic: Callable[[GradientEcho, Study], Iterator[Image]],
     split: Sequence[str],
 ) -> Iterator[Image]:
-    """Gather a scanner's images into multi-frame objects.
+    """Gather the images of the scanner ``classic`` into multi-frame objects.
 
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    classic
-        The scanner.
-    split
-        Attributes of ``Image`` of which each value gets an object of its own: component and echo (Siemens XA), or none
-        (Philips).
+    Each value of the attributes of ``Image`` named by ``split`` gets an object of its own: component and echo (Siemens
+    XA), or none (Philips).
     """
 
     def place(image: Image) -> tuple[Any, ...]:

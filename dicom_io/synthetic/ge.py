@@ -43,5 +43,5 @@ def _shown(echoes: GradientEcho, image: Image) -> Matrix:
     echo, index = image.echo - 1, image.index
     magnitude = echoes.magnitude[echo, ..., index].astype(np.float64) * (32767 / largest(echoes.magnitude))
     signal = magnitude * np.exp(-1j * echoes.phase_rad[echo, ..., index].astype(np.float64)) * (-1) ** index
-    parts = {"M": np.abs(signal), "P": 1000 * np.angle(signal), "R": signal.real, "I": signal.imag}
+    parts: dict[str, Matrix] = {"M": np.abs(signal), "P": 1000 * np.angle(signal), "R": signal.real, "I": signal.imag}
     return parts[image.component]

@@ -19,17 +19,7 @@ logging.getLogger("highdicom").addHandler(logging.NullHandler())  # it reports o
 def images(
     echoes: GradientEcho, study: Study, *, classic: Callable[[GradientEcho, Study], Iterator[Image]]
 ) -> Iterator[Image]:
-    """Convert each series of a scanner to one object.
-
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    classic
-        The scanner.
-    """
+    """Convert each series of the scanner ``classic`` to one object."""
     gathered = sorted(classic(echoes, study), key=lambda image: (image.series, image.number))
     yield from gather(gathered, lambda image: image.series, lambda frames, _: _converted(frames, study))
 

@@ -34,17 +34,8 @@ PhaseUnit = Literal["mrad", "none", "mapping"]
 def images(echoes: GradientEcho, study: Study, *, components: str = "MP", unit: PhaseUnit = "mrad") -> Iterator[Image]:
     """Make the images of the series: slice by slice, its echoes, their components.
 
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    components
-        Any of M, P, R and I.
-    unit
-        How the unit of phase is stated: by RescaleType, not at all, or by a Real World Value Mapping to radians beside
-        a rescale for display.
+    ``unit`` of phase is stated by RescaleType ("mrad"), not at all, or by a Real World Value Mapping to radians beside
+    a rescale for display.
     """
     for image in study.images(echoes, components, order=(SLICE, ECHO, COMPONENT), series=lambda *_: _SERIES):
         _describe(image, echoes)

@@ -20,18 +20,8 @@ def images(
 ) -> Iterator[Image]:
     """Make the images of one series per component, echo by echo.
 
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    components
-        Any of M, P, R and I.
-    rescale
-        Whether the phase images carry slope 2 and intercept -4096.
-    split
-        As XA exports an Enhanced acquisition to classic images: a series per echo and component, no EchoNumbers.
+    With ``rescale``, phase images carry slope 2 and intercept -4096. With ``split``, as XA exports Enhanced acquisitions
+    to classic images: a series per echo and component, no EchoNumbers.
     """
 
     def series(component: str, echo: int) -> int:

@@ -69,8 +69,8 @@ class Study:
         Distinguishes this examination from every other.
     patient_name, patient_id, started
         Patient and time.
-    row, column, normal
-        Unit vectors of the image axes in the patient.
+    axes
+        ``(3, 3)``: row direction, column direction and normal in the patient, as columns.
     grid
         Geometry of the volume.
     b0_tesla
@@ -81,24 +81,19 @@ class Study:
     patient_name: str
     patient_id: str
     started: datetime
-    row: Matrix
-    column: Matrix
-    normal: Matrix
+    axes: Matrix
     grid: Grid
     b0_tesla: float
 
     @classmethod
     def of(cls, echoes: GradientEcho, *, seed: int, vendor: str, patient_name: str) -> Self:
         """Plan the examination of a seed: the same seed gives the same patient and identifiers."""
-        row, column, normal = orientation(echoes.grid.b0_direction).T
         return cls(
             name=f"{vendor} {seed} {patient_name}",
             patient_name=patient_name,
             patient_id=f"PHANTOM-{seed}",
             started=_FIRST_DAY + timedelta(days=seed % 365),
-            row=row,
-            column=column,
-            normal=normal,
+            axes=orientation(echoes.grid.b0_direction),
             grid=echoes.grid,
             b0_tesla=echoes.b0_tesla,
         )
@@ -191,12 +186,12 @@ class Study:
         size, shape = np.array(self.grid.voxel_size_mm), np.array(self.grid.shape)
         # The middle of the volume is at the isocentre.
         steps = np.array([0.0, 0.0, float(index)]) - (shape - 1) / 2
-        position = np.column_stack([self.row, self.column, self.normal]) @ (steps * size)
+        position = self.axes @ (steps * size)
         dataset.ImagePositionPatient = [decimal(c) for c in position]
-        dataset.ImageOrientationPatient = [decimal(c) for c in (*self.row, *self.column)]
+        dataset.ImageOrientationPatient = [decimal(c) for c in self.axes[:, :2].T.ravel()]
         dataset.PixelSpacing = [decimal(size[1]), decimal(size[0])]
         dataset.SliceThickness = dataset.SpacingBetweenSlices = decimal(size[2])
-        dataset.SliceLocation = decimal(float(position @ self.normal))
+        dataset.SliceLocation = decimal(float(position @ self.axes[:, 2]))
 
 
 def orientation(b0_direction: tuple[float, float, float]) -> Matrix:

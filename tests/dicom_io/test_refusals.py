@@ -19,10 +19,10 @@ from dicom_io.identity import INSTANCE_CREATOR_UID
 from dicom_io.refusals import CATALOGUE, refuse
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.header import read_header
 from dicom_io.source.read import read_acquisition
 from dicom_io.synthetic import write_scan
 from tests.support.phantom import change, make_echoes
+from tests.support.synthetic import read_header
 
 NAME = "Secret^Person"
 
@@ -162,13 +162,21 @@ class Case:
     says: str = ""
 
 
-def _without(text: str) -> Callable[[Path], None]:
+def _lose(lost: Callable[[Dataset], bool]) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         for path in folder.glob("*.dcm"):
-            if text in pydicom.dcmread(path).ImageType:
+            if lost(pydicom.dcmread(path)):
                 path.unlink()
 
     return edit
+
+
+def _index(dataset: Dataset) -> int:
+    return int(dataset.InstanceNumber - 1) % make_echoes().grid.shape[2]
+
+
+def _is_first_phase(dataset: Dataset) -> bool:
+    return "P" in dataset.ImageType and dataset.EchoNumbers == 1
 
 
 def _edit(edit: Callable[[Dataset], object], only: str = "", count: int | None = None) -> Callable[[Path], None]:
@@ -199,65 +207,28 @@ def _copy_with_other_content(folder: Path) -> None:
     dataset.save_as(folder / "copy.dcm")
 
 
-def _keep_last_phase(folder: Path) -> None:
-    for path in folder.glob("*.dcm"):
-        dataset = pydicom.dcmread(path)
-        if dataset.EchoNumbers == 3 or ("P" in dataset.ImageType and dataset.EchoNumbers == 1):
-            path.unlink()
-
-
-def _drop_first_phase(folder: Path) -> None:
-    for path in folder.glob("*.dcm"):
-        dataset = pydicom.dcmread(path)
-        if "P" in dataset.ImageType and dataset.EchoNumbers == 1:
-            path.unlink()
-
-
-def _keep_one_slice(folder: Path) -> None:
-    for path in folder.glob("*.dcm"):
-        if (pydicom.dcmread(path).InstanceNumber - 1) % make_echoes().grid.shape[2] != 2:
-            path.unlink()
-
-
 def _move(dataset: Dataset) -> None:
     """Shift the last slice of each stack by half a slice along the normal."""
-    count = make_echoes().grid.shape[2]
-    if dataset.InstanceNumber % count == 0:
+    if _index(dataset) == make_echoes().grid.shape[2] - 1:
         dataset.ImagePositionPatient = [0, 0, 0]
-
-
-def _delete_slice(number: int) -> Callable[[Path], None]:
-    def edit(folder: Path) -> None:
-        for path in folder.glob("*.dcm"):
-            if (pydicom.dcmread(path).InstanceNumber - 1) % make_echoes().grid.shape[2] == number:
-                path.unlink()
-
-    return edit
-
-
-def _delete_echo(number: int) -> Callable[[Path], None]:
-    def edit(folder: Path) -> None:
-        for path in folder.glob("*.dcm"):
-            if pydicom.dcmread(path).EchoNumbers == number:
-                path.unlink()
-
-    return edit
 
 
 def _uneven(dataset: Dataset) -> None:
     row, column = (list(map(float, dataset.ImageOrientationPatient[i : i + 3])) for i in (0, 3))
     normal = [row[i - 2] * column[i - 1] - row[i - 1] * column[i - 2] for i in range(3)]
-    if dataset.InstanceNumber % make_echoes().grid.shape[2] == 0:
+    if _index(dataset) == make_echoes().grid.shape[2] - 1:
         moved = [float(p) + 0.4 * n for p, n in zip(dataset.ImagePositionPatient, normal, strict=True)]
         dataset.ImagePositionPatient = [f"{p:.10f}" for p in moved]
 
 
 CASES = {
-    "no phase": Case(edit=_without("P"), code="no-phase", state="incomplete", says="3 echoes"),
-    "no magnitude": Case(edit=_without("M"), code="no-magnitude", state="incomplete"),
+    "no phase": Case(edit=_lose(lambda d: "P" in d.ImageType), code="no-phase", state="incomplete", says="3 echoes"),
+    "no magnitude": Case(edit=_lose(lambda d: "M" in d.ImageType), code="no-magnitude", state="incomplete"),
     "field map sequence": Case(edit=_edit(put(SequenceName="*fm2d2r")), code="phase-difference"),
-    "phase of the last of two": Case(edit=_keep_last_phase, code="phase-difference", state="incomplete"),
-    "phase of all but the first": Case(edit=_drop_first_phase, code="phase-difference", state="incomplete"),
+    "phase of the last of two": Case(
+        edit=_lose(lambda d: d.EchoNumbers == 3 or _is_first_phase(d)), code="phase-difference", state="incomplete"
+    ),
+    "phase of all but the first": Case(edit=_lose(_is_first_phase), code="phase-difference", state="incomplete"),
     "not a gradient echo": Case(edit=_edit(put(ScanningSequence="SE")), code="not-gradient-echo", says="SE"),
     "filtered by type": Case(
         edit=_edit(put(ImageType=["ORIGINAL", "PRIMARY", "P", "ND", "PHA_HP"]), only="P"), code="filtered-phase"
@@ -281,7 +252,10 @@ CASES = {
         says="echo 2 phase: slice 2",
     ),
     "a missing slice": Case(
-        edit=_delete_slice(3), code="missing-slices", state="incomplete", says="echo 1 magnitude: slice 4;"
+        edit=_lose(lambda d: _index(d) == 3),
+        code="missing-slices",
+        state="incomplete",
+        says="echo 1 magnitude: slice 4;",
     ),
     "a missing outer slice that is declared": Case(
         edit=lambda folder: [p.unlink() for p in sorted(folder.glob("*.dcm"))[-6:]],
@@ -290,7 +264,9 @@ CASES = {
         vendor="philips",
         says="1 of 6 slices",
     ),
-    "a missing echo": Case(edit=_delete_echo(2), code="missing-slices", state="incomplete", says="echo 2: all images"),
+    "a missing echo": Case(
+        edit=_lose(lambda d: d.EchoNumbers == 2), code="missing-slices", state="incomplete", says="echo 2: all images"
+    ),
     "a doubled image": Case(edit=_copy_with_new_identity, code="duplicate-slices", says="echo 1 magnitude: slice 5"),
     "two contents of one image": Case(edit=_copy_with_other_content, code="same-uid-different-content"),
     "other spacing in one echo": Case(
@@ -301,7 +277,7 @@ CASES = {
     ),
     "a slice beside the stack": Case(edit=_edit(_move), code="unequal-geometry"),
     "uneven slices": Case(edit=_edit(_uneven), code="uneven-spacing", state="incomplete"),
-    "one slice": Case(edit=_keep_one_slice, code="one-slice", state="incomplete"),
+    "one slice": Case(edit=_lose(lambda d: _index(d) != 2), code="one-slice", state="incomplete"),
     "no orientation": Case(edit=_edit(drop("ImageOrientationPatient")), code="no-geometry"),
     "no position": Case(edit=_edit(drop("ImagePositionPatient"), count=1), code="no-geometry"),
     "a skewed orientation": Case(

@@ -1,6 +1,6 @@
 """Whether an acquisition can be reconstructed: every echo × component × slice exactly once, and the physics.
 
-Never a map from an incomplete grid. What is said here is said before any pixel is decoded.
+Never a map from an incomplete grid; decided before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dicom_io.source.acquisition.declared import missing_by_count
 from dicom_io.source.acquisition.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
 from dicom_io.source.components import Component
 from dicom_io.source.field_strength import b0_tesla
-from dicom_io.source.geometry import axes, b0_direction, in_plane_position_mm
+from dicom_io.source.geometry import axes, b0_direction, position_mm
 from dicom_io.source.header import ImageHeader
 
 if TYPE_CHECKING:  # an acquisition holds its completeness
@@ -30,8 +30,8 @@ LARGEST_GIB: Final = 16.0
 
 _BYTES_PER_PIXEL: Final = 2
 
-POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
-CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
+_POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
+_CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
 
 State = Literal["complete", "incomplete", "refused"]
 
@@ -134,9 +134,9 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
             raise refuse("phase-difference")
         if _differences_only(echoes):
             return refuse("phase-difference")
-        return POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        return _POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
     if Component.REAL in echoes or Component.IMAGINARY in echoes:
-        return (*magnitude, *CARTESIAN)
+        return (*magnitude, *_CARTESIAN)
     found = f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes" if magnitude else "found none"
     return refuse("no-phase", found=found)
 
@@ -178,7 +178,7 @@ def _check_phase(headers: Sequence[ImageHeader]) -> None:
 def _check_geometry(headers: Sequence[ImageHeader]) -> None:
     first = headers[0]
     directions = axes(first)
-    corner = in_plane_position_mm(first)
+    corner = position_mm(first)[:2]
     b0_direction(first)
     for header in headers:
         if (header.rows, header.columns) != (first.rows, first.columns):
@@ -187,7 +187,7 @@ def _check_geometry(headers: Sequence[ImageHeader]) -> None:
             raise refuse("unequal-geometry", found="PixelSpacing")
         if any(_differ(a, b, 1e-4) for a, b in zip(axes(header), directions, strict=True)):
             raise refuse("unequal-geometry", found="ImageOrientationPatient")
-        if _differ(in_plane_position_mm(header), corner, IN_PLANE_TOLERANCE_MM):
+        if _differ(position_mm(header)[:2], corner, IN_PLANE_TOLERANCE_MM):
             raise refuse("unequal-geometry", found="ImagePositionPatient within the slice plane")
 
 

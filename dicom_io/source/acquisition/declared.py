@@ -1,4 +1,4 @@
-"""What is missing by the counts that the scanner states: a lost tail of echoes or slices leaves no gap."""
+"""What is missing by the counts that the scanner states: losing the last echoes or slices leaves no gap."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequ
     ----------
     grid
         Images in their places.
-    used
-        Images that are reconstructed.
-    headers
-        All images of the acquisition.
+    used, headers
+        Images that are reconstructed, and all images of the acquisition.
 
     Returns
     -------
@@ -55,8 +53,8 @@ def _missing_images(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[st
 
     It is the number of images "that resulted from this acquisition" (PS3.3 C.7.6.1), which scanners take for
     those of the acquisition, of a series, of an echo or of a volume, over all repetitions or for each. Any of
-    these that fits is believed. A meaning under which there are more images than declared is out of question;
-    images are missing if all that remain ask for more.
+    these that fits is believed. A meaning under which there are more images than declared is ruled out; images are
+    missing if all the others require more.
     """
     declared = _smallest(header.declared_images for header in headers)
     repetitions = max(_smallest(header.temporal_positions for header in headers), 1)

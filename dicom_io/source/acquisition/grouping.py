@@ -19,7 +19,7 @@ from typing import Final
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.source.acquisition.completeness import Completeness, completeness_of
 from dicom_io.source.acquisition.grid import POSITION_TOLERANCE_MM, SliceGrid, echo_key_s
-from dicom_io.source.geometry import slice_position_mm
+from dicom_io.source.geometry import position_mm
 from dicom_io.source.header import ImageHeader
 from dicom_io.source.vendors import vendor_named
 
@@ -96,17 +96,9 @@ def group_acquisitions(headers: Iterable[ImageHeader]) -> tuple[Acquisition, ...
     protocol, matrix, orientation and distortion correction are the same, they hold no image at the same echo,
     component and slice, and were acquired within ``MAXIMUM_PAUSE_S`` of each other; of several candidates
     the one nearest in time. Copies of an image are dropped; copies with other content are kept, so that
-    ``assess`` refuses them.
+    ``assess`` rejects them.
 
-    Parameters
-    ----------
-    headers
-        Images of any number of studies.
-
-    Returns
-    -------
-    tuple of Acquisition
-        In order of study, then time.
+    Images may be of any number of studies; acquisitions are ordered by study, then time.
     """
     blocks: dict[tuple[str, int, int], list[ImageHeader]] = defaultdict(list)
     for header in _without_copies(headers):
@@ -164,7 +156,7 @@ def _block(name: tuple[str, int, int], headers: Sequence[ImageHeader]) -> _Block
 
 def _cell(header: ImageHeader) -> tuple[object, ...]:
     try:
-        position: object = round(slice_position_mm(header) / (5 * POSITION_TOLERANCE_MM))
+        position: object = round(position_mm(header)[2] / (5 * POSITION_TOLERANCE_MM))
     except Refusal:  # ``assess`` reports it; here an image without a place collides with nothing
         position = header.sop_instance_uid
     return echo_key_s(header), header.component, position

@@ -7,7 +7,6 @@ and one test; where the standard's own elements do not suffice, one file with th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -17,10 +16,6 @@ from dicom_io.source.elements import Elements
 from dicom_io.source.vendors import ge, philips, siemens, standard
 from dicom_io.source.vendors.standard import Scale
 from recon.types import FloatArray
-
-
-def _not_stated(_elements: Elements) -> None:
-    """No element whose meaning is known states the count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +29,8 @@ class Vendor:
     manufacturer
         How Manufacturer begins, in capitals; any of these.
     open_magnets
-        ManufacturerModelName of magnets whose field is vertical (``dicom_io.source.magnets``).
+        Regular expression of ManufacturerModelName, in any case, for magnets whose field is vertical
+        (``dicom_io.source.magnets``); empty if none are known.
     component
         What the image shows; None if it is not a component of the complex signal.
     value_scale
@@ -55,25 +51,21 @@ class Vendor:
 
     name: str
     manufacturer: tuple[str, ...]
-    open_magnets: re.Pattern[str] | None = None
+    open_magnets: str = ""
     component: Callable[[Elements], Component | None] = standard.component
     value_scale: Callable[[Elements, Component], Scale | None] = standard.value_scale
-    declared_slices: Callable[[Elements], int | None] = _not_stated
-    declared_echoes: Callable[[Elements], int | None] = _not_stated
+    declared_slices: Callable[[Elements], int | None] = lambda _: None
+    declared_echoes: Callable[[Elements], int | None] = lambda _: None
     makes_phase_differences: Callable[[Elements], bool] = lambda _: False
     radians_per_step: Callable[[int], float | None] | None = None
     restore_phase: Callable[[FloatArray, FloatArray], None] | None = None
-
-
-def _models(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
 
 
 VENDORS: Final = (
     Vendor(
         name="siemens",
         manufacturer=("SIEMENS",),  # "SIEMENS" (VB to VE), "Siemens Healthineers" (XA)
-        open_magnets=_models("MAGNETOM C!|CONCERTO|RHAPSODY|MAGNETOM OPEN"),
+        open_magnets="MAGNETOM C!|CONCERTO|RHAPSODY|MAGNETOM OPEN",
         component=siemens.component,
         value_scale=siemens.value_scale,
         declared_slices=siemens.declared_slices,
@@ -83,7 +75,7 @@ VENDORS: Final = (
     Vendor(
         name="ge",
         manufacturer=("GE ",),  # "GE MEDICAL SYSTEMS", "GE Healthcare"
-        open_magnets=_models("OVATION|OPENSPEED|PROFILE"),
+        open_magnets="OVATION|OPENSPEED|PROFILE",
         component=ge.component,
         value_scale=ge.value_scale,
         declared_slices=ge.declared_slices,
@@ -93,7 +85,7 @@ VENDORS: Final = (
     Vendor(
         name="philips",
         manufacturer=("PHILIPS",),
-        open_magnets=_models("PANORAMA"),
+        open_magnets="PANORAMA",
         component=philips.component,
         value_scale=philips.value_scale,
         declared_slices=philips.declared_slices,
@@ -101,12 +93,12 @@ VENDORS: Final = (
     ),
     # From documentation only, not tested on scanner data: all rows below.
     # "CANON_MEC" since the change of the name (public Galan 3T headers). No private element is needed or known.
-    Vendor(name="canon", manufacturer=("TOSHIBA", "CANON"), open_magnets=_models(r"\b(OPART|ACCESS)\b")),
+    Vendor(name="canon", manufacturer=("TOSHIBA", "CANON"), open_magnets=r"\b(OPART|ACCESS)\b"),
     # Volumes tiled into one image carry "VFRAME" in ImageType (the vendor's public dictionary) and are refused as
     # mosaics; the scale factor (0065,102F) is for the vendor's internal use and is not applied.
     Vendor(name="united-imaging", manufacturer=("UIH",)),
     # Conformance statements of Echelon V3.0 and AIRIS Vento V3.5: the standard's MR Image Storage.
-    Vendor(name="hitachi", manufacturer=("HITACHI", "FUJIFILM"), open_magnets=_models("AIRIS|APERTO|ALTAIRE|OASIS")),
+    Vendor(name="hitachi", manufacturer=("HITACHI", "FUJIFILM"), open_magnets="AIRIS|APERTO|ALTAIRE|OASIS"),
     # ParaVision's exports do not all name the component in ImageType (dicomifier #26): then the image is not read.
     Vendor(name="bruker", manufacturer=("BRUKER",)),
     Vendor(name="generic", manufacturer=("",), component=lambda elements: standard.component(elements, 2, 3)),

@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.header import read_header
 from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import only_acquisition
 from tests.support.phantom import ECHO_TIMES_S, SHAPE, change, make_echoes
+from tests.support.synthetic import read_header
 
 SLICES, ECHOES = SHAPE[2], len(ECHO_TIMES_S)
 COMPONENTS = {"siemens": 2, "philips": 2, "ge": 3}

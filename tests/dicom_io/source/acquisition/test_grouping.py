@@ -12,9 +12,10 @@ from pydicom.dataset import Dataset
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.header import ImageHeader, read_header, read_headers
+from dicom_io.source.header import ImageHeader, read_headers
 from dicom_io.synthetic import write_scan
 from tests.support.phantom import change, make_echoes
+from tests.support.synthetic import read_header
 
 
 def headers_of(*folders: Path) -> list[ImageHeader]:

@@ -1,4 +1,4 @@
-"""What is taken from the elements of an image into its header, under the names of ``ImageHeader``.
+"""Values of ``ImageHeader`` from the elements of an image.
 
 Free text (protocol, descriptions, comments) is compared and searched here, and not kept.
 """
@@ -138,7 +138,7 @@ def _exactly(count: int, values: tuple[float, ...]) -> tuple[float, ...] | None:
 
 
 def _filter_hint(elements: Elements) -> str:
-    """Word of ImageType or of the series' description by which scanners mark filtered phase."""
+    """Word in ImageType, SeriesDescription or ImageComments by which scanners mark filtered phase."""
     for value in elements.texts("ImageType"):
         if value in _FILTER_TERMS:
             return value

@@ -1,7 +1,7 @@
 """Tolerant reading of single elements: a value that cannot be read is missing, never an exception.
 
-Values are taken from the raw bytes. That keeps a damaged or non-conformant element that we do not need from
-ending the reading of an image, and keeps free text (names, comments) undecoded.
+Values are read from the raw bytes, so that a damaged or non-conformant element that we do not need does not stop the
+reading of an image, and free text (names, comments) stays undecoded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file's data set without its pixels, checked to be an MR image that can be read to its end."""
+"""A file's data set without its pixels, checked to be a complete MR image."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ImageFile:
     frames
         Number of frames.
     native
-        Where the stored values lie; None if they are compressed.
+        Where the stored values are; None if they are compressed.
     """
 
     dataset: FileDataset
@@ -66,12 +66,12 @@ class ImageFile:
     native: Native | None
 
     def content_sha256(self) -> str:
-        """Hash the stored data set: who sent it last, which the file meta information says, does not change it."""
+        """Hash the stored data set; the file meta information, which names the last sender, does not change it."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 def read_image_file(path: Path) -> ImageFile:
-    """Read a file up to its pixels, and make sure that the pixels are all there.
+    """Read a file up to its pixels, and make sure that all pixels are there.
 
     Raises
     ------

@@ -27,8 +27,8 @@ def b0_in_patient(header: ImageHeader) -> Vector:
     ------
     Refusal
         ``vertical-field``: the magnet is known to be open, and the site does not state its field;
-        ``no-patient-position``: the field is vertical, and PatientPosition (PS3.3 C.7.3.1.1.2) does not say how the
-        patient lies.
+        ``no-patient-position``: the field is vertical, and PatientPosition (PS3.3 C.7.3.1.1.2) is neither supine,
+        prone nor a decubitus.
     """
     if header.b0_stated == "vertical":
         return _vertical(header.patient_position)

@@ -25,7 +25,7 @@ _UNDEFINED: Final = 0xFFFFFFFF
 
 @dataclass(frozen=True, kw_only=True)
 class Native:
-    """Where uncompressed stored values lie in a file, so that nothing has to be parsed to read them.
+    """Where uncompressed stored values are in a file, so that they can be read without parsing it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From the images of an acquisition to arrays in SI units."""
+"""Arrays in SI units from the images of an acquisition."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
 
 
 def image_grid(slices: SliceGrid, header: ImageHeader) -> Grid:
-    """Geometry of the volume; the slice distance is the mean one of the positions, not SliceThickness."""
+    """Geometry of the volume; slice spacing is the mean distance of the positions, not SliceThickness."""
     if header.pixel_spacing_mm is None:
         raise refuse("no-geometry", attribute="PixelSpacing")
     between_rows_mm, between_columns_mm = header.pixel_spacing_mm

@@ -20,8 +20,8 @@ def images(
 ) -> Iterator[Image]:
     """Make the images of one series per component, echo by echo.
 
-    With ``rescale``, phase images carry slope 2 and intercept -4096. With ``split``, as XA exports Enhanced acquisitions
-    to classic images: a series per echo and component, no EchoNumbers.
+    With ``rescale``, phase images carry slope 2 and intercept -4096. With ``split``, as XA exports Enhanced objects to
+    classic images: a series per echo and component, no EchoNumbers.
     """
 
     def series(component: str, echo: int) -> int:

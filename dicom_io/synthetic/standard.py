@@ -1,4 +1,4 @@
-"""Scanners known from documentation only: images that say what they are by the standard's own elements.
+"""Scanners known from documentation only: images described by the standard's own elements alone.
 
 Rows differ in what the standard leaves open: where ImageType names the component, how the unit of phase is stated, and
 whether components share a series.

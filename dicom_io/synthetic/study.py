@@ -23,7 +23,7 @@ from dicom_io.uids import uid_of
 from recon.types import GAMMA_HZ_PER_TESLA, FloatArray, GradientEcho, Grid
 
 COMPONENT, ECHO, SLICE = range(3)
-"""Axes of an acquisition, to say in which order a scanner makes its images."""
+"""Axes of an acquisition, for the order in which a scanner makes its images."""
 
 COMPONENT_NAMES: Final = {component.name[0]: component.name for component in Component}
 """ComplexImageComponent of M, P, R and I."""

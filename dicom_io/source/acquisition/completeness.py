@@ -64,7 +64,7 @@ class Completeness:
 
 
 def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Completeness:
-    """Decide from the headers whether an acquisition can be reconstructed, and is not too large to be.
+    """Decide from the headers whether an acquisition can be reconstructed and is not too large.
 
     A stack whose outer slices or last echoes have not arrived looks complete, unless the scanner declares how
     many there are; callers that receive images one by one therefore also wait for the end of the association
@@ -143,7 +143,7 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
 
 def _differences_only(echoes: dict[Component, set[float]]) -> bool:
     """Whether every echo but the first has a phase: then each may hold the difference to the one before."""
-    unknown = {0.0}  # images without an echo time are refused for that
+    unknown = {0.0}  # images without an echo time are rejected for that
     magnitude, phase = echoes[Component.MAGNITUDE] - unknown, echoes[Component.PHASE] - unknown
     return len(magnitude) > 1 and phase == magnitude - {min(magnitude)}
 

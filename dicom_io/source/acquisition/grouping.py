@@ -61,7 +61,7 @@ class Acquisition:
 
     @cached_property
     def completeness(self) -> Completeness:
-        """Whether it can be reconstructed; ``assess`` compares its size with a limit besides."""
+        """Whether it can be reconstructed, whatever its size; ``assess`` also compares that with a limit."""
         return completeness_of(self.headers)
 
     @property

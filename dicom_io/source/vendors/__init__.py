@@ -20,14 +20,14 @@ from recon.types import FloatArray
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """How one vendor's scanners write; defaults are what the standard's own elements say, and nothing assumed.
+    """How one vendor's scanners write; by default, what the standard's own elements say and nothing more.
 
     Parameters
     ----------
     name
         Stable name, kept in headers.
     manufacturer
-        How Manufacturer begins, in capitals; any of these.
+        What Manufacturer begins with, in capitals; any of these.
     open_magnets
         Regular expression of ManufacturerModelName, in any case, for magnets whose field is vertical
         (``dicom_io.source.magnets``); empty if none are known.
@@ -42,11 +42,11 @@ class Vendor:
         Whether the pulse sequence stores the difference between echoes in place of their phase.
     radians_per_step
         Unit of a phase whose unit no element states, from the largest stored value of the acquisition; None if
-        unknown. Absent where the header has to state it.
+        unknown. None in place of the function where the header has to state the unit.
     restore_phase
         Brings magnitude and phase ``(echo, x, y, z)`` to the convention of ``recon.types``, changing the phase in
-        place. Absent where the phase grows with the field already, or nothing is known that says otherwise: PS3.3
-        does not define its sign.
+        place. None where the phase grows with the field already, or no source says otherwise: PS3.3 does not define
+        its sign.
     """
 
     name: str
@@ -91,10 +91,10 @@ VENDORS: Final = (
         declared_slices=philips.declared_slices,
         declared_echoes=philips.declared_echoes,
     ),
-    # From documentation only, not tested on scanner data: all rows below.
-    # "CANON_MEC" since the change of the name (public Galan 3T headers). No private element is needed or known.
+    # All rows below: from documentation only; not tested on scanner data.
+    # "CANON_MEC" since the company was renamed (public Galan 3T headers). No private element is needed or known.
     Vendor(name="canon", manufacturer=("TOSHIBA", "CANON"), open_magnets=r"\b(OPART|ACCESS)\b"),
-    # Volumes tiled into one image carry "VFRAME" in ImageType (the vendor's public dictionary) and are refused as
+    # Volumes tiled into one image carry "VFRAME" in ImageType (the vendor's public dictionary) and are rejected as
     # mosaics; the scale factor (0065,102F) is for the vendor's internal use and is not applied.
     Vendor(name="united-imaging", manufacturer=("UIH",)),
     # Conformance statements of Echelon V3.0 and AIRIS Vento V3.5: the standard's MR Image Storage.

@@ -1,6 +1,6 @@
 """GE: magnitude, real and imaginary of all echoes in one series; slices alternate in sign, polarity inverted.
 
-ImageType is the same for all of them; only the private (0043,102F) tells them apart. The transform along the
+ImageType is the same for all of them; only the private (0043,102F) distinguishes them. The transform along the
 slices of a 3D scan leaves a factor (-1)^z, and the phase falls where the field rises.
 
 Evidence: the example processing of the QSM consensus (10.1002/mrm.30006) inverts GE's phase and no other's; the

@@ -49,8 +49,8 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
 def declared_slices(elements: Elements) -> int | None:
     """Slices (2D) or partitions (3D) of the measurement protocol, kept as text in a private element.
 
-    Slice oversampling is not among ``lImagesPerSlab``. Several slabs, and correction of distortion in three
-    dimensions, leave another number of slices, so that none is demanded of them.
+    ``lImagesPerSlab`` does not count slice oversampling. Several slabs, and distortion correction in three dimensions,
+    give another number of slices; for these no count is returned.
     """
     protocol = next((text for text in (elements.private_bytes(*place) for place in _PROTOCOL) if text), b"")
     begin = protocol.rfind(b"### ASCCONV BEGIN")

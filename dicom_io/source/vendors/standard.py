@@ -44,8 +44,8 @@ def component(elements: Elements, *places: int) -> Component | None:
     elements
         The image.
     *places
-        Indices in ImageType: the first that holds the name of a component says which. If none are given, because it
-        is not known where the scanner writes it, the one name after the second value; two names say nothing.
+        Indices in ImageType, of which the first that names a component counts. Without any, for scanners whose use of
+        ImageType is not known, the only name after the second value counts; two different names are ambiguous.
     """
     image_type = elements.texts("ImageType")
     if _NOT_A_COMPONENT.intersection(image_type):

@@ -94,7 +94,7 @@ def test_a_private_sop_class_is_not_an_mr_image(image: Path) -> None:
         put(PhotometricInterpretation="MONOCHROME1"),
     ],
 )
-def test_pixel_formats_that_are_not_understood(edit: Callable[[Dataset], None], image: Path) -> None:
+def test_pixel_formats_that_are_not_supported(edit: Callable[[Dataset], None], image: Path) -> None:
     dataset = pydicom.dcmread(image)
     edit(dataset)
     dataset.save_as(image)
@@ -153,7 +153,7 @@ def test_a_lossy_transfer_syntax_is_refused(transfer_syntax: str, stated: str | 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A spoilt scan."""
+    """A damaged scan, and the reason expected for it."""
 
     edit: Callable[[Path], object]
     code: str
@@ -348,7 +348,7 @@ def test_a_refusal_says_its_code_and_sentence() -> None:
     assert "DERIVED\\SECONDARY" in str(refusal) == refusal.message
 
 
-def test_a_folder_keeps_what_it_ignores(tmp_path: Path) -> None:
+def test_a_folder_lists_the_files_that_it_skips(tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path / "deep" / "er", vendor="philips", study_seed=1)
     (tmp_path / "LICENSE").write_text("free")
     (tmp_path / ".hidden").write_text("left out")

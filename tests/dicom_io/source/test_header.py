@@ -93,7 +93,7 @@ def test_a_classic_image_is_one_frame(scans: dict[str, Path]) -> None:
         ("ISO_IR 100", "Müller^Zoë"),
     ],
 )
-def test_names_in_any_character_set_are_no_obstacle_and_not_kept(
+def test_names_in_any_character_set_are_passed_over_and_not_kept(
     character_set: str | list[str], name: str, tmp_path: Path
 ) -> None:
     path = write_scan(make_echoes(), tmp_path, vendor="philips", study_seed=8)[0]
@@ -108,7 +108,7 @@ def test_names_in_any_character_set_are_no_obstacle_and_not_kept(
     assert not set(name[1:5]) & set("üë山太王小东") & set(header.to_json())
 
 
-def test_an_unknown_character_set_is_no_obstacle(tmp_path: Path) -> None:
+def test_an_unknown_character_set_does_not_stop_reading(tmp_path: Path) -> None:
     path = write_scan(make_echoes(), tmp_path, vendor="philips", study_seed=8)[0]
     path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 999"))
     assert read_header(path).vendor == "philips"

@@ -71,7 +71,7 @@ def test_values_are_those_that_pydicom_decodes(tmp_path, syntax, signed, bits_st
 
 
 @pytest.mark.parametrize(("syntax", "compress"), [(DeflatedExplicitVRLittleEndian, False), (RLELossless, True)])
-def test_what_has_to_be_decoded_has_no_place(tmp_path, syntax, compress):
+def test_compressed_pixels_have_no_native_place(tmp_path, syntax, compress):
     path = write_image(tmp_path / "image", syntax, signed=False, bits_stored=16, compress=compress)
     assert read_image_file(path).native is None
 

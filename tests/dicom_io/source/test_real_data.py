@@ -1,4 +1,4 @@
-"""Images of real scanners give what is known of them."""
+"""Images of real scanners give what is known about them."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_magnitude_of_one_run_is_not_joined_to_the_phase_of_another(scans: dict[
     assert reasons == {"no-phase", "no-magnitude"}
 
 
-def test_repetitions_within_a_series_are_told_apart_by_acquisition_number(
+def test_repetitions_within_a_series_are_distinguished_by_acquisition_number(
     scans: dict[str, Path], tmp_path: Path
 ) -> None:
     """As measurements of one protocol that the scanner stores in the same series."""

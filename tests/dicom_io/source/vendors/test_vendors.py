@@ -86,7 +86,7 @@ def test_complex_image_component_wins_over_image_type() -> None:
 
 
 @pytest.mark.parametrize(("code", "component"), list(enumerate([*Component, None])))
-def test_ge_tells_components_apart_by_a_private_element(code: int, component: Component | None) -> None:
+def test_ge_distinguishes_components_by_a_private_element(code: int, component: Component | None) -> None:
     elements = header("GE MEDICAL SYSTEMS", r"ORIGINAL\PRIMARY\OTHER")
     block = elements.dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
     block.add_new(0x2F, "SS", code)
@@ -180,5 +180,5 @@ def test_only_ge_leaves_the_unit_to_the_values() -> None:
 @pytest.mark.parametrize(
     ("peak", "unit"), [(3141, 1e-3), (3120, 1e-3), (4095, math.pi / 4096), (3000, None), (3600, None), (9000, None)]
 )
-def test_ge_polar_phase_is_known_by_the_largest_value_of_all(peak: int, unit: float | None) -> None:
+def test_the_unit_of_ge_polar_phase_follows_from_the_largest_value(peak: int, unit: float | None) -> None:
     assert ge.radians_per_step(peak) == (unit and pytest.approx(unit))

@@ -10,7 +10,6 @@ from typing import Literal
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.attributes import Patterns
 from dicom_io.source.header import ImageHeader
-from dicom_io.source.magnets import HORIZONTAL
 from plugin.config.rules import Magnet, Rule
 from plugin.config.settings import Settings
 
@@ -103,9 +102,7 @@ def with_field(headers: tuple[ImageHeader, ...], calling_ae: str, magnets: Seque
 def _with_field(header: ImageHeader, calling_ae: str, magnets: Sequence[Magnet]) -> ImageHeader:
     for magnet in magnets:
         if _fits(magnet.model, header.model) and (not calling_ae or _fits(magnet.calling_ae, calling_ae)):
-            if magnet.field == "vertical":
-                return replace(header, vertical_field=True)
-            return replace(header, b0_patient=HORIZONTAL if magnet.field == "horizontal" else magnet.field)
+            return replace(header, b0_stated=magnet.field)
     return header
 
 

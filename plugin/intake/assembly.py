@@ -104,7 +104,7 @@ class Assembler:
     def _read(self, row: ImageRow, calling_ae: str) -> Headers | Refusal:
         log = get_logger().bind(image=row.image, series=row.series)
         try:
-            headers = read_headers(self._spool.folder / row.path, self._patterns)
+            headers = read_headers(self._spool.folder / row.path, self._patterns, content_sha256=row.digest)
         except Refusal as refusal:
             log.warning("image.ignored", code=refusal.code, reason=refusal.message)
             return refusal

@@ -8,7 +8,6 @@ and each may be run again.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Collection
@@ -129,8 +128,7 @@ def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
     (work.parent / REPORT_FILE).unlink(missing_ok=True)  # it says that a job is done, and this one begins
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_identity(job.headers)
-    # How large an acquisition may be was decided when the job was made of it.
-    save_echoes(read_acquisition(job.acquisition, largest_gib=math.inf), work / "echoes")
+    save_echoes(read_acquisition(job.acquisition), work / "echoes")
     return time.perf_counter() - began
 
 

@@ -1,4 +1,4 @@
-"""Ways to spoil a scan: bytes cut, flipped, dropped, repeated; elements dropped, retyped, set to junk, exchanged."""
+"""Ways to damage a scan: bytes cut, flipped, dropped, repeated; elements dropped, retyped, set to junk, exchanged."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Change:
 
 
 def mutate_elements(scan: Scan, changes: Sequence[Change]) -> Scan:
-    """Apply changes to the elements of a scan's images, and write them as they then are."""
+    """Apply changes to the elements of a scan's images, and write them."""
     images = {name: pydicom.dcmread(io.BytesIO(content)) for name, content in scan.items()}
     for change in changes:
         names = list(images)
@@ -117,7 +117,7 @@ def _written(image: Dataset, original: bytes) -> bytes:
     stream = io.BytesIO()
     try:
         dcmwrite(stream, image)
-    except Exception:  # what cannot be written is no input
+    except Exception:  # what cannot be written is not an input
         return original
     return stream.getvalue()
 

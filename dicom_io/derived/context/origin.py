@@ -19,7 +19,6 @@ from dicom_io.derived.context.source import check_identity, source_datasets
 from dicom_io.derived.products import KINDS
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.refusals import refuse
-from dicom_io.source.acquisition.completeness import acquisition_grid
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.file import MULTI_FRAME_CLASSES
@@ -178,7 +177,7 @@ class Origin(Stamp):
             the patient, or a source is no longer what its header was read from.
         """
         check_identity(acquisition.headers)
-        slices = acquisition_grid(acquisition)
+        slices = acquisition.slices
         sources = _first_echo(slices)
         datasets = tuple(source_datasets(sources))
         marks = _marks(acquisition, sources[0], datasets[0], created, revision, used_series_numbers)
@@ -247,7 +246,7 @@ def reserved_series_numbers(acquisition: Acquisition, *, revision: int, taken: C
     revision, taken
         As of ``Origin.of``.
     """
-    source = _first_echo(acquisition_grid(acquisition))[0]
+    source = _first_echo(acquisition.slices)[0]
     return frozenset(_numbers(acquisition, source, revision, taken).values())
 
 

@@ -23,12 +23,12 @@ from dicom_io.derived.pixel_profile import PROFILES
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.source.acquisition.grouping import Acquisition
-from dicom_io.source.header import read_header
 from dicom_io.source.read import read_acquisition
 from dicom_io.synthetic import write_scan
 from recon.types import Reconstruction
 from tests.dicom_io.conftest import only_acquisition
 from tests.support.phantom import change, make_echoes, make_reconstruction
+from tests.support.synthetic import read_header
 
 CREATED = datetime(2025, 3, 4, 5, 6, 7)
 VENDORS = ("siemens", "ge", "philips", "siemens-enhanced", "philips-enhanced")

@@ -14,6 +14,7 @@ from pydicom import dcmread
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from dicom_io.source.file import read_image_file
 from plugin.config.settings import Caller, Disk, Settings
 from plugin.errors import PortTakenError
 from plugin.intake import receiver
@@ -52,6 +53,7 @@ def test_an_acknowledged_image_is_on_the_disk_as_it_was_sent(tmp_path):
     assert row.series == uid_hash(image.SeriesInstanceUID)
     assert path.stem == uid_hash(image.SOPInstanceUID)
     assert hashlib.sha256(path.read_bytes()).hexdigest() != row.digest  # the digest leaves the file meta out
+    assert read_image_file(path).content_sha256() == row.digest
 
 
 def test_folders_and_files_belong_to_the_service_alone_and_name_nobody(tmp_path):

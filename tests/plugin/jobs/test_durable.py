@@ -11,7 +11,6 @@ from dbos import DBOS, WorkflowStatus
 
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
-from dicom_io.source.header import read_header
 from plugin.config.settings import Caller, Destination, Objects, Retry, Settings
 from plugin.errors import JobFailedError, PluginError
 from plugin.jobs.deliveries import deliverable, destinations, pauses_seconds
@@ -24,7 +23,7 @@ from plugin.service.status import _workflow, retry, status
 from recon.errors import EngineError, InvalidInputError
 from recon.options import Options
 from tests.support.loopback import free_port, mr_image, pacs, wait_for
-from tests.support.synthetic import write_small_scan
+from tests.support.synthetic import read_header, write_small_scan
 
 NAME = "0123456789abcdef-01234567"
 

@@ -9,7 +9,6 @@ from dbos import DBOS
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage, SegmentationStorage
 
 from dicom_io.source.acquisition.grouping import group_acquisitions
-from dicom_io.source.header import read_header
 from plugin.config.settings import Destination, Objects, Retry, Settings
 from plugin.intake.spool import Spool
 from plugin.jobs.durable import register_queues, register_workflows
@@ -19,7 +18,7 @@ from plugin.service.status import retry, status
 from recon.options import Options
 from recon.types import Verdict
 from tests.support.loopback import free_port, pacs, wait_for
-from tests.support.synthetic import write_small_scan
+from tests.support.synthetic import read_header, write_small_scan
 
 
 def destination(name, objects=None):

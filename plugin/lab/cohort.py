@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recon.lab.evaluation.cohort import NETWORK, CohortRow, judge_patient, no_map
+from recon.lab.evaluation.cohort import NETWORK, CohortRow, judge_patient
 from recon.lab.evaluation.store import made_by
 from recon.lab.simulation.draw.seeds import Purpose
 
@@ -127,7 +127,8 @@ def _judge(patient: int, methods: Sequence[str], makers: dict[str, str], study: 
         say(f"patient {patient}: {type(error).__name__}: {error}")
         took = time.perf_counter() - began
         for method in methods:
-            yield no_map(str(error), patient=patient, method=method, made_by=makers[method], seconds=took)
+            failures = (str(error),)
+            yield CohortRow(patient=patient, method=method, made_by=makers[method], failures=failures, seconds=took)
         return
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -28,7 +28,7 @@ _LEAST_BLEED_VOXELS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class CohortRow:
-    """One method on one patient.
+    """One method on one patient; without metrics where there is no finite map.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class CohortRow:
     made_by
         Hash of the weights or parameters of the method: a row of other weights does not stand for these.
     nrmse, xsim, correlation
-        Metrics in the true brain, voxels without a value counted as zero; None if the map is not finite.
+        Metrics in the true brain, voxels without a value counted as zero.
     bleed_slope
         Mean of the map over the true mean in the bleeds' voxels, both relative to the brain.
     sign_errors
@@ -51,12 +51,12 @@ class CohortRow:
     patient: int
     method: str
     made_by: str
-    nrmse: float | None
-    xsim: float | None
-    correlation: float | None
-    bleed_slope: float | None
-    sign_errors: tuple[str, ...]
-    failures: tuple[str, ...]
+    nrmse: float | None = None
+    xsim: float | None = None
+    correlation: float | None = None
+    bleed_slope: float | None = None
+    sign_errors: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
     seconds: float
 
 
@@ -86,9 +86,8 @@ def judge_patient(
     failures = [withheld] if withheld else []
     brain = scan.brain
     if not np.isfinite(chi_ppm[brain]).all():
-        return no_map(
-            "values that are not numbers", *failures, patient=patient, method=method, made_by=made_by, seconds=seconds
-        )
+        failures.insert(0, "values that are not numbers")
+        return CohortRow(patient=patient, method=method, made_by=made_by, failures=tuple(failures), seconds=seconds)
     estimate, truth = referenced(chi_ppm, brain), referenced(scan.chi_ppm, brain)
     nrmse = metrics.nrmse(estimate, truth, brain)
     wrong = sign_errors(estimate, truth, scan)
@@ -106,22 +105,6 @@ def judge_patient(
         bleed_slope=float(estimate[bleed].mean() / truth[bleed].mean()) if bleed.any() else None,
         sign_errors=wrong,
         failures=tuple(failures),
-        seconds=seconds,
-    )
-
-
-def no_map(*failures: str, patient: int, method: str, made_by: str, seconds: float) -> CohortRow:
-    """Return the row of a patient of whom a method gives no map, and why."""
-    return CohortRow(
-        patient=patient,
-        method=method,
-        made_by=made_by,
-        nrmse=None,
-        xsim=None,
-        correlation=None,
-        bleed_slope=None,
-        sign_errors=(),
-        failures=failures,
         seconds=seconds,
     )
 

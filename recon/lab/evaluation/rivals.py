@@ -1,18 +1,19 @@
-"""Other ways from phase to field: each echo for itself, then a line through them, as public chains do."""
+"""Other ways from phase to field: each echo unwrapped by itself, then a line through them, as public chains do.
+
+Laplacian unwrapping: ``Δφ = cos ψ · Δ sin ψ - sin ψ · Δ cos ψ`` of the wrapped phase ψ is free of wraps; its inverse
+Laplacian is the phase but for a smooth part that the periodic boundary decides (Schofield & Zhu 2003,
+doi:10.1364/OL.28.001194).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+import torch
 
 from recon.errors import InvalidInputError
 from recon.field.total import rad_per_s_of_one_ppm
-from recon.lab.evaluation.laplacian import laplacian_unwrap
-from recon.types import BoolArray, FloatArray, GradientEcho
-
-FieldOf = Callable[[GradientEcho, BoolArray], FloatArray]
-"""From the echoes and the brain's mask to the total field in ppm."""
+from recon.operators.differences import gradient_energy
+from recon.types import BoolArray, FloatArray, GradientEcho, Grid
 
 
 def skimage_field(echoes: GradientEcho, mask: BoolArray) -> FloatArray:
@@ -41,6 +42,42 @@ def laplacian_field(echoes: GradientEcho, mask: BoolArray) -> FloatArray:
     """Unwrap each echo by its Laplacian, fit a line."""
     unwrapped = [laplacian_unwrap(phase, echoes.grid) for phase in echoes.phase_rad]
     return fitted_field(unwrapped, echoes, mask)
+
+
+def laplacian_unwrap(phase_rad: FloatArray, grid: Grid) -> FloatArray:
+    """Return unwrapped phase; it is not the wrapped phase plus multiples of 2π.
+
+    Parameters
+    ----------
+    phase_rad
+        ``(x, y, z)`` float32, wrapped.
+    grid
+        Geometry.
+
+    Returns
+    -------
+    FloatArray
+        ``(x, y, z)`` float32 in rad, with a mean of zero.
+    """
+    # Mirrored at the faces, the volume has no jump between its far and its near side.
+    padding = [(0, n) for n in grid.shape]
+    phase = torch.from_numpy(np.pad(phase_rad, padding, mode="symmetric"))
+    x, y, z = phase.shape
+    energy = gradient_energy((x, y, z), grid.voxel_size_mm)
+    sine, cosine = torch.sin(phase), torch.cos(phase)
+    curvature = cosine * _laplacian(sine, energy) - sine * _laplacian(cosine, energy)
+    energy[0, 0, 0] = 1.0
+    spectrum = torch.fft.rfftn(curvature) / -energy
+    spectrum[0, 0, 0] = 0.0
+    window = tuple(slice(n) for n in grid.shape)
+    unwrapped: FloatArray = torch.fft.irfftn(spectrum, s=phase.shape)[window].numpy()
+    return unwrapped
+
+
+def _laplacian(volume: torch.Tensor, energy: torch.Tensor) -> torch.Tensor:
+    """Return the discrete Laplacian of a periodic volume."""
+    made: torch.Tensor = torch.fft.irfftn(torch.fft.rfftn(volume) * -energy, s=volume.shape)
+    return made
 
 
 def fitted_field(unwrapped: list[FloatArray], echoes: GradientEcho, mask: BoolArray) -> FloatArray:

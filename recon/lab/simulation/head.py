@@ -52,7 +52,7 @@ def build_head(lattice: Lattice, template: Template) -> HeadVolumes:
     """Apply the lattice's head plan."""
     shares, distance = _tissue_shares(lattice, template)
     head = lattice.head
-    chi = torch.zeros(lattice.shape, device=lattice.device)
+    chi = torch.zeros(lattice.shape)
     signal, r2star = torch.zeros_like(chi), torch.zeros_like(chi)
     texture = torch.zeros_like(chi)
     for name, share in shares.items():
@@ -103,7 +103,7 @@ def _tissue_shares(lattice: Lattice, template: Template) -> tuple[dict[str, torc
 
 def _cavity_share(lattice: Lattice, distance_mm: torch.Tensor) -> torch.Tensor:
     """Return the share of air from sinuses, mastoids and airways."""
-    air = torch.zeros(lattice.shape, device=lattice.device)
+    air = torch.zeros(lattice.shape)
     for cavity in lattice.head.cavities:
         patch = paint_ellipsoid(cavity, lattice)
         if patch is not None:
@@ -197,7 +197,7 @@ def _fibre_pattern(lattice: Lattice) -> torch.Tensor:
     """Return a smooth pattern of unit standard deviation with structure of about 15 mm, fixed to the head."""
     generator = torch.Generator().manual_seed(lattice.head.texture_seed + 1)
     controls = torch.randn(1, 18, 18, 18, generator=generator)
-    pattern = sample(controls.to(lattice.device), (-128.0, -146.0, -120.0), 15.0, lattice.template_mm)[0]
+    pattern = sample(controls, (-128.0, -146.0, -120.0), 15.0, lattice.template_mm)[0]
     return pattern / pattern.std()
 
 
@@ -210,4 +210,4 @@ def _unit_texture(lattice: Lattice) -> torch.Tensor:
     fine = torch.randn(1, 1, *lattice.shape, generator=generator)
     fine = torch.nn.functional.avg_pool3d(fine, 3, stride=1, padding=1)
     both = coarse[0, 0] / coarse.std() + fine[0, 0] / fine.std()
-    return (both / both.std()).to(lattice.device)
+    return both / both.std()

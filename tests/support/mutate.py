@@ -117,7 +117,7 @@ def _written(image: Dataset, original: bytes) -> bytes:
     stream = io.BytesIO()
     try:
         dcmwrite(stream, image)
-    except Exception:  # what cannot be written is no input
+    except Exception:  # what cannot be written is not an input
         return original
     return stream.getvalue()
 

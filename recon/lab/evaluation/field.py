@@ -1,4 +1,4 @@
-"""How good the total field is, on simulated scans whose field is known, beside simpler ways to make it."""
+"""Error of the total field on simulated scans whose field is known, beside simpler ways to compute it."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def evaluate_field(
 ) -> Iterator[FieldRow]:
     """Make the total field of simulated scans in three ways and compare each with the truth.
 
-    All three are given the true brain, so that they are judged on the same voxels; our own mask is made from the same
-    echoes apart, and only its Dice is taken.
+    All three are given the true brain, so that they are judged on the same voxels; our own mask of the same echoes counts
+    by its Dice only.
 
     Parameters
     ----------
@@ -127,9 +127,9 @@ def evaluate_field(
     seed
         Number of the evaluation: another one takes another head for every case.
     voxel_size_mm
-        Smallest voxel edge, for quick looks; the case's own when not given.
+        Smallest voxel edge, for a quick look; the case's own when not given.
     progress
-        Told what is being done.
+        Called with what is being done.
 
     Raises
     ------

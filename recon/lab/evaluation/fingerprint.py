@@ -24,12 +24,7 @@ _DIGITS = 12
 def code_fingerprint(root: Path = RECON, without: tuple[str, ...] = WITHOUT) -> str:
     """Return a short hash of what the modules below a folder do; comments, docstrings and layout do not count.
 
-    Parameters
-    ----------
-    root
-        Folder of modules.
-    without
-        Folders below it that are left out, relative to it.
+    ``without`` names folders that are left out, relative to ``root``.
     """
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
@@ -40,7 +35,7 @@ def code_fingerprint(root: Path = RECON, without: tuple[str, ...] = WITHOUT) -> 
 
 
 def meaning(source: str) -> str:
-    """Return a module's syntax tree as text, without what stands there for readers alone."""
+    """Return a module's syntax tree as text, without docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

@@ -35,25 +35,17 @@ def evaluate_inversion(
 ) -> Iterator[InversionResult]:
     """Invert simulated heads by every method and compare with the truth.
 
-    Both times the mask handed to the method is the true brain, without erosion. The noise map always is the one
-    estimated from the echoes: it also tells methods where the magnitude has edges.
+    Methods get the true brain as mask, without erosion, and the noise estimated from the echoes, which also shows them
+    the edges of the magnitude.
 
     Parameters
     ----------
-    methods
-        Keys of :data:`recon.inversion.methods.METHODS`.
-    cases
-        Keys of :data:`recon.lab.simulation.draw.cases.CASES`.
-    seed
-        Number of the evaluation: another one takes another head for every case.
-    voxel_size_mm
-        Smallest voxel edge, for quick looks; the case's own when not given.
-    engine
-        Engine for methods with a network.
+    methods, engine
+        Keys of :data:`recon.inversion.methods.METHODS`, and engine for those with a network.
+    cases, seed, voxel_size_mm, progress
+        As for :func:`recon.lab.evaluation.field.evaluate_field`.
     folder
         Where results are kept, and not made again if they are there; None to keep none.
-    progress
-        Told what is being done.
 
     Raises
     ------

@@ -34,19 +34,7 @@ class Judgement:
 
 
 def judge(chi_ppm: FloatArray, truth_ppm: FloatArray, brain: BoolArray, label: np.ndarray) -> Judgement:
-    """Compare a map with the truth.
-
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` map, zero where it has no value.
-    truth_ppm
-        ``(x, y, z)`` truth.
-    brain
-        ``(x, y, z)`` where to compare.
-    label
-        ``(x, y, z)`` labels of :mod:`recon.lab.simulation.head`.
-    """
+    """Compare a map with the truth; arrays as for :func:`recon.lab.evaluation.score.score`."""
     means = [float(volume[brain].astype(np.float64).mean()) for volume in (chi_ppm, truth_ppm)]
     estimate, truth = (v[brain].astype(np.float64) - mean for v, mean in zip((chi_ppm, truth_ppm), means, strict=True))
     nuclei = nucleus_means(chi_ppm, truth_ppm, brain, label)

@@ -109,17 +109,7 @@ def _sphere(place: np.ndarray, chi_ppm: float, radius_mm: float) -> LesionPlan:
 
 
 def evaluate_spheres(method: str, *, engine: str = "auto", voxel_size_mm: float = 1.0, say: Say) -> list[SphereRow]:
-    """Invert a head that holds spheres of -3 to +2 ppm, from its true field.
-
-    Parameters
-    ----------
-    method, engine
-        Keys of :data:`recon.inversion.methods.METHODS` and of the engines.
-    voxel_size_mm
-        Larger for a quick look.
-    say
-        Told what is being done.
-    """
+    """Invert a head that holds spheres of -3 to +2 ppm, from its true field; larger voxels for a quick look."""
     rng = generator(Purpose.EVALUATION, _SEED)
     lesions = sphere_lesions(rng)
     say("spheres: simulating")
@@ -146,10 +136,7 @@ def evaluate_spheres(method: str, *, engine: str = "auto", voxel_size_mm: float 
 def evaluate_geometry(
     method: str, *, engine: str = "auto", voxel_size_mm: float = 1.0, say: Say
 ) -> Iterator[RegionRow]:
-    """Scan one head at four tilts of B0 and with two shapes of voxels, and compare its deep grey nuclei.
-
-    Parameters as in :func:`evaluate_spheres`.
-    """
+    """Scan one head at four tilts of B0 and with two shapes of voxels, and compare its deep grey nuclei."""
     rng = generator(Purpose.EVALUATION, _SEED + 1)
     subject = SubjectPlan(head=draw_head(rng), scan=_scan(rng, voxel_size_mm))
     reference: dict[str, tuple[float, float]] = {}

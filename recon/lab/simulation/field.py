@@ -128,16 +128,8 @@ def _shim_basis(shape: torch.Size, spacing_mm: Vector) -> torch.Tensor:
 def shim(field_ppm: torch.Tensor, mask: torch.Tensor, spacing_mm: Vector, residual: float) -> torch.Tensor:
     """Remove the second-order harmonics that fit the field in the mask, leaving a share of them.
 
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)``.
-    mask
-        Region that the scanner shims over.
-    spacing_mm
-        Lattice spacing.
-    residual
-        Share of the fitted harmonics that stays; the constant is removed wholly, as the carrier follows it.
+    Field and mask are ``(x, y, z)`` on a lattice of this spacing; ``residual`` is the share that stays. The constant is
+    removed completely, as the carrier follows it.
     """
     basis = _shim_basis(field_ppm.shape, spacing_mm)
     inside = basis[:, mask].double()

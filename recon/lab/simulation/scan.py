@@ -48,16 +48,7 @@ def simulate_case(
 ) -> SimulatedScan:
     """Simulate a named case; see :func:`recon.lab.simulation.draw.cases.draw_case`.
 
-    Parameters
-    ----------
-    name
-        Case.
-    seed
-        Number of the subject.
-    purpose
-        What the scan will be used for; training never sees evaluation subjects.
-    voxel_size_mm
-        Smallest voxel edge, for quick tests; the case's own when not given.
+    ``seed`` is the number of the subject among those of the purpose.
     """
     return simulate_scan(draw_case(name, generator(purpose, seed), voxel_size_mm=voxel_size_mm))
 

@@ -15,19 +15,12 @@ from recon.network.model import TotalFieldNetwork
 
 
 def mean_network(networks: Sequence[TotalFieldNetwork], shares: Sequence[float]) -> TotalFieldNetwork:
-    """Return a network with the weighted mean of the weights of several.
-
-    Parameters
-    ----------
-    networks
-        At least one, all of one configuration.
-    shares
-        Of each network; brought to a sum of 1.
+    """Return a network with the weighted mean of the weights of several; shares are scaled to a sum of 1.
 
     Raises
     ------
     WeightsError
-        If there is no network, a share is missing, below zero or not a number, all are zero, or the networks differ in
+        If there is no network, a share is missing, negative or not finite, all are zero, or the networks differ in
         their configuration.
     """
     if not networks or len(networks) != len(shares):

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from recon.lab.simulation.draw.seeds import Purpose
+from recon.lab.simulation.template import load_template
 from recon.lab.training.forward import mixed_forward, snapshot_network
+from recon.lab.training.sample import make_volume
 from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
 from recon.network.passes import held_to, measured_field, one_pass, refined_channels
 
@@ -49,17 +51,12 @@ class Pool:
     def load(self, index: int, keep_working: Callable[[], None]) -> np.ndarray:
         """Open head ``index``, waiting until it is there; what is written to the array is not kept.
 
-        Parameters
-        ----------
-        index
-            Its number.
-        keep_working
-            Called while waiting: makes sure that the processes that make heads are alive, or raises RuntimeError.
+        ``keep_working`` is called while waiting: it restarts processes that make heads, or raises RuntimeError.
 
         Raises
         ------
         RuntimeError
-            If it did not come in time.
+            If the head did not come in time.
         """
         path = self.path(index)
         end = time.monotonic() + PATIENCE_S
@@ -86,9 +83,6 @@ class Pool:
         substitute
             Added to the number that the head is drawn from.
         """
-        from recon.lab.simulation.template import load_template
-        from recon.lab.training.sample import make_volume
-
         path = self.path(index)
         if path.exists():
             return

@@ -92,13 +92,7 @@ def snapshot_path(folder: Path, step: int) -> Path:
 
 
 class Producers:
-    """The processes that make heads; one that dies is started again, a few times.
-
-    Parameters
-    ----------
-    production
-        What they need to know.
-    """
+    """The processes that make heads; one that dies is started again, a few times."""
 
     def __init__(self, production: Production) -> None:
         self._production, self._lock, self._restarts = production, threading.Lock(), 0
@@ -135,7 +129,7 @@ class Producers:
 
 def _produce(production: Production, worker: int) -> None:
     """Make validation heads, this process's share of them, then training heads until the parent goes away."""
-    _settle(production, worker)
+    _limit(production, worker)
     parent = os.getppid()
     checks = Pool(folder=production.pool.folder, purpose=Purpose.VALIDATION)
     for head in HEADS[worker :: production.workers]:
@@ -167,7 +161,7 @@ def _make(production: Production, index: int) -> None:
     raise RuntimeError(f"neither head {index} nor its substitute can be made")
 
 
-def _settle(production: Production, worker: int) -> None:
+def _limit(production: Production, worker: int) -> None:
     """Make this process one of many: a single thread, low priority, and on a core of its own if there are several."""
     import numba
 

@@ -52,7 +52,7 @@ def draw_scan(rng: np.random.Generator) -> ScanPlan:
 
 
 def _subvoxels(voxel_size_mm: Vector, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return how finely thick slices are simulated, within the memory at hand."""
+    """Return how finely thick slices are simulated, so that the lattice fits in memory."""
     points = int(np.prod(shape))
     parts = [max(1, round(size / _SUBVOXEL_MM)) for size in voxel_size_mm]
     while points * np.prod(parts) > _MAX_POINTS and max(parts) > 1:
@@ -61,7 +61,7 @@ def _subvoxels(voxel_size_mm: Vector, shape: tuple[int, int, int]) -> tuple[int,
 
 
 def _draw_grid(rng: np.random.Generator) -> tuple[Vector, tuple[int, int, int]]:
-    """Return voxel size and shape, drawn again while the whole head does not fit the memory at hand."""
+    """Return voxel size and shape, drawn again while the whole head does not fit in memory."""
     for _ in range(30):
         voxel = _voxel_size_mm(rng)
         shape = _shape(rng, voxel)

@@ -104,21 +104,21 @@ def train(
     Parameters
     ----------
     state
-        Where to go on from, on the device that trains; changed in place.
+        Where to resume, on the device that trains; changed in place.
     folder
         Takes ``state.pt``, ``log.jsonl``, ``best.safetensors``, ``validation.png`` and the pool.
     seconds
         How long, not counting the validation before the first step of a new run and the one at the end.
     say
-        Told about progress, a line at a time.
+        Called with each line of progress.
     workers
         Processes that simulate heads.
     nice
         Added to the priority number of the trainer and of these.
     cool_down_seconds
-        For so long at the end the learning rate falls to zero.
+        The learning rate falls to zero over so long at the end.
     stop
-        Once set, the run ends after the step under way, as if its time were over.
+        Once set, the run ends after the current step, as if its time were over.
     """
     stop = stop or threading.Event()
     os.nice(nice)

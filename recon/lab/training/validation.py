@@ -50,18 +50,9 @@ def _pass_maps(
 def validate(
     network: TotalFieldNetwork, pool: Pool, picture: Path, keep_working: Callable[[], None]
 ) -> dict[str, float]:
-    """Return the mean NRMSE and slope over the validation heads, beside those of the closed form.
+    """Return the mean NRMSE and slope over the validation heads, beside those of the closed form, and draw ``picture``.
 
-    Parameters
-    ----------
-    network
-        The network, where it is to run.
-    pool
-        Holds the validation heads, or will soon.
-    picture
-        PNG to draw.
-    keep_working
-        As for :meth:`recon.lab.training.pool.Pool.load`.
+    ``pool`` holds the heads, or will soon; ``keep_working`` is as for :meth:`recon.lab.training.pool.Pool.load`.
     """
     rows, shown = [], []
     for head in HEADS:

@@ -110,13 +110,6 @@ CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
 def subject_number(case: str, seed: int) -> int:
     """Return which subject an evaluation takes for a case, so that no two cases share a head.
 
-    Parameters
-    ----------
-    case
-        Key of :data:`CASES`.
-    seed
-        Number of the evaluation.
-
     Raises
     ------
     InvalidInputError

@@ -20,12 +20,7 @@ voids was developed, so they are no longer held out and judge nothing."""
 def draw_patient(number: int, purpose: Purpose = Purpose.EVALUATION) -> SubjectPlan:
     """Draw one patient: one to three bleeds, microbleeds, calcifications; single-echo SWI in most, else multi-echo.
 
-    Parameters
-    ----------
-    number
-        Which one.
-    purpose
-        Evaluation, or tuning: patients on whom constants are tuned.
+    Constants are tuned on the patients of ``Purpose.TUNING``, and only on them.
     """
     rng = generator(purpose, FIRST_SEED[purpose] + number)
     lesions: list[LesionPlan] = [draw_haemorrhage(rng) for _ in range(int(rng.integers(1, 4)))]

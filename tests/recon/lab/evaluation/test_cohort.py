@@ -28,9 +28,9 @@ def patient() -> SimulatedScan:
     return dataclasses.replace(scan, label=label, chi_ppm=chi)
 
 
-def judged(patient, chi, **changes):
-    said = {"patient": 3, "method": "network", "made_by": "x", "seconds": 1.0, **changes}
-    return judge_patient(patient, chi.astype(np.float32), **said)
+def judged(patient, chi, withheld=""):
+    blank = CohortRow(patient=3, method="network", made_by="x", seconds=1.0)
+    return judge_patient(patient, chi.astype(np.float32), blank, withheld=withheld)
 
 
 def test_the_truth_is_not_a_failure(patient):

@@ -116,7 +116,7 @@ def test_a_process_that_begins_late_leaves_out_heads_that_are_no_longer_wanted(p
     write_window(production.window, 30, 33)
     made = []
     parents = iter([1] * 8 + [2] * 8)
-    monkeypatch.setattr(making, "_settle", lambda production, worker: None)
+    monkeypatch.setattr(making, "_limit", lambda production, worker: None)
     monkeypatch.setattr(making, "HEADS", ())
     monkeypatch.setattr(making.os, "getppid", lambda: next(parents))
     monkeypatch.setattr(making.time, "sleep", lambda seconds: None)

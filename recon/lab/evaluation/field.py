@@ -21,31 +21,6 @@ RIVALS = {"skimage per echo": skimage_field, "laplacian": laplacian_field}
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldRow:
-    """One way on one case.
-
-    Parameters
-    ----------
-    case, method
-        Names.
-    wrap_errors_percent, rms_ppb, p99_ppb
-        See :class:`FieldErrors`; in the true brain, for a single echo without the smooth receive phase.
-    mask_dice
-        Dice of the mask against the true brain; None where the true one was handed in.
-    seconds
-        Wall-clock time from the echoes to the field, without warm-up.
-    """
-
-    case: str
-    method: str
-    wrap_errors_percent: float
-    rms_ppb: float
-    p99_ppb: float
-    mask_dice: float | None
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class FieldErrors:
     """Error of a field in the judged voxels.
 
@@ -60,6 +35,26 @@ class FieldErrors:
     wrap_errors_percent: float
     rms_ppb: float
     p99_ppb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldRow(FieldErrors):
+    """One way on one case, judged in the true brain; for a single echo without the smooth receive phase.
+
+    Parameters
+    ----------
+    case, method
+        Names.
+    mask_dice
+        Dice of the mask against the true brain; None where the true one was handed in.
+    seconds
+        Wall-clock time from the echoes to the field, without warm-up.
+    """
+
+    case: str
+    method: str
+    mask_dice: float | None
+    seconds: float
 
 
 def field_errors(
@@ -117,8 +112,8 @@ def evaluate_field(
 ) -> Iterator[FieldRow]:
     """Make the total field of simulated scans in three ways and compare each with the truth.
 
-    All three are given the true brain, so that they are judged on the same voxels; our own mask of the same echoes counts
-    by its Dice only.
+    All three are given the true brain, so that they are judged on the same voxels; of our own mask of the same echoes
+    only the Dice counts.
 
     Parameters
     ----------

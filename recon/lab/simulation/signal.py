@@ -82,7 +82,7 @@ def _averaged(
 
 
 def measure(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
-    """Return the complex echoes ``(echo, x, y, z)`` of the scan, with noise; the field is shimmed, on the fine lattice."""
+    """Return the complex echoes ``(echo, x, y, z)`` of a shimmed field on the fine lattice, with noise."""
     offset = offset_phase_rad(made, scan)
     echoes = []
     for number, (echo_time, magnitude) in enumerate(_magnitudes(made, field_ppm, scan)):
@@ -108,8 +108,8 @@ def _with_noise(signal: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
 def fitted_field_ppm(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the field that a weighted fit of the echoes gives without noise or wraps, and its standard deviation.
 
-    Subvoxels add as complex numbers, as in :func:`measure`: what they dephase is lost, and the brightest count most. The
-    given field is shimmed, on the fine lattice; both results are ``(x, y, z)`` float32 in ppm per voxel of the image.
+    Subvoxels add as complex numbers, as in :func:`measure`: what they dephase is lost, and the brightest count most.
+    The given field is shimmed, on the fine lattice; both results are ``(x, y, z)`` float32 in ppm on the image's grid.
     """
     middle = average(field_ppm, scan.oversample)
     apart = field_ppm - _spread(middle, scan.oversample)

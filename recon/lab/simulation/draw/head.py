@@ -21,7 +21,7 @@ def draw_head(
     shapes: tuple[ShapePlan, ...] = (),
     anatomy: float = 1.0,
 ) -> HeadPlan:
-    """Draw one head, with lesions and random shapes drawn beforehand; ``anatomy`` weighs the anatomical susceptibility."""
+    """Draw one head around given lesions and random shapes; ``anatomy`` weighs the anatomical susceptibility."""
     iron = float(rng.uniform(0.6, 1.5))
     return HeadPlan(
         affine=_draw_affine(rng),

@@ -10,13 +10,13 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recon.lab.evaluation.cohort import NETWORK, CohortRow, judge_patient, no_map
+from recon.lab.evaluation.cohort import NETWORK, CohortRow, judge_patient
 from recon.lab.evaluation.store import made_by
 from recon.lab.simulation.draw.seeds import Purpose
 
@@ -127,7 +127,8 @@ def _judge(patient: int, methods: Sequence[str], makers: dict[str, str], study: 
         say(f"patient {patient}: {type(error).__name__}: {error}")
         took = time.perf_counter() - began
         for method in methods:
-            yield no_map(str(error), patient=patient, method=method, made_by=makers[method], seconds=took)
+            blank = CohortRow(patient=patient, method=method, made_by=makers[method], seconds=took)
+            yield replace(blank, failures=(str(error),))
         return
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -135,15 +136,8 @@ def _judge(patient: int, methods: Sequence[str], makers: dict[str, str], study: 
         if method != NETWORK:
             say(f"patient {patient}: {method}")
             chi, seconds = _by_peer(method, result)
-        yield judge_patient(
-            scan,
-            chi,
-            patient=patient,
-            method=method,
-            made_by=makers[method],
-            seconds=seconds,
-            withheld=_withheld(result) if method == NETWORK else "",
-        )
+        blank = CohortRow(patient=patient, method=method, made_by=makers[method], seconds=seconds)
+        yield judge_patient(scan, chi, blank, withheld=_withheld(result) if method == NETWORK else "")
 
 
 def _withheld(result: Reconstruction) -> str:

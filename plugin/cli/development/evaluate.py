@@ -15,7 +15,7 @@ from plugin.cli.console import JsonOption, people, print_json, progress_shown, r
 if TYPE_CHECKING:
     from recon.lab.evaluation.cohort import CohortRow
     from recon.lab.evaluation.field import FieldRow
-    from recon.lab.evaluation.inversion import InversionResult, InversionRow
+    from recon.lab.evaluation.store import InversionResult, InversionRow
 
 app = typer.Typer(help="Measure fields and maps against simulated truth; without a command, the inversion.")
 
@@ -66,11 +66,8 @@ def inversion(
     from recon.inversion.methods import METHODS
     from recon.lab.evaluation.inversion import evaluate_inversion
     from recon.lab.evaluation.report import flat
-    from recon.lab.evaluation.store import Question, Store
     from recon.lab.simulation.draw.cases import CASES
 
-    question = Question(seed=seed, voxel_size_mm=voxel_size_mm)
-    known = Store(folder=output / "maps", question=question) if output else None
     with progress_shown("evaluate inversion") as say:
         found = evaluate_inversion(
             _names(methods, METHODS),
@@ -78,7 +75,7 @@ def inversion(
             seed=seed,
             voxel_size_mm=voxel_size_mm,
             engine=engine,
-            known=known,
+            folder=output / "maps" if output else None,
             progress=say,
         )
         rows = _tabulated(found, output)

@@ -46,7 +46,7 @@ def train(
     import numba
     import torch
 
-    from recon.lab.training.trainer import Crew, train
+    from recon.lab.training.trainer import train
 
     torch.set_num_threads(threads)
     numba.set_num_threads(1)
@@ -54,8 +54,16 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = _state(folder / "state.pt", device, first_head, learning_rate)
     workers = workers or (1 if device.type == "cpu" else max(1, len(os.sched_getaffinity(0)) - 2))
-    crew = Crew(workers=workers, nice=nice)
-    train(state, folder, minutes * 60.0, _say, crew, cool_down_minutes * 60.0, _asked_to_stop())
+    train(
+        state,
+        folder,
+        minutes * 60.0,
+        _say,
+        workers=workers,
+        nice=nice,
+        cool_down_seconds=cool_down_minutes * 60.0,
+        stop=_asked_to_stop(),
+    )
     people.print(f"weights of the best validation: {folder / 'best.safetensors'}", soft_wrap=True)
 
 

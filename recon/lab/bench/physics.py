@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
 import torch
 
 from recon.engines.choose import ENGINES, REFERENCE, choose_engine, load_checked
-from recon.errors import EngineError, InvalidInputError
+from recon.errors import EngineError
 from recon.field.fit import FieldFit, first_guess, unwrap_echoes
 from recon.field.offsets.mcpc3ds import no_offsets
 from recon.field.template import choose_template
 from recon.field.total import fit_phase
 from recon.inversion.methods import METHODS
-from recon.lab.bench.row import BenchRow, Say, Seconds, row, seconds_of, size_of
-from recon.lab.simulation.scan import SimulatedScan, simulate_case
+from recon.lab.bench.row import BenchRow, Say, Seconds, best_of, row, size_of
+from recon.lab.evaluation.rivals import skimage_unwrap
+from recon.lab.simulation.scan import SimulatedScan, simulate_case, true_total
 from recon.masking.head import head_mask
 from recon.network.features import network_features, pad_to_stride
 from recon.network.weights import load_weights
 from recon.options import AUTO
-from recon.types import BoolArray, FloatArray, GradientEcho, TotalField
+from recon.types import BoolArray, FloatArray, GradientEcho
 
 _SIZES = (1.0, 1.26, 1.59, 2.0)
 """Voxel edges relative to the smallest: each next size has half as many voxels."""
@@ -34,38 +35,16 @@ def bench_head(voxel_size_mm: float) -> SimulatedScan:
     return simulate_case("healthy", 11, voxel_size_mm=voxel_size_mm)
 
 
-def true_total(scan: SimulatedScan) -> TotalField:
-    """Return the head's true total field with its true mask: what is timed does not depend on the phase."""
-    mask, zero = scan.brain, np.float32(0)
-    return TotalField(
-        field_ppm=np.where(mask, scan.field_ppm, zero),
-        mask=mask,
-        quality=mask.astype(np.float32),
-        noise_ppm=np.where(mask, np.float32(0.002), zero),
-        grid=scan.echoes.grid,
-    )
-
-
 def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
-    """Unwrap, alone and with offsets and combination, beside scikit-image's unwrapping, in the same head mask.
-
-    Raises
-    ------
-    InvalidInputError
-        If scikit-image is not installed.
-    """
-    try:
-        from skimage.restoration import unwrap_phase
-    except ImportError as error:
-        raise InvalidInputError("scikit-image is missing; install this project with its 'test' extra") from error
+    """Unwrap, alone and with offsets and combination, beside scikit-image's unwrapping, in the same head mask."""
     head = head_mask(echoes.magnitude[0])
     say("unwrapping, offsets and combination")
     fit_phase(echoes, head)
     _unwrap_all(echoes, head)
-    alone = min(seconds_of(lambda: _unwrap_all(echoes, head)) for _ in range(3))
-    whole = min(seconds_of(lambda: fit_phase(echoes, head)) for _ in range(3))
+    alone = best_of(3, lambda: _unwrap_all(echoes, head))
+    whole = best_of(3, lambda: fit_phase(echoes, head))
     say("unwrapping with scikit-image")
-    peer = seconds_of(lambda: [unwrap_phase(np.ma.masked_array(phase, ~head), rng=0) for phase in echoes.phase_rad])
+    peer = best_of(1, lambda: [skimage_unwrap(phase, head) for phase in echoes.phase_rad])
     what = f"{len(echoes.echo_times_s)} echoes of {size_of(echoes.grid.shape)}, head mask"
     for name, seconds in (("unwrap", alone), ("unwrap + offsets + combination", whole)):
         yield row("unwrapping", what, name, seconds, "scikit-image, unwrap", peer)
@@ -92,7 +71,7 @@ def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     x, y, z = features.shape[1:]
     stack[0, :, :x, :y, :z] = features
     say("network, eager torch")
-    eager = seconds_of(lambda: ENGINES[REFERENCE](trained).run(stack))
+    eager = best_of(1, lambda: ENGINES[REFERENCE](trained).run(stack))
     for name in ENGINES:
         if name == REFERENCE:
             continue
@@ -101,24 +80,24 @@ def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
         except EngineError as reason:
             say(f"{name} left out: {reason}")
             continue
-        there = stack.to(engine.device)
         say(f"network, {engine.describe()}")
-        engine.run(there)
-        times = [seconds_of(lambda e=engine, t=there: e.run(t)) for _ in range(2)]  # type: ignore[misc]
+        run = partial(engine.run, stack.to(engine.device))
+        run()
         what = f"network forward, {size_of(shape)}"
-        yield row("engines", what, str(engine.describe()), min(times), "torch fp32, eager", eager)
+        yield row("engines", what, str(engine.describe()), best_of(2, run), "torch fp32, eager", eager)
 
 
 def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     """Invert by the network, closed-form inputs included, beside iterative single-step inversion."""
     total = true_total(scan)
     say("inversion, network with closed-form inputs")
-    METHODS["network"](total, AUTO)
-    ours = min(seconds_of(lambda: METHODS["network"](total, AUTO)) for _ in range(2))
+    invert = partial(METHODS["network"], total, AUTO)
+    invert()
+    ours = best_of(2, invert)
     name = str(choose_engine(AUTO).prepare().describe())
     for method in _ITERATIVE:
         say(f"inversion, {method}: this takes minutes")
-        peer = seconds_of(lambda method=method: METHODS[method](total, AUTO))  # type: ignore[misc]
+        peer = best_of(1, partial(METHODS[method], total, AUTO))
         what = f"total field to susceptibility, {size_of(total.grid.shape)}"
         yield row("inversion", what, f"network, {name}", ours, f"{method}, this package's", peer, _ITERATIVE_AIM)
 
@@ -132,8 +111,8 @@ def scaling_rows(voxel_size_mm: float, say: Say) -> Iterator[BenchRow]:
         largest = largest or scan
         shape = scan.echoes.grid.shape
         say(f"scaling, {size_of(shape)}")
-        _fit_and_invert(scan.echoes, scan)
-        volumes.append((size_of(shape), seconds_of(lambda scan=scan: _fit_and_invert(scan.echoes, scan))))  # type: ignore[misc]
+        _fit_and_invert(scan)
+        volumes.append((size_of(shape), best_of(1, partial(_fit_and_invert, scan))))
     assert largest is not None
     yield from _scaling("voxels", "phase + inversion, 4 echoes", volumes)
     echoes = []
@@ -146,13 +125,12 @@ def scaling_rows(voxel_size_mm: float, say: Say) -> Iterator[BenchRow]:
         )
         head = head_mask(some.magnitude[0])
         say(f"scaling, {count} echoes")
-        seconds = min(seconds_of(lambda e=some, h=head: fit_phase(e, h)) for _ in range(2))  # type: ignore[misc]
-        echoes.append((f"{count} echoes", seconds))
+        echoes.append((f"{count} echoes", best_of(2, partial(fit_phase, some, head))))
     yield from _scaling("echoes", f"phase, {size_of(largest.echoes.grid.shape)}", echoes)
 
 
-def _fit_and_invert(echoes: GradientEcho, scan: SimulatedScan) -> None:
-    fit_phase(echoes, head_mask(echoes.magnitude[0]))
+def _fit_and_invert(scan: SimulatedScan) -> None:
+    fit_phase(scan.echoes, head_mask(scan.echoes.magnitude[0]))
     METHODS["network"](true_total(scan), AUTO)
 
 

@@ -65,11 +65,14 @@ class Seconds:
     cpu: float
 
 
-def seconds_of(work: Callable[[], object]) -> Seconds:
-    """Time work."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return Seconds(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
+def best_of(runs: int, work: Callable[[], object]) -> Seconds:
+    """Time work several times and return the shortest."""
+    times = []
+    for _ in range(runs):
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        times.append(Seconds(wall=time.perf_counter() - wall, cpu=time.process_time() - cpu))
+    return min(times)
 
 
 def row(group: str, what: str, ours: str, taken: Seconds, peer: str, taken_by_peer: Seconds, aim: str = "") -> BenchRow:

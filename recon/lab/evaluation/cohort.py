@@ -1,4 +1,4 @@
-"""The study of simulated patients with bleeds: what counts as a failure, and who is better on whom.
+"""The study of simulated patients with bleeds: what counts as a failure, and which method is better on which patient.
 
 Liu & Koch (arXiv:1904.07105) report no inversion failure in 100 patients with haemorrhage by eye; here every patient's
 truth is known, so a failure is a number.
@@ -7,7 +7,7 @@ truth is known, so a failure is a number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -28,48 +28,39 @@ _LEAST_BLEED_VOXELS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class CohortRow:
-    """One method on one patient.
+    """One method on one patient; without metrics where there is no finite map.
 
     Parameters
     ----------
     patient, method
         Number and name.
     made_by
-        Hash of the weights or parameters of the method: a row of other weights does not stand for these.
+        State of the code, and weights: rows of others are made again.
     nrmse, xsim, correlation
-        Metrics in the true brain, voxels without a value counted as zero; None if the map is not finite.
+        Metrics in the true brain, voxels without a value counted as zero.
     bleed_slope
         Mean of the map over the true mean in the bleeds' voxels, both relative to the brain.
     sign_errors
         Deep nuclei and bleeds whose mean has the wrong sign.
     failures
-        Sentences; empty when the map stands.
+        Sentences; empty when the map did not fail.
     seconds
-        Wall-clock time of the inversion; for the network of the whole way from images to images.
+        Wall-clock time of the inversion; for the network from images to images.
     """
 
     patient: int
     method: str
     made_by: str
-    nrmse: float | None
-    xsim: float | None
-    correlation: float | None
-    bleed_slope: float | None
-    sign_errors: tuple[str, ...]
-    failures: tuple[str, ...]
+    nrmse: float | None = None
+    xsim: float | None = None
+    correlation: float | None = None
+    bleed_slope: float | None = None
+    sign_errors: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
     seconds: float
 
 
-def judge_patient(
-    scan: SimulatedScan,
-    chi_ppm: FloatArray,
-    *,
-    patient: int,
-    method: str,
-    made_by: str,
-    seconds: float,
-    withheld: str = "",
-) -> CohortRow:
+def judge_patient(scan: SimulatedScan, chi_ppm: FloatArray, blank: CohortRow, *, withheld: str = "") -> CohortRow:
     """Judge one map.
 
     Parameters
@@ -78,17 +69,15 @@ def judge_patient(
         The patient's scan with its truth.
     chi_ppm
         ``(x, y, z)`` map, zero where it has no value.
-    patient, method, made_by, seconds
-        As in the row.
+    blank
+        Row without metrics or failures.
     withheld
         Why the method itself calls the map failed; empty if it does not.
     """
     failures = [withheld] if withheld else []
     brain = scan.brain
     if not np.isfinite(chi_ppm[brain]).all():
-        return no_map(
-            "values that are not numbers", *failures, patient=patient, method=method, made_by=made_by, seconds=seconds
-        )
+        return replace(blank, failures=("values that are not numbers", *failures))
     estimate, truth = referenced(chi_ppm, brain), referenced(scan.chi_ppm, brain)
     nrmse = metrics.nrmse(estimate, truth, brain)
     wrong = sign_errors(estimate, truth, scan)
@@ -96,40 +85,21 @@ def judge_patient(
         failures.append(f"NRMSE {nrmse:.0f} %")
     failures += [f"wrong sign in {name}" for name in wrong]
     bleed = brain & (scan.label == LESION_LABEL["haemorrhage"])
-    return CohortRow(
-        patient=patient,
-        method=method,
-        made_by=made_by,
+    return replace(
+        blank,
         nrmse=nrmse,
         xsim=metrics.xsim(estimate, truth, brain),
         correlation=metrics.correlation(estimate, truth, brain),
         bleed_slope=float(estimate[bleed].mean() / truth[bleed].mean()) if bleed.any() else None,
         sign_errors=wrong,
         failures=tuple(failures),
-        seconds=seconds,
-    )
-
-
-def no_map(*failures: str, patient: int, method: str, made_by: str, seconds: float) -> CohortRow:
-    """Return the row of a patient of whom a method gives no map, and why."""
-    return CohortRow(
-        patient=patient,
-        method=method,
-        made_by=made_by,
-        nrmse=None,
-        xsim=None,
-        correlation=None,
-        bleed_slope=None,
-        sign_errors=(),
-        failures=failures,
-        seconds=seconds,
     )
 
 
 def sign_errors(estimate: FloatArray, truth: FloatArray, scan: SimulatedScan) -> tuple[str, ...]:
     """Name the deep nuclei and bleeds whose mean has another sign than the true one.
 
-    Nuclei of fewer than 20 voxels or below 30 ppb and bleeds of fewer than 8 voxels say too little.
+    Nuclei of fewer than 20 voxels or below 30 ppb and bleeds of fewer than 8 voxels are not judged.
     """
     wrong = []
     for name, number in NUCLEUS_LABEL.items():
@@ -208,7 +178,7 @@ def _median(values: Sequence[float | None]) -> float:
 
 
 def _beats(ours: CohortRow | None, peer: CohortRow) -> bool:
-    """Return whether the network's map of the same patient stands and is nearer to the truth."""
+    """Return whether the network has a map of the same patient that is nearer to the truth."""
     if ours is None or ours.nrmse is None:
         return False
     return peer.nrmse is None or ours.nrmse < peer.nrmse

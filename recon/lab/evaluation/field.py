@@ -1,4 +1,4 @@
-"""How good the total field is, on simulated scans whose field is known, beside simpler ways to make it."""
+"""Error of the total field on simulated scans whose field is known, beside simpler ways to compute it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from recon.field import total_field
 from recon.lab.evaluation.rivals import laplacian_field, skimage_field
-from recon.lab.simulation.draw.cases import CASES, subject_number
+from recon.lab.simulation.draw.cases import subject_number
 from recon.lab.simulation.scan import SimulatedScan, simulate_case
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho
 
@@ -21,17 +21,30 @@ RIVALS = {"skimage per echo": skimage_field, "laplacian": laplacian_field}
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldRow:
-    """One way on one case.
+class FieldErrors:
+    """Error of a field in the judged voxels.
+
+    Parameters
+    ----------
+    wrap_errors_percent
+        Share of them whose field is nearer to a wrong branch of 2π than to the true one.
+    rms_ppb, p99_ppb
+        Root mean square and 99th percentile of the error, a constant removed.
+    """
+
+    wrap_errors_percent: float
+    rms_ppb: float
+    p99_ppb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldRow(FieldErrors):
+    """One way on one case, judged in the true brain; for a single echo without the smooth receive phase.
 
     Parameters
     ----------
     case, method
         Names.
-    wrap_errors_percent
-        Share of the judged brain voxels whose field is nearer to a wrong branch of 2π than to the true one.
-    rms_ppb, p99_ppb
-        Error of the field in them, a constant (and for a single echo also the smooth receive phase) removed.
     mask_dice
         Dice of the mask against the true brain; None where the true one was handed in.
     seconds
@@ -40,20 +53,8 @@ class FieldRow:
 
     case: str
     method: str
-    wrap_errors_percent: float
-    rms_ppb: float
-    p99_ppb: float
     mask_dice: float | None
     seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class FieldErrors:
-    """Share of voxels on a wrong branch, and RMS and 99th percentile of the error."""
-
-    wrap_percent: float
-    rms_ppb: float
-    p99_ppb: float
 
 
 def field_errors(
@@ -80,7 +81,7 @@ def field_errors(
         error -= _smooth_part(error, region, np.abs(error) < 0.5 * branch_ppm, order)
     size = np.abs(error)
     return FieldErrors(
-        wrap_percent=float(100 * np.mean(size > 0.5 * branch_ppm)),
+        wrap_errors_percent=float(100 * np.mean(size > 0.5 * branch_ppm)),
         rms_ppb=float(1e3 * math.sqrt(np.mean(error**2))),
         p99_ppb=float(1e3 * np.percentile(size, 99)),
     )
@@ -103,7 +104,7 @@ def dice(one: BoolArray, other: BoolArray) -> float:
 
 
 def evaluate_field(
-    cases: Iterable[str] = tuple(CASES),
+    cases: Iterable[str],
     *,
     seed: int = 0,
     voxel_size_mm: float | None = None,
@@ -111,8 +112,8 @@ def evaluate_field(
 ) -> Iterator[FieldRow]:
     """Make the total field of simulated scans in three ways and compare each with the truth.
 
-    All three are given the true brain, so that they are judged on the same voxels; our own mask is made from the same
-    echoes apart, and only its Dice is taken.
+    All three are given the true brain, so that they are judged on the same voxels; of our own mask of the same echoes
+    only the Dice counts.
 
     Parameters
     ----------
@@ -121,9 +122,9 @@ def evaluate_field(
     seed
         Number of the evaluation: another one takes another head for every case.
     voxel_size_mm
-        Smallest voxel edge, for quick looks; the case's own when not given.
+        Smallest voxel edge, for a quick look; the case's own when not given.
     progress
-        Told what is being done.
+        Called with what is being done.
 
     Raises
     ------
@@ -162,12 +163,4 @@ def _judged(
     times_s = scan.echoes.echo_times_s
     branch_ppm = 1e6 / (GAMMA_HZ_PER_TESLA * scan.echoes.b0_tesla * times_s[-1])
     errors = field_errors(made, scan.field_ppm, scan.brain, branch_ppm, order=2 if len(times_s) == 1 else 0)
-    return FieldRow(
-        case=case,
-        method=method,
-        wrap_errors_percent=errors.wrap_percent,
-        rms_ppb=errors.rms_ppb,
-        p99_ppb=errors.p99_ppb,
-        mask_dice=mask_dice,
-        seconds=seconds,
-    )
+    return FieldRow(case=case, method=method, **asdict(errors), mask_dice=mask_dice, seconds=seconds)

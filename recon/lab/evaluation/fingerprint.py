@@ -8,7 +8,14 @@ from functools import cache
 from pathlib import Path
 
 RECON = Path(__file__).resolve().parents[2]
-WITHOUT = ("contrasts", "evaluation", "quality_page", "regions", "training")
+WITHOUT = (
+    "products/contrasts",
+    "quality/page",
+    "lab/bench",
+    "lab/evaluation",
+    "lab/pictures",
+    "lab/training",
+)
 """Parts of :mod:`recon` that no map and no simulated scan depends on."""
 _DIGITS = 12
 
@@ -17,23 +24,18 @@ _DIGITS = 12
 def code_fingerprint(root: Path = RECON, without: tuple[str, ...] = WITHOUT) -> str:
     """Return a short hash of what the modules below a folder do; comments, docstrings and layout do not count.
 
-    Parameters
-    ----------
-    root
-        Folder of modules.
-    without
-        Names of its subfolders that are left out.
+    ``without`` names folders that are left out, relative to ``root``.
     """
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
-        if name.parts[0] not in without:
+        if not any(name.is_relative_to(folder) for folder in without):
             digest.update(f"{name.as_posix()} {meaning(path.read_text())}".encode())
     return digest.hexdigest()[:_DIGITS]
 
 
 def meaning(source: str) -> str:
-    """Return a module's syntax tree as text, without what stands there for readers alone."""
+    """Return a module's syntax tree as text, without docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

@@ -5,155 +5,75 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from recon.field import total_field
-from recon.inversion.methods import METHODS, find_method
-from recon.lab.evaluation.score import Score, referenced, regions_of, score
-from recon.lab.simulation.draw.cases import CASES, subject_number
+from recon.inversion.methods import find_method
+from recon.lab.evaluation.score import coverage_percent, referenced, score
+from recon.lab.evaluation.store import InversionResult, InversionRow, Judged, Source, Store
+from recon.lab.simulation.draw.cases import subject_number
 from recon.lab.simulation.scan import SimulatedScan, simulate_case
-from recon.types import BoolArray, FloatArray, TotalField
+from recon.types import BoolArray, TotalField
 
-Source = Literal["true field", "wrapped phase"]
-Judged = Literal["brain", "eroded"]
 ERODED_VOXELS = 3
 _SOURCES: tuple[Source, ...] = ("true field", "wrapped phase")
 
 
-@dataclass(frozen=True, kw_only=True)
-class InversionRow:
-    """One method on one case.
-
-    Parameters
-    ----------
-    case, method
-        Names.
-    source
-        What the method was given: the noise-free true field, or what the product makes of wrapped phase.
-    judged
-        Which voxels count: the true brain, or that eroded by three voxels, the same for all methods.
-    coverage_percent
-        Share of them in which the method gave a value; the others count as zero.
-    score
-        Metrics.
-    seconds
-        Wall-clock time of the inversion alone.
-    """
-
-    case: str
-    method: str
-    source: Source
-    judged: Judged
-    coverage_percent: float
-    score: Score
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class InversionResult:
-    """A method's map with its rows.
-
-    Parameters
-    ----------
-    rows
-        One for each mask that it was judged on.
-    chi_ppm
-        ``(x, y, z)`` float32 relative to its mean over the brain, zero outside.
-    truth_ppm
-        ``(x, y, z)`` float32, likewise.
-    """
-
-    rows: tuple[InversionRow, ...]
-    chi_ppm: FloatArray
-    truth_ppm: FloatArray
-
-
-class Known(Protocol):
-    """Where results of earlier runs are; see :class:`recon.lab.evaluation.store.Store`."""
-
-    def load(self, case: str, source: Source, method: str) -> InversionResult | None:
-        """Return a result, or None."""
-
-    def save(self, result: InversionResult) -> None:
-        """Keep a result."""
-
-
-class Nothing:
-    """No earlier results, and none kept."""
-
-    def load(self, case: str, source: Source, method: str) -> InversionResult | None:
-        """Return None."""
-
-    def save(self, result: InversionResult) -> None:
-        """Do nothing."""
-
-
 def evaluate_inversion(
-    methods: Iterable[str] = tuple(METHODS),
-    cases: Iterable[str] = tuple(CASES),
+    methods: Iterable[str],
+    cases: Iterable[str],
     *,
     seed: int = 0,
     voxel_size_mm: float | None = None,
     engine: str = "auto",
-    known: Known | None = None,
+    folder: Path | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Iterator[InversionResult]:
     """Invert simulated heads by every method and compare with the truth.
 
-    Both times the mask handed to the method is the true brain, without erosion. The noise map always is the one
-    estimated from the echoes: it also tells methods where the magnitude has edges.
+    Methods get the true brain as mask, without erosion, and the noise estimated from the echoes, which also shows them
+    the edges of the magnitude.
 
     Parameters
     ----------
-    methods
-        Keys of :data:`recon.inversion.methods.METHODS`.
-    cases
-        Keys of :data:`recon.lab.simulation.draw.cases.CASES`.
-    seed
-        Number of the evaluation: another one takes another head for every case.
-    voxel_size_mm
-        Smallest voxel edge, for quick looks; the case's own when not given.
-    engine
-        Engine for methods with a network.
-    known
-        Results that need not be made again.
-    progress
-        Told what is being done.
+    methods, engine
+        Keys of :data:`recon.inversion.methods.METHODS`, and engine for those with a network.
+    cases, seed, voxel_size_mm, progress
+        As for :func:`recon.lab.evaluation.field.evaluate_field`.
+    folder
+        Where results are kept, and not made again if they are there; None to keep none.
 
     Raises
     ------
     InvalidInputError
         If there is no such method or case.
     """
-    methods, known = tuple(methods), known or Nothing()
+    methods = tuple(methods)
+    known = Store(folder=folder, seed=seed, voxel_size_mm=voxel_size_mm) if folder else None
     for method in methods:
         find_method(method)
     for case in cases:
-        found = {(s, m): known.load(case, s, m) for s in _SOURCES for m in methods}
+        found = {(s, m): known.load(case, s, m) if known else None for s in _SOURCES for m in methods}
         given: dict[Source, TotalField] = {}
         if None in found.values():
             progress(f"{case}: simulating")
             scan = simulate_case(case, subject_number(case, seed), voxel_size_mm=voxel_size_mm)
             progress(f"{case}: total field from wrapped phase")
             measured = total_field(scan.echoes, mask=scan.brain)
-            isolated = replace(measured, field_ppm=_true_field(scan, measured.mask))
+            isolated = replace(measured, field_ppm=np.where(measured.mask, scan.field_ppm, np.float32(0)))
             given = {"true field": isolated, "wrapped phase": measured}
         for source, method in itertools.product(_SOURCES, methods):
             result = found[source, method]
             if result is None:
                 progress(f"{case}: {method} from {source}")
                 result = _judge(scan, case, method, source, given[source], engine)
-                known.save(result)
+                if known:
+                    known.save(result)
             yield result
-
-
-def _true_field(scan: SimulatedScan, mask: BoolArray) -> FloatArray:
-    """Return the true total field in a mask."""
-    return np.where(mask, scan.field_ppm, np.float32(0))
 
 
 def _judge(
@@ -171,8 +91,8 @@ def _judge(
             method=method,
             source=source,
             judged=judged,
-            coverage_percent=float(100 * np.mean(chi[mask] != 0)),
-            score=score(chi, scan.chi_ppm, mask, regions_of(scan.label, mask)),
+            coverage_percent=coverage_percent(chi, mask),
+            score=score(chi, scan.chi_ppm, mask, scan.label),
             seconds=seconds,
         )
         for judged, mask in masks

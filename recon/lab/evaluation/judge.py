@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon.lab.simulation.head import NUCLEUS_LABEL
+from recon.lab.evaluation import metrics
+from recon.lab.evaluation.score import coverage_percent, nucleus_means
 from recon.types import BoolArray, FloatArray
 
 
@@ -33,33 +34,13 @@ class Judgement:
 
 
 def judge(chi_ppm: FloatArray, truth_ppm: FloatArray, brain: BoolArray, label: np.ndarray) -> Judgement:
-    """Compare a map with the truth.
-
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` map, zero where it has no value.
-    truth_ppm
-        ``(x, y, z)`` truth.
-    brain
-        ``(x, y, z)`` where to compare.
-    label
-        ``(x, y, z)`` labels of :mod:`recon.lab.simulation.head`.
-    """
-    estimate, truth = chi_ppm[brain].astype(np.float64), truth_ppm[brain].astype(np.float64)
-    mean_e, mean_t = estimate.mean(), truth.mean()
-    estimate, truth = estimate - mean_e, truth - mean_t
-    nuclei = {}
-    for name, number in NUCLEUS_LABEL.items():
-        inside = brain & (label == number)
-        if inside.any():
-            nuclei[name] = (
-                float((chi_ppm[inside].mean() - mean_e) * 1e3),
-                float((truth_ppm[inside].mean() - mean_t) * 1e3),
-            )
+    """Compare a map with the truth; arrays as for :func:`recon.lab.evaluation.score.score`."""
+    means = [float(volume[brain].astype(np.float64).mean()) for volume in (chi_ppm, truth_ppm)]
+    estimate, truth = (v[brain].astype(np.float64) - mean for v, mean in zip((chi_ppm, truth_ppm), means, strict=True))
+    nuclei = nucleus_means(chi_ppm, truth_ppm, brain, label)
     return Judgement(
-        nrmse_percent=float(100 * np.linalg.norm(estimate - truth) / np.linalg.norm(truth)),
+        nrmse_percent=metrics.nrmse(chi_ppm, truth_ppm, brain),
         correlation=float(np.corrcoef(estimate, truth)[0, 1]),
-        coverage_percent=float(np.mean(chi_ppm[brain] != 0) * 100),
-        nuclei_ppb=nuclei,
+        coverage_percent=coverage_percent(chi_ppm, brain),
+        nuclei_ppb={name: (1e3 * (a - means[0]), 1e3 * (b - means[1])) for name, (a, b) in nuclei.items()},
     )

@@ -153,13 +153,6 @@ def _window_sum(volume: np.ndarray) -> np.ndarray:
 def _box_mask(region: BoolArray, pad: int) -> BoolArray:
     """Return the box around a region, widened within the volume."""
     box = np.zeros_like(region)
-    box[_box(region, pad)] = True
+    ranges = ndimage.find_objects(region.astype(np.uint8))[0]
+    box[tuple(slice(max(0, along.start - pad), along.stop + pad) for along in ranges)] = True
     return box
-
-
-def _box(region: BoolArray, pad: int) -> tuple[slice, ...]:
-    """Return the index ranges of a region, widened within the volume."""
-    return tuple(
-        slice(max(0, s.start - pad), min(n, s.stop + pad))
-        for s, n in zip(ndimage.find_objects(region.astype(np.uint8))[0], region.shape, strict=True)
-    )

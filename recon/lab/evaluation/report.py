@@ -6,17 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from recon.lab.evaluation.inversion import InversionResult, InversionRow
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-WINDOW_PPM = 0.15
-"""Grey values of the figures run from minus to plus this."""
+from recon.lab.evaluation.store import InversionResult, InversionRow
+from recon.lab.pictures.planes import WINDOW_PPM, draw_slices
 
 
 def flat(row: InversionRow) -> dict[str, Any]:
@@ -52,28 +47,13 @@ def write_tables(rows: Sequence[InversionRow], folder: Path) -> None:
 
 
 def draw(results: Sequence[InversionResult], path: Path) -> None:
-    """Draw the middle slices of maps of one case and one source: truth, then each method with its error."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(2, len(results) + 1, figsize=(2.6 * (len(results) + 1), 5.6), squeeze=False)
-    truth = results[0].truth_ppm
-    _show(axes[0][0], truth, "truth")
-    axes[1][0].axis("off")
-    for column, result in enumerate(results, start=1):
-        row = result.rows[0]
-        _show(axes[0][column], result.chi_ppm, row.method)
-        _show(axes[1][column], result.chi_ppm - truth, f"error, {row.score.nrmse:.1f} %")
-    figure.suptitle(f"{results[0].rows[0].case}, from {results[0].rows[0].source}, ±{WINDOW_PPM} ppm")
-    figure.tight_layout()
-    figure.savefig(path, dpi=90)
-    plt.close(figure)
-
-
-def _show(axis: Axes, volume: np.ndarray, title: str) -> None:
-    """Show the middle slice along z, one pixel a voxel."""
-    axis.imshow(volume[:, :, volume.shape[2] // 2].T, cmap="gray", vmin=-WINDOW_PPM, vmax=WINDOW_PPM)
-    axis.set_title(title, fontsize=9)
-    axis.axis("off")
+    """Draw the middle slices of maps of one case and one source: truth, then each method, with its error below."""
+    middle = results[0].truth_ppm.shape[2] // 2
+    truth = results[0].truth_ppm[:, :, middle]
+    maps, errors = {"truth": truth}, {"": np.zeros_like(truth)}
+    for result in results:
+        row, found = result.rows[0], result.chi_ppm[:, :, middle]
+        maps[row.method] = found
+        errors[f"{row.method}, error {row.score.nrmse:.1f} %"] = found - truth
+    row = results[0].rows[0]
+    draw_slices([maps, errors], path, f"{row.case}, from {row.source}, ±{WINDOW_PPM} ppm")

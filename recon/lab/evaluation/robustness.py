@@ -1,4 +1,4 @@
-"""Whether a map depends on what it must not depend on: strength of the source, direction of B0, shape of the voxels."""
+"""Whether a map depends on what it must not depend on: source strength, B0 direction, voxel shape."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from scipy import ndimage
 
 from recon.inversion.methods import find_method
 from recon.lab.evaluation import metrics
-from recon.lab.evaluation.score import referenced
-from recon.lab.simulation.draw.cases import AXIAL
+from recon.lab.evaluation.score import nucleus_means, referenced
+from recon.lab.simulation.draw.cases import rescaled, whole_brain
 from recon.lab.simulation.draw.head import draw_head
-from recon.lab.simulation.draw.plan import EllipsoidPlan, LesionPlan, ScanPlan, SubjectPlan, Vector
+from recon.lab.simulation.draw.plan import (
+    BRAIN_CENTRE_MM,
+    BRAIN_RADIUS_MM,
+    EllipsoidPlan,
+    LesionPlan,
+    ScanPlan,
+    SubjectPlan,
+    vector,
+)
 from recon.lab.simulation.draw.seeds import Purpose, generator
-from recon.lab.simulation.head import LESION_LABEL, NUCLEUS_LABEL
-from recon.lab.simulation.scan import SimulatedScan, simulate_scan
-from recon.types import FloatArray, TotalField
+from recon.lab.simulation.head import LESION_LABEL
+from recon.lab.simulation.scan import SimulatedScan, simulate_scan, true_total
+from recon.types import FloatArray
 
 SPHERES_PPM = (-3.0, -2.4, -1.8, -1.2, -0.6, -0.2, 0.1, 0.4, 0.8, 1.2, 1.6, 2.0)
 TILTS_DEG = (0.0, 20.0, 45.0, 90.0)
 _SEED = 500
-_NOISE_PPM = 0.002
 _APART_MM = 22.0
 _LEAST_REGION_PPM = 0.04
+_LEAST_SPHERE_MM3 = 100
+"""A vein that crosses a sphere cuts crumbs off it."""
 
 Say = Callable[[str], None]
 
@@ -70,45 +79,23 @@ def sphere_line(rows: list[SphereRow]) -> tuple[float, float]:
     return metrics.slope(x, y), float(np.corrcoef(x, y)[0, 1] ** 2)
 
 
-def _scan(rng: np.random.Generator) -> ScanPlan:
-    return ScanPlan(
-        shape=(160, 192, 160),
-        voxel_size_mm=(1.0, 1.0, 1.0),
-        rotation=AXIAL,
-        centre_mm=(0.0, -18.0, 3.0),
-        b0_head=(0.0, 0.0, 1.0),
-        b0_tesla=3.0,
-        echo_times_s=(0.006, 0.012, 0.018, 0.024),
-        snr=80.0,
-        shim_residual=0.15,
-        offset_rad=(0.0, 0.0, 0.0, 0.0, 0.0),
-        noise_seed=int(rng.integers(2**31)),
-    )
-
-
-def _true_total(scan: SimulatedScan) -> TotalField:
-    """Return the noise-free total field of a scan in the true brain."""
-    mask = scan.brain
-    return TotalField(
-        field_ppm=np.where(mask, scan.field_ppm, np.float32(0)),
-        mask=mask,
-        quality=mask.astype(np.float32),
-        noise_ppm=mask.astype(np.float32) * np.float32(_NOISE_PPM),
-        grid=scan.echoes.grid,
-    )
+def _scan(rng: np.random.Generator, voxel_size_mm: float) -> ScanPlan:
+    """Draw the noise of a whole-brain scan without receive phase or subvoxels."""
+    scan = whole_brain(offset_rad=(0.0,) * 5, noise_seed=int(rng.integers(2**31)))
+    return replace(rescaled(scan, voxel_size_mm), oversample=(1, 1, 1))
 
 
 def _invert(method: str, scan: SimulatedScan, engine: str) -> FloatArray:
-    return referenced(find_method(method)(_true_total(scan), engine).chi_ppm, scan.brain)
+    return referenced(find_method(method)(true_total(scan), engine).chi_ppm, scan.brain)
 
 
 def sphere_lesions(rng: np.random.Generator) -> tuple[LesionPlan, ...]:
-    """Place spheres of 4.5 to 7 mm radius in the brain, none near another nor near the surface."""
+    """Place spheres of 4.5 to 7 mm radius in the brain, away from each other and from the surface."""
     placed: list[np.ndarray] = []
     while len(placed) < len(SPHERES_PPM):
         direction = rng.standard_normal(3)
-        direction *= np.array((66.0, 84.0, 66.0)) * 0.7 * rng.random() ** (1 / 3) / np.linalg.norm(direction)
-        place = np.array((0.0, -18.0, 8.0)) + direction
+        direction *= np.array(BRAIN_RADIUS_MM) * 0.7 * rng.random() ** (1 / 3) / np.linalg.norm(direction)
+        place = np.array(BRAIN_CENTRE_MM) + direction
         if all(np.linalg.norm(place - other) > _APART_MM for other in placed):
             placed.append(place)
     both = zip(placed, SPHERES_PPM, strict=True)
@@ -116,75 +103,49 @@ def sphere_lesions(rng: np.random.Generator) -> tuple[LesionPlan, ...]:
 
 
 def _sphere(place: np.ndarray, chi_ppm: float, radius_mm: float) -> LesionPlan:
-    centre: Vector = (float(place[0]), float(place[1]), float(place[2]))
-    shape = EllipsoidPlan(centre_mm=centre, radius_mm=(radius_mm, radius_mm, radius_mm))
+    shape = EllipsoidPlan(centre_mm=vector(place), radius_mm=(radius_mm, radius_mm, radius_mm))
     kind = "haemorrhage" if chi_ppm > 0 else "calcification"
     return LesionPlan(kind=kind, shape=shape, chi_ppm=chi_ppm, rim_chi_ppm=chi_ppm)
 
 
 def evaluate_spheres(method: str, *, engine: str = "auto", voxel_size_mm: float = 1.0, say: Say) -> list[SphereRow]:
-    """Invert a head that holds spheres of -3 to +2 ppm, from its true field.
-
-    Parameters
-    ----------
-    method, engine
-        Keys of :data:`recon.inversion.methods.METHODS` and of the engines.
-    voxel_size_mm
-        Larger for a quick look.
-    say
-        Told what is being done.
-    """
+    """Invert a head that holds spheres of -3 to +2 ppm, from its true field; larger voxels for a quick look."""
     rng = generator(Purpose.EVALUATION, _SEED)
     lesions = sphere_lesions(rng)
     say("spheres: simulating")
-    scan = simulate_scan(_sized(SubjectPlan(head=draw_head(rng, lesions=lesions), scan=_scan(rng)), voxel_size_mm))
+    scan = simulate_scan(SubjectPlan(head=draw_head(rng, lesions=lesions), scan=_scan(rng, voxel_size_mm)))
     say(f"spheres: {method}")
     chi, truth = _invert(method, scan, engine), referenced(scan.chi_ppm, scan.brain)
     inside = scan.brain & np.isin(scan.label, (LESION_LABEL["haemorrhage"], LESION_LABEL["calcification"]))
     parts, count = ndimage.label(inside)
-    rows = []
-    for number in range(1, count + 1):
-        part = parts == number
-        if np.count_nonzero(part) * voxel_size_mm**3 < 100:
-            continue  # a vein that crosses a sphere cuts crumbs off it
-        mean = float(truth[part].mean())
-        radius = float((np.count_nonzero(part) * voxel_size_mm**3 * 3 / (4 * np.pi)) ** (1 / 3))
-        rows.append(
-            SphereRow(
-                method=method,
-                true_ppm=mean,
-                radius_mm=radius,
-                voxels=int(part.sum()),
-                map_ppm=float(chi[part].mean()),
-            )
+    spheres = [parts == number for number in range(1, count + 1)]
+    rows = [
+        SphereRow(
+            method=method,
+            true_ppm=float(truth[sphere].mean()),
+            radius_mm=float((np.count_nonzero(sphere) * voxel_size_mm**3 * 3 / (4 * np.pi)) ** (1 / 3)),
+            voxels=int(sphere.sum()),
+            map_ppm=float(chi[sphere].mean()),
         )
+        for sphere in spheres
+        if np.count_nonzero(sphere) * voxel_size_mm**3 >= _LEAST_SPHERE_MM3
+    ]
     return sorted(rows, key=lambda row: row.true_ppm)
-
-
-def _sized(subject: SubjectPlan, voxel_size_mm: float) -> SubjectPlan:
-    if voxel_size_mm == 1.0:
-        return subject
-    x, y, z = (max(8, round(n / voxel_size_mm / 4) * 4) for n in subject.scan.shape)
-    scan = replace(subject.scan, shape=(x, y, z), voxel_size_mm=(voxel_size_mm,) * 3)
-    return replace(subject, scan=scan)
 
 
 def evaluate_geometry(
     method: str, *, engine: str = "auto", voxel_size_mm: float = 1.0, say: Say
 ) -> Iterator[RegionRow]:
-    """Scan one head at four tilts of B0 and with two shapes of voxels, and compare its deep grey nuclei.
-
-    Parameters as in :func:`evaluate_spheres`.
-    """
+    """Scan one head at four tilts of B0 and with two shapes of voxels, and compare its deep grey nuclei."""
     rng = generator(Purpose.EVALUATION, _SEED + 1)
-    subject = SubjectPlan(head=draw_head(rng), scan=_scan(rng))
-    subject = _sized(subject, voxel_size_mm)
+    subject = SubjectPlan(head=draw_head(rng), scan=_scan(rng, voxel_size_mm))
     reference: dict[str, tuple[float, float]] = {}
     for condition, scan in _conditions(subject.scan):
         say(f"{condition}: simulating")
         made = simulate_scan(replace(subject, scan=scan))
         say(f"{condition}: {method}")
-        means = _region_means(_invert(method, made, engine), made)
+        truth = referenced(made.chi_ppm, made.brain)
+        means = nucleus_means(_invert(method, made, engine), truth, made.brain, made.label)
         reference = reference or means
         for region, (mean, true) in means.items():
             if region not in reference or abs(reference[region][1]) < _LEAST_REGION_PPM:
@@ -212,10 +173,3 @@ def _conditions(scan: ScanPlan) -> Iterator[tuple[str, ScanPlan]]:
         scan, shape=(2 * x, 2 * y, z // 2), voxel_size_mm=(size / 2, size / 2, 2 * size), oversample=(1, 1, 2)
     )
     yield f"{size / 2:g} x {size / 2:g} x {2 * size:g} mm", flat
-
-
-def _region_means(chi_ppm: FloatArray, scan: SimulatedScan) -> dict[str, tuple[float, float]]:
-    """Return the mean of map and truth in each nucleus, both relative to the brain."""
-    truth = referenced(scan.chi_ppm, scan.brain)
-    regions = {name: scan.brain & (scan.label == number) for name, number in NUCLEUS_LABEL.items()}
-    return {n: (float(chi_ppm[r].mean()), float(truth[r].mean())) for n, r in regions.items() if r.any()}

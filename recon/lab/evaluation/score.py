@@ -20,28 +20,6 @@ _DEEP_GREY = ("caudate", "pallidum", "putamen", "red_nucleus", "dentate", "subst
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regions:
-    """Where metrics look; all ``(x, y, z)`` bool.
-
-    Parameters
-    ----------
-    tissue
-        Thalamus, white and grey matter.
-    blood
-        Veins, widened by one voxel.
-    nuclei
-        Deep grey nuclei by name.
-    calcification
-        Calcified voxels.
-    """
-
-    tissue: BoolArray
-    blood: BoolArray
-    nuclei: dict[str, BoolArray]
-    calcification: BoolArray
-
-
-@dataclass(frozen=True, kw_only=True)
 class Score:
     """Metrics of :mod:`recon.lab.evaluation.metrics`; percent where the name begins with nrmse or hfen.
 
@@ -62,27 +40,7 @@ class Score:
     hfen: float
 
 
-def regions_of(label: np.ndarray, mask: BoolArray) -> Regions:
-    """Return the regions of a simulated head inside a mask.
-
-    Parameters
-    ----------
-    label
-        ``(x, y, z)`` uint8, the constants of :mod:`recon.lab.simulation.head`.
-    mask
-        ``(x, y, z)`` bool.
-    """
-    inside = np.where(mask, label, 0)
-    tissue = (NUCLEUS_LABEL["thalamus"], WHITE_MATTER_LABEL, GREY_MATTER_LABEL)
-    return Regions(
-        tissue=np.isin(inside, tissue),
-        blood=metrics.blood_region(inside == VEIN_LABEL, mask),
-        nuclei={name: inside == NUCLEUS_LABEL[name] for name in _DEEP_GREY},
-        calcification=inside == LESION_LABEL["calcification"],
-    )
-
-
-def score(chi_ppm: FloatArray, truth_ppm: FloatArray, mask: BoolArray, regions: Regions) -> Score:
+def score(chi_ppm: FloatArray, truth_ppm: FloatArray, mask: BoolArray, label: np.ndarray) -> Score:
     """Return all metrics of a map; both maps relative to their mean over the mask and zero outside it.
 
     Parameters
@@ -93,26 +51,41 @@ def score(chi_ppm: FloatArray, truth_ppm: FloatArray, mask: BoolArray, regions: 
         ``(x, y, z)`` float32.
     mask
         ``(x, y, z)`` bool, the voxels that are judged.
-    regions
-        From :func:`regions_of`.
+    label
+        ``(x, y, z)`` uint8, the constants of :mod:`recon.lab.simulation.head`.
     """
     estimate, truth = referenced(chi_ppm, mask), referenced(truth_ppm, mask)
-    moment_dev, streak = metrics.calcification(estimate, truth, regions.calcification)
-    dgm = np.logical_or.reduce(list(regions.nuclei.values()))
+    inside = np.where(mask, label, 0)
+    tissue = np.isin(inside, (NUCLEUS_LABEL["thalamus"], WHITE_MATTER_LABEL, GREY_MATTER_LABEL))
+    nuclei = {name: inside == NUCLEUS_LABEL[name] for name in _DEEP_GREY}
+    moment_dev, streak = metrics.calcification(estimate, truth, inside == LESION_LABEL["calcification"])
     return Score(
         nrmse=metrics.nrmse(estimate, truth, mask),
         nrmse_detrend=metrics.nrmse_detrend(estimate, truth, mask),
-        nrmse_tissue=_detrended(estimate, truth, regions.tissue),
-        nrmse_blood=_detrended(estimate, truth, regions.blood),
-        nrmse_dgm=_detrended(estimate, truth, dgm),
-        dgm_slope=metrics.region_slope(estimate, truth, regions.nuclei),
-        dgm_linearity=metrics.dgm_linearity(estimate, truth, regions.nuclei),
+        nrmse_tissue=_detrended(estimate, truth, tissue),
+        nrmse_blood=_detrended(estimate, truth, metrics.blood_region(inside == VEIN_LABEL, mask)),
+        nrmse_dgm=_detrended(estimate, truth, np.logical_or.reduce(list(nuclei.values()))),
+        dgm_slope=metrics.region_slope(estimate, truth, nuclei),
+        dgm_linearity=metrics.dgm_linearity(estimate, truth, nuclei),
         calc_moment_dev=moment_dev,
         calc_streak=streak,
         correlation=metrics.correlation(estimate, truth, mask),
         xsim=metrics.xsim(estimate, truth, mask),
         hfen=metrics.hfen(estimate, truth, mask),
     )
+
+
+def nucleus_means(
+    chi_ppm: FloatArray, truth_ppm: FloatArray, brain: BoolArray, label: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """Return the mean of map and truth in each deep grey nucleus that the brain holds, in ppm; arrays as in `score`."""
+    regions = {name: brain & (label == number) for name, number in NUCLEUS_LABEL.items()}
+    return {n: (float(chi_ppm[r].mean()), float(truth_ppm[r].mean())) for n, r in regions.items() if r.any()}
+
+
+def coverage_percent(chi_ppm: FloatArray, mask: BoolArray) -> float:
+    """Return the share of a mask in which a map has values."""
+    return float(100 * np.mean(chi_ppm[mask] != 0))
 
 
 def referenced(chi_ppm: FloatArray, mask: BoolArray) -> FloatArray:

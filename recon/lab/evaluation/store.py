@@ -1,21 +1,70 @@
-"""Results of an evaluation on disk, so that one that is interrupted, or repeated with new weights, goes on."""
+"""Rows and maps of an evaluation, kept on disk so that one that is interrupted, or run again, resumes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from recon.lab.evaluation.fingerprint import code_fingerprint
-from recon.lab.evaluation.inversion import InversionResult, InversionRow, Source
 from recon.lab.evaluation.score import Score
 from recon.network.weights import load_weights
+from recon.types import FloatArray
 
 _NETWORK = "network"
+Source = Literal["true field", "wrapped phase"]
+Judged = Literal["brain", "eroded"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InversionRow:
+    """One method on one case.
+
+    Parameters
+    ----------
+    case, method
+        Names.
+    source
+        What the method was given: the noise-free true field, or what the product makes of wrapped phase.
+    judged
+        Which voxels count: the true brain, or that eroded by three voxels, the same for all methods.
+    coverage_percent
+        Share of them in which the method gave a value; the others count as zero.
+    score
+        Metrics.
+    seconds
+        Wall-clock time of the inversion alone.
+    """
+
+    case: str
+    method: str
+    source: Source
+    judged: Judged
+    coverage_percent: float
+    score: Score
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class InversionResult:
+    """A method's map with its rows.
+
+    Parameters
+    ----------
+    rows
+        One for each mask that it was judged on.
+    chi_ppm
+        ``(x, y, z)`` float32 relative to its mean over the brain, zero outside.
+    truth_ppm
+        ``(x, y, z)`` float32, likewise.
+    """
+
+    rows: tuple[InversionRow, ...]
+    chi_ppm: FloatArray
+    truth_ppm: FloatArray
 
 
 def made_by(method: str) -> str:
@@ -25,27 +74,24 @@ def made_by(method: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """What was evaluated; results of another subject or size do not answer it."""
-
-    seed: int
-    voxel_size_mm: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Store:
-    """A folder of results.
+    """A folder of results, one ``.npz`` for each case, source and method.
 
     Parameters
     ----------
     folder
-        Takes one ``.npz`` for each case, source and method.
-    question
-        What is evaluated.
+        The folder.
+    seed, voxel_size_mm
+        What is evaluated; results of another subject or size are made again.
     """
 
     folder: Path
-    question: Question
+    seed: int
+    voxel_size_mm: float | None
+
+    @property
+    def _question(self) -> dict[str, Any]:
+        return {"seed": self.seed, "voxel_size_mm": self.voxel_size_mm}
 
     def _path(self, case: str, source: Source, method: str) -> Path:
         return self.folder / f"{case}-{source.replace(' ', '-')}-{method}.npz"
@@ -57,7 +103,7 @@ class Store:
             return None
         with np.load(path, allow_pickle=False) as stored:
             said = json.loads(str(stored["said"]))
-            if said["question"] != asdict(self.question) or said["made_by"] != made_by(method):
+            if said["question"] != self._question or said["made_by"] != made_by(method):
                 return None
             return InversionResult(
                 rows=tuple(_row(values) for values in said["rows"]),
@@ -69,7 +115,7 @@ class Store:
         """Keep a result; the maps in half precision, as figures need no more."""
         row = result.rows[0]
         said = {
-            "question": asdict(self.question),
+            "question": self._question,
             "made_by": made_by(row.method),
             "rows": [asdict(r) for r in result.rows],
         }
@@ -84,10 +130,6 @@ class Store:
                 truth_ppm=result.truth_ppm.astype(np.float16),
             )
         partial.replace(path)
-
-    def missing(self, case: str, source: Source, methods: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods whose result is not there."""
-        return tuple(method for method in methods if self.load(case, source, method) is None)
 
 
 def _row(values: dict[str, Any]) -> InversionRow:

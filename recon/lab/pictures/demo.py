@@ -15,21 +15,7 @@ _CHI_WINDOW = (-0.15, 0.2)
 
 
 def draw_demo(measured: GradientEcho, total: TotalField, chi_ppm: FloatArray, scan: SimulatedScan, path: Path) -> None:
-    """Draw six rows in three planes through the deep grey nuclei.
-
-    Parameters
-    ----------
-    measured
-        Echoes as read from DICOM.
-    total
-        Their total field.
-    chi_ppm
-        ``(x, y, z)`` map as read back from the PACS.
-    scan
-        The truth.
-    path
-        PNG to write.
-    """
+    """Draw six rows in three planes through the deep grey nuclei; ``chi_ppm`` is the map as read back from the PACS."""
     brain = scan.brain
     truth = np.where(brain, scan.chi_ppm - scan.chi_ppm[brain].mean(), 0.0)
     chi = np.where(chi_ppm != 0, chi_ppm - chi_ppm[brain].mean(), 0.0)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from recon.types import Grid
+
+WINDOW_PPM = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +69,22 @@ def draw_panels(panels: Sequence[Panel], grid: Grid, path: Path, *, centre: tupl
         bar = figure.colorbar(shown, ax=row, fraction=0.02, pad=0.01)
         bar.ax.tick_params(colors="white", labelsize=8)
     figure.savefig(path, dpi=80, facecolor="black")
+
+
+def draw_slices(rows: Sequence[Mapping[str, np.ndarray]], path: Path, title: str = "") -> None:
+    """Save rows of slices ``(x, y)`` in ppm by their titles, grey from minus to plus 0.15 ppm, one pixel a voxel."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = max(map(len, rows))
+    figure = Figure(figsize=(2.8 * columns, 2.9 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for cell in axes.flat:
+        cell.axis("off")
+    for line, row in zip(axes, rows, strict=True):
+        for cell, (name, image) in zip(line, row.items(), strict=False):
+            cell.imshow(image.T, cmap="gray", vmin=-WINDOW_PPM, vmax=WINDOW_PPM)
+            cell.set_title(name, fontsize=9)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=80)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 
-from recon.lab.simulation.draw.plan import HeadPlan, ScanPlan, Vector
+from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM, HeadPlan, ScanPlan, Vector, vector
 from recon.lab.simulation.head import HeadVolumes, build_head
-from recon.lab.simulation.lattice import BRAIN_CENTRE_MM, Lattice, make_lattice
+from recon.lab.simulation.lattice import Lattice, make_lattice
 from recon.lab.simulation.template import Template
 from recon.lab.simulation.tissue import AIR_CHI_PPM
 from recon.operators.dipole import dipole_field
@@ -44,19 +44,18 @@ class HeadField:
     lattice: Lattice
 
 
-def head_field(head: HeadPlan, scan: ScanPlan, template: Template, device: torch.device | str = "cpu") -> HeadField:
+def head_field(head: HeadPlan, scan: ScanPlan, template: Template) -> HeadField:
     """Build the head on the scan's grid and compute the field of all sources, inside and outside the image."""
-    spacing = _divide(scan.voxel_size_mm, scan.oversample)
+    spacing = vector(size / parts for size, parts in zip(scan.voxel_size_mm, scan.oversample, strict=True))
     margin = tuple(int(np.ceil(_MARGIN_MM / s)) for s in spacing)
     shape = tuple(n * o + 2 * m for n, o, m in zip(scan.shape, scan.oversample, margin, strict=True))
-    first = tuple(-(n - 1) / 2 * s for n, s in zip(shape, spacing, strict=True))
+    first = (-(n - 1) / 2 * s for n, s in zip(shape, spacing, strict=True))
     fine = make_lattice(
         head,
         scan,
         shape=(shape[0], shape[1], shape[2]),
         spacing_mm=spacing,
-        first_mm=(first[0], first[1], first[2]),
-        device=device,
+        first_mm=vector(first),
     )
     volumes = build_head(fine, template)
     grid = Grid(shape=fine.shape, voxel_size_mm=spacing, b0_direction=scan.b0_direction)
@@ -66,37 +65,15 @@ def head_field(head: HeadPlan, scan: ScanPlan, template: Template, device: torch
     field += dipole_field(tissue, grid)
     field = field + _field_from_beyond(head, scan, template, fine)
     crop = tuple(slice(m, n - m) for m, n in zip(margin, shape, strict=True))
-    return HeadField(
-        volumes=_crop_volumes(volumes, crop), field_ppm=field[crop], lattice=_crop_lattice(fine, crop, margin)
-    )
-
-
-def _divide(size_mm: Vector, parts: tuple[int, int, int]) -> Vector:
-    return (size_mm[0] / parts[0], size_mm[1] / parts[1], size_mm[2] / parts[2])
-
-
-def _crop_volumes(v: HeadVolumes, crop: tuple[slice, ...]) -> HeadVolumes:
-    return HeadVolumes(
-        chi_ppm=v.chi_ppm[crop],
-        signal=v.signal[crop],
-        r2star_per_s=v.r2star_per_s[crop],
-        fat=v.fat[crop],
-        brain=v.brain[crop],
-        label=v.label[crop],
-    )
+    cropped = HeadVolumes(**{part.name: getattr(volumes, part.name)[crop] for part in fields(volumes)})
+    return HeadField(volumes=cropped, field_ppm=field[crop], lattice=_crop_lattice(fine, crop, margin))
 
 
 def _crop_lattice(lattice: Lattice, crop: tuple[slice, ...], margin: tuple[int, ...]) -> Lattice:
     points = lattice.template_mm[crop]
-    first = [f + m * s for f, m, s in zip(lattice.first_mm, margin, lattice.spacing_mm, strict=True)]
-    return Lattice(
-        shape=(points.shape[0], points.shape[1], points.shape[2]),
-        spacing_mm=lattice.spacing_mm,
-        first_mm=(first[0], first[1], first[2]),
-        template_mm=points,
-        head=lattice.head,
-        scan=lattice.scan,
-    )
+    x, y, z, _ = points.shape
+    first = vector(f + m * s for f, m, s in zip(lattice.first_mm, margin, lattice.spacing_mm, strict=True))
+    return replace(lattice, shape=(x, y, z), first_mm=first, template_mm=points)
 
 
 def _field_from_beyond(head: HeadPlan, scan: ScanPlan, template: Template, fine: Lattice) -> torch.Tensor:
@@ -104,21 +81,19 @@ def _field_from_beyond(head: HeadPlan, scan: ScanPlan, template: Template, fine:
     count = int(2 * _COARSE_HALF_MM / _COARSE_MM) + 1
     # The neck is long: put the middle of the coarse box below the brain.
     middle = scan.rotation @ (np.asarray(BRAIN_CENTRE_MM) - np.asarray(scan.centre_mm) + np.array([0.0, 0.0, -60.0]))
-    first = middle - _COARSE_HALF_MM
     coarse = make_lattice(
         head,
         scan,
         shape=(count, count, count),
         spacing_mm=(_COARSE_MM,) * 3,
-        first_mm=(float(first[0]), float(first[1]), float(first[2])),
-        device=fine.device,
+        first_mm=vector(middle - _COARSE_HALF_MM),
     )
     chi = build_head(coarse, template).chi_ppm - AIR_CHI_PPM
     shares = [_overlap(coarse, fine, axis) for axis in range(3)]
     chi = chi * (1.0 - torch.einsum("i,j,k->ijk", *shares))
     grid = Grid(shape=coarse.shape, voxel_size_mm=coarse.spacing_mm, b0_direction=scan.b0_direction)
     field = dipole_field(chi, grid, blur_voxels=_COARSE_BLUR_VOXELS)
-    weights = [_spline_weights(coarse.axis_mm(a), fine.axis_mm(a), fine.device) for a in range(3)]
+    weights = [_spline_weights(coarse.axis_mm(a), fine.axis_mm(a)) for a in range(3)]
     for axis in range(3):
         field = torch.movedim(torch.tensordot(weights[axis], field, dims=([1], [axis])), 0, axis)
     return field
@@ -131,20 +106,18 @@ def _overlap(coarse: Lattice, fine: Lattice, axis: int) -> torch.Tensor:
     edge = fine.spacing_mm[axis] / 2
     low, high = fine.axis_mm(axis)[0] - edge, fine.axis_mm(axis)[-1] + edge
     covered = np.minimum(positions + half, high) - np.maximum(positions - half, low)
-    share = np.clip(covered / (2 * half), 0.0, 1.0)
-    return torch.tensor(share, dtype=torch.float32, device=fine.device)
+    return torch.tensor(np.clip(covered / (2 * half), 0.0, 1.0), dtype=torch.float32)
 
 
-def _spline_weights(from_mm: np.ndarray, to_mm: np.ndarray, device: torch.device) -> torch.Tensor:
+def _spline_weights(from_mm: np.ndarray, to_mm: np.ndarray) -> torch.Tensor:
     """Return the matrix of cubic spline interpolation between two axes."""
-    weights = CubicSpline(from_mm, np.eye(len(from_mm)))(to_mm)
-    return torch.tensor(weights, dtype=torch.float32, device=device)
+    return torch.tensor(CubicSpline(from_mm, np.eye(len(from_mm)))(to_mm), dtype=torch.float32)
 
 
-def shim_basis(shape: tuple[int, int, int], spacing_mm: Vector, device: torch.device) -> torch.Tensor:
+def _shim_basis(shape: torch.Size, spacing_mm: Vector) -> torch.Tensor:
     """Return the nine harmonics up to second order, ``(9, x, y, z)``, over the image's own axes in units of 100 mm."""
     axes = [
-        torch.tensor((np.arange(n) - (n - 1) / 2) * s / 100.0, dtype=torch.float32, device=device)
+        torch.tensor((np.arange(n) - (n - 1) / 2) * s / 100.0, dtype=torch.float32)
         for n, s in zip(shape, spacing_mm, strict=True)
     ]
     x, y, z = torch.meshgrid(*axes, indexing="ij")
@@ -155,19 +128,10 @@ def shim_basis(shape: tuple[int, int, int], spacing_mm: Vector, device: torch.de
 def shim(field_ppm: torch.Tensor, mask: torch.Tensor, spacing_mm: Vector, residual: float) -> torch.Tensor:
     """Remove the second-order harmonics that fit the field in the mask, leaving a share of them.
 
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)``.
-    mask
-        Region that the scanner shims over.
-    spacing_mm
-        Lattice spacing.
-    residual
-        Share of the fitted harmonics that stays; the constant is removed wholly, as the carrier follows it.
+    Field and mask are ``(x, y, z)`` on a lattice of this spacing; ``residual`` is the share that stays. The constant is
+    removed completely, as the carrier follows it.
     """
-    shape = (field_ppm.shape[0], field_ppm.shape[1], field_ppm.shape[2])
-    basis = shim_basis(shape, spacing_mm, field_ppm.device)
+    basis = _shim_basis(field_ppm.shape, spacing_mm)
     inside = basis[:, mask].double()
     coefficients = torch.linalg.lstsq(inside.T, field_ppm[mask].double()[:, None]).solution[:, 0].float()
     coefficients[1:] *= 1.0 - residual

@@ -52,7 +52,7 @@ def build_head(lattice: Lattice, template: Template) -> HeadVolumes:
     """Apply the lattice's head plan."""
     shares, distance = _tissue_shares(lattice, template)
     head = lattice.head
-    chi = torch.zeros(lattice.shape, device=lattice.device)
+    chi = torch.zeros(lattice.shape)
     signal, r2star = torch.zeros_like(chi), torch.zeros_like(chi)
     texture = torch.zeros_like(chi)
     for name, share in shares.items():
@@ -61,19 +61,25 @@ def build_head(lattice: Lattice, template: Template) -> HeadVolumes:
         signal += share * TISSUES[name].signal
         r2star += share * head.r2star_per_s[name]
         texture += share * TISSUES[name].texture_ppm
-    label = _matter_labels(shares)
-    brain = distance < 0
-    _add_nuclei(lattice, chi, signal, r2star, texture, label, brain)
+    made = HeadVolumes(
+        chi_ppm=chi,
+        signal=signal,
+        r2star_per_s=r2star,
+        fat=shares["fat"],
+        brain=distance < 0,
+        label=_matter_labels(shares),
+    )
+    _add_nuclei(lattice, made, texture)
     chi += texture * _unit_texture(lattice) * (head.texture_scale * head.anatomy)
     if head.fibre_ppm:
         chi += shares["white_matter"] * _fibre_pattern(lattice) * (head.fibre_ppm * head.anatomy)
-    _add_shapes(lattice, chi, brain)
-    _add_veins(lattice, chi, signal, label, distance)
-    _add_lesions(lattice, chi, signal, label, distance)
+    _add_shapes(lattice, made)
+    _add_veins(lattice, made, distance)
+    _add_lesions(lattice, made, distance)
     air = 1.0 - sum(shares.values(), torch.zeros_like(chi))
     chi += air * AIR_CHI_PPM
-    label[~brain] = 0
-    return HeadVolumes(chi_ppm=chi, signal=signal, r2star_per_s=r2star, fat=shares["fat"], brain=brain, label=label)
+    made.label[~made.brain] = 0
+    return made
 
 
 def _tissue_shares(lattice: Lattice, template: Template) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -103,7 +109,7 @@ def _tissue_shares(lattice: Lattice, template: Template) -> tuple[dict[str, torc
 
 def _cavity_share(lattice: Lattice, distance_mm: torch.Tensor) -> torch.Tensor:
     """Return the share of air from sinuses, mastoids and airways."""
-    air = torch.zeros(lattice.shape, device=lattice.device)
+    air = torch.zeros(lattice.shape)
     for cavity in lattice.head.cavities:
         patch = paint_ellipsoid(cavity, lattice)
         if patch is not None:
@@ -134,52 +140,40 @@ def _mix(volume: torch.Tensor, patch: Patch, value: float | torch.Tensor) -> Non
     volume[patch.window] += patch.coverage * (value - volume[patch.window])
 
 
-def _add_nuclei(
-    lattice: Lattice,
-    chi: torch.Tensor,
-    signal: torch.Tensor,
-    r2star: torch.Tensor,
-    texture: torch.Tensor,
-    label: torch.Tensor,
-    brain: torch.Tensor,
-) -> None:
+def _add_nuclei(lattice: Lattice, made: HeadVolumes, texture_ppm: torch.Tensor) -> None:
     """Put the deep grey nuclei in."""
     for nucleus in lattice.head.nuclei:
         patch = paint_ellipsoid(nucleus.shape, lattice)
         if patch is None:
             continue
-        inner = Patch(window=patch.window, coverage=patch.coverage * brain[patch.window], depth=patch.depth)
+        inner = Patch(window=patch.window, coverage=patch.coverage * made.brain[patch.window], depth=patch.depth)
         tissue = TISSUES[nucleus.tissue]
-        _mix(chi, inner, nucleus.chi_ppm * lattice.head.anatomy)
-        _mix(signal, inner, tissue.signal)
-        _mix(r2star, inner, tissue.r2star_per_s)
-        _mix(texture, inner, tissue.texture_ppm)
-        label[patch.window][inner.coverage > 0.9] = NUCLEUS_LABEL[nucleus.tissue]
+        _mix(made.chi_ppm, inner, nucleus.chi_ppm * lattice.head.anatomy)
+        _mix(made.signal, inner, tissue.signal)
+        _mix(made.r2star_per_s, inner, tissue.r2star_per_s)
+        _mix(texture_ppm, inner, tissue.texture_ppm)
+        made.label[patch.window][inner.coverage > 0.9] = NUCLEUS_LABEL[nucleus.tissue]
 
 
-def _add_shapes(lattice: Lattice, chi: torch.Tensor, brain: torch.Tensor) -> None:
+def _add_shapes(lattice: Lattice, made: HeadVolumes) -> None:
     """Add the random shapes inside the brain."""
     for item in lattice.head.shapes:
         patch = paint_ellipsoid(item.shape, lattice)
         if patch is not None:
-            chi[patch.window] += patch.coverage * brain[patch.window] * item.chi_ppm
+            made.chi_ppm[patch.window] += patch.coverage * made.brain[patch.window] * item.chi_ppm
 
 
-def _add_veins(
-    lattice: Lattice, chi: torch.Tensor, signal: torch.Tensor, label: torch.Tensor, distance_mm: torch.Tensor
-) -> None:
+def _add_veins(lattice: Lattice, made: HeadVolumes, distance_mm: torch.Tensor) -> None:
     """Put veins in, inside the skull."""
     coverage, weighted = paint_veins(lattice.head.veins, lattice)
     inside = soft_step(distance_mm - lattice.head.gap_mm - 2.0, sum(lattice.spacing_mm) / 3)
     coverage, weighted = coverage * inside, weighted * inside
-    chi += weighted - coverage * chi
-    signal += coverage * (TISSUES["vein"].signal - signal)
-    label[coverage > 0.7] = VEIN_LABEL
+    made.chi_ppm.add_(weighted - coverage * made.chi_ppm)
+    made.signal.add_(coverage * (TISSUES["vein"].signal - made.signal))
+    made.label[coverage > 0.7] = VEIN_LABEL
 
 
-def _add_lesions(
-    lattice: Lattice, chi: torch.Tensor, signal: torch.Tensor, label: torch.Tensor, distance_mm: torch.Tensor
-) -> None:
+def _add_lesions(lattice: Lattice, made: HeadVolumes, distance_mm: torch.Tensor) -> None:
     """Put lesions in; they may reach the brain's surface but not the bone."""
     inside = soft_step(distance_mm - lattice.head.gap_mm, sum(lattice.spacing_mm) / 3)
     for lesion in lattice.head.lesions:
@@ -188,16 +182,16 @@ def _add_lesions(
             continue
         inner = Patch(window=patch.window, coverage=patch.coverage * inside[patch.window], depth=patch.depth)
         rim = torch.clamp((patch.depth - 0.6) / 0.2, 0.0, 1.0)
-        _mix(chi, inner, lesion.chi_ppm + rim * (lesion.rim_chi_ppm - lesion.chi_ppm))
-        _mix(signal, inner, 0.25 if lesion.kind == "calcification" else 0.7)
-        label[patch.window][inner.coverage > 0.5] = LESION_LABEL[lesion.kind]
+        _mix(made.chi_ppm, inner, lesion.chi_ppm + rim * (lesion.rim_chi_ppm - lesion.chi_ppm))
+        _mix(made.signal, inner, 0.25 if lesion.kind == "calcification" else 0.7)
+        made.label[patch.window][inner.coverage > 0.5] = LESION_LABEL[lesion.kind]
 
 
 def _fibre_pattern(lattice: Lattice) -> torch.Tensor:
     """Return a smooth pattern of unit standard deviation with structure of about 15 mm, fixed to the head."""
     generator = torch.Generator().manual_seed(lattice.head.texture_seed + 1)
     controls = torch.randn(1, 18, 18, 18, generator=generator)
-    pattern = sample(controls.to(lattice.device), (-128.0, -146.0, -120.0), 15.0, lattice.template_mm)[0]
+    pattern = sample(controls, (-128.0, -146.0, -120.0), 15.0, lattice.template_mm)[0]
     return pattern / pattern.std()
 
 
@@ -210,4 +204,4 @@ def _unit_texture(lattice: Lattice) -> torch.Tensor:
     fine = torch.randn(1, 1, *lattice.shape, generator=generator)
     fine = torch.nn.functional.avg_pool3d(fine, 3, stride=1, padding=1)
     both = coarse[0, 0] / coarse.std() + fine[0, 0] / fine.std()
-    return (both / both.std()).to(lattice.device)
+    return both / both.std()

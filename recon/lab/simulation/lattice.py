@@ -7,13 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recon.lab.simulation.draw.plan import HeadPlan, ScanPlan, Vector
+from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM, HeadPlan, ScanPlan, Vector, vector
 from recon.lab.simulation.template import sample
 
 _WARP_HALF_MM = 128.0
-_WARP_CENTRE_MM = (0.0, -18.0, 8.0)
-BRAIN_CENTRE_MM = (0.0, -18.0, 8.0)
-"""Middle of the brain in template and head axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +35,6 @@ class Lattice:
     template_mm: torch.Tensor
     head: HeadPlan
     scan: ScanPlan
-
-    @property
-    def device(self) -> torch.device:
-        """Device that holds the points."""
-        return self.template_mm.device
 
     def axis_mm(self, axis: int) -> np.ndarray:
         """Image positions of the points along one axis."""
@@ -75,25 +67,21 @@ def make_lattice(
     shape: tuple[int, int, int],
     spacing_mm: Vector,
     first_mm: Vector,
-    device: torch.device | str = "cpu",
 ) -> Lattice:
     """Place a lattice in the scan's image axes and find its template positions."""
     axes = [
-        torch.tensor(f + s * np.arange(n), dtype=torch.float32, device=device)
+        torch.tensor(f + s * np.arange(n), dtype=torch.float32)
         for f, s, n in zip(first_mm, spacing_mm, shape, strict=True)
     ]
     image = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    rotation = torch.tensor(scan.rotation, dtype=torch.float32, device=device)
-    centre = torch.tensor(scan.centre_mm, dtype=torch.float32, device=device)
+    rotation, centre = (torch.tensor(v, dtype=torch.float32) for v in (scan.rotation, scan.centre_mm))
     template = head_to_template(head, image @ rotation + centre)
     return Lattice(shape=shape, spacing_mm=spacing_mm, first_mm=first_mm, template_mm=template, head=head, scan=scan)
 
 
 def head_to_template(head: HeadPlan, points_mm: torch.Tensor) -> torch.Tensor:
     """Map head positions ``(..., 3)`` to the template: affine about the brain's middle, then the warp."""
-    device = points_mm.device
-    affine = torch.tensor(head.affine, dtype=torch.float32, device=device)
-    centre = torch.tensor(BRAIN_CENTRE_MM, dtype=torch.float32, device=device)
+    affine, centre = (torch.tensor(v, dtype=torch.float32) for v in (head.affine, BRAIN_CENTRE_MM))
     return (points_mm - centre) @ affine.T + centre + _warp(head, points_mm)
 
 
@@ -110,11 +98,12 @@ def template_to_head(head: HeadPlan, points_mm: np.ndarray) -> np.ndarray:
 
 def _warp(head: HeadPlan, points_mm: torch.Tensor) -> torch.Tensor:
     """Return the elastic displacement ``(..., 3)`` at head positions."""
-    controls = torch.tensor(head.warp_mm, dtype=torch.float32, device=points_mm.device)
+    controls = torch.tensor(head.warp_mm, dtype=torch.float32)
     step = 2 * _WARP_HALF_MM / (controls.shape[-1] - 1)
-    first = (
-        _WARP_CENTRE_MM[0] - _WARP_HALF_MM,
-        _WARP_CENTRE_MM[1] - _WARP_HALF_MM,
-        _WARP_CENTRE_MM[2] - _WARP_HALF_MM,
-    )
+    first = vector(centre - _WARP_HALF_MM for centre in BRAIN_CENTRE_MM)
     return torch.movedim(sample(controls, first, step, points_mm), 0, -1)
+
+
+def along(values: np.ndarray, axis: int) -> torch.Tensor:
+    """Return values along one axis as a float32 volume that broadcasts over the other two."""
+    return torch.tensor(values, dtype=torch.float32).reshape([-1 if i == axis else 1 for i in range(3)])

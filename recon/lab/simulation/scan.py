@@ -10,9 +10,12 @@ from recon.lab.simulation.draw.cases import draw_case
 from recon.lab.simulation.draw.plan import SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.field import head_field, shim
-from recon.lab.simulation.signal import measure, true_voxels
+from recon.lab.simulation.signal import average, measure
 from recon.lab.simulation.template import load_template
-from recon.types import BoolArray, FloatArray, GradientEcho, Grid
+from recon.types import BoolArray, FloatArray, GradientEcho, Grid, TotalField
+
+_NOISE_PPM = 0.002
+"""Noise that a noise-free field is said to have: methods weigh voxels by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,7 @@ class SimulatedScan:
     brain
         ``(x, y, z)`` true inside the brain's surface.
     label
-        ``(x, y, z)`` uint8, the constants of :mod:`recon.lab.simulation.head`.
+        ``(x, y, z)`` uint8, the constants of :mod:`recon.lab.simulation.head`, at the middle of each voxel.
     """
 
     echoes: GradientEcho
@@ -45,27 +48,16 @@ def simulate_case(
 ) -> SimulatedScan:
     """Simulate a named case; see :func:`recon.lab.simulation.draw.cases.draw_case`.
 
-    Parameters
-    ----------
-    name
-        Case.
-    seed
-        Number of the subject.
-    purpose
-        What the scan will be used for; training never sees evaluation subjects.
-    voxel_size_mm
-        Smallest voxel edge, for quick tests; the case's own when not given.
+    ``seed`` is the number of the subject among those of the purpose.
     """
     return simulate_scan(draw_case(name, generator(purpose, seed), voxel_size_mm=voxel_size_mm))
 
 
 def simulate_scan(subject: SubjectPlan) -> SimulatedScan:
     """Apply a subject's plans."""
-    scan = subject.scan
+    scan, parts = subject.scan, subject.scan.oversample
     made = head_field(subject.head, scan, load_template())
-    spacing = made.lattice.spacing_mm
-    field = shim(made.field_ppm, made.volumes.brain, spacing, scan.shim_residual)
-    truth = true_voxels(made, field, scan)
+    field = shim(made.field_ppm, made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual)
     signal = measure(made, field, scan).numpy()
     grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
     echoes = GradientEcho(
@@ -75,10 +67,23 @@ def simulate_scan(subject: SubjectPlan) -> SimulatedScan:
         b0_tesla=scan.b0_tesla,
         grid=grid,
     )
+    middle = tuple(slice(n // 2, None, n) for n in parts)
     return SimulatedScan(
         echoes=echoes,
-        chi_ppm=truth.chi_ppm.numpy(),
-        field_ppm=truth.field_ppm.numpy(),
-        brain=truth.brain.numpy(),
-        label=truth.label.numpy(),
+        chi_ppm=average(made.volumes.chi_ppm, parts).numpy(),
+        field_ppm=average(field, parts).numpy(),
+        brain=(average(made.volumes.brain.float(), parts) > 0.5).numpy(),
+        label=made.volumes.label[middle].numpy(),
+    )
+
+
+def true_total(scan: SimulatedScan) -> TotalField:
+    """Return the noise-free total field of a scan in the true brain."""
+    mask = scan.brain
+    return TotalField(
+        field_ppm=np.where(mask, scan.field_ppm, np.float32(0)),
+        mask=mask,
+        quality=mask.astype(np.float32),
+        noise_ppm=mask.astype(np.float32) * np.float32(_NOISE_PPM),
+        grid=scan.echoes.grid,
     )

@@ -53,18 +53,17 @@ def paint_ellipsoid(shape: EllipsoidPlan, lattice: Lattice) -> Patch | None:
 
 def _relative_depth(shape: EllipsoidPlan, points: torch.Tensor) -> torch.Tensor:
     """Return the distance from the centre in units of the bumpy outline."""
-    device = points.device
     yaw = np.radians(shape.yaw_deg)
     turn = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
-    to_unit = torch.tensor(turn / np.asarray(shape.radius_mm)[:, None], dtype=torch.float32, device=device)
-    centre = torch.tensor(shape.centre_mm, dtype=torch.float32, device=device)
+    to_unit = torch.tensor(turn / np.asarray(shape.radius_mm)[:, None], dtype=torch.float32)
+    centre = torch.tensor(shape.centre_mm, dtype=torch.float32)
     unit = (points - centre) @ to_unit.T
     depth: torch.Tensor = torch.linalg.vector_norm(unit, ord=shape.power, dim=-1)
     if shape.roughness:
         # The bumps follow from the place, so that a plan needs no further random state.
         rng = np.random.default_rng(np.abs(np.round(np.asarray(shape.centre_mm) * 1000)).astype(np.int64).tolist())
-        waves = torch.tensor(rng.normal(0, 2.2, (3, _WAVES)), dtype=torch.float32, device=device)
-        phases = torch.tensor(rng.uniform(0, 2 * np.pi, _WAVES), dtype=torch.float32, device=device)
+        waves = torch.tensor(rng.normal(0, 2.2, (3, _WAVES)), dtype=torch.float32)
+        phases = torch.tensor(rng.uniform(0, 2 * np.pi, _WAVES), dtype=torch.float32)
         bumps = torch.sin(unit @ waves + phases).sum(-1) / np.sqrt(_WAVES / 2)
         depth = depth - 0.6 * shape.roughness * bumps
     return depth
@@ -72,7 +71,7 @@ def _relative_depth(shape: EllipsoidPlan, points: torch.Tensor) -> torch.Tensor:
 
 def paint_veins(veins: tuple[VeinPlan, ...], lattice: Lattice) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the coverage by veins and the susceptibility times coverage, each ``(x, y, z)``."""
-    coverage = torch.zeros(lattice.shape, device=lattice.device).flatten()
+    coverage = torch.zeros(lattice.shape).flatten()
     weighted = torch.zeros_like(coverage)
     spacing = float(np.mean(lattice.spacing_mm))
     for thick in (False, True):
@@ -95,19 +94,16 @@ def _splat(
     weighted: torch.Tensor,
 ) -> None:
     """Mark the balls around ``points_mm``, keeping the largest coverage of each voxel."""
-    device = lattice.device
-    index = torch.tensor(lattice.index_of_template(points_mm), dtype=torch.float32, device=device)
-    radius = torch.tensor(radius_mm, dtype=torch.float32, device=device)
-    chi = torch.tensor(chi_ppm, dtype=torch.float32, device=device)
-    spacing = torch.tensor(lattice.spacing_mm, dtype=torch.float32, device=device)
-    size = torch.tensor(lattice.shape, device=device)
+    index = torch.tensor(lattice.index_of_template(points_mm), dtype=torch.float32)
+    radius, chi, spacing = (torch.tensor(v, dtype=torch.float32) for v in (radius_mm, chi_ppm, lattice.spacing_mm))
+    size = torch.tensor(lattice.shape)
     width = float(spacing.mean())
     # A vein thinner than a voxel fills only the share of its cross-section.
     share = torch.clamp((radius / (0.5 * width)) ** 2, max=1.0)
     nearest = torch.round(index)
     reach = [int(np.ceil(radius_mm.max() / s + 0.5)) for s in lattice.spacing_mm]
     for dx, dy, dz in np.ndindex(*(2 * r + 1 for r in reach)):
-        offset = torch.tensor([dx - reach[0], dy - reach[1], dz - reach[2]], device=device)
+        offset = torch.tensor([dx - reach[0], dy - reach[1], dz - reach[2]])
         voxel = nearest + offset
         distance = torch.linalg.vector_norm((voxel - index) * spacing, dim=1)
         cover = torch.clamp(0.5 + (torch.clamp(radius, min=0.5 * width) - distance) / width, 0.0, 1.0) * share

@@ -6,26 +6,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 
 from recon.lab.simulation.draw.plan import ScanPlan
 from recon.lab.simulation.field import HeadField
+from recon.lab.simulation.lattice import along
 from recon.lab.simulation.tissue import AIR_CHI_PPM, FAT_SHIFT_PPM, R2STAR_PER_PPM_TESLA
 from recon.types import GAMMA_HZ_PER_TESLA
 
 _STRAY_CHI_LIMIT_PPM = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Voxels:
-    """Truth per image voxel, after averaging subvoxels; all ``(x, y, z)``."""
-
-    chi_ppm: torch.Tensor
-    field_ppm: torch.Tensor
-    brain: torch.Tensor
-    label: torch.Tensor
 
 
 def average(volume: torch.Tensor, oversample: tuple[int, int, int]) -> torch.Tensor:
@@ -35,17 +26,6 @@ def average(volume: torch.Tensor, oversample: tuple[int, int, int]) -> torch.Ten
     a, b, c = oversample
     x, y, z = volume.shape
     return volume.reshape(x // a, a, y // b, b, z // c, c).mean(dim=(1, 3, 5))
-
-
-def true_voxels(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> Voxels:
-    """Average the truth over each voxel; labels take the subvoxel at the middle."""
-    a, b, c = scan.oversample
-    return Voxels(
-        chi_ppm=average(made.volumes.chi_ppm, scan.oversample),
-        field_ppm=average(field_ppm, scan.oversample),
-        brain=average(made.volumes.brain.float(), scan.oversample) > 0.5,
-        label=made.volumes.label[a // 2 :: a, b // 2 :: b, c // 2 :: c],
-    )
 
 
 def relaxation_per_s(made: HeadField, scan: ScanPlan) -> torch.Tensor:
@@ -59,10 +39,9 @@ def relaxation_per_s(made: HeadField, scan: ScanPlan) -> torch.Tensor:
 def coil_sensitivity(made: HeadField, fall: float) -> torch.Tensor:
     """Return a smooth receive profile: 1 at the rim of the head, ``1 - fall`` in its middle."""
     lattice = made.lattice
-    squared = torch.zeros(lattice.shape, device=lattice.device)
+    squared = torch.zeros(lattice.shape)
     for axis in range(3):
-        position = torch.tensor(lattice.axis_mm(axis) / 100.0, dtype=torch.float32, device=lattice.device)
-        squared = squared + (position**2).reshape([-1 if i == axis else 1 for i in range(3)])
+        squared = squared + along(lattice.axis_mm(axis) / 100.0, axis) ** 2
     return 1.0 - fall * torch.exp(-1.5 * squared)
 
 
@@ -79,51 +58,50 @@ def offset_phase_rad(made: HeadField, scan: ScanPlan) -> torch.Tensor:
     """Return the receive phase: constant, linear and quadratic over the field of view."""
     lattice = made.lattice
     constant, *linear, quadratic = scan.offset_rad
-    phase = torch.full(lattice.shape, float(constant), device=lattice.device)
+    phase = torch.full(lattice.shape, float(constant))
     for axis in range(3):
         half = max(abs(lattice.axis_mm(axis)[0]), lattice.spacing_mm[axis])
-        unit = torch.tensor(lattice.axis_mm(axis) / half, dtype=torch.float32, device=lattice.device)
-        term = linear[axis] * unit + quadratic / 3.0 * unit**2
-        phase = phase + term.reshape([-1 if i == axis else 1 for i in range(3)])
+        unit = along(lattice.axis_mm(axis) / half, axis)
+        phase = phase + (linear[axis] * unit + quadratic / 3.0 * unit**2)
     return phase
 
 
-def measure(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
-    """Return the complex echoes ``(echo, x, y, z)`` of the scan, with noise.
-
-    Parameters
-    ----------
-    made
-        Head and lattice.
-    field_ppm
-        ``(x, y, z)`` shimmed field on the fine lattice.
-    scan
-        What to measure.
-    """
+def _magnitudes(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> Iterator[tuple[float, torch.Tensor]]:
+    """Yield every echo time in seconds with the magnitude that is left at it, ``(x, y, z)`` on the fine lattice."""
     base = made.volumes.signal * coil_sensitivity(made, scan.coil_fall)
     decay = relaxation_per_s(made, scan)
+    for echo_time_s in scan.echo_times_s:
+        yield echo_time_s, base * torch.exp(-echo_time_s * decay) * dephasing(field_ppm, echo_time_s, scan.b0_tesla)
+
+
+def _averaged(
+    magnitude: torch.Tensor, phase_rad: torch.Tensor, oversample: tuple[int, int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return real and imaginary part of the mean signal of each voxel's subvoxels."""
+    return average(magnitude * torch.cos(phase_rad), oversample), average(magnitude * torch.sin(phase_rad), oversample)
+
+
+def measure(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
+    """Return the complex echoes ``(echo, x, y, z)`` of a shimmed field on the fine lattice, with noise."""
     offset = offset_phase_rad(made, scan)
     echoes = []
-    for number, echo_time in enumerate(scan.echo_times_s):
+    for number, (echo_time, magnitude) in enumerate(_magnitudes(made, field_ppm, scan)):
         angle = 2 * math.pi * GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6 * echo_time
         phase = angle * (field_ppm + FAT_SHIFT_PPM * made.volumes.fat) + offset
         if scan.bipolar_rad:
             sign = 1.0 if number % 2 == 0 else -1.0
-            ramp = torch.linspace(-1, 1, phase.shape[0], device=phase.device)[:, None, None]
+            ramp = torch.linspace(-1, 1, phase.shape[0])[:, None, None]
             phase = phase + 0.5 * sign * scan.bipolar_rad * ramp
-        magnitude = base * torch.exp(-echo_time * decay) * dephasing(field_ppm, echo_time, scan.b0_tesla)
-        real = average(magnitude * torch.cos(phase), scan.oversample)
-        imaginary = average(magnitude * torch.sin(phase), scan.oversample)
-        echoes.append(torch.complex(real, imaginary))
+        echoes.append(torch.complex(*_averaged(magnitude, phase, scan.oversample)))
     return _with_noise(torch.stack(echoes), scan)
 
 
 def _with_noise(signal: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
-    """Add complex Gaussian noise; the same numbers on every device."""
+    """Add complex Gaussian noise."""
     if math.isinf(scan.snr):
         return signal
     generator = torch.Generator().manual_seed(scan.noise_seed)
-    noise = torch.randn(2, *signal.shape, generator=generator).to(signal.device) / scan.snr
+    noise = torch.randn(2, *signal.shape, generator=generator) / scan.snr
     return signal + torch.complex(noise[0], noise[1])
 
 
@@ -131,32 +109,15 @@ def fitted_field_ppm(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -
     """Return the field that a weighted fit of the echoes gives without noise or wraps, and its standard deviation.
 
     Subvoxels add as complex numbers, as in :func:`measure`: what they dephase is lost, and the brightest count most.
-
-    Parameters
-    ----------
-    made
-        Head and lattice.
-    field_ppm
-        ``(x, y, z)`` shimmed field on the fine lattice.
-    scan
-        What to measure.
-
-    Returns
-    -------
-    torch.Tensor, torch.Tensor
-        ``(x, y, z)`` float32 each, in ppm, per voxel of the image.
+    The given field is shimmed, on the fine lattice; both results are ``(x, y, z)`` float32 in ppm on the image's grid.
     """
-    base = made.volumes.signal * coil_sensitivity(made, scan.coil_fall)
-    decay = relaxation_per_s(made, scan)
     middle = average(field_ppm, scan.oversample)
     apart = field_ppm - _spread(middle, scan.oversample)
     information, weighted = torch.zeros_like(middle), torch.zeros_like(middle)
     turns_per_ppm_s = GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6
-    for echo_time in scan.echo_times_s:
+    for echo_time, magnitude in _magnitudes(made, field_ppm, scan):
         angle = 2 * math.pi * turns_per_ppm_s * echo_time
-        magnitude = base * torch.exp(-echo_time * decay) * dephasing(field_ppm, echo_time, scan.b0_tesla)
-        real = average(magnitude * torch.cos(angle * apart), scan.oversample)
-        imaginary = average(magnitude * torch.sin(angle * apart), scan.oversample)
+        real, imaginary = _averaged(magnitude, angle * apart, scan.oversample)
         weight = (real**2 + imaginary**2) * echo_time**2
         weighted += weight * torch.atan2(imaginary, real) / angle
         information += weight

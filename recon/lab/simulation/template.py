@@ -40,15 +40,6 @@ class Template:
     distance_mm: torch.Tensor
     distance_origin_mm: tuple[float, float, float]
 
-    def to(self, device: torch.device | str) -> Template:
-        """Return a copy on ``device``."""
-        return Template(
-            tissue=self.tissue.to(device),
-            tissue_origin_mm=self.tissue_origin_mm,
-            distance_mm=self.distance_mm.to(device),
-            distance_origin_mm=self.distance_origin_mm,
-        )
-
 
 @cache
 def load_template() -> Template:
@@ -100,8 +91,7 @@ def sample(
     torch.Tensor
         ``(channel, ...)``; beyond the lattice the value at its rim.
     """
-    size = torch.tensor(volume.shape[:0:-1], dtype=torch.float32, device=points_mm.device)
-    origin = torch.tensor(origin_mm, dtype=torch.float32, device=points_mm.device)
+    size, origin = (torch.tensor(v, dtype=torch.float32) for v in (volume.shape[:0:-1], origin_mm))
     unit = (points_mm - origin) / step_mm * (2.0 / (size - 1.0)) - 1.0
     flat = unit.reshape(1, 1, 1, -1, 3)
     values = torch.nn.functional.grid_sample(volume[None], flat, padding_mode="border", align_corners=True)

@@ -1,7 +1,7 @@
-"""The mean of trained networks: of one origin and trained on apart, it often serves both kinds of data better.
+"""The mean of trained networks of one origin: often better than either on both kinds of data.
 
-Networks that went on from the same weights lie in one valley of the loss, and the mean of their weights lies deeper in
-it than either (Wortsman et al. 2022, arXiv:2203.05482).
+Networks trained further from the same weights lie in one valley of the loss, and the mean of their weights lies deeper
+in it than either (Wortsman et al. 2022, arXiv:2203.05482).
 """
 
 from __future__ import annotations
@@ -15,23 +15,16 @@ from recon.network.model import TotalFieldNetwork
 
 
 def mean_network(networks: Sequence[TotalFieldNetwork], shares: Sequence[float]) -> TotalFieldNetwork:
-    """Return a network with the weighted mean of the weights of several.
-
-    Parameters
-    ----------
-    networks
-        At least one, all of one configuration.
-    shares
-        Of each network; brought to a sum of 1.
+    """Return a network with the weighted mean of the weights of several; shares are scaled to a sum of 1.
 
     Raises
     ------
     WeightsError
-        If there is no network, a share is missing, below zero or not a number, all are zero, or the networks differ in
+        If there is no network, a share is missing, negative or not finite, all are zero, or the networks differ in
         their configuration.
     """
     if not networks or len(networks) != len(shares):
-        raise WeightsError(f"found {len(networks)} networks and {len(shares)} shares; expected as many, at least one")
+        raise WeightsError(f"found {len(networks)} networks and {len(shares)} shares; expected one share per network")
     if not all(0.0 <= share < float("inf") for share in shares) or not sum(shares) > 0.0:
         raise WeightsError(f"found shares {list(shares)}; expected numbers from zero up, not all of them zero")
     if any(network.config != networks[0].config for network in networks):

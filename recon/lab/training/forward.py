@@ -33,6 +33,6 @@ def mixed_forward(network: TotalFieldNetwork) -> Callable[[torch.Tensor], torch.
 
 @lru_cache(maxsize=1)
 def snapshot_network(path: Path, device: torch.device | str = "cpu") -> TotalFieldNetwork:
-    """Load a snapshot, keeping the last one at hand."""
+    """Load a snapshot, keeping the last one in memory."""
     network = load_weights(path).network.to(device)
     return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]

@@ -12,15 +12,9 @@ _BLOCKS = (4, 8)
 def training_loss(prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Return the loss of a batch.
 
-    The mean absolute error keeps bleeds from ruling; the error of the gradients keeps edges; the error relative to the
-    patch's own contrast is the figure that evaluation uses.
-
-    Parameters
-    ----------
-    prediction, target
-        ``(n, 1, x, y, z)`` in the network's unit.
-    weight
-        ``(n, 1, x, y, z)``, 1 where the loss counts.
+    The mean absolute error keeps bleeds from dominating; the error of the gradients keeps edges; the error relative to
+    the patch's own contrast is the figure that evaluation uses. All are ``(n, 1, x, y, z)``: prediction and target in
+    the network's unit, ``weight`` 1 where the loss counts.
     """
     count = weight.sum().clamp(min=1.0)
     error = (prediction - target) * weight

@@ -8,41 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from recon.lab.simulation.draw.plan import vector
 from recon.lab.simulation.draw.seeds import Purpose
+from recon.lab.training.state import TrainingArgs
 
 _REFINED_SHARE = 0.6
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Which heads a step may use: a window that moves on as new heads are made.
-
-    Parameters
-    ----------
-    first_head, first_step
-        Number of the first head, and the step of the run that begins with it.
-    steps_per_head
-        Training steps for every new head.
-    window
-        Heads kept.
-    """
-
-    first_head: int = 0
-    first_step: int = 0
-    steps_per_head: int = 20
-    window: int = 64
-
-    def newest(self, step: int) -> int:
-        """Return the number of the newest head that step may use."""
-        return self.first_head + 8 + (step - self.first_step) // self.steps_per_head
-
-    def oldest(self, step: int) -> int:
-        """Return the number of the oldest head that step may use."""
-        return max(self.first_head, self.newest(step) - self.window)
-
-    def first_use(self, head: int) -> int:
-        """Return the first step that may use a head."""
-        return self.first_step + max(0, head - self.first_head - 8) * self.steps_per_head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +41,10 @@ class PatchPlan:
     refined: bool = False
 
 
-def draw_patch(seed: int, step: int, item: int, schedule: Schedule) -> PatchPlan:
+def draw_patch(args: TrainingArgs, step: int, item: int) -> PatchPlan:
     """Draw one patch of a step's batch."""
-    rng = np.random.default_rng([int(Purpose.TRAINING), seed, step, item])
-    head = int(rng.integers(schedule.oldest(step), schedule.newest(step) + 1))
+    rng = np.random.default_rng([int(Purpose.TRAINING), args.seed, step, item])
+    head = int(rng.integers(args.oldest(step), args.newest(step) + 1))
     axes = rng.permutation(3)
     scale = float(np.exp(rng.normal(0.0, 0.35))) * (-1.0 if rng.random() < 0.2 else 1.0)
     corner = rng.random(3)
@@ -82,7 +52,7 @@ def draw_patch(seed: int, step: int, item: int, schedule: Schedule) -> PatchPlan
     refined = bool(rng.random() < _REFINED_SHARE)
     return PatchPlan(
         head=head,
-        corner=(float(corner[0]), float(corner[1]), float(corner[2])),
+        corner=vector(corner),
         axes=(int(axes[0]), int(axes[1]), int(axes[2])),
         flips=(bool(flips[0]), bool(flips[1]), bool(flips[2])),
         scale=scale,

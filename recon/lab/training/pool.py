@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from recon.lab.simulation.draw.seeds import Purpose
+from recon.lab.simulation.template import load_template
 from recon.lab.training.forward import mixed_forward, snapshot_network
+from recon.lab.training.sample import make_volume
 from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
 from recon.network.passes import held_to, measured_field, one_pass, refined_channels
 
 POLL_S = 0.5
 PATIENCE_S = 900.0
-"""How long a head is waited for: a slow machine makes one in a minute."""
+"""How long to wait for a head: a slow machine makes one in a minute."""
 _INPUTS = len(CHANNELS)
 FIRST_PASS = (*range(_INPUTS), _INPUTS + 2, _INPUTS + 3)
 """Stored channels of a patch for the first pass: features, target, weight."""
 _REPLACED = {START_CHANNEL: _INPUTS, RESIDUAL_CHANNEL: _INPUTS + 1}
 SECOND_PASS = tuple(_REPLACED.get(channel, channel) for channel in FIRST_PASS)
 """Likewise for the second pass."""
-
-
-class Makers(Protocol):
-    """Who makes heads."""
-
-    def keep_working(self) -> None:
-        """Do what it takes that heads go on being made.
-
-        Raises
-        ------
-        RuntimeError
-            If nothing helps.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,22 +48,22 @@ class Pool:
         """File of head ``index``: features, refined start and residual, target, weight; ``(…, x, y, z)`` float16."""
         return self.folder / f"{self.purpose.name.lower()}-{index:06d}.npy"
 
-    def load(self, index: int, makers: Makers | None = None) -> np.ndarray:
-        """Open head ``index``, waiting for it while ``makers`` work; what is written to it is not kept.
+    def load(self, index: int, keep_working: Callable[[], None]) -> np.ndarray:
+        """Open head ``index``, waiting until it is there; what is written to the array is not kept.
+
+        ``keep_working`` is called while waiting: it restarts processes that make heads, or raises RuntimeError.
 
         Raises
         ------
         RuntimeError
-            If it is not there and nobody is making it, or they cannot.
+            If the head did not come in time.
         """
         path = self.path(index)
         end = time.monotonic() + PATIENCE_S
         while not path.exists():
             if time.monotonic() > end:
-                raise RuntimeError(f"head {index} was waited for {PATIENCE_S:.0f} s in vain")
-            if makers is None:
-                raise RuntimeError(f"head {index} is not in the pool and no process is making it")
-            makers.keep_working()
+                raise RuntimeError(f"head {index} was not made within {PATIENCE_S:.0f} s")
+            keep_working()
             time.sleep(POLL_S)
         return np.asarray(np.load(path, mmap_mode="c"))
 
@@ -95,9 +83,6 @@ class Pool:
         substitute
             Added to the number that the head is drawn from.
         """
-        from recon.lab.simulation.template import load_template
-        from recon.lab.training.sample import make_volume
-
         path = self.path(index)
         if path.exists():
             return

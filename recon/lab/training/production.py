@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 
 from recon.lab.simulation.draw.seeds import Purpose
-from recon.lab.training.patches import Schedule
 from recon.lab.training.pool import POLL_S, Pool
+from recon.lab.training.state import TrainingArgs
 from recon.lab.training.validation import HEADS
 
 _LOG = logging.getLogger(__name__)
@@ -39,36 +39,33 @@ class Production:
     ----------
     pool
         Where they go.
-    schedule
-        When they are needed.
+    args
+        Settings of the run: when each head is needed, and how often snapshots are taken.
     ahead
-        How many beyond the newest that the trainer may use.
-    snapshot_every
-        Steps between snapshots of the network.
+        How many heads beyond the newest that the trainer may use.
     window
         File with the numbers of the oldest and the newest head that the trainer may use.
     nice
         Added to the priority number.
     workers
-        Number of processes; each makes every so manieth head.
+        Number of processes; each makes every ``workers``-th head.
     device
         Where they run the network's first pass.
     """
 
     pool: Pool
-    schedule: Schedule
+    args: TrainingArgs
     ahead: int
-    snapshot_every: int
     window: Path
     nice: int
-    workers: int = 1
-    device: str = "cpu"
+    workers: int
+    device: str
 
     def snapshot(self, head: int) -> Path:
         """Return the weights that a head's first pass uses: of a step that surely came before the head is made."""
-        early = self.schedule.first_use(head) - self.ahead * self.schedule.steps_per_head
-        begin = self.schedule.first_step
-        step = begin + max(0, early - begin) // self.snapshot_every * self.snapshot_every
+        early = self.args.first_use(head) - self.ahead * self.args.steps_per_head
+        begin, every = self.args.first_step, self.args.snapshot_every
+        step = begin + max(0, early - begin) // every * every
         return snapshot_path(self.pool.folder, step)
 
     def can_make(self, head: int) -> bool:
@@ -95,13 +92,7 @@ def snapshot_path(folder: Path, step: int) -> Path:
 
 
 class Producers:
-    """The processes that make heads; one that dies is started again, a few times.
-
-    Parameters
-    ----------
-    production
-        What they need to know.
-    """
+    """The processes that make heads; one that dies is started again, a few times."""
 
     def __init__(self, production: Production) -> None:
         self._production, self._lock, self._restarts = production, threading.Lock(), 0
@@ -138,7 +129,7 @@ class Producers:
 
 def _produce(production: Production, worker: int) -> None:
     """Make validation heads, this process's share of them, then training heads until the parent goes away."""
-    _settle(production, worker)
+    _limit(production, worker)
     parent = os.getppid()
     checks = Pool(folder=production.pool.folder, purpose=Purpose.VALIDATION)
     for head in HEADS[worker :: production.workers]:
@@ -156,7 +147,7 @@ def _produce(production: Production, worker: int) -> None:
 
 
 def _make(production: Production, index: int) -> None:
-    """Make a head; a GPU that fails at it is not asked again, and a head that cannot be made at all gives its place."""
+    """Make a head; where a GPU fails, the CPU makes it, and a head that cannot be made at all is substituted."""
     snapshot = production.snapshot(index)
     for device, substitute in ((production.device, 0), ("cpu", 0), ("cpu", _SUBSTITUTES)):
         try:
@@ -170,8 +161,8 @@ def _make(production: Production, index: int) -> None:
     raise RuntimeError(f"neither head {index} nor its substitute can be made")
 
 
-def _settle(production: Production, worker: int) -> None:
-    """Make this process one of many: a single thread, out of the way, and on a core of its own if there are several."""
+def _limit(production: Production, worker: int) -> None:
+    """Make this process one of many: a single thread, low priority, and on a core of its own if there are several."""
     import numba
 
     os.nice(production.nice)

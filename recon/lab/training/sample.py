@@ -9,7 +9,8 @@ import torch
 from scipy import ndimage
 
 from recon.field.reliability import USELESS_PPM
-from recon.lab.simulation.background import background_field, draw_background
+from recon.lab.simulation.background import background_field
+from recon.lab.simulation.draw.background import draw_background
 from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.field import head_field, shim
@@ -41,7 +42,7 @@ class Volume:
     weight
         ``(x, y, z)`` bool: where the loss counts.
     trusted
-        ``(x, y, z)`` bool: where the field means something.
+        ``(x, y, z)`` bool: where the field is reliable.
     grid
         Geometry.
     """
@@ -107,7 +108,7 @@ def _measured_field(
 ) -> torch.Tensor:
     """Add noise, a few 2π errors and, for a single echo, what is left of the receive phase."""
     generator_ = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    white = torch.randn(field_ppm.shape, generator=generator_).to(field_ppm.device)
+    white = torch.randn(field_ppm.shape, generator=generator_)
     if rng.random() < 0.2:
         white = _interpolated(white, float(rng.uniform(0.55, 0.9)))
     measured = field_ppm + white * noise_ppm * float(rng.uniform(0.8, 1.3))
@@ -125,19 +126,19 @@ def _measured_field(
 
 def _turned_islands(rng: np.random.Generator, noise_ppm: torch.Tensor) -> torch.Tensor:
     """Return by how many turns islands of good phase are off: no path leads through the void of a bleed around them."""
-    islands, count = ndimage.label((noise_ppm < USELESS_PPM).cpu().numpy())
+    islands, count = ndimage.label((noise_ppm < USELESS_PPM).numpy())
     sizes = np.bincount(islands.ravel(), minlength=count + 1)
     turns = rng.choice((-1.0, 0.0, 1.0), size=count + 1, p=(0.15, 0.7, 0.15))
     largest = sizes[1:].max(initial=0)
     turns[(sizes < _ISLAND_VOXELS) | (sizes > _ISLAND_SHARE * largest)] = 0.0
     turns[0] = 0.0
-    return torch.from_numpy(turns[islands].astype(np.float32)).to(noise_ppm.device)
+    return torch.from_numpy(turns[islands].astype(np.float32))
 
 
 def _bowl(rng: np.random.Generator, like: torch.Tensor, voxel_size_mm: tuple[float, float, float]) -> torch.Tensor:
     """Return what is left of the receive phase's ``r²`` when it was estimated and removed, in ppm."""
     x, y, z = (
-        ((torch.arange(n, device=like.device) - (n - 1) / 2) * d / _BRAIN_RADIUS_MM) ** 2
+        ((torch.arange(n) - (n - 1) / 2) * d / _BRAIN_RADIUS_MM) ** 2
         for n, d in zip(like.shape, voxel_size_mm, strict=True)
     )
     bowl: torch.Tensor = x[:, None, None] + y[None, :, None] + z
@@ -148,7 +149,7 @@ def _interpolated(noise: torch.Tensor, share: float) -> torch.Tensor:
     """Return noise as zero-filling in the plane leaves it: the outer part of k-space is empty, the power the same."""
     spectrum = torch.fft.fftn(noise, dim=(0, 1))
     for axis in (0, 1):
-        inside = torch.fft.fftfreq(noise.shape[axis], device=noise.device).abs() <= 0.5 * share
+        inside = torch.fft.fftfreq(noise.shape[axis]).abs() <= 0.5 * share
         spectrum *= inside.reshape(-1, 1, 1) if axis == 0 else inside.reshape(1, -1, 1)
     left: torch.Tensor = torch.fft.ifftn(spectrum, dim=(0, 1)).real
     return left * (noise.std() / left.std())
@@ -159,4 +160,4 @@ def _smooth_noise(rng: np.random.Generator, like: torch.Tensor, scale_voxels: in
     shape = [max(2, n // scale_voxels + 2) for n in like.shape]
     coarse = torch.tensor(rng.standard_normal(shape), dtype=torch.float32)[None, None]
     fine = torch.nn.functional.interpolate(coarse, size=like.shape, mode="trilinear", align_corners=True)
-    return (fine[0, 0] * 1.6).to(like.device)
+    return fine[0, 0] * 1.6

@@ -1,4 +1,4 @@
-"""A training run's settings and everything it needs to go on, in a checkpoint."""
+"""A training run's settings and everything it needs to resume, in a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from recon.lab.training.patches import Schedule
 from recon.network.model import ModelConfig, TotalFieldNetwork
 
 
@@ -21,9 +20,11 @@ class TrainingArgs:
     seed
         Of the order of patches.
     first_head, first_step
-        Number of the first training head, and the step that began with it.
-    steps_per_head, window
-        As in :class:`recon.lab.training.patches.Schedule`.
+        Number of the first training head, and the step of the run that begins with it.
+    steps_per_head
+        Training steps for every new head.
+    window
+        Heads that a step may draw from; it moves on as new heads are made.
     patch, batch
         Edge of a patch in voxels, and patches per step, each of a head of its own.
     learning_rate
@@ -33,7 +34,7 @@ class TrainingArgs:
     validate_every, snapshot_every
         Steps between validations, and between the snapshots that the second pass is trained on.
     tell_every
-        Steps between lines about progress.
+        Steps between progress lines.
     cooldown_from, cooldown_steps
         From this step on the learning rate falls in a straight line to zero; no steps, no cool-down.
     """
@@ -72,20 +73,22 @@ class TrainingArgs:
             tell_every=500,
         )
 
-    @property
-    def schedule(self) -> Schedule:
-        """Which heads a step may use."""
-        return Schedule(
-            first_head=self.first_head,
-            first_step=self.first_step,
-            steps_per_head=self.steps_per_head,
-            window=self.window,
-        )
+    def newest(self, step: int) -> int:
+        """Return the number of the newest head that a step may use."""
+        return self.first_head + 8 + (step - self.first_step) // self.steps_per_head
+
+    def oldest(self, step: int) -> int:
+        """Return the number of the oldest head that a step may use."""
+        return max(self.first_head, self.newest(step) - self.window)
+
+    def first_use(self, head: int) -> int:
+        """Return the first step that may use a head."""
+        return self.first_step + max(0, head - self.first_head - 8) * self.steps_per_head
 
 
 @dataclass(kw_only=True)
 class State:
-    """Everything that a run needs to go on."""
+    """Everything that a run needs to resume."""
 
     args: TrainingArgs
     network: TotalFieldNetwork
@@ -105,7 +108,7 @@ def new_state(args: TrainingArgs, config: ModelConfig, device: torch.device | st
 
 
 def start_from(network: TotalFieldNetwork, args: TrainingArgs, device: torch.device | str = "cpu") -> State:
-    """Start a run from trained weights; the optimiser and the order of data begin anew, and two passes are trained."""
+    """Start a run from trained weights with a new optimiser and order of data; two passes are trained."""
     state = new_state(args, replace(network.config, passes=2), device)
     state.network.load_state_dict(network.state_dict())
     state.average.load_state_dict(network.state_dict())

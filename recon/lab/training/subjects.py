@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from recon.lab.simulation.draw.head import draw_head, draw_shapes
 from recon.lab.simulation.draw.lesions import draw_lesions
-from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan, Vector
+from recon.lab.simulation.draw.plan import AXIAL, ScanPlan, SubjectPlan, Vector, vector
 
 MAX_VOXELS = 5_000_000
 _MAX_POINTS = 8_000_000
@@ -17,8 +17,6 @@ _MAX_POINTS = 8_000_000
 _SUBVOXEL_MM = 1.3
 _ANY_DIRECTION = 0.4
 """Share of heads that lie in the magnet in any direction."""
-_AXIAL = np.diag([-1.0, -1.0, 1.0])
-"""From head (right, anterior, superior) to image axes (left, posterior, superior)."""
 
 
 def draw_subject(rng: np.random.Generator) -> SubjectPlan:
@@ -29,7 +27,7 @@ def draw_subject(rng: np.random.Generator) -> SubjectPlan:
     anatomy = float(rng.uniform(0.0, 1.2)) if kind == "shapes" else float(rng.uniform(0.8, 1.25))
     drawn = draw_head(rng, lesions=lesions, shapes=shapes, anatomy=anatomy)
     head = replace(drawn, fibre_ppm=float(rng.uniform(0.0, 0.012)))
-    return SubjectPlan(head=head, scan=draw_scan(rng), labels={"kind": str(kind)})
+    return SubjectPlan(head=head, scan=draw_scan(rng))
 
 
 def draw_scan(rng: np.random.Generator) -> ScanPlan:
@@ -39,7 +37,7 @@ def draw_scan(rng: np.random.Generator) -> ScanPlan:
     return ScanPlan(
         shape=shape,
         voxel_size_mm=voxel,
-        rotation=_rotation(rng) @ _AXIAL,
+        rotation=_rotation(rng) @ AXIAL,
         centre_mm=(float(rng.normal(0, 4)), float(rng.normal(-18, 5)), float(rng.normal(5, 8))),
         b0_head=_tilted(rng, upright),
         b0_tesla=float(rng.choice([1.5, 3.0, 7.0], p=[0.2, 0.55, 0.25])),
@@ -54,7 +52,7 @@ def draw_scan(rng: np.random.Generator) -> ScanPlan:
 
 
 def _subvoxels(voxel_size_mm: Vector, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return how finely thick slices are simulated, within the memory at hand."""
+    """Return how finely thick slices are simulated, so that the lattice fits in memory."""
     points = int(np.prod(shape))
     parts = [max(1, round(size / _SUBVOXEL_MM)) for size in voxel_size_mm]
     while points * np.prod(parts) > _MAX_POINTS and max(parts) > 1:
@@ -63,7 +61,7 @@ def _subvoxels(voxel_size_mm: Vector, shape: tuple[int, int, int]) -> tuple[int,
 
 
 def _draw_grid(rng: np.random.Generator) -> tuple[Vector, tuple[int, int, int]]:
-    """Return voxel size and shape, drawn again while the whole head does not fit the memory at hand."""
+    """Return voxel size and shape, drawn again while the whole head does not fit in memory."""
     for _ in range(30):
         voxel = _voxel_size_mm(rng)
         shape = _shape(rng, voxel)
@@ -118,12 +116,11 @@ def _rotation(rng: np.random.Generator) -> np.ndarray:
 def _unit_near_z(rng: np.random.Generator, spread_deg: float) -> Vector:
     x, y = rng.normal(0, np.radians(spread_deg) / 2, 2)
     v = np.array([x, y, 1.0])
-    v /= np.linalg.norm(v)
-    return (float(v[0]), float(v[1]), float(v[2]))
+    return vector(v / np.linalg.norm(v))
 
 
 def _tilted(rng: np.random.Generator, upright: Vector) -> Vector:
-    """Return B0 in head axes: any direction in some scans, as in open magnets and heads that lie askew.
+    """Return B0 in head axes: any direction in some scans, as in open magnets and for tilted heads.
 
     Drawn from a stream of its own, so that all else that is drawn stays as it is.
     """
@@ -131,8 +128,7 @@ def _tilted(rng: np.random.Generator, upright: Vector) -> Vector:
     if own.random() >= _ANY_DIRECTION:
         return upright
     v = own.standard_normal(3)
-    v /= np.linalg.norm(v)
-    return (float(v[0]), float(v[1]), float(v[2]))
+    return vector(v / np.linalg.norm(v))
 
 
 def _echo_times_s(rng: np.random.Generator) -> tuple[float, ...]:

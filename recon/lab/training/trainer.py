@@ -33,31 +33,13 @@ _SHARE_OF_THE_REST = 0.97
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
-    """Who simulates while the trainer learns.
-
-    Parameters
-    ----------
-    workers
-        Processes that make heads.
-    nice
-        Added to the priority number of the trainer and of these.
-    """
-
-    workers: int = 1
-    nice: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run under way: where its files are, and who makes its heads."""
+    """A run under way: where its files are, and what makes its heads."""
 
     folder: Path
-    pool: Pool
-    window: Path
+    production: Production
     producers: Producers
     heads: Heads
-    ahead: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +60,7 @@ class Pace:
 
 def _load_patch(args: TrainingArgs, step: int, item: int, heads: Heads) -> torch.Tensor:
     """Return one patch of a batch: features, target, weight."""
-    plan = draw_patch(args.seed, step, item, args.schedule)
+    plan = draw_patch(args, step, item)
     stack = heads.get(plan.head)
     channels = SECOND_PASS if plan.refined else FIRST_PASS
     return cut_patch(stack, plan, args.patch, (MASK_CHANNEL, NOISE_CHANNEL, len(channels) - 1), channels)
@@ -111,7 +93,9 @@ def train(
     folder: Path,
     seconds: float,
     say: Callable[[str], None],
-    crew: Crew,
+    *,
+    workers: int = 1,
+    nice: int = 0,
     cool_down_seconds: float = 0.0,
     stop: threading.Event | None = None,
 ) -> State:
@@ -120,23 +104,25 @@ def train(
     Parameters
     ----------
     state
-        Where to go on from, on the device that trains; changed in place.
+        Where to resume, on the device that trains; changed in place.
     folder
         Takes ``state.pt``, ``log.jsonl``, ``best.safetensors``, ``validation.png`` and the pool.
     seconds
         How long, not counting the validation before the first step of a new run and the one at the end.
     say
-        Told about progress, a line at a time.
-    crew
-        Who simulates.
+        Called with each line of progress.
+    workers
+        Processes that simulate heads.
+    nice
+        Added to the priority number of the trainer and of these.
     cool_down_seconds
-        For so long at the end the learning rate falls to zero.
+        The learning rate falls to zero over so long at the end.
     stop
-        Once set, the run ends after the step under way, as if its time were over.
+        Once set, the run ends after the current step, as if its time were over.
     """
     stop = stop or threading.Event()
-    os.nice(crew.nice)
-    run = _begin(state, folder, say, crew)
+    os.nice(nice)
+    run = _begin(state, folder, say, workers, nice)
     losses: list[torch.Tensor] = []
     try:
         if state.best_nrmse == float("inf"):
@@ -145,7 +131,7 @@ def train(
         end = pace.begin + seconds
         while (began := time.monotonic()) < end and not (stop.is_set() or cooled_down(state.args, state.step)):
             losses.append(train_step(state, run.heads))
-            _look_after(state, run, losses, say)
+            _after_step(state, run, losses, say)
             state.seconds += time.monotonic() - began
             if end - cool_down_seconds < time.monotonic() < end and not state.args.cooldown_steps:
                 state.args = pace.cooling(state, end, say)
@@ -157,43 +143,40 @@ def train(
     return state
 
 
-def _begin(state: State, folder: Path, say: Callable[[str], None], crew: Crew) -> Run:
+def _begin(state: State, folder: Path, say: Callable[[str], None], workers: int, nice: int) -> Run:
     """Open the folders of a run and start the processes that make heads."""
     pool = Pool(folder=folder / "pool", purpose=Purpose.TRAINING)
     pool.folder.mkdir(parents=True, exist_ok=True)
     args, device = state.args, next(state.network.parameters()).device
     torch.backends.cudnn.benchmark = device.type == "cuda"
-    window = folder / "window"
-    write_window(window, args.schedule.oldest(state.step), args.schedule.newest(state.step))
-    ahead = _AHEAD * crew.workers
-    save_snapshot(state, pool.folder, ahead)
     production = Production(
         pool=pool,
-        schedule=args.schedule,
-        ahead=ahead,
-        snapshot_every=args.snapshot_every,
-        window=window,
-        nice=crew.nice,
-        workers=crew.workers,
+        args=args,
+        ahead=_AHEAD * workers,
+        window=folder / "window",
+        nice=nice,
+        workers=workers,
         device=str(device),
     )
+    write_window(production.window, args.oldest(state.step), args.newest(state.step))
+    _save_snapshot(state, production)
     _replace_lost_snapshots(state, production, say)
     producers = Producers(production)
-    heads = Heads(pool, device, producers, resident=device.type == "cuda")
-    return Run(folder=folder, pool=pool, window=window, producers=producers, heads=heads, ahead=ahead)
+    heads = Heads(pool, device, producers.keep_working, resident=device.type == "cuda")
+    return Run(folder=folder, production=production, producers=producers, heads=heads)
 
 
-def _look_after(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
-    """Do what is due after a step: move the window of heads, tell, keep a snapshot, validate."""
+def _after_step(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
+    """Do what is due after a step: move the window of heads, report, keep a snapshot, validate."""
     args = state.args
     if state.step % 20 == 0:
-        oldest, newest = args.schedule.oldest(state.step), args.schedule.newest(state.step)
-        write_window(run.window, oldest, newest)
+        oldest, newest = args.oldest(state.step), args.newest(state.step)
+        write_window(run.production.window, oldest, newest)
         run.heads.move_window(oldest, newest)
     if state.step % args.tell_every == 0:
         say(f"step {state.step}: loss {_mean(losses[-args.tell_every :]):.4f}")
     if state.step % args.snapshot_every == 0:
-        save_snapshot(state, run.pool.folder, run.ahead)
+        _save_snapshot(state, run.production)
         save_state(state, run.folder / "state.pt")
     if state.step % args.validate_every == 0:
         _check(state, run, losses, say)
@@ -205,25 +188,25 @@ def _mean(losses: list[torch.Tensor]) -> float:
     return float(torch.stack(losses).mean()) if losses else 0.0
 
 
-def save_snapshot(state: State, folder: Path, ahead: int) -> None:
-    """Keep the averaged weights of a snapshot step, for the first pass over heads that are made ``ahead`` of need."""
-    args = state.args
+def _save_snapshot(state: State, production: Production) -> None:
+    """Keep the averaged weights of a snapshot step, for the first pass over heads that are made ahead of need."""
+    args, folder = state.args, production.pool.folder
     if (state.step - args.first_step) % args.snapshot_every:
         return
     path = snapshot_path(folder, state.step)
     if not path.exists():
         save_weights(state.average, path)
-    kept = 3 + math.ceil(ahead * args.steps_per_head / args.snapshot_every)
+    kept = 3 + math.ceil(production.ahead * args.steps_per_head / args.snapshot_every)
     for old in sorted(folder.glob("snapshot-*.safetensors"))[:-kept]:
         old.unlink()
 
 
 def _replace_lost_snapshots(state: State, production: Production, say: Callable[[str], None]) -> None:
-    """Let the present weights stand for snapshots that the next heads need and that are gone."""
-    newest = state.args.schedule.newest(state.step)
-    for head in range(state.args.schedule.oldest(state.step), newest + production.ahead + 1):
+    """Save the present weights in place of snapshots that the next heads need and that are gone."""
+    args, step = state.args, state.step
+    for head in range(args.oldest(step), args.newest(step) + production.ahead + 1):
         path = production.snapshot(head)
-        due = int(path.stem.rsplit("-", 1)[1]) <= state.step
+        due = int(path.stem.rsplit("-", 1)[1]) <= step
         if due and not path.exists() and not production.pool.path(head).exists():
             say(f"{path.name} is gone: the present weights take its place")
             save_weights(state.average, path)
@@ -231,8 +214,8 @@ def _replace_lost_snapshots(state: State, production: Production, say: Callable[
 
 def _check(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
     """Validate the averaged network, log, and keep the best weights."""
-    checks = Pool(folder=run.pool.folder, purpose=Purpose.VALIDATION)
-    figures = validate(state.average, checks, run.folder / "validation.png", run.producers)
+    checks = replace(run.production.pool, purpose=Purpose.VALIDATION)
+    figures = validate(state.average, checks, run.folder / "validation.png", run.producers.keep_working)
     line = {"step": state.step, "seconds": round(state.seconds), "loss": _mean(losses), **figures}
     with (run.folder / "log.jsonl").open("a") as log:
         log.write(json.dumps(line) + "\n")

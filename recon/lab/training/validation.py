@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from recon.lab.evaluation import metrics
+from recon.lab.pictures.planes import draw_slices
 from recon.lab.simulation.draw.seeds import generator
 from recon.lab.training.forward import mixed_forward
-from recon.lab.training.pool import Makers, Pool
+from recon.lab.training.pool import Pool
 from recon.lab.training.subjects import draw_subject
 from recon.network.features import (
     CHANNELS,
@@ -27,35 +30,13 @@ from recon.types import Grid
 HEADS = tuple(range(10))
 
 
-def nrmse_percent(estimate: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    """Return ``100 |e - t| / |t|`` in the mask, both with their mean removed."""
-    e, t = estimate[mask].astype(np.float64), truth[mask].astype(np.float64)
-    e, t = e - e.mean(), t - t.mean()
-    return float(100.0 * np.linalg.norm(e - t) / np.linalg.norm(t))
-
-
-def slope(estimate: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    """Return the slope of the estimate against the truth in the mask: below 1 is lost amplitude."""
-    e, t = estimate[mask].astype(np.float64), truth[mask].astype(np.float64)
-    t = t - t.mean()
-    return float((e * t).sum() / (t * t).sum())
-
-
-def pass_maps(
+def _pass_maps(
     network: TotalFieldNetwork, features: torch.Tensor, grid: Grid, ppm_per_2pi: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the map of the first pass alone and the final one, in the network's unit.
 
-    Parameters
-    ----------
-    network
-        The network; the final map is made with as many passes as it has.
-    features
-        ``(channel, x, y, z)`` float32.
-    grid
-        Geometry.
-    ppm_per_2pi
-        As for :func:`recon.field.reliability.trusted_voxels`.
+    ``features`` are ``(channel, x, y, z)`` float32; ``ppm_per_2pi`` is as for
+    :func:`recon.field.reliability.trusted_voxels`.
     """
     forward, config = mixed_forward(network), network.config
     features = features.to(next(network.parameters()).device)
@@ -66,40 +47,28 @@ def pass_maps(
     return (first / CHI_UNIT_PPM).cpu().numpy(), (final / CHI_UNIT_PPM).cpu().numpy()
 
 
-def validate(network: TotalFieldNetwork, pool: Pool, picture: Path, makers: Makers | None = None) -> dict[str, float]:
-    """Return the mean NRMSE and slope over the validation heads, beside those of the closed form.
+def validate(
+    network: TotalFieldNetwork, pool: Pool, picture: Path, keep_working: Callable[[], None]
+) -> dict[str, float]:
+    """Return the mean NRMSE and slope over the validation heads, beside those of the closed form, and draw ``picture``.
 
-    Parameters
-    ----------
-    network
-        The network, where it is to run.
-    pool
-        Holds the validation heads, or will while ``makers`` work.
-    picture
-        PNG to draw.
-    makers
-        Who makes them.
+    ``pool`` holds the heads, or will soon; ``keep_working`` is as for :meth:`recon.lab.training.pool.Pool.load`.
     """
     rows, shown = [], []
     for head in HEADS:
-        stack = pool.load(head, makers)
+        stack = pool.load(head, keep_working)
         features = torch.from_numpy(np.array(stack[: len(CHANNELS)], dtype=np.float32))
         truth, mask = np.asarray(stack[-2], np.float32), stack[-1] > 0.5
         scan = draw_subject(generator(pool.purpose, head)).scan
         grid = Grid(shape=truth.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
-        first, final = pass_maps(network, features, grid, scan.doubtful_turn_ppm)
+        first, final = _pass_maps(network, features, grid, scan.doubtful_turn_ppm)
         start = features[START_CHANNEL].numpy()
-        rows.append(
-            (
-                nrmse_percent(final, truth, mask),
-                nrmse_percent(first, truth, mask),
-                nrmse_percent(start, truth, mask),
-                slope(final, truth, mask),
-            )
-        )
+        errors = (metrics.nrmse(made, truth, mask) for made in (final, first, start))
+        rows.append((*errors, metrics.slope(truth[mask], final[mask])))
         middle = truth.shape[2] // 2
-        shown.append([np.where(mask, v, 0)[:, :, middle] for v in (start, final, truth, final - truth)])
-    _draw(shown, picture)
+        maps = {"closed form": start, "network": final, "truth": truth, "error": final - truth}
+        shown.append({title: np.where(mask, v, 0)[:, :, middle] * CHI_UNIT_PPM for title, v in maps.items()})
+    draw_slices(shown, picture)
     nrmse, first_pass, closed, slopes = (float(np.mean(column)) for column in zip(*rows, strict=True))
     each = {f"head{h}": round(r[0], 2) for h, r in zip(HEADS, rows, strict=True)}
     return {
@@ -109,21 +78,3 @@ def validate(network: TotalFieldNetwork, pool: Pool, picture: Path, makers: Make
         "slope": slopes,
         **each,
     }
-
-
-def _draw(rows: list[list[np.ndarray]], path: Path) -> None:
-    """Save one row per head: closed form, network, truth, error, all at +-0.15 ppm."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(len(rows), 4, figsize=(12, 3 * len(rows)), squeeze=False)
-    for line, row in zip(axes, rows, strict=True):
-        for cell, image, title in zip(line, row, ("closed form", "network", "truth", "error"), strict=True):
-            cell.imshow(image.T, cmap="gray", vmin=-1.5, vmax=1.5)
-            cell.set_title(title)
-            cell.axis("off")
-    figure.tight_layout()
-    figure.savefig(path, dpi=60)
-    plt.close(figure)

@@ -11,15 +11,11 @@ from scipy.spatial.transform import Rotation
 from recon.errors import InvalidInputError
 from recon.lab.simulation.draw.head import draw_head
 from recon.lab.simulation.draw.lesions import draw_calcification, draw_haemorrhage, draw_microbleed
-from recon.lab.simulation.draw.plan import LesionPlan, ScanPlan, SubjectPlan
-
-AXIAL = np.diag([-1.0, -1.0, 1.0])
-"""From head (right, anterior, superior) to axial image axes (left, posterior, superior)."""
-_ECHOES_3T_S = (0.006, 0.012, 0.018, 0.024)
+from recon.lab.simulation.draw.plan import AXIAL, LesionPlan, ScanPlan, SubjectPlan, vector
 
 
-def _scan(rng: np.random.Generator) -> ScanPlan:
-    """Return a whole-brain 3 T scan of 1 mm with four monopolar echoes."""
+def whole_brain(*, offset_rad: tuple[float, ...], noise_seed: int) -> ScanPlan:
+    """Return an axial whole-brain 3 T scan of 1 mm with four monopolar echoes."""
     return ScanPlan(
         shape=(160, 192, 160),
         voxel_size_mm=(1.0, 1.0, 1.0),
@@ -27,12 +23,18 @@ def _scan(rng: np.random.Generator) -> ScanPlan:
         centre_mm=(0.0, -18.0, 3.0),
         b0_head=(0.0, 0.0, 1.0),
         b0_tesla=3.0,
-        echo_times_s=_ECHOES_3T_S,
+        echo_times_s=(0.006, 0.012, 0.018, 0.024),
         snr=80.0,
         shim_residual=0.15,
-        offset_rad=(float(rng.uniform(-3, 3)), *(float(v) for v in rng.uniform(-1.5, 1.5, 4))),  # type: ignore[arg-type]
-        noise_seed=int(rng.integers(2**31)),
+        offset_rad=offset_rad,
+        noise_seed=noise_seed,
     )
+
+
+def _scan(rng: np.random.Generator) -> ScanPlan:
+    """Draw receive phase and noise of a whole-brain scan."""
+    offset_rad = (float(rng.uniform(-3, 3)), *(float(v) for v in rng.uniform(-1.5, 1.5, 4)))
+    return whole_brain(offset_rad=offset_rad, noise_seed=int(rng.integers(2**31)))
 
 
 def _healthy(rng: np.random.Generator) -> SubjectPlan:
@@ -108,13 +110,6 @@ CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
 def subject_number(case: str, seed: int) -> int:
     """Return which subject an evaluation takes for a case, so that no two cases share a head.
 
-    Parameters
-    ----------
-    case
-        Key of :data:`CASES`.
-    seed
-        Number of the evaluation.
-
     Raises
     ------
     InvalidInputError
@@ -145,7 +140,7 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
     subject = CASES[name](rng)
     if voxel_size_mm is None:
         return subject
-    return replace(subject, scan=_rescaled(subject.scan, voxel_size_mm))
+    return replace(subject, scan=rescaled(subject.scan, voxel_size_mm))
 
 
 def _check(case: str) -> None:
@@ -153,15 +148,10 @@ def _check(case: str) -> None:
         raise InvalidInputError(f"no case {case!r}: expected one of {', '.join(CASES)}")
 
 
-def _rescaled(scan: ScanPlan, smallest_mm: float) -> ScanPlan:
-    """Change the voxel size and keep the field of view; subvoxels stay near 1 mm."""
+def rescaled(scan: ScanPlan, smallest_mm: float) -> ScanPlan:
+    """Scale the voxels so that the smallest edge has this length; the field of view stays, subvoxels stay near 1 mm."""
     factor = smallest_mm / min(scan.voxel_size_mm)
-    sizes = [s * factor for s in scan.voxel_size_mm]
-    shape = [max(8, round(n / factor / 4) * 4) for n in scan.shape]
-    parts = [max(1, round(s / 1.3)) for s in sizes]
-    return replace(
-        scan,
-        shape=(shape[0], shape[1], shape[2]),
-        voxel_size_mm=(sizes[0], sizes[1], sizes[2]),
-        oversample=(parts[0], parts[1], parts[2]),
-    )
+    sizes = vector(s * factor for s in scan.voxel_size_mm)
+    x, y, z = (max(8, round(n / factor / 4) * 4) for n in scan.shape)
+    a, b, c = (max(1, round(s / 1.3)) for s in sizes)
+    return replace(scan, shape=(x, y, z), voxel_size_mm=sizes, oversample=(a, b, c))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from recon.lab.simulation.draw.plan import EllipsoidPlan, HeadPlan, LesionPlan, NucleusPlan, ShapePlan
+from recon.lab.simulation.draw.plan import EllipsoidPlan, HeadPlan, LesionPlan, NucleusPlan, ShapePlan, vector
 from recon.lab.simulation.draw.veins import draw_veins
 from recon.lab.simulation.tissue import CAVITIES, TISSUES
 from recon.products.regions.nuclei import NUCLEI
@@ -21,17 +21,7 @@ def draw_head(
     shapes: tuple[ShapePlan, ...] = (),
     anatomy: float = 1.0,
 ) -> HeadPlan:
-    """Draw one head.
-
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    lesions, shapes
-        Pathology and random shapes, drawn beforehand.
-    anatomy
-        Weight of the anatomical susceptibility.
-    """
+    """Draw one head around given lesions and random shapes; ``anatomy`` weighs the anatomical susceptibility."""
     iron = float(rng.uniform(0.6, 1.5))
     return HeadPlan(
         affine=_draw_affine(rng),
@@ -74,11 +64,11 @@ def _draw_nuclei(rng: np.random.Generator, sign: int, iron: float) -> list[Nucle
     drawn = []
     for nucleus in NUCLEI:
         tissue = TISSUES[nucleus.tissue]
-        x, y, z = np.asarray(nucleus.centre_mm) + rng.normal(0, 0.8, 3)
+        centre = np.asarray(nucleus.centre_mm) + rng.normal(0, 0.8, 3)
         radius = np.asarray(nucleus.radius_mm) * rng.uniform(0.85, 1.15, 3)
         shape = EllipsoidPlan(
-            centre_mm=(sign * float(x), float(y), float(z)),
-            radius_mm=(float(radius[0]), float(radius[1]), float(radius[2])),
+            centre_mm=vector(np.array((sign, 1, 1)) * centre),
+            radius_mm=vector(radius),
             yaw_deg=sign * (nucleus.yaw_deg + float(rng.normal(0, 5))),
             roughness=0.12,
         )
@@ -95,11 +85,9 @@ def _draw_cavities(rng: np.random.Generator) -> tuple[EllipsoidPlan, ...]:
             size = float(rng.uniform(0.55, 1.15))
             if cavity.paired and rng.random() < 0.1:
                 continue
-            x, y, z = cavity.centre_mm
-            shift = rng.normal(0, 1.5, 3)
-            rx, ry, rz = (float(r * size * rng.uniform(0.9, 1.1)) for r in cavity.radius_mm)
-            centre = (sign * x + float(shift[0]), y + float(shift[1]), z + float(shift[2]))
-            drawn.append(EllipsoidPlan(centre_mm=centre, radius_mm=(rx, ry, rz), roughness=0.15))
+            centre = vector(np.array((sign, 1, 1)) * cavity.centre_mm + rng.normal(0, 1.5, 3))
+            radius = vector(r * size * rng.uniform(0.9, 1.1) for r in cavity.radius_mm)
+            drawn.append(EllipsoidPlan(centre_mm=centre, radius_mm=radius, roughness=0.15))
     return tuple(drawn)
 
 
@@ -113,8 +101,8 @@ def draw_shapes(rng: np.random.Generator, count: int) -> tuple[ShapePlan, ...]:
             radius *= rng.permutation((0.35, 0.35, 2.5))
         chi = float(rng.choice((-1, 1)) * np.exp(rng.uniform(np.log(0.01), np.log(0.3))))
         shape = EllipsoidPlan(
-            centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
-            radius_mm=(float(radius[0]), float(radius[1]), float(radius[2])),
+            centre_mm=vector(centre),
+            radius_mm=vector(radius),
             yaw_deg=float(rng.uniform(0, 180)),
             roughness=float(rng.uniform(0, 0.4)),
             power=float(rng.choice((2.0, 8.0), p=(0.7, 0.3))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recon.lab.simulation.draw.plan import EllipsoidPlan, LesionPlan, Vector
+from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM, BRAIN_RADIUS_MM, EllipsoidPlan, LesionPlan, Vector, vector
 
 
 def draw_haemorrhage(rng: np.random.Generator) -> LesionPlan:
@@ -45,16 +45,14 @@ def _place(rng: np.random.Generator) -> Vector:
     direction = rng.standard_normal(3)
     direction /= np.linalg.norm(direction)
     depth = rng.uniform(0.85, 1.0) if rng.random() < 0.35 else rng.uniform(0.0, 0.85)
-    x, y, z = np.array((0.0, -18.0, 8.0)) + direction * np.array((66.0, 84.0, 66.0)) * depth
-    return (float(x), float(y), float(z))
+    return vector(np.array(BRAIN_CENTRE_MM) + direction * np.array(BRAIN_RADIUS_MM) * depth)
 
 
 def _outline(rng: np.random.Generator, centre_mm: Vector, radius_mm: float, roughness: float) -> EllipsoidPlan:
     """Return an irregular ellipsoid of the given mean radius."""
-    rx, ry, rz = radius_mm * rng.uniform(0.7, 1.3, 3)
     return EllipsoidPlan(
         centre_mm=centre_mm,
-        radius_mm=(float(rx), float(ry), float(rz)),
+        radius_mm=vector(radius_mm * rng.uniform(0.7, 1.3, 3)),
         yaw_deg=float(rng.uniform(0, 180)),
         roughness=roughness,
     )

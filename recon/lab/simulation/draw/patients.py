@@ -7,26 +7,20 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from recon.lab.simulation.draw.cases import AXIAL
 from recon.lab.simulation.draw.head import draw_head
 from recon.lab.simulation.draw.lesions import draw_calcification, draw_haemorrhage, draw_microbleed
-from recon.lab.simulation.draw.plan import LesionPlan, ScanPlan, SubjectPlan
+from recon.lab.simulation.draw.plan import AXIAL, LesionPlan, ScanPlan, SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 
 FIRST_SEED = {Purpose.EVALUATION: 3000, Purpose.TUNING: 1000}
-"""Number that patient 0 has among the subjects of a purpose. Evaluation subjects 1000 to 1099 were the study while the
-handling of voids was developed: they were looked at, and judge nothing any more."""
+"""Number of patient 0 among the subjects of a purpose. Evaluation subjects 1000 to 1099 were used while the handling of
+voids was developed, so they are no longer held out and judge nothing."""
 
 
 def draw_patient(number: int, purpose: Purpose = Purpose.EVALUATION) -> SubjectPlan:
     """Draw one patient: one to three bleeds, microbleeds, calcifications; single-echo SWI in most, else multi-echo.
 
-    Parameters
-    ----------
-    number
-        Which one.
-    purpose
-        Evaluation, or tuning: patients on whom constants are settled.
+    Constants are tuned on the patients of ``Purpose.TUNING``, and only on them.
     """
     rng = generator(purpose, FIRST_SEED[purpose] + number)
     lesions: list[LesionPlan] = [draw_haemorrhage(rng) for _ in range(int(rng.integers(1, 4)))]
@@ -63,7 +57,7 @@ def _draw_scan(rng: np.random.Generator) -> ScanPlan:
         echo_times_s=times,
         snr=float(np.exp(rng.uniform(np.log(20.0), np.log(80.0)))),
         shim_residual=float(rng.uniform(0.0, 0.3)),
-        offset_rad=(float(rng.uniform(-3, 3)), *(float(v) for v in rng.uniform(-1.0, 1.0, 4))),  # type: ignore[arg-type]
+        offset_rad=(float(rng.uniform(-3, 3)), *(float(v) for v in rng.uniform(-1.0, 1.0, 4))),
         coil_fall=float(rng.uniform(0.0, 0.5)),
         oversample=(1, 1, 2),
         noise_seed=int(rng.integers(2**31)),

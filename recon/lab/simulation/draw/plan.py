@@ -5,13 +5,26 @@ A plan is plain data: the same plan applied twice gives the same head, on any de
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from recon.types import GAMMA_HZ_PER_TESLA
 
 Vector = tuple[float, float, float]
+AXIAL = np.diag([-1.0, -1.0, 1.0])
+"""From head (right, anterior, superior) to axial image axes (left, posterior, superior)."""
+BRAIN_CENTRE_MM = (0.0, -18.0, 8.0)
+"""Middle of the brain in template and head axes."""
+BRAIN_RADIUS_MM = (66.0, 84.0, 66.0)
+"""Semi-axes of the ellipsoid that lesions are placed in."""
+
+
+def vector(values: Iterable[float]) -> Vector:
+    """Return three numbers as a tuple of plain floats."""
+    x, y, z = (float(value) for value in values)
+    return (x, y, z)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +194,7 @@ class ScanPlan:
     echo_times_s: tuple[float, ...]
     snr: float
     shim_residual: float
-    offset_rad: tuple[float, float, float, float, float]
+    offset_rad: tuple[float, ...]
     coil_fall: float = 0.3
     bipolar_rad: float = 0.0
     oversample: tuple[int, int, int] = (1, 1, 1)
@@ -190,13 +203,12 @@ class ScanPlan:
     @property
     def b0_direction(self) -> Vector:
         """B0 in image axes."""
-        b = self.rotation @ np.asarray(self.b0_head)
-        b = b / np.linalg.norm(b)
-        return (float(b[0]), float(b[1]), float(b[2]))
+        b0 = self.rotation @ np.asarray(self.b0_head)
+        return vector(b0 / np.linalg.norm(b0))
 
     @property
     def ppm_per_2pi(self) -> float:
-        """What a turn of the last echo's phase is in the field."""
+        """Field in ppm that turns the last echo's phase by 2π."""
         return 1.0 / (GAMMA_HZ_PER_TESLA * self.b0_tesla * 1e-6 * self.echo_times_s[-1])
 
     @property
@@ -211,4 +223,53 @@ class SubjectPlan:
 
     head: HeadPlan
     scan: ScanPlan
-    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePlan:
+    """A magnetised ball outside the brain.
+
+    Parameters
+    ----------
+    centre_mm
+        Position in image axes, relative to the image centre.
+    radius_mm
+        Its radius.
+    chi_ppm
+        Its susceptibility relative to its surroundings.
+    """
+
+    centre_mm: Vector
+    radius_mm: float
+    chi_ppm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WavePlan:
+    """A harmonic polynomial ``Re (w · (u + i v) / 80 mm)^n`` with ``u`` and ``v`` orthonormal.
+
+    Rotations of these span every solid harmonic of degree ``n``.
+
+    Parameters
+    ----------
+    u, v
+        Orthonormal vectors in image axes.
+    degree
+        ``n``.
+    amplitude_ppm, angle_rad
+        Value at 80 mm and phase of ``w``.
+    """
+
+    u: Vector
+    v: Vector
+    degree: int
+    amplitude_ppm: float
+    angle_rad: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackgroundPlan:
+    """What disturbs the field beyond the head itself."""
+
+    sources: tuple[SourcePlan, ...] = ()
+    waves: tuple[WavePlan, ...] = ()

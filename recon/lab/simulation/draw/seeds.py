@@ -17,13 +17,5 @@ class Purpose(IntEnum):
 
 
 def generator(purpose: Purpose, seed: int) -> np.random.Generator:
-    """Return the random generator of one simulated subject.
-
-    Parameters
-    ----------
-    purpose
-        What the subject is for.
-    seed
-        Number of the subject, zero or more.
-    """
+    """Return the random generator of the subject with number ``seed``, zero or more, of a purpose."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([int(purpose), seed])))

@@ -1,15 +1,22 @@
 """The benchmark runs and compares like with like; its figures are for `make bench`, not for tests."""
 
+from dataclasses import replace
+
 import pytest
 
 from recon.lab.bench import physics as bench_physics
-from recon.lab.bench.physics import bench_head, engine_rows, scaling_rows, unwrapping_rows
+from recon.lab.bench.physics import engine_rows, scaling_rows, unwrapping_rows
 from recon.lab.bench.row import BenchRow
+from recon.lab.simulation.draw.cases import draw_case
+from recon.lab.simulation.draw.seeds import Purpose, generator
+from recon.lab.simulation.scan import simulate_scan
 
 
 @pytest.fixture(scope="module")
 def scan():
-    return bench_head(8.0)
+    """The head of the benchmark, as coarse as it gets and without subvoxels."""
+    subject = draw_case("healthy", generator(Purpose.EVALUATION, 11), voxel_size_mm=8.0)
+    return simulate_scan(replace(subject, scan=replace(subject.scan, oversample=(1, 1, 1))))
 
 
 def quiet(_text):

@@ -28,19 +28,19 @@ def patient() -> SimulatedScan:
     return dataclasses.replace(scan, label=label, chi_ppm=chi)
 
 
-def judged(patient, chi, **changes):
-    said = {"patient": 3, "method": "network", "made_by": "x", "seconds": 1.0, **changes}
-    return judge_patient(patient, chi.astype(np.float32), **said)
+def judged(patient, chi, withheld=""):
+    blank = CohortRow(patient=3, method="network", made_by="x", seconds=1.0)
+    return judge_patient(patient, chi.astype(np.float32), blank, withheld=withheld)
 
 
-def test_the_truth_is_no_failure(patient):
+def test_the_truth_is_not_a_failure(patient):
     row = judged(patient, patient.chi_ppm)
     assert row.failures == ()
     assert row.nrmse == pytest.approx(0, abs=1e-3)
     assert row.bleed_slope == pytest.approx(1, abs=1e-3)
 
 
-def test_a_map_that_is_no_number_too_wrong_or_withheld_is_a_failure(patient):
+def test_a_map_that_is_not_finite_too_wrong_or_withheld_is_a_failure(patient):
     nan = patient.chi_ppm.copy()
     nan[tuple(np.argwhere(patient.brain)[5])] = np.nan
     assert judged(patient, nan).failures == ("values that are not numbers",)
@@ -66,9 +66,6 @@ def row(patient, method, nrmse, failures=()):
         made_by="",
         nrmse=nrmse,
         xsim=None if nrmse is None else 0.5,
-        correlation=None if nrmse is None else 0.9,
-        bleed_slope=None,
-        sign_errors=(),
         failures=failures,
         seconds=1.0,
     )
@@ -112,9 +109,9 @@ def test_every_patient_bleeds_and_no_two_are_alike():
 
 
 def test_patients_for_tuning_are_others():
-    judged, settled_on = draw_patient(4), draw_patient(4, Purpose.TUNING)
-    assert judged.scan.noise_seed != settled_on.scan.noise_seed
-    assert judged.head.lesions != settled_on.head.lesions
+    held_out, tuned_on = draw_patient(4), draw_patient(4, Purpose.TUNING)
+    assert held_out.scan.noise_seed != tuned_on.scan.noise_seed
+    assert held_out.head.lesions != tuned_on.head.lesions
 
 
 def test_no_two_cases_share_a_head():

@@ -1,3 +1,5 @@
+"""Total fields against a truth that is known, and the other ways to make them."""
+
 import math
 import sys
 
@@ -7,8 +9,7 @@ import pytest
 from recon.errors import InvalidInputError
 from recon.lab.evaluation import field
 from recon.lab.evaluation.field import dice, evaluate_field, field_errors
-from recon.lab.evaluation.laplacian import laplacian_unwrap
-from recon.lab.evaluation.rivals import fitted_field, laplacian_field, skimage_field
+from recon.lab.evaluation.rivals import fitted_field, laplacian_field, laplacian_unwrap, skimage_field
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
 from tests.support.small_scan import small_scan
 
@@ -42,7 +43,7 @@ def test_a_constant_is_no_error_and_a_wrap_is_one():
     made[8, 9, 10] += 0.52
     errors = field_errors(made, truth, INNER, 0.5)
     count = INNER.sum()
-    assert errors.wrap_percent == pytest.approx(100 / count)
+    assert errors.wrap_errors_percent == pytest.approx(100 / count)
     assert errors.rms_ppb == pytest.approx(520 / math.sqrt(count), rel=1e-3)
     assert errors.p99_ppb == pytest.approx(0, abs=1e-3)
 
@@ -85,7 +86,7 @@ def test_rivals_find_a_smooth_field(make, share):
     echoes = wrapped(truth)
     assert np.abs(np.diff(echoes.phase_rad[-1], axis=0)).max() > np.pi
     errors = field_errors(make(echoes, np.ones(GRID.shape, dtype=bool)), truth, INNER, 0.5)
-    assert errors.wrap_percent == 0
+    assert errors.wrap_errors_percent == 0
     assert errors.rms_ppb < share * 1e3 * truth[INNER].std()
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from recon.lab.simulation.background import BackgroundPlan, SourcePlan, background_field, draw_background
+from recon.lab.simulation.background import background_field
+from recon.lab.simulation.draw.background import draw_background
 from recon.lab.simulation.draw.head import draw_head
+from recon.lab.simulation.draw.plan import BackgroundPlan, SourcePlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.lattice import make_lattice
 from recon.lab.simulation.template import load_template, sample

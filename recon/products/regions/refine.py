@@ -7,23 +7,17 @@ template is known beforehand, as a Gaussian, so that one without contrast stays 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
 
 from recon.products.regions.atlas import SIDES, Atlas, ellipsoid_share
+from recon.products.regions.constants import REGIONS
 from recon.products.regions.nuclei import NUCLEI, Nucleus
 from recon.products.regions.register import Registered, at, fit_levels
 from recon.types import FloatArray
-
-SHIFT_SD_MM = 1.5
-SCALE_SD = 0.08
-_REACH = 1.9
-"""How far around a nucleus is looked at, in its radii."""
-_INDEPENDENT_SHARE = 0.06
-"""Share of the voxels that count as independent: noise of χ is smooth, and the model is a model."""
-_OUTLIER_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +67,7 @@ def _refine(start: Placed, registered: Registered, surroundings: FloatArray, dev
     """Move and scale one nucleus from where it is; what is usual is counted from the template's place."""
     frame, mapped = registered.frame, registered.mapped_mm
     template = Placed(nucleus=start.nucleus, sign=start.sign)
-    near = frame.mask & (ellipsoid_share(start.nucleus, start.sign, mapped, scale=_REACH) > 0)
+    near = frame.mask & (ellipsoid_share(start.nucleus, start.sign, mapped, scale=REGIONS.reach) > 0)
     if int(near.sum()) < 20:
         return start
     points = mapped[:, near]
@@ -88,10 +82,10 @@ def _refine(start: Placed, registered: Registered, surroundings: FloatArray, dev
             rest = feature - (1 - share) * outside
             level = float(share @ rest) / mass if mass > 1 else 0.0
             left = ((rest - share * level) / deviation) ** 2
-            total += 0.5 * _INDEPENDENT_SHARE * float(np.sum(left / (1 + left / _OUTLIER_DEVIATIONS**2)))
+            total += 0.5 * REGIONS.independent_share * float(np.sum(left / (1 + left / REGIONS.robust_deviations**2)))
         return total
 
-    first = np.asarray([*(s / SHIFT_SD_MM for s in start.shift_mm), np.log(start.scale) / SCALE_SD])
+    first = np.asarray([*(s / REGIONS.shift_sd_mm for s in start.shift_mm), np.log(start.scale) / REGIONS.scale_sd])
     simplex = first + np.vstack([np.zeros(4), 0.7 * np.eye(4)])
     found = optimize.minimize(
         cost, first, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 150, "xatol": 0.05}
@@ -99,8 +93,8 @@ def _refine(start: Placed, registered: Registered, surroundings: FloatArray, dev
     return _moved(template, found.x)
 
 
-def _moved(start: Placed, unit: np.ndarray) -> Placed:
+def _moved(template: Placed, unit: np.ndarray) -> Placed:
     """Return the nucleus after a move in units of what is usual, no farther than three times that."""
-    x, y, z = (s + SHIFT_SD_MM * float(np.clip(u, -3, 3)) for s, u in zip(start.shift_mm, unit[:3], strict=True))
-    scale = start.scale * float(np.exp(SCALE_SD * np.clip(unit[3], -3, 3)))
-    return Placed(nucleus=start.nucleus, sign=start.sign, shift_mm=(x, y, z), scale=scale)
+    x, y, z, size = (float(u) for u in np.clip(unit, -3, 3))
+    shift_mm = (REGIONS.shift_sd_mm * x, REGIONS.shift_sd_mm * y, REGIONS.shift_sd_mm * z)
+    return dataclasses.replace(template, shift_mm=shift_mm, scale=float(np.exp(REGIONS.scale_sd * size)))

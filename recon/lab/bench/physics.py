@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from recon.engines.choose import ENGINES, REFERENCE, choose_engine, load_checked
-from recon.errors import EngineError, InvalidInputError
+from recon.engines.choose import choose_engine, try_engine
+from recon.engines.torch_eager import TorchEngine
+from recon.errors import InvalidInputError
 from recon.field.fit import FieldFit, first_guess, unwrap_echoes
 from recon.field.offsets.mcpc3ds import no_offsets
 from recon.field.template import choose_template
@@ -20,7 +21,7 @@ from recon.lab.simulation.scan import SimulatedScan, simulate_case
 from recon.masking.head import head_mask
 from recon.network.features import network_features, pad_to_stride
 from recon.network.weights import load_weights
-from recon.options import AUTO
+from recon.options import AUTO, ENGINE_NAMES
 from recon.types import BoolArray, FloatArray, GradientEcho, TotalField
 
 _SIZES = (1.0, 1.26, 1.59, 2.0)
@@ -92,14 +93,11 @@ def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     x, y, z = features.shape[1:]
     stack[0, :, :x, :y, :z] = features
     say("network, eager torch")
-    eager = seconds_of(lambda: ENGINES[REFERENCE](trained).run(stack))
-    for name in ENGINES:
-        if name == REFERENCE:
-            continue
-        try:
-            engine = load_checked(name, trained)
-        except EngineError as reason:
-            say(f"{name} left out: {reason}")
+    eager = seconds_of(lambda: TorchEngine(trained).run(stack))
+    for name in ENGINE_NAMES[:-1]:  # the last is the reference
+        engine, attempt = try_engine(name, trained)
+        if engine is None:
+            say(f"{name} left out: {attempt.reason}")
             continue
         there = stack.to(engine.device)
         say(f"network, {engine.describe()}")

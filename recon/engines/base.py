@@ -92,6 +92,4 @@ def import_library(name: str) -> ModuleType:
         with contextlib.redirect_stdout(io.StringIO()):  # torch_tensorrt prints what goes wrong before it raises
             return importlib.import_module(name)
     except Exception as error:  # torch_tensorrt's own checks raise plain Exceptions
-        raise EngineError(
-            f"{name} cannot be imported ({error}); reinstall it, in the version made for torch's"
-        ) from error
+        raise EngineError(f"{name} cannot be imported ({error}); does its version match torch's?") from error

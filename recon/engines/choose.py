@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 
 from recon.engines.base import Description, Engine, import_library
-from recon.engines.forward import CheckedForward, Work, done_on
+from recon.engines.forward import CheckedForward, Work, done_on, engine_error
 from recon.engines.gpu import driver_present
 from recon.engines.self_check import check
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError
@@ -80,10 +80,14 @@ def try_engine(name: str, trained: TrainedNetwork) -> tuple[Engine | None, Engin
     try:
         engine: Engine = import_library(row.module).load(trained, row)
         apart = check(engine, trained)
-    except EngineError as error:
-        state: Literal["absent", "refused"] = "absent" if isinstance(error, EngineAbsentError) else "refused"
-        seconds = time.perf_counter() - began
-        return None, EngineAttempt(name=name, state=state, reason=str(error), load_seconds=seconds)
+    except (EngineError, RuntimeError, MemoryError) as error:
+        reason = error if isinstance(error, EngineError) else engine_error(error)
+        return None, EngineAttempt(
+            name=name,
+            state="absent" if isinstance(reason, EngineAbsentError) else "refused",
+            reason=str(reason),
+            load_seconds=time.perf_counter() - began,
+        )
     return engine, EngineAttempt(
         name=name,
         state="ready",

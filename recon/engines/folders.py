@@ -15,13 +15,7 @@ ENGINES_VARIABLE = "QSM_PLUGIN_ENGINES"
 
 
 def cache_folder(kind: str) -> Path | None:
-    """Return the folder of one kind of compiled network of the user who runs, or None where there can be none.
-
-    Parameters
-    ----------
-    kind
-        Name of the folder below ``qsm-plugin`` in the user's cache.
-    """
+    """Return the folder ``qsm-plugin/KIND`` in the cache of the user who runs, or None where there can be none."""
     base = os.environ.get("CACHE_DIRECTORY") or os.environ.get("XDG_CACHE_HOME")
     try:
         folder = (Path(base) if base else Path.home() / ".cache") / "qsm-plugin" / kind

@@ -35,26 +35,6 @@ class EngineFileState:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class EngineTime:
-    """How long an engine takes for one volume.
-
-    Parameters
-    ----------
-    name, description
-        The engine.
-    first_seconds
-        The first run on this size, which may compile for it.
-    seconds
-        The best of the later runs.
-    """
-
-    name: str
-    description: str
-    first_seconds: float
-    seconds: float
-
-
 def engine_files(trained: TrainedNetwork) -> Iterator[EngineFileState]:
     """Read every engine file in the folder and say whether it fits."""
     for path in plans(engines_folder()):
@@ -72,19 +52,10 @@ def engine_files(trained: TrainedNetwork) -> Iterator[EngineFileState]:
         yield EngineFileState(name=path.name, state="refused" if reason else "fits", reason=reason or f"{what}, {size}")
 
 
-def time_engine(name: str, engine: Engine, shape: Shape, channels: int, runs: int) -> EngineTime:
-    """Time an engine on a volume of noise: what the network computes does not depend on the values.
+def time_engine(engine: Engine, shape: Shape, channels: int, runs: int) -> tuple[float, float]:
+    """Return the seconds of a first run, which may compile for this size, and of the best of ``runs`` later ones.
 
-    Parameters
-    ----------
-    name, engine
-        The engine.
-    shape
-        Sizes, multiples of the network's stride.
-    channels
-        Of the input.
-    runs
-        How often it runs after the first time.
+    The volume is noise, its sizes multiples of the network's stride: what is computed does not depend on the values.
     """
     features = torch.randn(1, channels, *shape, generator=torch.Generator().manual_seed(0)).to(engine.device)
     seconds = []
@@ -92,6 +63,4 @@ def time_engine(name: str, engine: Engine, shape: Shape, channels: int, runs: in
         began = time.perf_counter()
         engine.run(features)
         seconds.append(time.perf_counter() - began)
-    return EngineTime(
-        name=name, description=str(engine.describe()), first_seconds=seconds[0], seconds=min(seconds[1:] or seconds)
-    )
+    return seconds[0], min(seconds[1:])

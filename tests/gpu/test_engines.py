@@ -15,7 +15,7 @@ from recon.engines.torch_eager import TorchEngine
 from recon.errors import EngineAbsentError, EngineError
 from recon.network.weights import load_weights
 from recon.options import ENGINES
-from tests.recon.engines.work import on
+from tests.recon.engines.conftest import on
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]
 
@@ -92,7 +92,7 @@ def test_a_volume_beyond_the_profile_is_tiled(engine, shipped):
 
 def test_a_full_gpu_ends_in_a_correct_map_and_a_warning(engine, shipped, gpu, monkeypatch):
     def full(features):
-        return torch.empty(gpu.memory_bytes * 4, dtype=torch.uint8, device=gpu.device)
+        return torch.empty(4 * torch.cuda.get_device_properties(0).total_memory, dtype=torch.uint8, device=gpu.device)
 
     name = engine.describe().engine
     chain = EngineChain(shipped, (name, "torch"), "auto")

@@ -143,8 +143,10 @@ def bench(
             if engine is None:
                 left_out.append({"name": name, "reason": attempt.reason})
             else:
-                times.append(time_engine(name, engine, shape, config.inputs, runs))
-    _tell_times(shape, [asdict(t) for t in times], left_out, as_json)
+                first, best = time_engine(engine, shape, config.inputs, runs)
+                what = str(engine.describe())
+                times.append({"name": name, "description": what, "first_seconds": first, "seconds": best})
+    _tell_times(shape, times, left_out, as_json)
 
 
 def _sizes(text: str) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -152,7 +152,9 @@ def to_onnx(trained: TrainedNetwork, precision: str, profile: ShapeProfile) -> b
         raise EngineAbsentError(
             "the ONNX exporter is not installed; install this package with its 'tensorrt-rtx' extra"
         )
-    with _quiet_exporter():
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of its own internals in three ways
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
         program = export(trained.network, precision, profile.largest)
         exported = torch.onnx.export(
             program, dynamo=True, optimize=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT]
@@ -161,20 +163,6 @@ def to_onnx(trained: TrainedNetwork, precision: str, profile: ShapeProfile) -> b
         raise EngineError("torch could not export the network to ONNX")
     model: bytes = exported.model_proto.SerializeToString()
     return model
-
-
-@contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keep the exporter's remarks on its own internals to itself."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
 
 
 def _build(library: ModuleType, trained: TrainedNetwork, manifest: Manifest) -> bytes:

@@ -103,7 +103,7 @@ def _settings(torch_tensorrt: ModuleType, trained: TrainedNetwork, wanted: Manif
     )
     return {
         "arg_inputs": [dynamic],
-        "device": torch_tensorrt.Device(gpu_id=gpu.index),
+        "device": torch_tensorrt.Device(gpu_id=gpu.device.index),
         "disable_tf32": wanted.precision == "fp32",
         "require_full_compilation": True,
         "immutable_weights": True,

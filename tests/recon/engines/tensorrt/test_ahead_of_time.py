@@ -77,8 +77,8 @@ def test_half_precision_keeps_the_last_layer_exact(trained):
     network = MixedPrecision(trained.network)
     kinds = {name: parameter.dtype for name, parameter in network.named_parameters()}
     assert {name for name, kind in kinds.items() if kind == torch.float32} == {
-        "half_network.last.layer.weight",
-        "half_network.last.layer.bias",
+        "half_network.last.weight",
+        "half_network.last.bias",
     }
     assert trained.network.last.weight.dtype == trained.network.stem.weight.dtype == torch.float32
     assert in_precision(trained.network, "fp32").stem.weight.dtype == torch.float32

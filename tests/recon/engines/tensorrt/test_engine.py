@@ -15,7 +15,7 @@ from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError
 from recon.network.features import CHANNELS
 from recon.options import ENGINES
 from tests.recon.engines import fake_library
-from tests.recon.engines.work import on
+from tests.recon.engines.conftest import on
 
 CPU = torch.device("cpu")
 
@@ -28,7 +28,7 @@ class HostGpu(Gpu):
         return CPU
 
 
-GPU = HostGpu(name="NVIDIA Test 1", capability=(8, 6), memory_bytes=8 << 30)
+GPU = HostGpu(name="NVIDIA Test 1", capability=(8, 6))
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError
 from recon.options import ENGINES
 from tests.recon.engines.tensorrt.test_engine import HostGpu
 
-GPU = HostGpu(name="NVIDIA Test 1", capability=(8, 6), memory_bytes=8 << 30)
+GPU = HostGpu(name="NVIDIA Test 1", capability=(8, 6))
 
 
 class FakeTorchTensorRt(types.ModuleType):
@@ -89,7 +89,7 @@ def test_the_cache_is_keyed_by_weights_gpu_library_precision_and_sizes(trained, 
     names = [
         name(),
         name(network=other_trained),
-        name(gpu=HostGpu(name="NVIDIA Test 2", capability=(8, 6), memory_bytes=1)),
+        name(gpu=HostGpu(name="NVIDIA Test 2", capability=(8, 6))),
         name(flavour="torch-tensorrt-rtx"),
         name(version="2.13.1"),
         name(precision="fp32"),
@@ -120,7 +120,7 @@ def test_torch_tensorrt_is_not_imported_without_a_gpu(trained, monkeypatch):
 
 
 def test_an_old_gpu_is_refused_by_name(monkeypatch):
-    properties = types.SimpleNamespace(name="NVIDIA Old", major=6, minor=1, total_memory=1)
+    properties = types.SimpleNamespace(name="NVIDIA Old", major=6, minor=1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: properties)
     with pytest.raises(EngineError, match=r"NVIDIA Old has compute capability 6\.1, TensorRT needs 7\.5"):

@@ -26,7 +26,7 @@ class EngineRow:
     needs
         What the machine must have, for people.
     compiled_for_gpu
-        Whether it is as fast as a GPU can be; a slower one on a machine with a GPU is worth a warning.
+        Whether it makes the most of a GPU; a warning says so where a GPU is there and another engine runs.
     """
 
     name: str

@@ -203,9 +203,8 @@ class EngineChain:
         slower_than_possible = driver_present() and not ENGINES[used].compiled_for_gpu
         reasons: dict[str, list[str]] = {}
         for a in self._earlier(used):
-            if a.state == "refused" or (
-                a.state == "absent" and slower_than_possible and ENGINES[a.name].compiled_for_gpu
-            ):
+            worth_a_word = slower_than_possible and ENGINES[a.name].compiled_for_gpu
+            if a.state == "refused" or (a.state == "absent" and worth_a_word):
                 reasons.setdefault(a.reason, []).append(a.name)
         return [
             f"Engine{'s' if len(names) > 1 else ''} {', '.join(names)} could not be used: {reason}."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from recon.engines.base import Engine
-from recon.engines.tiles import reach_voxels, run_in_tiles, tiles_needed
+from recon.engines.tiles import reach_voxels, run_in_tiles
 from recon.errors import DeviceMemoryError, EngineError, MapError
 from recon.network.model import ModelConfig
 from recon.network.passes import Forward
@@ -48,14 +48,15 @@ class CheckedForward:
 
     def _run(self, features: torch.Tensor) -> torch.Tensor:
         largest = self._engine.largest
-        if largest is None or not tiles_needed(features.shape[2:], largest):
+        if largest is None:
             return self._engine.run(features)
         output, count = run_in_tiles(self._engine.run, features, largest, self._config)
-        most, margin = " x ".join(map(str, largest)), reach_voxels(self._config)
-        self.remarks.append(
-            f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, each with "
-            f"{margin} voxels of its neighbours, which is as far as the network looks."
-        )
+        if count > 1:
+            most, margin = " x ".join(map(str, largest)), reach_voxels(self._config)
+            self.remarks.append(
+                f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, each "
+                f"with {margin} voxels of its neighbours, which is as far as the network looks."
+            )
         return output
 
 

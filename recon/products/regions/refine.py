@@ -43,33 +43,29 @@ class Placed:
 
 
 def place_nuclei(registered: Registered, atlas: Atlas) -> tuple[Placed, ...]:
-    """Return every nucleus on both sides, refined twice by the images, as neighbours depend on each other."""
+    """Return every nucleus on both sides, refined by the images."""
     mapped, frame = registered.mapped_mm, registered.frame
-    channels = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.channels])
-    base = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.base])
-    levels, deviations = fit_levels(frame.features[:, frame.mask], channels[:, frame.mask])
-    tissue = np.tensordot(levels[:, :3], base, axes=1)
-    placed = [Placed(nucleus=n, sign=sign) for n in NUCLEI for sign, _ in SIDES]
-    for _ in range(2):
-        shares = [p.share(mapped) for p in placed]
-        for number in range(len(placed)):
-            surroundings = tissue
-            for other, share in enumerate(shares):
-                if other != number:
-                    level = levels[:, 3 + other // 2].reshape(2, 1, 1, 1)
-                    surroundings = surroundings + share * (level - surroundings)
-            placed[number] = _refine(placed[number], registered, surroundings, deviations)
-            shares[number] = placed[number].share(mapped)
+    channels, base = ([at(c, mapped, atlas.origin_mm) for c in volumes] for volumes in (atlas.channels, atlas.base))
+    shares = np.stack(channels)
+    levels, deviations = fit_levels(frame.features[:, frame.mask], shares[:, frame.mask])
+    image = np.tensordot(levels, shares, axes=1)
+    tissue = np.tensordot(levels[:, :3], np.stack(base), axes=1)
+    placed = []
+    for number, nucleus in enumerate(NUCLEI):
+        inside = levels[:, 3 + number].reshape(2, 1, 1, 1)
+        for sign, _ in SIDES:
+            template = Placed(nucleus=nucleus, sign=sign)
+            without = image + template.share(mapped) * (tissue - inside)
+            placed.append(_refine(template, registered, without, deviations))
     return tuple(placed)
 
 
-def _refine(start: Placed, registered: Registered, surroundings: FloatArray, deviations: FloatArray) -> Placed:
-    """Move and scale one nucleus from where it is; what is usual is counted from the template's place."""
+def _refine(template: Placed, registered: Registered, surroundings: FloatArray, deviations: FloatArray) -> Placed:
+    """Move and scale one nucleus from the template's place."""
     frame, mapped = registered.frame, registered.mapped_mm
-    template = Placed(nucleus=start.nucleus, sign=start.sign)
-    near = frame.mask & (ellipsoid_share(start.nucleus, start.sign, mapped, scale=REGIONS.reach) > 0)
+    near = frame.mask & (ellipsoid_share(template.nucleus, template.sign, mapped, scale=REGIONS.reach) > 0)
     if int(near.sum()) < 20:
-        return start
+        return template
     points = mapped[:, near]
     seen, around = frame.features[:, near], surroundings[:, near]
 
@@ -85,10 +81,9 @@ def _refine(start: Placed, registered: Registered, surroundings: FloatArray, dev
             total += 0.5 * REGIONS.independent_share * float(np.sum(left / (1 + left / REGIONS.robust_deviations**2)))
         return total
 
-    first = np.asarray([*(s / REGIONS.shift_sd_mm for s in start.shift_mm), np.log(start.scale) / REGIONS.scale_sd])
-    simplex = first + np.vstack([np.zeros(4), 0.7 * np.eye(4)])
+    simplex = np.vstack([np.zeros(4), 0.7 * np.eye(4)])
     found = optimize.minimize(
-        cost, first, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 150, "xatol": 0.05}
+        cost, simplex[0], method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 150, "xatol": 0.05}
     )
     return _moved(template, found.x)
 

@@ -44,7 +44,7 @@ class Engine(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where it wants its input and leaves its output."""
+        """Where it expects its input and leaves its output."""
         ...
 
     @property

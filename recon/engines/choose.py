@@ -31,8 +31,8 @@ class EngineAttempt:
     name
         Key of :data:`recon.options.ENGINES`.
     state
-        ``"ready"``: loaded, and right on the known head. ``"absent"``: nothing to run on or with here. ``"refused"``:
-        it could run here and must not, or failed in a job.
+        ``"ready"``: loaded, and right on the known head. ``"absent"``: no device, library or engine file
+        here. ``"refused"``: it could run here and must not, or failed in a job.
     reason
         Precision and device of one that is ready, else why it is not, in a sentence without a full stop.
     load_seconds
@@ -75,7 +75,7 @@ class Inference:
 
 
 def try_engine(name: str, trained: TrainedNetwork) -> tuple[Engine | None, EngineAttempt]:
-    """Load an engine and let it show on the known head that it is right; None, with the reason, if it does not do."""
+    """Load an engine and check it on the known head; return None, and the reason, if it cannot be used."""
     row, began = ENGINES[name], time.perf_counter()
     try:
         engine: Engine = import_library(row.module).load(trained, row)
@@ -101,8 +101,8 @@ def try_engine(name: str, trained: TrainedNetwork) -> tuple[Engine | None, Engin
 class EngineChain:
     """Engines one after the other: the first that works runs, the next stands in for one that fails.
 
-    Engines are loaded when their turn comes. One that failed in a job is not tried again, for a device that was lost
-    comes back with the process; one that had too little memory is.
+    Engines are loaded when their turn comes. One that failed in a job is not tried again: a lost device needs a new
+    process. One that had too little memory is tried again.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class EngineChain:
         Parameters
         ----------
         work
-            Is given the network as a function and the device of its input, and is done again if an engine fails.
+            Receives the network as a function and the device of its input; repeated if an engine fails.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class EngineChain:
         raise EngineError(" ".join(failures) or "no engine is left; start the service again")
 
     def _engine(self, name: str) -> Engine | None:
-        """Return an engine, loaded and checked now if it was not yet; None if it does not do."""
+        """Return an engine, loaded and checked at its first use; None if it cannot be used."""
         if name not in self._loaded:
             self._loaded[name], self._attempts[name] = try_engine(name, self.trained)
         return self._loaded[name]
@@ -198,13 +198,13 @@ class EngineChain:
     def _refusals(self, used: str) -> list[str]:
         """Return what kept earlier engines from running, as far as the reader of a map has to know it.
 
-        An engine that is absent because the machine has no GPU is not worth a word; on a machine that has one it is.
+        That a GPU's engine is absent is reported only on a machine that has a GPU.
         """
         slower_than_possible = driver_present() and not ENGINES[used].compiled_for_gpu
         reasons: dict[str, list[str]] = {}
         for a in self._earlier(used):
-            worth_a_word = slower_than_possible and ENGINES[a.name].compiled_for_gpu
-            if a.state == "refused" or (a.state == "absent" and worth_a_word):
+            missed = slower_than_possible and ENGINES[a.name].compiled_for_gpu
+            if a.state == "refused" or (a.state == "absent" and missed):
                 reasons.setdefault(a.reason, []).append(a.name)
         return [
             f"Engine{'s' if len(names) > 1 else ''} {', '.join(names)} could not be used: {reason}."

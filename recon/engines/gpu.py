@@ -1,4 +1,4 @@
-"""Which GPU there is, and whether it will do."""
+"""Which GPU there is, and whether it can be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small known head: every engine shows on it that it computes what the reference computes, before it is used.
+"""A small known head: before an engine is used, its output on it is compared with the reference.
 
 The head is made by code, always the same: an ellipsoid with sources of known strength and a background field, taken
 through the very features that the network sees. What the reference makes of it is worked out once per weights.
@@ -85,7 +85,7 @@ def _expected(trained: TrainedNetwork) -> torch.Tensor:
 
 
 def check(engine: Engine, trained: TrainedNetwork) -> Difference:
-    """Let an engine run the known head.
+    """Run an engine on the known head.
 
     Returns
     -------

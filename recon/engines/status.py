@@ -1,4 +1,4 @@
-"""What an operator wants to know of the engine files, and how fast an engine is."""
+"""Which engine files fit, and how fast an engine is."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class TensorRtEngine:
         engine = runtime.deserialize_cuda_engine(file.plan)
         if engine is None:
             raise EngineError("TensorRT did not accept the engine file on this GPU; build it again")
-        # The logger must outlive the runtime, that its engine, the engine its context.
+        # The logger must outlive the runtime, the runtime its engine, the engine its context.
         self._runtime, self._engine = runtime, engine
         self._cache: Any = None
         self._context = self._new_context(library)
@@ -180,7 +180,7 @@ def _tensor_names(library: ModuleType, engine: Any) -> tuple[str, str]:  # noqa:
     Raises
     ------
     EngineError
-        If it has not one of each.
+        If it does not have exactly one of each.
     """
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     inputs = [n for n in names if engine.get_tensor_mode(n) == library.TensorIOMode.INPUT]

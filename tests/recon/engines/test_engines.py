@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from recon.engines import choose, gpu, openvino_cpu
-from recon.engines.base import Description
+from recon.engines.base import Description, import_library
 from recon.engines.choose import EngineChain, chain_of, choose_engine, try_engine
 from recon.engines.forward import CheckedForward
 from recon.engines.openvino_cpu import OpenVinoEngine
@@ -218,6 +218,10 @@ def test_when_nothing_works_the_reasons_are_told(trained, monkeypatch, volume):
         serve(monkeypatch, name, absent)
     with pytest.raises(EngineError, match="torch: it is not here"):
         EngineChain(trained, tuple(ENGINES), "auto").infer(on(volume))
+
+
+def test_every_row_has_a_loader():
+    assert all(callable(import_library(row.module).load) for row in ENGINES.values())
 
 
 def test_a_gpu_that_is_lost_while_an_engine_loads_refuses_it(trained, monkeypatch):

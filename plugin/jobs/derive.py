@@ -216,7 +216,7 @@ def _phase_quality(material: Material, folder: Path) -> tuple[WrittenSeries, ...
 
 def _regional_report(material: Material, folder: Path) -> tuple[WrittenSeries, ...]:
     from dicom_io.derived.sr import write_regional_report
-    from recon.products.regions import measure_regions
+    from recon.products.regions.measure import measure_regions
 
     affine, age_years = ras_affine(material.origin), patient_age_years(material.origin.dataset)
     report = measure_regions(material.echoes, material.reconstruction, affine=affine, age_years=age_years)

@@ -20,7 +20,7 @@ from dicom_io.derived.written import WrittenSeries
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.read import read_acquisition
 from recon.products.contrasts.types import Contrast
-from recon.products.regions import RegionalReport, RegionMeasure
+from recon.products.regions.types import RegionalReport, RegionMeasure
 from recon.types import Reconstruction
 from tests.support.phantom import make_reconstruction
 

@@ -11,7 +11,6 @@ import typer
 from plugin.cli.console import JsonOption, print_json, progress_shown, results, table
 
 if TYPE_CHECKING:
-    from recon.engines.base import Say
     from recon.engines.engine_file import EngineFile
 
 app = typer.Typer(help="Build, list and time the engines that run the network.", no_args_is_help=True)
@@ -44,7 +43,8 @@ def build(
     if not ahead_of_time and (target or output):
         raise ConfigurationError("--target and --output are for --ahead-of-time; the engine of this machine is cached")
     with progress_shown("engine") as say:
-        file = _ahead_of_time(target, output, precision, say) if ahead_of_time else _here(precision, say)
+        say(f"building in {precision}")
+        file = _ahead_of_time(target, output, precision) if ahead_of_time else _here(precision)
     manifest = asdict(file.manifest)
     if as_json:
         print_json({"file": str(file.path), "manifest": manifest})
@@ -54,35 +54,38 @@ def build(
         results.print(f"  {name}: {manifest[name]}", soft_wrap=True)
 
 
-def _ahead_of_time(target: str, output: Path | None, precision: str, say: Say) -> EngineFile:
+def _ahead_of_time(target: str, output: Path | None, precision: str) -> EngineFile:
     from recon.engines.folders import engines_folder
     from recon.engines.tensorrt.ahead_of_time import TARGETS, build_ahead_of_time
     from recon.network.weights import load_weights
 
     targets = tuple(part.strip() for part in target.split(",") if part.strip()) or TARGETS
-    return build_ahead_of_time(
-        load_weights(), output or engines_folder(), targets=targets, precision=precision, say=say
-    )
+    return build_ahead_of_time(load_weights(), output or engines_folder(), targets=targets, precision=precision)
 
 
-def _here(precision: str, say: Say) -> EngineFile:
+def _here(precision: str) -> EngineFile:
     from recon.engines.gpu import find_gpu
     from recon.engines.tensorrt.torch_tensorrt import build as build_for_gpu
     from recon.network.weights import load_weights
 
-    return build_for_gpu(load_weights(), find_gpu(), precision=precision, say=say)
+    return build_for_gpu(load_weights(), find_gpu(), precision=precision)
 
 
 @app.command("list")
 def list_engines(as_json: JsonOption = False) -> None:
     """Show every engine, whether it runs here and is right on a known head, and why not; and the engine files."""
+    from recon.engines.choose import try_engine
     from recon.engines.folders import engines_folder
-    from recon.engines.status import engine_files, engine_states
+    from recon.engines.status import engine_files
     from recon.network.weights import load_weights
+    from recon.options import ENGINES
 
     trained = load_weights()
     with progress_shown("engine") as say:
-        states = list(engine_states(trained, say))
+        states = []
+        for name in ENGINES:
+            say(name)
+            states.append(try_engine(name, trained)[1])
     files = list(engine_files(trained))
     if as_json:
         print_json({
@@ -123,11 +126,11 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Time every engine that runs here on one volume."""
-    from recon.engines.choose import ENGINES, load_checked
+    from recon.engines.choose import try_engine
     from recon.engines.status import time_engine
-    from recon.errors import EngineError
     from recon.network.features import pad_to_stride
     from recon.network.weights import load_weights
+    from recon.options import ENGINES
 
     trained = load_weights()
     config = trained.network.config
@@ -136,12 +139,14 @@ def bench(
     with progress_shown("engine") as say:
         for name in ENGINES:
             say(name)
-            try:
-                engine = load_checked(name, trained, say)
-                times.append(time_engine(name, engine, shape, config.inputs, runs))
-            except EngineError as reason:
-                left_out.append({"name": name, "reason": str(reason)})
-    _tell_times(shape, [asdict(t) for t in times], left_out, as_json)
+            engine, attempt = try_engine(name, trained)
+            if engine is None:
+                left_out.append({"name": name, "reason": attempt.reason})
+            else:
+                first, best = time_engine(engine, shape, config.inputs, runs)
+                what = str(engine.describe())
+                times.append({"name": name, "description": what, "first_seconds": first, "seconds": best})
+    _tell_times(shape, times, left_out, as_json)
 
 
 def _sizes(text: str) -> tuple[int, int, int]:

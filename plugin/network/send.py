@@ -1,10 +1,10 @@
-"""The storage SCU: hand a series to a peer on one association, and know for each object what became of it."""
+"""The storage SCU: send a series to a peer on one association, and report for each object whether it arrived."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ MAXIMUM_CONTEXTS = 128
 _TRIES_PER_IMAGE = 3
 
 _SLOWEST_BYTES_PER_S = 100_000
-"""Of a line: the time for an answer counts from the moment the object is handed over, not from its last byte."""
+"""Slowest line that is waited for: the time-out of an answer runs from the first byte of the object, not the last."""
 
 _TRANSIENT = 2
 
@@ -52,11 +52,11 @@ class SendReport:
     delivered
         Files that the peer has.
     undelivered
-        Files that it has not, or may not have, in the order to send them again.
+        Files that it does not have, or may not have, in the order in which to send them again.
     reason
-        Why the first of them failed; empty if none did.
+        Why the first of them failed; empty if all were delivered.
     lasting
-        Whether the peer said no to the objects themselves, which waiting does not heal.
+        Whether the peer refused the objects themselves, so that trying again does not help.
     seconds
         How long it took.
     """
@@ -70,7 +70,7 @@ class SendReport:
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """What a peer said to one object."""
+    """What a peer answered for one object; a delivery if there is no refusal."""
 
     refusal: str = ""
     lasting: bool = False
@@ -108,7 +108,7 @@ def send_files(
     calling_ae
         Our AE title.
     progress
-        Is told of each delivered file.
+        Called with each delivered file.
 
     Raises
     ------
@@ -118,20 +118,19 @@ def send_files(
     began = time.monotonic()
     transfer = _Transfer(waiting=deque(paths))
     ae = _requestor(calling_ae, transfer.waiting)
-    answers: list[_Answer] = []
-    while transfer.waiting and not answers:
+    unassociated: _Answer | None = None
+    while transfer.waiting and unassociated is None:
         association = _associate(ae, peer)
         if association.is_established:
             _send_waiting(association, transfer, progress)
         else:
-            answers.append(_why_not(association, peer))
-    all_sent = not answers
-    answers += [answer for _, answer in transfer.refused]
+            unassociated = _why_not(association, peer)
+    answers = [unassociated] if unassociated else [answer for _, answer in transfer.refused]
     return SendReport(
         delivered=tuple(transfer.delivered),
         undelivered=(*transfer.waiting, *(path for path, _ in transfer.refused)),
         reason=answers[0].refusal if answers else "",
-        lasting=any(answer.lasting for answer in answers) if all_sent else answers[0].lasting,
+        lasting=any(answer.lasting for answer in answers),
         seconds=time.monotonic() - began,
     )
 
@@ -142,7 +141,7 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     Raises
     ------
     DeliveryError
-        It is not, or does not want to talk to us.
+        It cannot be reached, rejects the association, or answers with a failure.
     """
     began = time.monotonic()
     ae = new_ae(calling_ae)
@@ -159,7 +158,7 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     return time.monotonic() - began
 
 
-def _requestor(calling_ae: str, paths: Sequence[Path] | deque[Path]) -> AE:
+def _requestor(calling_ae: str, paths: Iterable[Path]) -> AE:
     ae = new_ae(calling_ae)
     metas = (read_file_meta_info(path) for path in paths)
     contexts = sorted({(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID) for meta in metas})
@@ -198,7 +197,7 @@ def _rejection(association: Association) -> str:
 
 
 def _send_waiting(association: Association, transfer: _Transfer, progress: Callable[[Path], None]) -> None:
-    """Send until nothing waits, or until an object is not answered: it then waits again or is given up."""
+    """Send until nothing waits, or until an object is not answered: it then waits again, or is given up."""
     try:
         while transfer.waiting:
             path = transfer.waiting.popleft()
@@ -238,7 +237,7 @@ def _send_one(association: Association, path: Path) -> _Answer | None:
 
 
 def _store(association: Association, path: Path) -> Dataset:
-    """Send a file's bytes; encoded anew only where the peer takes the object in another transfer syntax alone.
+    """Send a file's bytes; encode them again only if the peer accepts no other transfer syntax for the object.
 
     Raises
     ------

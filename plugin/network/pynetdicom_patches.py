@@ -39,8 +39,8 @@ def patch_pynetdicom() -> None:
     installed = version("pynetdicom")
     if installed != SUPPORTED:
         reason = (
-            f"pynetdicom {installed} is installed, its corrections are for {SUPPORTED}: receiving is slower, and a sender "
-            f"can lose an answer; install pynetdicom=={SUPPORTED}"
+            f"pynetdicom {installed} is installed, our corrections are for {SUPPORTED}: receiving is slower, and an "
+            f"answer can be lost; install pynetdicom=={SUPPORTED}"
         )
         get_logger().warning("pynetdicom.not_patched", reason=reason)
         return

@@ -1,4 +1,4 @@
-"""How fast images are taken in, on one association, beside dcmtk's storescp and Orthanc, from the same sender.
+"""How fast images are received on one association, beside dcmtk's storescp and Orthanc, from the same sender.
 
 The sender is dcmtk's ``storescu`` with TCP_NODELAY, which is as fast as a sender gets. Ours syncs each image to the
 disk before it answers; dcmtk and Orthanc do not.
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plugin.errors import DeliveryError, PluginError
-from plugin.lab.demo.pacs import free_port, running_pacs
+from plugin.lab.demo.pacs import free_port, orthanc_program, running_pacs
 from plugin.network.entities import Address
 from plugin.network.send import echo
 from recon.lab.bench.row import BenchRow, Say
@@ -34,7 +34,7 @@ def intake_rows(images: Sequence[Path], work: Path, say: Say) -> Iterator[BenchR
     images
         DICOM files.
     work
-        Folder for what is received.
+        Folder for the received images.
     say
         Told what is being done.
 
@@ -139,7 +139,7 @@ def _storescp(work: Path) -> Iterator[Address]:
 
 @contextmanager
 def _orthanc(work: Path) -> Iterator[Address]:
-    if shutil.which("Orthanc") is None and shutil.which("orthanc") is None:
+    if orthanc_program() is None:
         raise PluginError("Orthanc is not installed")
     with running_pacs(work) as pacs:
         yield pacs.address

@@ -87,7 +87,7 @@ class _Cell(string.Formatter):
         return "" if value is None else str(super().format_field(value, format_spec))
 
 
-def print_table(title: str, rows: Iterable[object], columns: Mapping[str, str] | Sequence[str]) -> None:
+def print_table(title: str, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str] | Sequence[str]) -> None:
     """Print a table, for people.
 
     Parameters
@@ -95,14 +95,14 @@ def print_table(title: str, rows: Iterable[object], columns: Mapping[str, str] |
     title
         Stands above it.
     rows
-        An object or a mapping for each row.
+        Values by name.
     columns
-        Format of the cells by heading, ``{"s": "{0.seconds:.1f}"}``; or headings alone that are keys of the rows.
+        Format of the cells by heading, ``{"time s": "{seconds:.1f}"}``; or headings alone that are names of values.
     """
-    cells = columns if isinstance(columns, Mapping) else {name: f"{{0[{name}]}}" for name in columns}
+    cells = columns if isinstance(columns, Mapping) else {name: f"{{{name}}}" for name in columns}
     laid_out = Table(*cells, title=title, title_justify="left")
     for row in rows:
-        laid_out.add_row(*(_Cell().format(cell, row) for cell in cells.values()))
+        laid_out.add_row(*(_Cell().vformat(cell, (), row) for cell in cells.values()))
     results.print(laid_out)
 
 

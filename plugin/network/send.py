@@ -69,21 +69,21 @@ class SendReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """What a peer answered for one object; a delivery if there is no refusal."""
+class _Failure:
+    """Why a peer does not have an object."""
 
-    refusal: str = ""
+    reason: str
     lasting: bool = False
 
 
-_UNANSWERED = _Answer(refusal="the peer gave no answer, or ended the association")
+_UNANSWERED = _Failure(reason="the peer gave no answer, or ended the association")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Transfer:
     waiting: deque[Path]
     delivered: list[Path] = field(default_factory=list)
-    refused: list[tuple[Path, _Answer]] = field(default_factory=list)
+    failed: list[tuple[Path, _Failure]] = field(default_factory=list)
     tries: Counter[Path] = field(default_factory=Counter)
 
 
@@ -118,19 +118,19 @@ def send_files(
     began = time.monotonic()
     transfer = _Transfer(waiting=deque(paths))
     ae = _requestor(calling_ae, transfer.waiting)
-    unassociated: _Answer | None = None
+    unassociated: _Failure | None = None
     while transfer.waiting and unassociated is None:
         association = _associate(ae, peer)
         if association.is_established:
             _send_waiting(association, transfer, progress)
         else:
             unassociated = _why_not(association, peer)
-    answers = [unassociated] if unassociated else [answer for _, answer in transfer.refused]
+    failures = [unassociated] if unassociated else [failure for _, failure in transfer.failed]
     return SendReport(
         delivered=tuple(transfer.delivered),
-        undelivered=(*transfer.waiting, *(path for path, _ in transfer.refused)),
-        reason=answers[0].refusal if answers else "",
-        lasting=any(answer.lasting for answer in answers),
+        undelivered=(*transfer.waiting, *(path for path, _ in transfer.failed)),
+        reason=failures[0].reason if failures else "",
+        lasting=any(failure.lasting for failure in failures),
         seconds=time.monotonic() - began,
     )
 
@@ -148,7 +148,7 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     ae.add_requested_context(Verification)
     association = _associate(ae, peer)
     if not association.is_established:
-        raise DeliveryError(_why_not(association, peer).refusal)
+        raise DeliveryError(_why_not(association, peer).reason)
     try:
         status = association.send_c_echo().get("Status")
     finally:
@@ -178,15 +178,15 @@ def _associate(ae: AE, peer: Address) -> Association:
     return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers)
 
 
-def _why_not(association: Association, peer: Address) -> _Answer:
+def _why_not(association: Association, peer: Address) -> _Failure:
     """Say why there is no association; a rejection in the terms of PS3.8 §9.3.4."""
     if association.is_rejected:
-        return _Answer(refusal=f"{peer} rejected the association: {_rejection(association)}")
+        return _Failure(reason=f"{peer} rejected the association: {_rejection(association)}")
     if association.rejected_contexts and not association.accepted_contexts:
         classes = ", ".join(sorted({str(UID(one.abstract_syntax).name) for one in association.rejected_contexts}))
-        refusal = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
-        return _Answer(refusal=refusal, lasting=True)
-    return _Answer(refusal=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
+        reason = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
+        return _Failure(reason=reason, lasting=True)
+    return _Failure(reason=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
 
 
 def _rejection(association: Association) -> str:
@@ -198,42 +198,40 @@ def _rejection(association: Association) -> str:
 
 def _send_waiting(association: Association, transfer: _Transfer, progress: Callable[[Path], None]) -> None:
     """Send until nothing waits, or until an object is not answered: it then waits again, or is given up."""
+    failure = None
     try:
-        while transfer.waiting:
+        while transfer.waiting and failure is not _UNANSWERED:
             path = transfer.waiting.popleft()
             transfer.tries[path] += 1
-            answer = _send_one(association, path)
-            if answer is None and transfer.tries[path] < _TRIES_PER_IMAGE:
-                transfer.waiting.appendleft(path)
-                return
-            if answer is None or answer.refusal:
-                transfer.refused.append((path, answer or _UNANSWERED))
-            else:
+            failure = _send_one(association, path)
+            if failure is None:
                 transfer.delivered.append(path)
                 progress(path)
-            if answer is None:
-                return
+            elif failure is _UNANSWERED and transfer.tries[path] < _TRIES_PER_IMAGE:
+                transfer.waiting.appendleft(path)
+            else:
+                transfer.failed.append((path, failure))
     finally:
         if association.is_established:
             association.release()
 
 
-def _send_one(association: Association, path: Path) -> _Answer | None:
-    """Send an object and return the answer, or nothing where none came and the association ended."""
+def _send_one(association: Association, path: Path) -> _Failure | None:
+    """Send an object; return why it was not delivered, if it was not. Without an answer the association ends."""
     try:
         status = _store(association, path).get("Status")
     except ValueError:  # no presentation context was accepted for it
         name = UID(read_file_meta_info(path).MediaStorageSOPClassUID).name
-        refusal = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
-        return _Answer(refusal=refusal, lasting=True)
+        reason = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
+        return _Failure(reason=reason, lasting=True)
     except RuntimeError:  # the association ended since the last object
-        return None
+        return _UNANSWERED
     if status is None:
         association.abort()
-        return None
+        return _UNANSWERED
     if status in DELIVERED:
-        return _Answer()
-    return _Answer(refusal=f"the peer answered {_name(status)}", lasting=_is_lasting(status))
+        return None
+    return _Failure(reason=f"the peer answered {_name(status)}", lasting=_is_lasting(status))
 
 
 def _store(association: Association, path: Path) -> Dataset:

@@ -13,6 +13,16 @@ from plugin.errors import ConfigurationError
 
 app = typer.Typer(help="Build, list and time the engines that run the network.", no_args_is_help=True)
 
+STATE_COLUMNS = {
+    "engine": "{name}", "state": "{state}", "RMS ppb": "{rms_ppb:.3f}", "largest ppb": "{largest_ppb:.3f}",
+    "load s": "{load_seconds:.1f}", "what, or why not": "{reason}",
+}  # fmt: skip
+FILE_COLUMNS = {"file": "{name}", "state": "{state}", "what, or why not": "{reason}"}
+TIME_COLUMNS = {
+    "engine": "{description}", "first s": "{first_seconds:.3f}", "s": "{seconds:.3f}",
+    "times faster than torch": "{ratio:.1f}",
+}  # fmt: skip
+
 
 @app.command()
 def build(
@@ -74,18 +84,9 @@ def list_engines(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"weights_sha256": trained.sha256, "engines": states, "folder": folder, "files": files})
         return
-    columns = {
-        "engine": "{0[name]}",
-        "state": "{0[state]}",
-        "RMS ppb": "{0[rms_ppb]:.3f}",
-        "largest ppb": "{0[largest_ppb]:.3f}",
-        "load s": "{0[load_seconds]:.1f}",
-        "what, or why not": "{0[reason]}",
-    }
-    print_table("Engines, in the order in which they are tried", states, columns)
+    print_table("Engines, in the order in which they are tried", states, STATE_COLUMNS)
     if files:
-        columns = {"file": "{0[name]}", "state": "{0[state]}", "what, or why not": "{0[reason]}"}
-        print_table(f"Engine files in {folder}", files, columns)
+        print_table(f"Engine files in {folder}", files, FILE_COLUMNS)
 
 
 @app.command()
@@ -117,14 +118,8 @@ def bench(
         print_json({"shape": shape, "engines": times, "left_out": left_out})
         return
     reference = next((one["seconds"] for one in times if one["name"] == "torch"), None)
-    columns = {
-        "engine": "{0[description]}",
-        "first s": "{0[first_seconds]:.3f}",
-        "s": "{0[seconds]:.3f}",
-        "times faster than torch": "{0[ratio]:.1f}",
-    }
     rows = [{**one, "ratio": reference / one["seconds"] if reference else None} for one in times]
-    print_table(f"Network forward on {' x '.join(map(str, shape))} voxels", rows, columns)
+    print_table(f"Network forward on {' x '.join(map(str, shape))} voxels", rows, TIME_COLUMNS)
     tell(*(f"left out: {one['name']}: {one['reason']}" for one in left_out))
 
 

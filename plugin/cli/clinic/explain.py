@@ -40,15 +40,8 @@ def explain(
 
 
 def _tell(found: dict[str, Any]) -> None:
-    columns = {
-        "images": "images",
-        "from": "calling_ae",
-        "association": "association",
-        "state": "state",
-        "why": "reason",
-    }
-    cells = {heading: f"{{0[{key}]}}" for heading, key in columns.items()}
-    print_table("Images received", found["images"], cells)
+    images = ({**one, "from": one["calling_ae"], "why": one["reason"]} for one in found["images"])
+    print_table("Images received", images, ("images", "from", "association", "state", "why"))
     for one in found["acquisitions"]:
         tell(
             f"acquisition {one['acquisition']}, {one['images']} images: {one['state']} since {ago(one['changed_at'])}",

@@ -20,17 +20,10 @@ if TYPE_CHECKING:
 PARTS = ("unwrapping", "engines", "inversion", "scaling", "intake", "end-to-end")
 
 COLUMNS = {
-    "group": "{0[group]}",
-    "work": "{0[what]}",
-    "ours": "{0[ours]}",
-    "our value": "{0[ours_value]:.2f}",
-    "peer": "{0[peer]}",
-    "its value": "{0[peer_value]:.2f}",
-    "unit": "{0[unit]}",
-    "ratio": "{0[ratio]:.2f}",
-    "CPU ratio": "{0[cpu_ratio]:.2f}",
-    "aim": "{0[aim]}",
-}
+    "group": "{group}", "work": "{what}", "ours": "{ours}", "our value": "{ours_value:.2f}", "peer": "{peer}",
+    "its value": "{peer_value:.2f}", "unit": "{unit}", "ratio": "{ratio:.2f}", "CPU ratio": "{cpu_ratio:.2f}",
+    "aim": "{aim}",
+}  # fmt: skip
 
 
 def bench(

@@ -34,48 +34,26 @@ CasesOption = Annotated[str, typer.Option(metavar="A,B,…", help="Cases; all if
 _EVALUATION = Path("out/evaluation")
 
 FIELD_COLUMNS = {
-    "case": "{0.case}",
-    "method": "{0.method}",
-    "2π errors %": "{0.wrap_errors_percent:.3f}",
-    "RMS ppb": "{0.rms_ppb:.1f}",
-    "99 % ppb": "{0.p99_ppb:.1f}",
-    "mask Dice": "{0.mask_dice:.3f}",
-    "s": "{0.seconds:.1f}",
-}
+    "case": "{case}", "method": "{method}", "2π errors %": "{wrap_errors_percent:.3f}", "RMS ppb": "{rms_ppb:.1f}",
+    "99 % ppb": "{p99_ppb:.1f}", "mask Dice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
+}  # fmt: skip
 INVERSION_COLUMNS = {
-    "method": "{0.method}",
-    "judged on": "{0.judged}",
-    "NRMSE %": "{0.score.nrmse:.1f}",
-    "detr. %": "{0.score.nrmse_detrend:.1f}",
-    "XSIM": "{0.score.xsim:.3f}",
-    "HFEN %": "{0.score.hfen:.1f}",
-    "corr.": "{0.score.correlation:.3f}",
-    "DGM": "{0.score.dgm_slope:.2f}",
-    "s": "{0.seconds:.1f}",
-}
+    "method": "{method}", "judged on": "{judged}", "NRMSE %": "{nrmse:.1f}", "detr. %": "{nrmse_detrend:.1f}",
+    "XSIM": "{xsim:.3f}", "HFEN %": "{hfen:.1f}", "corr.": "{correlation:.3f}", "DGM": "{dgm_slope:.2f}",
+    "s": "{seconds:.1f}",
+}  # fmt: skip
 COHORT_COLUMNS = {
-    "method": "{0[method]}",
-    "patients": "{0[patients]}",
-    "failures": "{0[failures]}",
-    "NRMSE % median": "{0[nrmse_median]:.1f}",
-    "worst": "{0[nrmse_worst]:.1f}",
-    "XSIM": "{0[xsim_median]:.3f}",
-    "bleed map/truth": "{0[bleed_slope_median]:.2f}",
-    "network better": "{0[better]}",
-}
+    "method": "{method}", "patients": "{patients}", "failures": "{failures}", "NRMSE % median": "{nrmse_median:.1f}",
+    "worst": "{nrmse_worst:.1f}", "XSIM": "{xsim_median:.3f}", "bleed map/truth": "{bleed_slope_median:.2f}",
+    "network better": "{better}",
+}  # fmt: skip
 SPHERE_COLUMNS = {
-    "true ppm": "{0.true_ppm:.2f}",
-    "map ppm": "{0.map_ppm:.2f}",
-    "radius mm": "{0.radius_mm:.1f}",
-    "voxels": "{0.voxels}",
-}
+    "true ppm": "{true_ppm:.2f}", "map ppm": "{map_ppm:.2f}", "radius mm": "{radius_mm:.1f}", "voxels": "{voxels}",
+}  # fmt: skip
 REGION_COLUMNS = {
-    "scan": "{0.condition}",
-    "region": "{0.region}",
-    "true ppb": "{0.true_ppb:.0f}",
-    "map ppb": "{0.mean_ppb:.0f}",
-    "change %": "{0.change_percent:+.1f}",
-}
+    "scan": "{condition}", "region": "{region}", "true ppb": "{true_ppb:.0f}", "map ppb": "{mean_ppb:.0f}",
+    "change %": "{change_percent:+.1f}",
+}  # fmt: skip
 
 
 @app.callback(invoke_without_command=True)
@@ -94,9 +72,10 @@ def field(
 
     wanted = names_of(cases) or list(CASES)
     with progress_shown("evaluate field") as say:
-        rows = list(evaluate_field(wanted, seed=seed, voxel_size_mm=voxel_size_mm, progress=say))
+        found = evaluate_field(wanted, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)
+        rows = [asdict(row) for row in found]
     if as_json:
-        print_json({"rows": [asdict(row) for row in rows]})
+        print_json({"rows": rows})
     else:
         print_table("Total field against the ground truth", rows, FIELD_COLUMNS)
 
@@ -133,11 +112,11 @@ def inversion(
             known=known,
             progress=say,
         )
-        rows = _tabulated(found, output)
+        rows = [flat(row) for row in _tabulated(found, output)]
     if as_json:
-        print_json({"rows": [flat(row) for row in rows]})
+        print_json({"rows": rows})
         return
-    for (case, source), group in itertools.groupby(rows, key=lambda row: (row.case, row.source)):
+    for (case, source), group in itertools.groupby(rows, key=lambda row: (row["case"], row["source"])):
         title = f"{case}: maps from {source} against the ground truth (DGM: slope)"
         print_table(title, group, INVERSION_COLUMNS)  # all metrics are in the JSON and in the files
 
@@ -226,17 +205,18 @@ def robustness(
         regions = list(evaluate_geometry(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say))
     slope, r_squared = sphere_line(spheres)
     worst = max(regions, key=lambda row: abs(row.change_percent))
+    sphere_rows, region_rows = [asdict(row) for row in spheres], [asdict(row) for row in regions]
     found = {
         "method": method,
-        "spheres": {"slope": slope, "r_squared": r_squared, "rows": [asdict(row) for row in spheres]},
-        "regions": {"largest_change_percent": worst.change_percent, "rows": [asdict(row) for row in regions]},
+        "spheres": {"slope": slope, "r_squared": r_squared, "rows": sphere_rows},
+        "regions": {"largest_change_percent": worst.change_percent, "rows": region_rows},
     }
     output.mkdir(parents=True, exist_ok=True)
     (output / f"robustness-{method}.json").write_text(json.dumps(found, indent=2) + "\n")
     if as_json:
         print_json(found)
         return
-    print_table(f"{method}: spheres", spheres, SPHERE_COLUMNS)
+    print_table(f"{method}: spheres", sphere_rows, SPHERE_COLUMNS)
     tell(f"slope {slope:.3f}, R² {r_squared:.4f}")
-    print_table(f"{method}: deep grey nuclei", regions, REGION_COLUMNS)
+    print_table(f"{method}: deep grey nuclei", region_rows, REGION_COLUMNS)
     tell(f"largest change {worst.change_percent:+.1f} % ({worst.region}, {worst.condition})")

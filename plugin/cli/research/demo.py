@@ -41,12 +41,13 @@ def demo(
     if as_json:
         print_json(_as_json(result))
         return
-    print_table("From scanner to PACS", _rows(result), {"what": "{0[0]}", "value": "{0[1]}"})
+    rows = ({"what": what, "value": value} for what, value in _values(result))
+    print_table("From scanner to PACS", rows, ("what", "value"))
     note(*(f"[yellow]note[/] {warning}" for warning in result.delivery.report["warnings"]))
     tell(f"picture: {result.picture}")
 
 
-def _rows(result: DemoResult) -> list[tuple[str, str]]:
+def _values(result: DemoResult) -> list[tuple[str, str]]:
     sent, judged, report = result.delivery, result.judgement, result.delivery.report
     made = report["provenance"]
     nuclei = judged.nuclei_ppb.items()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin.errors import PluginError
+from plugin.lab.processes import free_port, running
 from plugin.network.entities import Address, new_ae, send_without_delay
 
 AE_TITLE = "PACS"
-_START_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +52,6 @@ class Pacs:
         return paths
 
 
-def free_port() -> int:
-    """Ask the system for a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def orthanc_program() -> str | None:
     """Return the path of Orthanc, if it is installed."""
     return shutil.which("Orthanc") or shutil.which("orthanc")
@@ -95,16 +83,7 @@ def _orthanc(program: str, folder: Path) -> Iterator[Pacs]:
     file = folder / "orthanc.json"
     file.write_text(json.dumps(configuration, indent=2))
     url = f"http://127.0.0.1:{http_port}"
-    # Without TCP_NODELAY, DCMTK's sockets wait 40 ms for every image's acknowledgement.
-    environment = os.environ | {"TCP_NODELAY": "1"}
-    with (folder / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen([program, str(file)], stdout=log, stderr=subprocess.STDOUT, env=environment)
-    try:
-        deadline = time.monotonic() + _START_SECONDS
-        while not _answers(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise PluginError(f"Orthanc did not start; its log is {folder / 'orthanc.log'}")
-            time.sleep(0.1)
+    with running([program, str(file)], folder / "orthanc.log", ready=lambda: _answers(url)):
         yield Pacs(
             name="Orthanc",
             address=Address(ae_title=AE_TITLE, host="127.0.0.1", port=dicom_port),
@@ -112,9 +91,6 @@ def _orthanc(program: str, folder: Path) -> Iterator[Pacs]:
             instances=lambda: list(json.loads(_get(f"{url}/instances"))),
             read=lambda name: _get(f"{url}/instances/{name}/file"),
         )
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def _get(url: str) -> bytes:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plugin.errors import PluginError
-from plugin.lab.demo.pacs import Pacs, free_port, running_pacs
+from plugin.lab.demo.pacs import Pacs, running_pacs
+from plugin.lab.processes import answers, free_port, running
 from plugin.network.entities import Address
-from plugin.network.send import echo, send_files
+from plugin.network.send import send_files
 
 if TYPE_CHECKING:
     from recon.lab.evaluation.judge import Judgement
@@ -162,30 +160,14 @@ def _running_service(work: Path, pacs: Address) -> Iterator[Address]:
         f'[[destinations]]\nname = "pacs"\nae_title = "{pacs.ae_title}"\nhost = "{pacs.host}"\nport = {pacs.port}\n'
         'objects = ["qsm"]\n'
     )
+    address, log = Address(ae_title="QSM", host="127.0.0.1", port=port), work / "service.log"
+
+    def ready() -> bool:  # the receiver answers, and the worker has warmed up
+        return b'"worker.ready"' in log.read_bytes() and answers(address)
+
     command = [sys.executable, "-m", "plugin", "serve", "--config", str(configuration)]
-    log_file = work / "service.log"
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    try:
-        address = Address(ae_title="QSM", host="127.0.0.1", port=port)
-        _wait_until_ready(process, address, log_file)
+    with running(command, log, ready=ready, seconds=_SERVICE_START_SECONDS):
         yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
-    """Wait until the receiver answers and the worker has warmed up."""
-    deadline = time.monotonic() + _SERVICE_START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise PluginError(f"the service ended while starting; its log is {log}")
-        if b'"worker.ready"' in log.read_bytes():
-            echo(address, calling_ae="SCANNER")
-            return
-        time.sleep(0.2)
-    raise PluginError(f"the service was not ready within {_SERVICE_START_SECONDS:.0f} s; its log is {log}")
 
 
 def _wait_for_instances(pacs: Pacs, expected: int, since: float, log: Path) -> float:

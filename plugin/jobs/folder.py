@@ -53,18 +53,8 @@ def reconstruct_folder(
 ) -> dict[str, Any]:
     """Reconstruct every complete acquisition in a folder; one that fails does not keep the others back.
 
-    Parameters
-    ----------
-    folder
-        DICOM files.
-    output
-        Gets the results of a single acquisition; of several, each gets a folder below it.
-    wanted
-        What to make.
-    site
-        Its magnets and its limit of size are used.
-    progress
-        Is told what begins.
+    A single acquisition goes to ``output``, several to a folder each below it. Of the site, magnets and limit of size
+    are used. ``progress`` is told what begins.
 
     Returns
     -------
@@ -80,13 +70,9 @@ def reconstruct_folder(
         read_mask(wanted.mask)
     progress("finding acquisitions")
     scan = find_acquisitions(folder, prepare=partial(with_field, calling_ae="", magnets=site.magnets))
-    outcomes, ready = [], []
-    for acquisition in scan.acquisitions:
-        completeness = assess(acquisition, largest_gib=site.largest_gib)
-        if completeness.state == "complete":
-            ready.append(acquisition)
-        else:
-            outcomes.append(_refused(acquisition, completeness.reason, completeness.missing))
+    found = [(acquisition, assess(acquisition, largest_gib=site.largest_gib)) for acquisition in scan.acquisitions]
+    ready = [acquisition for acquisition, completeness in found if completeness.state == "complete"]
+    outcomes = [_refused(a, one.reason, one.missing) for a, one in found if one.state != "complete"]
     places = [output if len(ready) == 1 else output / _name(acquisition) for acquisition in ready]
     for place in places:
         _check_place(place)

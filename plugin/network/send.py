@@ -103,10 +103,8 @@ def send_files(
     ----------
     paths
         DICOM files of any storage SOP class.
-    peer
-        Where to.
-    calling_ae
-        Our AE title.
+    peer, calling_ae
+        Where to, and our AE title.
     progress
         Called with each delivered file.
 
@@ -115,8 +113,7 @@ def send_files(
     DeliveryError
         The files need more presentation contexts than one association has.
     """
-    began = time.monotonic()
-    transfer = _Transfer(waiting=deque(paths))
+    began, transfer = time.monotonic(), _Transfer(waiting=deque(paths))
     ae = _requestor(calling_ae, transfer.waiting)
     unassociated: _Failure | None = None
     while transfer.waiting and unassociated is None:

@@ -13,6 +13,9 @@ from plugin.errors import ConfigurationError
 
 app = typer.Typer(help="Build, list and time the engines that run the network.", no_args_is_help=True)
 
+BUILT = ("engine", "precision", "library", "library_version", "targets", "profile", "weights_sha256")
+"""What is shown of a manifest."""
+
 STATE_COLUMNS = {
     "engine": "{name}", "state": "{state}", "RMS ppb": "{rms_ppb:.3f}", "largest ppb": "{largest_ppb:.3f}",
     "load s": "{load_seconds:.1f}", "what, or why not": "{reason}",
@@ -64,10 +67,8 @@ def build(
     manifest = asdict(file.manifest)
     if as_json:
         print_json({"file": str(file.path), "manifest": manifest})
-        return
-    tell(f"{file.path} ({len(file.plan) / 1e6:.1f} MB)")
-    names = ("engine", "precision", "library", "library_version", "targets", "profile", "weights_sha256")
-    tell(*(f"  {name}: {manifest[name]}" for name in names))
+    else:
+        tell(f"{file.path} ({len(file.plan) / 1e6:.1f} MB)", *(f"  {name}: {manifest[name]}" for name in BUILT))
 
 
 @app.command("list")

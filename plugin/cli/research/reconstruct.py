@@ -53,7 +53,6 @@ def reconstruct(
     from plugin.jobs.objects import NIFTI
 
     require_folder(folder)
-    site = load_settings(config)
     wanted = Wanted(
         options=options_of(Reconstruction(method=method, engine=engine)),
         objects=(*objects_of(objects), *([NIFTI] if nifti else [])),
@@ -61,13 +60,17 @@ def reconstruct(
         mask=mask,
     )
     with progress_shown("reconstruct") as say:
-        found = reconstruct_folder(folder, output, wanted, site, say)
+        found = reconstruct_folder(folder, output, wanted, load_settings(config), say)
     if as_json:
         print_json(found)
     else:
         _tell(found["acquisitions"], found["ignored"])
-    states = {outcome["state"] for outcome in found["acquisitions"]}
-    raise typer.Exit(FAILED if "failed" in states else DONE if "done" in states else REFUSED)
+    raise typer.Exit(_status(found["acquisitions"]))
+
+
+def _status(outcomes: Sequence[dict[str, Any]]) -> int:
+    states = {outcome["state"] for outcome in outcomes}
+    return FAILED if "failed" in states else DONE if "done" in states else REFUSED
 
 
 def _tell(outcomes: Sequence[dict[str, Any]], ignored: Sequence[dict[str, str]]) -> None:

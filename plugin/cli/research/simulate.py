@@ -28,10 +28,7 @@ def simulate(
     voxel_size_mm: VoxelSizeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the multi-echo GRE of a digital head to OUT/dicom, and its ground truth to OUT/truth.npz.
-
-    The truth is in image axes (x, y, z): chi_ppm, field_ppm, brain, and label.
-    """
+    """Write the multi-echo GRE of a digital head to OUT/dicom, and its truth, as arrays (x, y, z), to OUT/truth.npz."""
     import numpy as np
 
     from dicom_io.synthetic import write_scan

@@ -24,16 +24,7 @@ _AIM = "200 images/s, not slower than Orthanc"
 
 
 def intake_rows(images: Sequence[Path], work: Path, say: Say) -> Iterator[BenchRow]:
-    """Send the same images to our receiver and to each peer that is installed.
-
-    Parameters
-    ----------
-    images
-        DICOM files.
-    work
-        Folder for the received images.
-    say
-        Told what is being done.
+    """Send the same images to our receiver and to each peer that is installed; ``work`` holds what they receive.
 
     Raises
     ------

@@ -97,16 +97,8 @@ def send_files(
     """Send DICOM files by C-STORE (PS3.4 Annex B), on one association while it lasts.
 
     An answer without a status means that nobody knows whether the object arrived: the association is aborted
-    and the object sent again, which changes nothing at a peer that has it.
-
-    Parameters
-    ----------
-    paths
-        DICOM files of any storage SOP class.
-    peer, calling_ae
-        Where to, and our AE title.
-    progress
-        Called with each delivered file.
+    and the object sent again, which changes nothing at a peer that has it. ``progress`` is called with each delivered
+    file.
 
     Raises
     ------

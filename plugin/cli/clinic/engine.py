@@ -30,10 +30,7 @@ TIME_COLUMNS = {
 @app.command()
 def build(
     ahead_of_time: Annotated[
-        bool,
-        typer.Option(
-            "--ahead-of-time", help="Build one portable TensorRT-RTX file for other machines; needs no GPU here."
-        ),
+        bool, typer.Option("--ahead-of-time", help="Build one TensorRT-RTX file for other machines, without a GPU.")
     ] = False,
     target: Annotated[
         str, typer.Option(metavar="SM,...", help="GPUs of a portable file, such as sm_86,sm_120; all if not given.")

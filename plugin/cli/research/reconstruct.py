@@ -32,8 +32,7 @@ def reconstruct(
     engine: EngineOption = "auto",
     method: MethodOption = "network",
     mask: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Mask to use instead of the automatic one: .npy, .nii or .nii.gz, 0 and 1."),
+        Path | None, typer.Option(metavar="FILE", help="Mask in place of the automatic one: .npy or NIfTI, 0 and 1.")
     ] = None,
     objects: Annotated[
         str, typer.Option(metavar="NAMES", help="What to make beside the map: 'all', or names such as 'swi,r2star'.")

@@ -1,4 +1,4 @@
-"""However a scanner sends an acquisition, one map comes out, equal to that of a plain sending."""
+"""However a scanner sends an acquisition, one map results, equal to that of sending it plainly."""
 
 import json
 import random
@@ -33,7 +33,7 @@ def test_aborted_resumed_shuffled_repeated_and_in_parallel_gives_the_plain_map_o
     rng.shuffle(files)
     with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
         service.wait_until_ready()
-        storescu(service.port, *files[:30], options=["--abort"])  # cut off; its sender goes on below
+        storescu(service.port, *files[:30], options=["--abort"])  # cut off; its sender resumes below
         with ThreadPoolExecutor(4) as senders:
             jobs = [senders.submit(storescu, service.port, file) for file in files[30:45]]  # one image each
             jobs += [

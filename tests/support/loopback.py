@@ -1,4 +1,4 @@
-"""DICOM peers on loopback: a scanner that sends, a PACS that misbehaves on request, dcmtk's programs."""
+"""DICOM peers on loopback: a scanner that sends, a PACS that misbehaves on request, and dcmtk's programs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def send_images(port: int, images: Sequence[Dataset], *, ae_title: str = "SCANNE
 
 @dataclass
 class Pacs:
-    """A storage SCP that remembers what it got, and answers as the test decides."""
+    """A storage SCP that keeps what it receives, and answers as the test decides."""
 
     port: int
     received: list[Dataset] = field(default_factory=list)

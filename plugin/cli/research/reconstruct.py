@@ -62,7 +62,7 @@ def reconstruct(
     from plugin.config.reconstruction import objects_of, options_of, profile_of
     from plugin.config.settings import Reconstruction
     from plugin.jobs.mask_file import read_mask
-    from plugin.jobs.objects import NIFTI
+    from plugin.jobs.products import NIFTI
 
     require_folder(folder)
     site = load_settings(config)
@@ -84,8 +84,8 @@ def _reconstruct_folder(
     folder: Path, output: Path, options: Options, wanted: Wanted, site: Settings
 ) -> tuple[list[dict[str, Any]], FolderScan]:
     """Reconstruct what is complete; return what became of every acquisition, and what was found."""
-    from dicom_io.derived.context.origin import reserved_series_numbers
-    from dicom_io.derived.context.used_numbers import used_series_numbers
+    from dicom_io.derived.context.series_number import used_series_numbers
+    from dicom_io.derived.context.source_series import reserved_series_numbers
     from dicom_io.source.acquisition.completeness import assess
     from dicom_io.source.folder import find_acquisitions
     from plugin.config.site import with_field
@@ -100,28 +100,28 @@ def _reconstruct_folder(
         if completeness.state != "complete"
     ]
     places = _places(ready, output)
-    taken = used_series_numbers(scan)
+    used = used_series_numbers(scan)
     for acquisition, place in zip(ready, places, strict=True):
-        outcomes.append(_reconstruct_one(acquisition, place, options, wanted, taken))
-        taken |= reserved_series_numbers(acquisition, revision=1, taken=taken)
+        outcomes.append(_reconstruct_one(acquisition, place, options, wanted, used))
+        used |= reserved_series_numbers(acquisition, revision=1, used=used)
     return outcomes, scan
 
 
 def _reconstruct_one(
-    acquisition: Acquisition, place: Path, options: Options, wanted: Wanted, taken: set[int]
+    acquisition: Acquisition, place: Path, options: Options, wanted: Wanted, used: set[int]
 ) -> dict[str, Any]:
     """Reconstruct one acquisition; a refusal or failure is an outcome, not the end of the others."""
     import json
 
+    from dicom_io.derived.products import FIRST
     from dicom_io.errors import DicomError, Refusal
     from plugin.jobs.job import REPORT_FILE, Job
-    from plugin.jobs.objects import FIRST
     from plugin.jobs.workflow import make_others, make_qsm
     from recon.errors import InvalidInputError, ReconError
 
     try:
         with progress_shown(_name(acquisition)) as progress:
-            job = Job.of(acquisition, used_series_numbers=taken)
+            job = Job.of(acquisition, used_series_numbers=used)
             objects, profile = wanted.objects, wanted.profile
             make_qsm(job, place, options=options, profile=profile, objects=objects, mask=wanted.mask, progress=progress)
             if not set(objects) <= set(FIRST):
@@ -158,10 +158,10 @@ def _discard_earlier(place: Path, report: dict[str, Any]) -> None:
     """Remove series of an earlier run into the same folder, which the report does not name."""
     import shutil
 
-    from plugin.jobs.objects import OBJECTS
+    from dicom_io.derived.products import SERIES_NAMES
 
     named = {name.partition("/")[0] for name in report["files"]}
-    for folder in (place / name for name in (*OBJECTS, "regions") if name not in named):
+    for folder in (place / name for name in SERIES_NAMES if name not in named):
         if folder.is_dir() and all(file.suffix == ".dcm" for file in folder.iterdir()):
             shutil.rmtree(folder)
 

@@ -6,10 +6,10 @@ import json
 import nibabel
 import numpy as np
 import pytest
+from recon.products.contrasts.table import CONTRASTS
 
 from plugin.jobs.nifti import write_nifti
 from recon.errors import InvalidInputError
-from recon.products.contrasts.table import CONTRASTS
 from tests.support.small_result import small_result
 
 

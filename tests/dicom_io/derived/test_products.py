@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from recon.products.contrasts.table import CONTRASTS
 
 from recon.errors import InvalidInputError
-from recon.products.contrasts.table import CONTRASTS
 from tests.support.small_result import small_result
 
 UNITS = {"swi": "1", "true-swi": "1", "min-ip": "1", "r2star": "1/s", "total-field": "Hz", "local-field": "[ppb]"}

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+import plugin.jobs.derive
 import pytest
 from pydicom import dcmread
 
-import plugin.jobs.derive
 from dicom_io.source.folder import find_acquisitions
 from plugin.errors import JobFailedError
 from plugin.jobs.job import Job

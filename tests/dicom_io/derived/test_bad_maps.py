@@ -58,7 +58,8 @@ def test_values_out_of_range_are_clipped_counted_and_stated(
         for pixel in (image.pixel_array.min(), image.pixel_array.max())
     )
     assert (values[0], values[-1]) == pytest.approx((low, high))
-    assert "2 voxels beyond" in images[0].DerivationDescription
+    beyond = "+-2047 ppb" if (name, profile) == ("qsm", "console12") else ""
+    assert f"2 voxels beyond {beyond}" in images[0].DerivationDescription
     assert written.warnings
 
 

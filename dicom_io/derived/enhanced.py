@@ -10,15 +10,14 @@ from dicom_io.derived.codes import BRAIN
 from dicom_io.derived.context.references import contributing_equipment, put, referenced_series, source_evidence
 from dicom_io.derived.context.series_module import qualify
 from dicom_io.derived.context.source import frame_of_reference, inherit_study, take
-from dicom_io.derived.context.source_series import SourceSeries
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources, SourceSeries
 from dicom_io.derived.frames import (
+    ORIENTATION,
+    POSITION,
     derivation_image,
     frame_content,
     organize,
     pixel_measures,
-    plane_orientation,
-    plane_position,
 )
 from dicom_io.derived.product import Product
 from dicom_io.derived.series_files import WrittenSeries, write_series
@@ -103,7 +102,7 @@ def _shared(volume: StoredVolume, series: SourceSeries) -> Dataset:
     set_rescale(rescale, volume)
     set_windows(windows, volume)
     group.PixelMeasuresSequence = [pixel_measures(series)]
-    group.PlaneOrientationSequence = [plane_orientation(series)]
+    group.PlaneOrientationSequence = [take(series.datasets[0], ORIENTATION)]
     group.FrameAnatomySequence = [anatomy]
     group.MRImageFrameTypeSequence = [frame_type]
     group.PixelValueTransformationSequence = [rescale]
@@ -115,7 +114,7 @@ def _shared(volume: StoredVolume, series: SourceSeries) -> Dataset:
 def _per_frame(series: SourceSeries, z: int, number: int, description: str) -> Dataset:
     group = Dataset()
     group.FrameContentSequence = [frame_content(number)]
-    group.PlanePositionSequence = [plane_position(series, z)]
+    group.PlanePositionSequence = [take(series.datasets[z], POSITION)]
     # The description is the same for all frames; once is enough.
     group.DerivationImageSequence = [derivation_image(series.images_at(z), description if number == 1 else "")]
     return group

@@ -19,6 +19,9 @@ from dicom_io.source.geometry import axes, dot
 from dicom_io.source.header import ImageHeader
 from dicom_io.uids import uid_of
 
+ORIENTATION: Final = ("ImageOrientationPatient",)
+POSITION: Final = ("ImagePositionPatient",)
+"""What the items of PlaneOrientationSequence and PlanePositionSequence take from the source, as encoded."""
 _MEASURES: Final = ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
 
 
@@ -30,16 +33,6 @@ def pixel_measures(series: SourceSeries) -> Dataset:
         if keyword not in item:
             setattr(item, keyword, spacing)
     return item
-
-
-def plane_orientation(series: SourceSeries) -> Dataset:
-    """Make the item of PlaneOrientationSequence, as the source has it encoded."""
-    return take(series.datasets[0], ("ImageOrientationPatient",))
-
-
-def plane_position(series: SourceSeries, z: int) -> Dataset:
-    """Make the item of PlanePositionSequence of a slice, as the source has it encoded."""
-    return take(series.datasets[z], ("ImagePositionPatient",))
 
 
 def derivation_image(used: Sequence[ImageHeader], description: str = "") -> Dataset:
@@ -111,8 +104,8 @@ def bare_planes(series: SourceSeries) -> list[Dataset]:
         plane.ReferringPhysicianName = ""
         plane.Modality = "MR"
         plane.Columns, plane.Rows = series.shape[:2]
-        for item in (pixel_measures(series), plane_orientation(series), plane_position(series, z)):
-            plane.update(item)
+        plane.update(pixel_measures(series))
+        plane.update(take(source, (*POSITION, *ORIENTATION)))
         planes.append(plane)
     return planes
 
@@ -133,10 +126,10 @@ def restore(made: Dataset, series: SourceSeries, uid: UID, used: Callable[[int],
     """
     shared = made.SharedFunctionalGroupsSequence[0]
     shared.PixelMeasuresSequence = [pixel_measures(series)]
-    shared.PlaneOrientationSequence = [plane_orientation(series)]
+    shared.PlaneOrientationSequence = [take(series.datasets[0], ORIENTATION)]
     for group in made.PerFrameFunctionalGroupsSequence:
         z = _slice_of(group, series)
-        group.PlanePositionSequence = [plane_position(series, z)]
+        group.PlanePositionSequence = [take(series.datasets[z], POSITION)]
         group.DerivationImageSequence = [derivation_image(used(z))]
     organization = uid_of(uid, "dimensions")
     for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):

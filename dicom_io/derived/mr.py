@@ -17,8 +17,7 @@ from dicom_io.derived.context.references import (
 )
 from dicom_io.derived.context.series_module import qualify
 from dicom_io.derived.context.source import inherit
-from dicom_io.derived.context.source_series import SourceSeries
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources, SourceSeries
 from dicom_io.derived.product import Product
 from dicom_io.derived.series_files import WrittenSeries, write_series
 from dicom_io.derived.volume import (

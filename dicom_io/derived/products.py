@@ -222,7 +222,7 @@ FIRST: Final = tuple(row.name for row in _ROWS if row.part == FIRST_PART)
 
 REGIONS: Final = Product(
     name="regions",
-    description="the nuclei of the regional report, which is written with them",
+    description="the nuclei that the regional report measures, as a Segmentation",
     title="QSM regions",
     number=14,
     sop_class_uid=SegmentationStorage,

@@ -17,7 +17,7 @@ from dicom_io.derived.context.derivation import shortened
 from dicom_io.derived.context.references import put, referenced_series
 from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source import take
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.frames import bare_planes, identity_arguments, restore
 from dicom_io.derived.pixel_profile import require_finite
 from dicom_io.derived.product import Product

@@ -31,8 +31,7 @@ from pydicom.sr.coding import Code as SrCode
 from dicom_io.derived.codes import Code
 from dicom_io.derived.context.derivation import shortened
 from dicom_io.derived.context.series_module import adopt
-from dicom_io.derived.context.source_series import SourceSeries
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources, SourceSeries
 from dicom_io.derived.product import Product
 from dicom_io.derived.products import PPB, REGIONS, SUSCEPTIBILITY
 from dicom_io.derived.segmentation import describe_segment, write_segments

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_io.derived.codes import Code
-from dicom_io.derived.context.derivation import Derivation, clipping_warning, derivation_of_contrast, derivation_of_map
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.derivation import clipping_warning, contrast_texts, map_texts
+from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.pixel_profile import PixelProfile, encode, require_finite
 from dicom_io.derived.product import MRImages, Product, Window
 from dicom_io.errors import DicomError
@@ -68,8 +70,7 @@ def stored_map(product: Product, sources: Sources) -> StoredVolume:
     require_finite(susceptibility.chi_ppm)
     shown = {} if sources.window_presets else {"windows": 1}
     uid = sources.uid(product.name, reference=susceptibility.reference, profile=sources.profile, **shown)
-    values_ppb = susceptibility.chi_ppm * np.float32(1000)
-    return _stored(product, values_ppb, derivation_of_map(sources), uid, sources)
+    return _stored(product, susceptibility.chi_ppm * np.float32(1000), partial(map_texts, sources), uid, sources)
 
 
 def stored_contrast(product: Product, contrast: Contrast, sources: Sources) -> StoredVolume:
@@ -83,10 +84,12 @@ def stored_contrast(product: Product, contrast: Contrast, sources: Sources) -> S
     if product.images is None or (contrast.name, contrast.unit) != (product.name, product.images.unit.value):
         raise DicomError(f"a contrast {contrast.name!r} in {contrast.unit!r} is not the product {product.name!r}")
     uid = sources.uid(product.name, made=dict(contrast.parameters), profile=sources.profile)
-    return _stored(product, contrast.volume, derivation_of_contrast(contrast, sources), uid, sources)
+    return _stored(product, contrast.volume, partial(contrast_texts, contrast, sources), uid, sources)
 
 
-def _stored(product: Product, values: FloatArray, derivation: Derivation, uid: UID, sources: Sources) -> StoredVolume:
+def _stored(
+    product: Product, values: FloatArray, texts: Callable[..., tuple[str, str]], uid: UID, sources: Sources
+) -> StoredVolume:
     sources.series.check_shape(values.shape)
     images = product.images
     if images is None:
@@ -102,7 +105,7 @@ def _stored(product: Product, values: FloatArray, derivation: Derivation, uid: U
         stored=stored,
         clipped=clipped,
         warnings=warnings,
-        texts=derivation.texts(*warnings),
+        texts=texts(*warnings),
         uid=uid,
     )
 

@@ -19,9 +19,8 @@ import numpy.typing as npt
 
 from dicom_io.derived.products import PRODUCTS
 from dicom_io.derived.series_files import replaced_folder, write_private
-from recon.errors import InvalidInputError
 from recon.product_types import Contrast
-from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid, Reconstruction
+from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 
 Affine = npt.NDArray[np.float64]
 _BIDS_VERSION = "1.10.0"
@@ -62,8 +61,6 @@ def write_nifti(
 
     Raises
     ------
-    InvalidInputError
-        The affine does not fit the grid.
     DicomError
         ``folder`` holds other files.
 
@@ -72,7 +69,6 @@ def write_nifti(
     Brain Imaging Data Structure, doi:10.1038/sdata.2016.44; its extension to quantitative MRI,
     doi:10.1038/s41597-022-01571-4.
     """
-    _check_affine(affine, echoes.grid)
     common = _common(echoes, reconstruction)
     with replaced_folder(folder, ours=rf"{_SUBJECT}|dataset_description\.json") as part:
         write_private(part / "dataset_description.json", _json(_description(reconstruction)))
@@ -82,21 +78,6 @@ def write_nifti(
             stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(stem.with_name(f"{stem.name}.nii.gz"), _compressed(volume.data, affine))
             write_private(stem.with_name(f"{stem.name}.json"), _json({**common, **volume.sidecar}))
-
-
-def _check_affine(affine: Affine, grid: Grid) -> None:
-    """Refuse an affine with other voxel sizes or another direction of B0 than the grid's."""
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
-        raise InvalidInputError(f"affine of shape {affine.shape}: expected a finite (4, 4) matrix from voxel to RAS mm")
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.allclose(sizes, grid.voxel_size_mm, rtol=1e-3):
-        raise InvalidInputError(f"affine with voxels of {sizes} mm: the grid has {grid.voxel_size_mm} mm")
-    direction = affine[2, :3] / sizes
-    if not np.allclose(direction, grid.b0_direction, atol=2e-2):
-        raise InvalidInputError(
-            f"affine with the patient's z axis along {direction} of the volume: the grid has B0 along "
-            f"{grid.b0_direction}; was the affine made for other axes?"
-        )
 
 
 def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, object]:

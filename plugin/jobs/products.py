@@ -10,8 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from dicom_io.derived.context.source_series import SeriesContext
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import SeriesContext, Sources
 from dicom_io.derived.products import PRODUCTS, QSM, REFUSAL_PAGE, REGIONS
 from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.errors import DicomError

@@ -175,8 +175,7 @@ def from_images_to_images(
     """
     from datetime import UTC, datetime
 
-    from dicom_io.derived.context.source_series import SourceSeries
-    from dicom_io.derived.context.sources import Sources
+    from dicom_io.derived.context.source_series import Sources, SourceSeries
     from dicom_io.derived.mr import write_map
     from dicom_io.derived.products import PRODUCTS, QSM
     from dicom_io.derived.read_series import read_qsm_ppb

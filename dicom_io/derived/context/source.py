@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Final
 
 from pydicom import dcmread
 from pydicom.charset import convert_encodings
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -103,6 +104,8 @@ _IMAGE_OPTIONAL: Final = (
 _IMAGE_ALWAYS: Final = {"ScanningSequence": "GR", "SequenceVariant": "NONE"}
 _AGE: Final = re.compile(r"(\d{3})([DWMY])")
 _PER_YEAR: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
+_OFFSET: Final = re.compile(r"([+-])(\d{2})([0-5]\d)")
+_LARGEST_OFFSET: Final = timedelta(hours=14)
 _IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 _REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
 _REFERENCE: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
@@ -231,6 +234,15 @@ def patient_age_years(source: Dataset) -> float | None:
     return None if found is None else int(found[1]) / _PER_YEAR[found[2]]
 
 
+def utc_offset(source: Dataset) -> timezone | None:
+    """Read TimezoneOffsetFromUTC (PS3.3 C.12.1.1.8); None if it is missing or no such offset exists."""
+    found = _OFFSET.fullmatch(Elements(source).text("TimezoneOffsetFromUTC"))
+    if found is None:
+        return None
+    size = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return None if size > _LARGEST_OFFSET else timezone(-size if found[1] == "-" else size)
+
+
 def derived_dataset(source: Dataset) -> Dataset:
     """Make an empty data set into which raw elements of the source can be put and stay as they are."""
     derived = Dataset()
@@ -253,7 +265,7 @@ def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optiona
 
 def _raw(source: Dataset, keyword: str) -> RawDataElement | DataElement | None:
     """Element of text, as encoded; PS3.5 encodes text alike in all transfer syntaxes."""
-    tag = Tag(tag_for_keyword(keyword) or 0)
+    tag = Tag(keyword)
     element = source.get_item(tag, keep_deferred=True)
     if element is None or not isinstance(element.value, bytes):
         return element

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Final, Self
+from datetime import datetime, timezone
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +14,18 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_io.derived.context.series_number import series_numbers
-from dicom_io.derived.context.source import check_identity, patient_age_years, source_datasets
+from dicom_io.derived.context.source import check_identity, patient_age_years, source_datasets, utc_offset
 from dicom_io.derived.products import SERIES_NAMES
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.completeness import acquisition_grid
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.grouping import Acquisition
-from dicom_io.source.elements import Elements
 from dicom_io.source.file import MULTI_FRAME_CLASSES
 from dicom_io.source.geometry import axes
 from dicom_io.source.header import ImageHeader
 from dicom_io.uids import uid_of
-
-_OFFSET: Final = re.compile(r"([+-])(\d{2})([0-5]\d)")
-_LARGEST_OFFSET: Final = timedelta(hours=14)
+from recon.types import Reconstruction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,13 +238,40 @@ class SourceSeries:
             raise DicomError(f"the map has shape {shape}; its source has {self.shape}")
 
 
-def utc_offset(source: Dataset) -> timezone | None:
-    """Read TimezoneOffsetFromUTC (PS3.3 C.12.1.1.8); None if it is missing or no such offset exists."""
-    found = _OFFSET.fullmatch(Elements(source).text("TimezoneOffsetFromUTC"))
-    if found is None:
-        return None
-    size = timedelta(hours=int(found[2]), minutes=int(found[3]))
-    return None if size > _LARGEST_OFFSET else timezone(-size if found[1] == "-" else size)
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What derived objects are made of, and how they are stored.
+
+    Parameters
+    ----------
+    reconstruction
+        The result, ``(x, y, z)`` on the grid that ``read_acquisition`` gave.
+    series
+        The images that it was made from.
+    profile
+        How values are stored: ``"console12"`` or ``"pacs16"``.
+    window_presets
+        Whether the map states a window for haemorrhage after the one for tissue. Some viewers cannot read two windows
+        and then choose one of their own for each slice.
+    """
+
+    reconstruction: Reconstruction
+    series: SourceSeries
+    profile: str = "console12"
+    window_presets: bool = True
+
+    def uid(self, name: str, **settings: object) -> UID:
+        """Identify a series that the reconstruction made; the method is part of what decides."""
+        provenance = self.reconstruction.provenance
+        return self.series.context.uid(
+            name,
+            software=provenance.software,
+            method=provenance.method,
+            engine=provenance.engine,
+            weights=provenance.weights_sha256,
+            parameters=dict(provenance.parameters),
+            **settings,
+        )
 
 
 def reserved_series_numbers(acquisition: Acquisition, *, revision: int, used: Collection[int]) -> frozenset[int]:

@@ -169,7 +169,10 @@ def inherit_study(source: Dataset) -> Dataset:
     Dataset
         To be written in Explicit VR Little Endian; text that is added must be ASCII.
     """
-    derived = derived_dataset(source)
+    derived = Dataset()
+    terms = list(Elements(source).texts("SpecificCharacterSet"))
+    with tolerant():
+        derived.set_original_encoding(False, True, convert_encodings(terms) if terms else None)  # elements stay raw
     _take(source, derived, required=_STUDY_REQUIRED, optional=_STUDY_OPTIONAL)
     for keyword in _STUDY_ALIKE:
         element = _raw(source, keyword)
@@ -241,16 +244,6 @@ def utc_offset(source: Dataset) -> timezone | None:
         return None
     size = timedelta(hours=int(found[2]), minutes=int(found[3]))
     return None if size > _LARGEST_OFFSET else timezone(-size if found[1] == "-" else size)
-
-
-def derived_dataset(source: Dataset) -> Dataset:
-    """Make an empty data set into which raw elements of the source can be put and stay as they are."""
-    derived = Dataset()
-    terms = list(Elements(source).texts("SpecificCharacterSet"))
-    with tolerant():
-        character_sets = convert_encodings(terms) if terms else None
-    derived.set_original_encoding(False, True, character_sets)
-    return derived
 
 
 def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optional: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from dicom_io.derived.volume import (
     set_pixels,
     set_rescale,
     set_windows,
-    stored_map,
+    store,
 )
 from dicom_io.identity import DEVICE_SERIAL_NUMBER
 from dicom_io.source.elements import Elements
@@ -38,9 +38,9 @@ _IMAGE_TYPE = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
 def write_enhanced_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write a susceptibility map in ppb as one object of as many frames as there are slices.
 
-    Parameters and errors are those of ``dicom_io.derived.mr.write_map``.
+    Parameters and errors are those of ``dicom_io.derived.mr.write_images``.
     """
-    volume, series = stored_map(product, sources), sources.series
+    volume, series = store(product, None, sources), sources.series
     image, clipped, warnings = _image(volume, series), volume.clipped, volume.warnings
     return (write_series([image], product, series.context, volume.uid, folder, clipped=clipped, warnings=warnings),)
 

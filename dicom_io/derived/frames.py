@@ -83,6 +83,16 @@ def identity_arguments(product: Product, series: SourceSeries, uid: UID) -> dict
     }
 
 
+def bare_object(sop_class_uid: str, uid: str, series_uid: str, series: SourceSeries) -> Dataset:
+    """Make an object of the study without the patient, for a library that reads identifiers from objects."""
+    item = Dataset()
+    item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID = sop_class_uid, uid, series_uid
+    item.StudyInstanceUID = series.headers[0].study_instance_uid
+    item.PatientID = item.PatientName = item.PatientBirthDate = item.PatientSex = ""
+    item.StudyID = item.StudyDate = item.StudyTime = item.AccessionNumber = item.ReferringPhysicianName = ""
+    return item
+
+
 def bare_planes(series: SourceSeries) -> list[Dataset]:
     """Make images with the source's geometry and no name, for a library that reads geometry from images.
 
@@ -93,15 +103,9 @@ def bare_planes(series: SourceSeries) -> list[Dataset]:
     """
     planes = []
     for z, source in enumerate(series.datasets):
-        plane = Dataset()
-        plane.SOPClassUID = MRImageStorage
-        plane.SOPInstanceUID = uid_of("bare plane", series.headers[z].sop_instance_uid, str(z))
-        plane.StudyInstanceUID = series.headers[0].study_instance_uid
-        plane.SeriesInstanceUID = series.headers[0].series_instance_uid
+        uid = uid_of("bare plane", series.headers[z].sop_instance_uid, str(z))
+        plane = bare_object(MRImageStorage, uid, series.headers[0].series_instance_uid, series)
         plane.FrameOfReferenceUID = frame_of_reference(source)
-        plane.PatientID = plane.PatientName = plane.PatientBirthDate = plane.PatientSex = ""
-        plane.StudyDate = plane.StudyTime = plane.StudyID = plane.AccessionNumber = ""
-        plane.ReferringPhysicianName = ""
         plane.Modality = "MR"
         plane.Columns, plane.Rows = series.shape[:2]
         plane.update(pixel_measures(series))

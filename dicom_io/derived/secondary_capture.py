@@ -34,7 +34,7 @@ def write_pages(
     Parameters
     ----------
     product, folder
-        As of ``dicom_io.derived.mr.write_map``.
+        As of ``dicom_io.derived.mr.write_images``.
     pages
         ``(row, column, 3)`` uint8, red, green, blue; free of anything that identifies the patient.
     context

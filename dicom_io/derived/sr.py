@@ -33,6 +33,7 @@ from dicom_io.derived.codes import Code
 from dicom_io.derived.context.derivation import shortened
 from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source_series import Sources, SourceSeries
+from dicom_io.derived.frames import bare_object
 from dicom_io.derived.product import Product
 from dicom_io.derived.products import PPB, REGIONS, SUSCEPTIBILITY
 from dicom_io.derived.segmentation import describe_segment, write_segments
@@ -88,7 +89,7 @@ def write_regional_report(
     report
         The regions, on the grid of the sources.
     product, sources, folder
-        As of ``dicom_io.derived.mr.write_map``.
+        As of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------
@@ -192,20 +193,10 @@ def _source_images(series: SourceSeries, region: npt.NDArray[np.bool_]) -> list[
 
 
 def _evidence(series: SourceSeries, segments: Dataset) -> list[Dataset]:
-    """Make what a library reads of objects that a report refers to, without the patient."""
-    evidence: dict[str, Dataset] = {}
-    images = ((h.sop_class_uid, h.sop_instance_uid, h.series_instance_uid) for h in series.headers)
-    for sop_class, instance, of in (
-        (segments.SOPClassUID, segments.SOPInstanceUID, segments.SeriesInstanceUID),
-        *images,
-    ):
-        item = Dataset()
-        item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID = sop_class, instance, of
-        item.StudyInstanceUID = series.headers[0].study_instance_uid
-        item.PatientID = item.PatientName = item.PatientBirthDate = item.PatientSex = ""
-        item.StudyID = item.StudyDate = item.StudyTime = item.AccessionNumber = item.ReferringPhysicianName = ""
-        evidence[instance] = item
-    return list(evidence.values())
+    """Make what a library reads of the objects that a report refers to."""
+    objects = [(segments.SOPClassUID, segments.SOPInstanceUID, segments.SeriesInstanceUID)]
+    objects += [(h.sop_class_uid, h.sop_instance_uid, h.series_instance_uid) for h in series.headers]
+    return [bare_object(*one, series) for one in dict.fromkeys(objects)]
 
 
 def _measurements(region: RegionMeasure) -> list[Measurement]:

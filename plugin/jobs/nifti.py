@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dicom_io.derived.products import PRODUCTS
+from dicom_io.derived.products import PRODUCTS, QSM
 from dicom_io.derived.series_files import replaced_folder, write_private
 from recon.product_types import Contrast
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
@@ -25,15 +24,7 @@ from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 Affine = npt.NDArray[np.float64]
 _BIDS_VERSION = "1.10.0"
 _SUBJECT = "sub-01"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Volume:
-    """A file to be written: its place below the subject (``"anat/Chimap"``), its values, its sidecar."""
-
-    path: str
-    data: npt.NDArray[Any]
-    sidecar: Mapping[str, object]
+_TOTAL_FIELD = "total-field"
 
 
 def write_nifti(
@@ -53,7 +44,7 @@ def write_nifti(
     reconstruction
         Map, mask, total field and provenance.
     contrasts
-        Further volumes, by the name of their product; those without a NIfTI name in the product table are left out.
+        Further volumes, by the name of their product, which has a NIfTI name in the product table.
     folder
         Becomes the data set, complete or not at all; an earlier one is replaced.
     affine
@@ -72,12 +63,15 @@ def write_nifti(
     common = _common(echoes, reconstruction)
     with replaced_folder(folder, ours=rf"{_SUBJECT}|dataset_description\.json") as part:
         write_private(part / "dataset_description.json", _json(_description(reconstruction)))
-        for volume in (*_base_volumes(echoes, reconstruction), *_contrast_volumes(contrasts)):
-            kind, _, suffix = volume.path.partition("/")
+        for name, values, sidecar in _volumes(echoes, reconstruction, contrasts):
+            nifti = PRODUCTS[name].nifti
+            if nifti is None:
+                raise KeyError(f"the product {name!r} has no NIfTI name")
+            kind, _, suffix = nifti.path.partition("/")
             stem = part / _SUBJECT / kind / f"{_SUBJECT}_{suffix}"
             stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(stem.with_name(f"{stem.name}.nii.gz"), _compressed(volume.data, affine))
-            write_private(stem.with_name(f"{stem.name}.json"), _json({**common, **volume.sidecar}))
+            write_private(stem.with_name(f"{stem.name}.nii.gz"), _compressed(values, affine))
+            write_private(stem.with_name(f"{stem.name}.json"), _json({**common, "Units": nifti.unit, **sidecar}))
 
 
 def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, object]:
@@ -96,12 +90,12 @@ def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, o
     }
 
 
-def _base_volumes(echoes: GradientEcho, reconstruction: Reconstruction) -> list[_Volume]:
-    """Return the map, the mask and the total field."""
+def _volumes(
+    echoes: GradientEcho, reconstruction: Reconstruction, contrasts: Mapping[str, Contrast]
+) -> Iterator[tuple[str, npt.NDArray[Any], Mapping[str, object]]]:
+    """Yield the product, the values and what the sidecar adds of each volume: map, mask, total field, contrasts."""
     chi, total, provenance = reconstruction.susceptibility, reconstruction.total_field, reconstruction.provenance
-    hz_per_ppm = GAMMA_HZ_PER_TESLA * 1e-6 * echoes.b0_tesla
-    map_sidecar = {
-        "Units": "ppm",
+    made = {
         "Reference": chi.reference,
         "Method": provenance.method,
         "Engine": provenance.engine,
@@ -110,35 +104,16 @@ def _base_volumes(echoes: GradientEcho, reconstruction: Reconstruction) -> list[
         "Figures": {**total.figures, **reconstruction.figures},
         "References": list(provenance.references),
     }
-    mask_sidecar = {"Type": "Brain" if total.mask_method == "deepbet" else "ROI", "Units": "1 inside, 0 outside"}
-    field_sidecar = {
-        "Units": "Hz",
-        "Reference": "carrier frequency",
-        "Description": "total field, zero outside the mask",
-    }
-    return [
-        _Volume(path="anat/Chimap", data=chi.chi_ppm, sidecar=map_sidecar),
-        _Volume(path="anat/desc-brain_mask", data=chi.mask.astype(np.uint8), sidecar=mask_sidecar),
-        _Volume(path="fmap/fieldmap", data=total.field_ppm * np.float32(hz_per_ppm), sidecar=field_sidecar),
-    ]
-
-
-def _contrast_volumes(contrasts: Mapping[str, Contrast]) -> list[_Volume]:
-    return [
-        _Volume(
-            path=nifti.path,
-            data=contrast.volume,
-            sidecar={
-                "Units": nifti.unit,
-                "Description": contrast.title,
-                "Parameters": dict(contrast.parameters),
-                "References": list(contrast.references),
-                "ContrastWarnings": list(contrast.warnings),
-            },
-        )
-        for name, contrast in contrasts.items()
-        if (nifti := PRODUCTS[name].nifti) is not None
-    ]
+    yield QSM, chi.chi_ppm, made
+    yield "brain-mask", chi.mask.astype(np.uint8), {"Type": "Brain" if total.mask_method == "deepbet" else "ROI"}
+    hz_per_ppm = GAMMA_HZ_PER_TESLA * 1e-6 * echoes.b0_tesla
+    meaning = {"Reference": "carrier frequency", "Description": "total field, zero outside the mask"}
+    yield _TOTAL_FIELD, total.field_ppm * np.float32(hz_per_ppm), meaning
+    for name, contrast in contrasts.items():
+        if name != _TOTAL_FIELD:
+            parameters, references = dict(contrast.parameters), list(contrast.references)
+            made = {"Description": contrast.title, "Parameters": parameters, "References": references}
+            yield name, contrast.volume, {**made, "ContrastWarnings": list(contrast.warnings)}
 
 
 def _description(reconstruction: Reconstruction) -> dict[str, object]:

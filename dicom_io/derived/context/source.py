@@ -20,6 +20,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from dicom_io.errors import Refusal
 from dicom_io.refusals import refuse
 from dicom_io.source.elements import Elements
 from dicom_io.source.enhanced import classic_frames
@@ -137,6 +138,22 @@ def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
             frames = classic_frames(image.dataset, image.frames) if multi_frame else [image.dataset]
             files[header.path] = list(frames)
     return [files[header.path][header.frame] for header in headers]
+
+
+def first_readable(headers: Sequence[ImageHeader]) -> tuple[ImageHeader, Dataset]:
+    """Return the first image that can still be read, and its elements.
+
+    Raises
+    ------
+    Refusal
+        There is none.
+    """
+    for header in headers:
+        try:
+            return header, source_datasets([header])[0]
+        except Refusal as refusal:
+            reason = refusal
+    raise reason
 
 
 def check_identity(headers: Sequence[ImageHeader]) -> None:

@@ -16,7 +16,7 @@ from pydicom.uid import UID
 from dicom_io.derived.context.series_number import series_numbers
 from dicom_io.derived.context.source import check_identity, patient_age_years, source_datasets, utc_offset
 from dicom_io.derived.products import SERIES_NAMES
-from dicom_io.errors import DicomError, Refusal
+from dicom_io.errors import DicomError
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.completeness import acquisition_grid
 from dicom_io.source.acquisition.grid import SliceGrid
@@ -69,7 +69,10 @@ class SeriesContext:
         revision: int,
         used_series_numbers: Collection[int],
     ) -> Self:
-        """Take patient, study, time and numbers from one image of an acquisition, and its elements."""
+        """Describe an acquisition by one of its images and its elements; further parameters as of ``SourceSeries.of``.
+
+        The acquisition may be incomplete or contradict itself.
+        """
         if revision < 1:
             raise DicomError(f"there is no revision {revision}; expected 1 or more")
         offset = utc_offset(dataset)
@@ -83,32 +86,6 @@ class SeriesContext:
             revision=revision,
             numbers=_numbers(acquisition, source, revision, used_series_numbers),
         )
-
-    @classmethod
-    def of_any(
-        cls,
-        acquisition: Acquisition,
-        *,
-        created: datetime,
-        revision: int = 1,
-        used_series_numbers: Collection[int] = (),
-    ) -> Self:
-        """Describe an acquisition that may be incomplete or contradict itself; parameters as of ``SourceSeries.of``.
-
-        Raises
-        ------
-        Refusal
-            None of its images can be read any more.
-        """
-        for header in acquisition.headers:
-            try:
-                (dataset,) = source_datasets([header])
-            except Refusal as refusal:
-                reason = refusal
-                continue
-            used = used_series_numbers
-            return cls.of(acquisition, header, dataset, created=created, revision=revision, used_series_numbers=used)
-        raise reason
 
     def description(self, title: str) -> str:
         """Return SeriesDescription: what it is, of which series, and that it is for research."""

@@ -221,7 +221,7 @@ OBJECTS: Final = tuple(row.name for row in _ROWS if row.part != REFUSAL_PART)
 """What a reconstruction may make."""
 
 FIRST: Final = tuple(row.name for row in _ROWS if row.part == FIRST_PART)
-"""Delivered before the others are made: nobody waits for the map longer than needed."""
+"""Made and delivered before the others, so that the map arrives as early as possible."""
 
 REGIONS: Final = Product(
     name="regions",

@@ -25,7 +25,7 @@ from recon.types import GradientEcho
 NIFTI: Final = "nifti"
 """Files for researchers, made with the products and never delivered."""
 
-ADVICE: Final = "Correct what is named above, then send all images again. Without that no map will come."
+ADVICE: Final = "Correct the problem named above, then send all images again; otherwise no map will be made."
 """What the page of a refusal says beside the reason."""
 
 
@@ -76,7 +76,7 @@ def make_products(
     folder
         The job's; each product gets a folder of its own below.
     progress
-        Is told what begins.
+        Called with what begins.
 
     Raises
     ------

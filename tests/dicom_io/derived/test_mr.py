@@ -273,8 +273,8 @@ def test_how_it_was_made_travels_with_it(scans: dict[str, Path], tmp_path: Path)
     assert image.Manufacturer == software.Manufacturer != "SIEMENS"
 
 
-def test_character_sets_that_nobody_knows_do_not_stop_the_result(tmp_path: Path) -> None:
-    """The bytes are copied, so the name of their encoding need not be understood."""
+def test_unknown_character_sets_do_not_stop_the_result(tmp_path: Path) -> None:
+    """The bytes are copied, so their encoding need not be known."""
     write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
     for path in (tmp_path / "scan").glob("*.dcm"):
         content = path.read_bytes()

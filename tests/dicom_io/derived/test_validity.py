@@ -65,7 +65,7 @@ def test_the_study_is_consistent_as_a_whole(study: tuple[Path, dict[str, Written
     paths = [path for series in written.values() for path in series.paths]
     report = verify("dcentvfy", [*sorted(scan.glob("*.dcm")), *paths])
     # The validator counts AccessionNumber of a Structured Report to its series, of all others to the study.
-    # Of a clinical trial, images bear attributes that are not taken over.
+    # Attributes of a clinical trial are not taken from the source.
     known = ("<AccessionNumber> IE <Study> versus <Series>", "<ClinicalTrial")
     assert [line for line in report if not any(text in line for text in known)] == []
 

@@ -15,7 +15,6 @@ from pydicom.uid import UID
 
 from dicom_io.derived.context.series_number import series_numbers
 from dicom_io.derived.context.source import check_identity, patient_age_years, source_datasets, utc_offset
-from dicom_io.derived.products import SERIES_NAMES
 from dicom_io.errors import DicomError
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.completeness import acquisition_grid
@@ -266,4 +265,4 @@ def _first_echo(slices: SliceGrid) -> tuple[ImageHeader, ...]:
 
 def _numbers(acquisition: Acquisition, source: ImageHeader, revision: int, used: Collection[int]) -> Mapping[str, int]:
     own = {header.series_number for header in acquisition.headers if header.series_number is not None}
-    return series_numbers(SERIES_NAMES, source.series_number, used={*own, *used}, revision=revision)
+    return series_numbers(source.series_number, used={*own, *used}, revision=revision)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from dbos import DBOS, WorkflowStatus
-from plugin.jobs.objects import FIRST_PART
 
+from dicom_io.derived.product import FIRST_PART
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import read_header

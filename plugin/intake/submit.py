@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from dicom_io.derived.context.used_numbers import series_numbers_of
+from dicom_io.derived.context.series_number import series_numbers_of
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
 from plugin.intake.index import AssociationRow

@@ -11,11 +11,13 @@ from typing import Any
 
 from dbos import DBOS
 
+from dicom_io.derived.product import FIRST_PART, OTHER_PART
+from dicom_io.derived.products import QSM, REFUSAL_PAGE
 from plugin.config.settings import SENDER, Retry, Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.job import Job
-from plugin.jobs.objects import FIRST_PART, OTHER_PART, QSM, REFUSAL_PAGE, files_of, part_of, series_for
 from plugin.jobs.queue import DELIVER, delivery_name
+from plugin.jobs.report import files_for
 from plugin.jobs.steps import durably
 from plugin.jobs.workflow import read_report
 from plugin.log import get_logger
@@ -63,8 +65,7 @@ def queue_deliveries(settings: Settings, job: str, loaded: Job, part: str) -> No
 def part_for(settings: Settings, series: Sequence[Mapping[str, Any]], destination: str, part: str) -> list[str]:
     """Choose the files of a part of a job that go to a destination."""
     wanted = {d.name: d.objects for d in settings.destinations} | {SENDER: settings.sender_objects}
-    chosen = series_for(series, wanted.get(destination))
-    return files_of(one for one in chosen if part_of(one["object"]) == part)
+    return files_for(series, wanted.get(destination), part)
 
 
 def deliver_job(settings: Settings, job: str, destination: str, part: str = FIRST_PART) -> None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from dbos import DBOS
 
+from dicom_io.derived.product import FIRST_PART, OTHER_PART, REFUSAL_PART
+from dicom_io.derived.products import FIRST, REFUSAL_PAGE
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.deliveries import deliver_job, let_the_map_go, objects_to_make, queue_deliveries
 from plugin.jobs.job import Job
-from plugin.jobs.objects import FIRST, FIRST_PART, OTHER_PART, REFUSAL_PART
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, REFUSE
 from plugin.jobs.steps import durably, explained
 from plugin.jobs.workflow import Runner, discard_work, make_others, make_qsm, read_report, write_refusal
@@ -131,7 +132,7 @@ def refuse_job(settings: Settings, job: str) -> None:
 
 def _refuse(settings: Settings, job: str, refusal: tuple[str, str]) -> None:
     """Write the page and queue its deliveries; a page that cannot be written must not hide why."""
-    if not settings.objects.refusal_page:
+    if REFUSAL_PAGE not in settings.objects.names:
         return
     folder = settings.spool / "jobs" / job
     try:

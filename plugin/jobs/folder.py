@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dicom_io.derived.context.origin import reserved_series_numbers
-from dicom_io.derived.context.used_numbers import used_series_numbers
+from dicom_io.derived.context.series_number import used_series_numbers
+from dicom_io.derived.context.source_series import reserved_series_numbers
+from dicom_io.derived.products import FIRST, SERIES_NAMES
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.acquisition.grouping import Acquisition
@@ -20,7 +21,6 @@ from plugin.config.site import with_field
 from plugin.errors import ConfigurationError
 from plugin.jobs.job import QSM_FOLDER, REPORT_FILE, Job
 from plugin.jobs.mask_file import read_mask
-from plugin.jobs.objects import FIRST, OBJECTS
 from plugin.jobs.workflow import WORK_FOLDER, make_others, make_qsm, read_report
 from recon.errors import InvalidInputError, ReconError
 from recon.options import Options
@@ -35,7 +35,7 @@ class Wanted:
     options
         Inversion method and engine.
     objects
-        Keys of ``plugin.jobs.objects.OBJECTS``, and ``"nifti"``.
+        Names of ``dicom_io.derived.products.OBJECTS``, and ``"nifti"``.
     profile
         How values are stored: ``"console12"`` or ``"pacs16"``.
     mask
@@ -76,16 +76,16 @@ def reconstruct_folder(
     places = [output if len(ready) == 1 else output / _name(acquisition) for acquisition in ready]
     for place in places:
         _check_place(place)
-    taken = used_series_numbers(scan)
+    used = used_series_numbers(scan)
     for acquisition, place in zip(ready, places, strict=True):
-        outcomes.append(_reconstruct(acquisition, place, wanted, taken, progress))
-        taken |= reserved_series_numbers(acquisition, revision=1, taken=taken)
+        outcomes.append(_reconstruct(acquisition, place, wanted, used, progress))
+        used |= reserved_series_numbers(acquisition, revision=1, used=used)
     ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
     return {"acquisitions": outcomes, "ignored": ignored}
 
 
 def _reconstruct(
-    acquisition: Acquisition, place: Path, wanted: Wanted, taken: set[int], progress: Callable[[str], None]
+    acquisition: Acquisition, place: Path, wanted: Wanted, used: set[int], progress: Callable[[str], None]
 ) -> dict[str, Any]:
     options, mask, objects, profile = wanted.options, wanted.mask, wanted.objects, wanted.profile
 
@@ -93,7 +93,7 @@ def _reconstruct(
         progress(f"{_name(acquisition)}: {step}")
 
     try:
-        job = Job.of(acquisition, used_series_numbers=taken)
+        job = Job.of(acquisition, used_series_numbers=used)
         make_qsm(job, place, options=options, profile=profile, objects=objects, mask=mask, progress=tell)
         if not set(objects) <= set(FIRST):
             make_others(job, place, profile=profile, objects=objects, progress=tell)
@@ -117,7 +117,7 @@ def _check_place(place: Path) -> None:
 def _discard_earlier(place: Path, report: dict[str, Any]) -> None:
     """Remove the series of an earlier run that this run did not make."""
     named = {name.partition("/")[0] for name in report["files"]}
-    for folder in (place / name for name in (*OBJECTS, "regions") if name not in named):
+    for folder in (place / name for name in SERIES_NAMES if name not in named):
         if folder.is_dir() and all(file.suffix == ".dcm" for file in folder.iterdir()):
             shutil.rmtree(folder)
 

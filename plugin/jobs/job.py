@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from dicom_io.derived.context.origin import reserved_series_numbers
+from dicom_io.derived.context.source_series import SourceSeries, reserved_series_numbers
 from dicom_io.source.acquisition.grouping import Acquisition, group_acquisitions
 from dicom_io.source.header import ImageHeader
 from plugin.errors import JobFailedError
@@ -86,6 +87,12 @@ class Job:
             raise JobFailedError("grouping-changed", f"{found}; send the images again")
         return acquisitions[0]
 
+    @cached_property
+    def source_series(self) -> SourceSeries:
+        """The source images in their places, and what the derived series share; read once."""
+        used = self.used_series_numbers
+        return SourceSeries.of(self.acquisition, created=self.created, revision=self.revision, used_series_numbers=used)
+
     def save(self, folder: Path, *, root: Path) -> None:
         """Write the job into its folder, the images' paths relative to ``root``."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +125,7 @@ def images_of(headers: Iterable[ImageHeader]) -> frozenset[tuple[str, int]]:
 
 def reserved_numbers(job: Job) -> frozenset[int]:
     """Return the series numbers that the derived series of a job have."""
-    return reserved_series_numbers(job.acquisition, revision=job.revision, taken=job.used_series_numbers)
+    return reserved_series_numbers(job.acquisition, revision=job.revision, used=job.used_series_numbers)
 
 
 def job_name(acquisition: Acquisition) -> str:

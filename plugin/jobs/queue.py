@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dbos import DBOS, DBOSClient, DBOSConfig
 
+from dicom_io.derived.product import FIRST_PART
 from plugin.config.settings import Settings
-from plugin.jobs.objects import FIRST_PART
 
 APPLICATION = "qsm-plugin"
 WORKFLOW_VERSION = "1"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dicom_io.derived.products import FIRST, OBJECTS, QSM
 from plugin.jobs.job import REPORT_FILE, Job
-from plugin.jobs.objects import FIRST, NIFTI, OBJECTS, QSM
 from plugin.jobs.scratch import write_private_json
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def make_qsm(
     window_presets
         Whether the map states further windows after its default one.
     objects
-        All that is to be made of this job, keys of ``plugin.jobs.objects.OBJECTS`` and ``"nifti"``.
+        All that is to be made of this job, of ``dicom_io.derived.products.OBJECTS`` and ``"nifti"``.
     mask
         NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
     run
@@ -164,18 +164,18 @@ def write(
 
     The report is written last: where it is, the step was done before the service died, and is not done again.
     """
-    from plugin.jobs.derive import discard_half_written, make_objects, material_of
+    from plugin.jobs.products import discard_half_written, load_sources, make_products
     from plugin.jobs.report import report_of, with_series
+    from plugin.jobs.scratch import load_echoes
 
     began, work = time.perf_counter(), folder / WORK_FOLDER
     discard_half_written(folder)
     if not (folder / REPORT_FILE).exists():
         progress("writing the QSM series")
-        material = material_of(job, work, profile, window_presets=presets)
-        made = make_objects([name for name in FIRST if name in (QSM, *objects)], material, folder)
-        made.raise_if_missing(QSM)
-        seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}
-        report = with_series(report_of(job, material.reconstruction, seconds), made, folder, timed=False)
+        sources, names = load_sources(job, work, profile, presets), [name for name in FIRST if name in (QSM, *objects)]
+        made = make_products(names, load_echoes(work / "echoes"), sources, folder)
+        seconds = {"read": read_seconds, **sources.reconstruction.seconds, "write": time.perf_counter() - began}
+        report = with_series(report_of(job, sources.reconstruction, seconds), made, folder, timed=False)
         write_private_json(report, folder / REPORT_FILE)
     if set(objects) <= set(FIRST):
         discard_work(folder)
@@ -191,30 +191,32 @@ def others(
 ) -> list[str]:
     """Make what is wanted beside the QSM series; return all objects' paths relative to the folder."""
     from plugin.errors import JobFailedError
-    from plugin.jobs.derive import discard_half_written, make_objects, material_of
-    from plugin.jobs.report import is_whole, whole, with_series
+    from plugin.jobs.products import NIFTI, discard_half_written, load_sources, make_products
+    from plugin.jobs.report import with_series
+    from plugin.jobs.scratch import load_echoes
 
     report = read_report(folder)
-    if not is_whole(report):
+    tried = report["seconds"]  # of every product that was made or could not be
+    names = [name for name in (*OBJECTS, NIFTI) if name in objects and name not in (*FIRST, *tried)]
+    if names:
         work = folder / WORK_FOLDER
         if not work.exists():
             raise JobFailedError("work-is-gone", "what the other objects are made of is gone; retry the job")
         discard_half_written(folder)
-        names = [name for name in (*OBJECTS, NIFTI) if name in objects and name not in FIRST]
-        made = make_objects(names, material_of(job, work, profile), folder, progress=progress)
-        write_private_json(whole(with_series(report, made, folder)), folder / REPORT_FILE)
+        sources = load_sources(job, work, profile)
+        made = make_products(names, load_echoes(work / "echoes"), sources, folder, progress=progress)
+        write_private_json(with_series(report, made, folder), folder / REPORT_FILE)
     discard_work(folder)
     return reported_files(folder)
 
 
 def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> list[str]:
     """Write the page that says why there is no map, and the report that names it; return its path."""
-    from plugin.jobs.derive import discard_half_written
-    from plugin.jobs.derive import write_refusal as write_page
+    from plugin.jobs.products import discard_half_written, write_refusal_page
     from plugin.jobs.report import refusal_report
 
     discard_half_written(folder)
-    report = refusal_report(job, *refusal, write_page(job, folder, refusal), folder)
+    report = refusal_report(job, *refusal, write_refusal_page(job, folder, refusal), folder)
     write_private_json(report, folder / REPORT_FILE)
     return reported_files(folder)
 

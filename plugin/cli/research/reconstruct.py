@@ -49,7 +49,7 @@ def reconstruct(
     from plugin.config.reconstruction import objects_of, options_of, profile_of
     from plugin.config.settings import Reconstruction
     from plugin.jobs.folder import Wanted, reconstruct_folder
-    from plugin.jobs.objects import NIFTI
+    from plugin.jobs.products import NIFTI
 
     require_folder(folder)
     wanted = Wanted(

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from recon.products.contrasts.constants import CONTRAST
-from recon.products.contrasts.types import Contrast
 from recon.products.contrasts.weighted import swi
+from recon.products.types import Contrast
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 
 

@@ -16,7 +16,7 @@ from recon.errors import InvalidInputError
 from recon.field.noise import magnitude_noise
 from recon.operators.slabs import compiled, in_slabs
 from recon.products.contrasts.constants import CONTRAST
-from recon.products.contrasts.types import Contrast
+from recon.products.types import Contrast
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 
 _LARGEST_PER_S, _FLOOR_SIGMAS = CONTRAST.largest_r2star_per_s, CONTRAST.noise_floor_sigmas
@@ -165,7 +165,7 @@ def r2star(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
     return Contrast(
         name="r2star",
         volume=volume,
-        unit="1/s",
+        unit="/s",
         title="R2*",
         parameters={"echoes": count, "noise_sd": noise, "noise_floor_sigmas": _FLOOR_SIGMAS},
         references=("doi:10.1002/mrm.1910340618", "doi:10.1016/0730-725X(93)90225-3"),

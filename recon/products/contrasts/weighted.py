@@ -7,7 +7,7 @@ import numpy as np
 from recon.products.contrasts.constants import CONTRAST
 from recon.products.contrasts.magnitude import weighted_magnitude
 from recon.products.contrasts.phase_mask import phase_mask
-from recon.products.contrasts.types import Contrast
+from recon.products.types import Contrast
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 
 

@@ -12,7 +12,7 @@ from recon.products.regions.frame import Affine, upright
 from recon.products.regions.ranges import plausible_range
 from recon.products.regions.refine import Placed, place_nuclei
 from recon.products.regions.register import Registered, apply_affine, at, register
-from recon.products.regions.types import RegionalReport, RegionMeasure
+from recon.products.types import RegionalReport, RegionMeasure
 from recon.types import BoolArray, GradientEcho, Reconstruction, TotalField
 
 Labels = npt.NDArray[np.uint8]

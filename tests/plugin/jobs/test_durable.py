@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from dbos import DBOS, WorkflowStatus
 
+from dicom_io.derived.product import FIRST_PART
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from plugin.config.settings import Caller, Destination, Objects, Retry, Settings
@@ -16,7 +17,6 @@ from plugin.errors import JobFailedError, PluginError
 from plugin.jobs.deliveries import deliverable, destinations, pauses_seconds
 from plugin.jobs.durable import register_queues, register_workflows
 from plugin.jobs.job import Job
-from plugin.jobs.objects import FIRST_PART
 from plugin.jobs.queue import DELIVER, client, dbos_config, delivery_name, prepare_database, submit
 from plugin.jobs.steps import failure_of, may_heal
 from plugin.service.status import _workflow, retry, status
@@ -43,7 +43,7 @@ def site(tmp_path, scan):
     settings = Settings(
         spool=tmp_path,
         destinations=(destination("good", free_port()), destination("bad", free_port())),
-        objects=Objects(quality_page=False, refusal_page=False),
+        objects=Objects({"quality-page": False, "refusal-page": False}),
         retry=Retry(first_seconds=0.05, longest_seconds=0.1, give_up_after_hours=1 / 3600),
     )
     folder = tmp_path / "jobs" / NAME

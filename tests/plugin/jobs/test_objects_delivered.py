@@ -1,4 +1,4 @@
-"""Objects on their way: the map first, each destination what it is to get, words where there is no map."""
+"""Objects on their way: the map first, each destination what it is to get, a notice where no map was made."""
 
 import logging
 import shutil
@@ -27,11 +27,11 @@ def destination(name, objects=None):
 
 @pytest.fixture
 def site(tmp_path):
-    """A worker whose archive gets everything, and whose console gets the map or the words."""
+    """A worker whose archive gets everything, and whose console gets the map or a notice that none was made."""
     settings = Settings(
         spool=tmp_path / "spool",
         destinations=(destination("archive"), destination("console", ("qsm", "refusal-page"))),
-        objects=Objects(brain_mask=True, quality_page=False),
+        objects=Objects({"brain-mask": True, "quality-page": False}),
         retry=Retry(first_seconds=0.2, longest_seconds=0.5, give_up_after_hours=1 / 60),
     )
     Spool(settings.spool).index.close()
@@ -42,7 +42,7 @@ def site(tmp_path):
     DBOS.launch()
     register_queues()
     yield settings
-    DBOS.destroy(workflow_completion_timeout_sec=20)  # what is cut off waits for its outcome for ever
+    DBOS.destroy(workflow_completion_timeout_sec=20)  # what is cut off waits for its outcome forever
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_each_destination_gets_its_objects_after_the_map(site, scan):
         wait_for(lambda: deliveries() == expected, what="all is delivered")
 
 
-def test_a_refused_job_leaves_words_at_the_console(site, scan):
+def test_a_refused_job_leaves_a_notice_at_the_console(site, scan):
     archive, console = site.destinations
     job = add_job(site, scan[:3])  # no volume: the reader refuses
     with pacs(archive.port) as archived, pacs(console.port) as shown, client(site) as connected:
@@ -116,7 +116,7 @@ def test_a_map_that_is_not_to_be_read_is_withheld_and_the_page_says_why(site, sc
         assert len(list((site.spool / "jobs" / job / "qsm").glob("*.dcm"))) == 28  # to look at, in the spool
 
 
-def test_what_was_refused_on_arrival_leaves_words_too_and_no_job_in_the_list(site, scan):
+def test_what_was_refused_on_arrival_leaves_a_notice_too_and_no_job_in_the_list(site, scan):
     archive, console = site.destinations
     job = add_job(site, scan[:5], refusal=("missing-slices", "echo 2 phase: all slices are missing"))
     with pacs(archive.port), pacs(console.port) as shown, client(site) as connected:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-import plugin.jobs.derive
+import plugin.jobs.products
 from dicom_io.source.folder import find_acquisitions
 from plugin.errors import JobFailedError
 from plugin.jobs.job import Job
@@ -85,14 +85,14 @@ def test_nifti_and_dicom_are_the_same_map_at_the_same_place(job, folder):
 
 
 def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkeypatch):
-    def refuse(_material, _folder):
+    def refuse(_echoes, _reconstruction):
         raise InvalidInputError("one echo is too few")
 
-    def crash(_material, _folder):
+    def crash(_echoes, _reconstruction, **_needs):
         raise ZeroDivisionError("PLANTED^NAME")
 
-    makers = {**plugin.jobs.derive.MAKERS, "total-field": refuse, "quality-page": crash}
-    monkeypatch.setattr(plugin.jobs.derive, "MAKERS", makers)
+    monkeypatch.setattr("recon.products.contrasts.fields.total_field_hz", refuse)
+    monkeypatch.setattr("recon.quality.page.pages.quality_pages", crash)
     make_others(job, folder, objects=WANTED[:-1])
     report = report_of(folder)
     assert [one["object"] for one in report["series"]] == ["qsm", "qsm-enhanced", "brain-mask"]
@@ -102,12 +102,12 @@ def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkey
 
 
 def test_a_full_disk_is_tried_again_and_loses_nothing(job, folder, monkeypatch):
-    def full(_material, target):
-        (target / ".brain-mask.half").mkdir()
+    def full(_product, _content, _sources, target):
+        (target.parent / ".brain-mask.half").mkdir()
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(plugin.jobs.derive, "MAKERS", {**plugin.jobs.derive.MAKERS, "brain-mask": full})
+        patch.setattr("dicom_io.derived.segmentation.write_mask", full)
         with pytest.raises(OSError, match="No space"):
             make_others(job, folder, objects=("qsm", "brain-mask"))
     before = report_of(folder)
@@ -120,7 +120,7 @@ def test_a_full_disk_is_tried_again_and_loses_nothing(job, folder, monkeypatch):
 def test_others_that_were_made_are_not_made_again(job, folder, monkeypatch):
     first = make_others(job, folder, objects=("qsm", "brain-mask"))
     content = [path.read_bytes() for path in first]
-    monkeypatch.setattr(plugin.jobs.derive, "make_objects", None)
+    monkeypatch.setattr(plugin.jobs.products, "make_products", None)
     assert make_others(job, folder, objects=("qsm", "brain-mask")) == first
     assert [path.read_bytes() for path in first] == content
 

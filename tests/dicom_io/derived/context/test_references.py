@@ -8,9 +8,10 @@ from pydicom.uid import EnhancedMRImageStorage
 
 from dicom_io.derived.codes import Code
 from dicom_io.derived.context.references import referenced_series, sequence_element, source_images
-from dicom_io.source.header import ImageHeader, read_header
+from dicom_io.source.header import ImageHeader
 from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import make_echoes
+from tests.support.synthetic import read_header
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 

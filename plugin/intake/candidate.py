@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +14,7 @@ from plugin.log import describe, uid_hash
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Candidate:
     """An acquisition as far as it has come."""
 
     acquisition: Acquisition
@@ -44,17 +43,6 @@ class Found:
     def last(self) -> ReadImage:
         """The image that came last."""
         return max(self.images, key=lambda image: image.received_at)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ungrouped:
-    """A study whose images cannot be told apart into acquisitions."""
-
-    images: int
-    reason: Refusal
-
-
-Study = Sequence[Found] | Ungrouped
 
 
 def unexpected(error: Exception) -> Refusal:

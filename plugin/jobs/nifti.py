@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from plugin.files import write_private_json
 from recon.errors import InvalidInputError
 from recon.products.contrasts.types import Contrast
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid, Reconstruction
@@ -197,8 +198,5 @@ def _write_volume(path: Path, data: npt.NDArray[Any], grid: Grid, affine: Affine
 
 
 def _write_json(path: Path, value: Mapping[str, object]) -> Path:
-    from plugin.jobs.scratch import write_private_json
-
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private_json(value, path)
     return path

@@ -15,8 +15,6 @@ from plugin.jobs.job import Job
 from plugin.jobs.objects import QSM
 from recon.types import Reconstruction
 
-_WHOLE = "whole"
-
 
 def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> dict[str, Any]:
     """Say how a map was made and how far it can be trusted; its series are added by ``with_series``."""
@@ -75,16 +73,6 @@ def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool
         "not_made": {**report["not_made"], **made.missing},
         "files": sorted({*report["files"], *(name for one in series for name in one["files"])}),
     }
-
-
-def whole(report: dict[str, Any]) -> dict[str, Any]:
-    """Mark a report of which nothing is left to be made."""
-    return {**report, _WHOLE: True}
-
-
-def is_whole(report: dict[str, Any]) -> bool:
-    """Whether nothing is left to be made."""
-    return bool(report.get(_WHOLE))
 
 
 def _series(name: str, written: WrittenSeries, folder: Path) -> dict[str, Any]:

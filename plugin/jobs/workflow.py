@@ -1,29 +1,33 @@
 """The middle of the product on one screen: read → reconstruct → write, then what is wanted beside the map.
 
 The service runs it with durable steps, and delivers the map before the others are made; ``qsm-plugin
-reconstruct`` runs the very same functions at a desk. Steps exchange folders (``plugin.jobs.scratch``), never arrays,
-and each may be run again.
+reconstruct`` runs the very same functions at a desk. Steps exchange folders (``plugin.jobs.scratch``), never arrays.
+Each writes its files completely or not at all, and may be run again; what was done is known to the runner alone.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
 from plugin.jobs.objects import FIRST, NIFTI, OBJECTS, QSM
-from plugin.jobs.scratch import write_private_json
 
 if TYPE_CHECKING:
     from recon.options import Options
 
 WORK_FOLDER = "work"
-_FINISHED = ".work-finished"
+
+Report = dict[str, Any]
+"""What ``report.json`` says: JSON values."""
+
+Progress = Callable[[str], None]
+"""Told what begins."""
 
 
 class Runner(Protocol):
@@ -39,7 +43,7 @@ def directly(_step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401
 
 
 def silently(_text: str, /) -> None:
-    """Tell nobody about progress."""
+    """Show no progress."""
 
 
 def make_qsm(
@@ -52,8 +56,8 @@ def make_qsm(
     objects: Collection[str] = (QSM,),
     mask: Path | None = None,
     run: Runner = directly,
-    progress: Callable[[str], None] = silently,
-) -> tuple[Path, ...]:
+    progress: Progress = silently,
+) -> Report:
     """Make the QSM series of an acquisition.
 
     Parameters
@@ -61,8 +65,7 @@ def make_qsm(
     job
         The images.
     folder
-        Gets ``qsm/*.dcm`` and ``report.json``; what the steps exchange is removed at the end, unless
-        ``make_others`` still needs it.
+        Gets ``qsm/*.dcm`` and ``report.json``, and what ``make_others`` needs, until ``discard_work``.
     options
         Inversion method and engine.
     profile
@@ -80,137 +83,128 @@ def make_qsm(
 
     Returns
     -------
-    tuple of Path
-        The derived objects.
+    Report
+        How the map was made, and its files, relative to the folder.
 
     Raises
     ------
     dicom_io.errors.Refusal, recon.errors.ReconError
         The images cannot be reconstructed; the message says why.
     """
-    work = folder / WORK_FOLDER
-    read_seconds = run("read", lambda: read(job, work, progress))
-    run("reconstruct", lambda: reconstruct(work, options, mask, progress))
-    shown = window_presets
-    names = run("write", lambda: write(job, folder, profile, read_seconds, progress, objects=objects, presets=shown))
-    return tuple(folder / name for name in names)
+    read_seconds: float = run("read", lambda: read(job, folder, progress))
+    run("reconstruct", lambda: reconstruct(folder, options, mask, progress))
+    first = [name for name in FIRST if name in (QSM, *objects)]
+    report: Report = run("write", lambda: write(job, folder, first, profile, window_presets, read_seconds, progress))
+    return report
 
 
 def make_others(
     job: Job,
     folder: Path,
+    report: Report,
     *,
     profile: str = "console12",
     objects: Collection[str],
     run: Runner = directly,
-    progress: Callable[[str], None] = silently,
-) -> tuple[Path, ...]:
+    progress: Progress = silently,
+) -> Report:
     """Make the other objects of an acquisition whose QSM series ``make_qsm`` has made; parameters as there.
 
     An object that cannot be made is named in the report, with the reason; the others are made all the same.
 
+    Parameters
+    ----------
+    report
+        What ``make_qsm`` returned.
+
     Returns
     -------
-    tuple of Path
-        All derived objects of the job, those of ``make_qsm`` among them.
+    Report
+        The same with the other objects.
     """
-    names = run("others", lambda: others(job, folder, profile, objects, progress))
-    return tuple(folder / name for name in names)
+    names = [name for name in (*OBJECTS, NIFTI) if name in objects and name not in FIRST]
+    whole: Report = run("others", lambda: others(job, folder, report, names, profile, progress)) if names else report
+    return whole
 
 
-def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
+def read(job: Job, folder: Path, progress: Progress) -> float:
     """Read the images into arrays in SI units; return the seconds it took."""
     from dicom_io.derived.context.source import check_identity
     from dicom_io.source.read import read_acquisition
-    from plugin.jobs.scratch import save_echoes
+    from plugin.jobs.scratch import save
 
     began = time.perf_counter()
     progress(f"reading {len(job.headers)} images")
-    (work.parent / REPORT_FILE).unlink(missing_ok=True)  # it says that a job is done, and this one begins
-    work.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_identity(job.headers)
     # How large an acquisition may be was decided when the job was made of it.
-    save_echoes(read_acquisition(job.acquisition, largest_gib=math.inf), work / "echoes")
+    save(read_acquisition(job.acquisition, largest_gib=math.inf), folder / WORK_FOLDER / "echoes")
     return time.perf_counter() - began
 
 
-def reconstruct(work: Path, options: Options, mask: Path | None, progress: Callable[[str], None]) -> None:
+def reconstruct(folder: Path, options: Options, mask: Path | None, progress: Progress) -> None:
     """Work out total field and susceptibility."""
     from plugin.jobs.mask_file import read_mask
-    from plugin.jobs.scratch import let_go, load_echoes, save_reconstruction
+    from plugin.jobs.scratch import free_pages, load_echoes, save
     from recon.pipeline import reconstruct as reconstruct_arrays
 
+    work = folder / WORK_FOLDER
     echoes = load_echoes(work / "echoes")
     given = None if mask is None else read_mask(mask, echoes.grid.shape)
 
     def on_step(step: str) -> None:
         if step == "inversion":  # it works on the field alone, and needs most memory
-            let_go(echoes)
+            free_pages(echoes)
         progress(step)
 
-    result = reconstruct_arrays(echoes, options=options, mask=given, progress=on_step)
-    save_reconstruction(result, work / "reconstruction")
+    save(reconstruct_arrays(echoes, options=options, mask=given, progress=on_step), work / "reconstruction")
 
 
 def write(
     job: Job,
     folder: Path,
+    names: Sequence[str],
     profile: str,
+    window_presets: bool,
     read_seconds: float,
-    progress: Callable[[str], None],
-    *,
-    objects: Collection[str] = (QSM,),
-    presets: bool = True,
-) -> list[str]:
-    """Write the QSM series and the report; return the objects' paths relative to the folder.
-
-    The report is written last: where it is, the step was done before the service died, and is not done again.
-    """
+    progress: Progress,
+) -> Report:
+    """Write the QSM series and the report."""
     from plugin.jobs.derive import discard_half_written, make_objects, material_of
     from plugin.jobs.report import report_of, with_series
 
-    began, work = time.perf_counter(), folder / WORK_FOLDER
+    began = time.perf_counter()
+    progress("writing the QSM series")
     discard_half_written(folder)
-    if not (folder / REPORT_FILE).exists():
-        progress("writing the QSM series")
-        material = material_of(job, work, profile, window_presets=presets)
-        made = make_objects([name for name in FIRST if name in (QSM, *objects)], material, folder)
-        made.raise_if_missing(QSM)
-        seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}
-        report = with_series(report_of(job, material.reconstruction, seconds), made, folder, timed=False)
-        write_private_json(report, folder / REPORT_FILE)
-    if set(objects) <= set(FIRST):
-        discard_work(folder)
-    return reported_files(folder)
+    material = material_of(job, folder / WORK_FOLDER, profile, window_presets=window_presets)
+    made = make_objects(names, material, folder)
+    made.raise_if_missing(QSM)
+    seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}
+    report = with_series(report_of(job, material.reconstruction, seconds), made, folder, timed=False)
+    write_private_json(report, folder / REPORT_FILE)
+    return report
 
 
 def others(
     job: Job,
     folder: Path,
+    report: Report,
+    names: Sequence[str],
     profile: str,
-    objects: Collection[str],
-    progress: Callable[[str], None],
-) -> list[str]:
-    """Make what is wanted beside the QSM series; return all objects' paths relative to the folder."""
-    from plugin.errors import JobFailedError
+    progress: Progress,
+) -> Report:
+    """Make what is wanted beside the QSM series, and complete the report."""
     from plugin.jobs.derive import discard_half_written, make_objects, material_of
-    from plugin.jobs.report import is_whole, whole, with_series
+    from plugin.jobs.report import with_series
 
-    report = read_report(folder)
-    if not is_whole(report):
-        work = folder / WORK_FOLDER
-        if not work.exists():
-            raise JobFailedError("work-is-gone", "what the other objects are made of is gone; retry the job")
-        discard_half_written(folder)
-        names = [name for name in (*OBJECTS, NIFTI) if name in objects and name not in FIRST]
-        made = make_objects(names, material_of(job, work, profile), folder, progress=progress)
-        write_private_json(whole(with_series(report, made, folder)), folder / REPORT_FILE)
-    discard_work(folder)
-    return reported_files(folder)
+    discard_half_written(folder)
+    made = make_objects(names, material_of(job, folder / WORK_FOLDER, profile), folder, progress=progress)
+    report = with_series(report, made, folder)
+    write_private_json(report, folder / REPORT_FILE)
+    return report
 
 
-def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> list[str]:
-    """Write the page that says why there is no map, and the report that names it; return its path."""
+def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> Report:
+    """Write the page that says why there is no map, and the report that names it."""
     from plugin.jobs.derive import discard_half_written
     from plugin.jobs.derive import write_refusal as write_page
     from plugin.jobs.report import refusal_report
@@ -218,25 +212,9 @@ def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> list[str]
     discard_half_written(folder)
     report = refusal_report(job, *refusal, write_page(job, folder, refusal), folder)
     write_private_json(report, folder / REPORT_FILE)
-    return reported_files(folder)
-
-
-def discard_work(folder: Path) -> None:
-    """Remove what the steps of a job exchanged: first its name, at once, then its files."""
-    work, finished = folder / WORK_FOLDER, folder / _FINISHED
-    shutil.rmtree(finished, ignore_errors=True)
-    if work.exists():
-        work.rename(finished)
-        shutil.rmtree(finished)
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    """Read a job's report."""
-    report: dict[str, Any] = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
     return report
 
 
-def reported_files(folder: Path) -> list[str]:
-    """Return the derived objects that a job's report names, relative to the folder."""
-    names: list[str] = read_report(folder)["files"]
-    return names
+def discard_work(folder: Path) -> None:
+    """Remove what the steps of a job exchanged."""
+    shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)

@@ -111,26 +111,24 @@ def _reconstruct_one(
     acquisition: Acquisition, place: Path, options: Options, wanted: Wanted, taken: set[int]
 ) -> dict[str, Any]:
     """Reconstruct one acquisition; a refusal or failure is an outcome, not the end of the others."""
-    import json
-
     from dicom_io.errors import DicomError, Refusal
-    from plugin.jobs.job import REPORT_FILE, Job
-    from plugin.jobs.objects import FIRST
-    from plugin.jobs.workflow import make_others, make_qsm
+    from plugin.jobs.job import Job
+    from plugin.jobs.workflow import discard_work, make_others, make_qsm
     from recon.errors import InvalidInputError, ReconError
 
     try:
         with progress_shown(_name(acquisition)) as progress:
-            job = Job.of(acquisition, used_series_numbers=taken)
-            objects, profile = wanted.objects, wanted.profile
-            make_qsm(job, place, options=options, profile=profile, objects=objects, mask=wanted.mask, progress=progress)
-            if not set(objects) <= set(FIRST):
-                make_others(job, place, profile=profile, objects=objects, progress=progress)
+            job = Job(acquisition=acquisition, used_series_numbers=frozenset(taken))
+            objects, profile, mask = wanted.objects, wanted.profile, wanted.mask
+            report = make_qsm(
+                job, place, options=options, profile=profile, objects=objects, mask=mask, progress=progress
+            )
+            report = make_others(job, place, report, profile=profile, objects=objects, progress=progress)
+            discard_work(place)
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:
         return {"state": "failed", **_identity(acquisition), "code": "failed", "reason": str(error)}
-    report = json.loads((place / REPORT_FILE).read_text(encoding="utf-8"))
     _discard_earlier(place, report)
     return {"state": "done", **_identity(acquisition), "folder": str(place), "report": report}
 

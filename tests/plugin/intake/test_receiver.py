@@ -105,7 +105,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
     image = mr_image("s", "1", 1)
     with receiving(tmp_path) as (settings, spool):
         with monkeypatch.context() as patch:
-            patch.setattr("plugin.intake.spool.os.fsync", _full_disk)
+            patch.setattr("plugin.files.os.fsync", _full_disk)
             assert send_images(settings.port, [image]) == [0xA700]
         assert spool.index.counts()["received"] == 0
         assert not [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
@@ -201,7 +201,7 @@ def test_an_identifier_of_letters_costs_nothing_else(tmp_path):
     assert len(stored(tmp_path)) == 2
 
 
-def test_private_and_damaged_objects_are_accepted_and_set_aside(tmp_path):
+def test_private_and_damaged_objects_are_accepted(tmp_path):
     private, damaged = mr_image("s", "1", 1), mr_image("s", "1", 2)
     private.SOPClassUID = private.file_meta.MediaStorageSOPClassUID = "1.3.12.2.1107.5.9.1"
     del damaged.StudyInstanceUID

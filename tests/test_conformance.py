@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-
 from dicom_io.derived.context.origin import SERIES_NAMES
+from plugin.jobs.objects import OBJECTS
+
 from dicom_io.derived.context.series_number import series_numbers
 from dicom_io.derived.products import KINDS
 from dicom_io.derived.sr import SITES
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, INSTANCE_CREATOR_UID
-from plugin.jobs.objects import OBJECTS
 from plugin.network.send import DELIVERED
 
 STATEMENT = (Path(__file__).parents[1] / "deploy" / "CONFORMANCE.md").read_text(encoding="utf-8").replace("−", "-")

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
-from plugin.jobs.objects import REFUSAL_PAGE
 
 SENDER = "sender"
 """Name of the destination that is whoever sent the images."""

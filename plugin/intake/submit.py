@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from dicom_io.derived.context.used_numbers import series_numbers_of
+from dicom_io.derived.context.series_number import series_numbers_of
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
 from plugin.intake.index import AssociationRow, JobRow

@@ -9,11 +9,13 @@ from typing import Any
 
 from dbos import DBOS
 
+from dicom_io.derived.product import FIRST_PART, OTHER_PART
+from dicom_io.derived.products import QSM, REFUSAL_PAGE
 from plugin.config.settings import SENDER, Retry, Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.job import Job
-from plugin.jobs.objects import FIRST_PART, OTHER_PART, QSM, REFUSAL_PAGE, files_of, part_of, series_for
 from plugin.jobs.queue import DELIVER, ENDED, delivery_name
+from plugin.jobs.report import files_for
 from plugin.jobs.steps import durably
 from plugin.log import get_logger
 from plugin.network.entities import Address
@@ -74,8 +76,7 @@ def queue_deliveries(
 def part_for(settings: Settings, series: Sequence[Mapping[str, Any]], destination: str, part: str) -> list[str]:
     """Choose the files of a part of a job that go to a destination."""
     wanted = {d.name: d.objects for d in settings.destinations} | {SENDER: settings.sender_objects}
-    chosen = series_for(series, wanted.get(destination))
-    return files_of(one for one in chosen if part_of(one["object"]) == part)
+    return files_for(series, wanted.get(destination), part)
 
 
 def wait_for_map(deliveries: Sequence[str]) -> None:

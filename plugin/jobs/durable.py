@@ -8,20 +8,22 @@ a code and a sentence.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbos import DBOS
 
+from dicom_io.derived.product import OTHER_PART, REFUSAL_PART
+from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.deliveries import deliver_job, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
-from plugin.jobs.objects import FIRST_PART, OTHER_PART, REFUSAL_PART
 from plugin.jobs.queue import DELIVER, ENDED, RECONSTRUCT, REFUSE
 from plugin.jobs.steps import durably, explained
-from plugin.jobs.workflow import discard_work, make_others, make_qsm, write_refusal
+from plugin.jobs.workflow import Report, Wanted, discard_work, make, write_refusal
 from plugin.log import get_logger
 
 if TYPE_CHECKING:
@@ -87,33 +89,35 @@ def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
 def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
     log, began = get_logger().bind(job=job), time.monotonic()
     log.info("job.started")
-    folder, objects, run = _folder(settings, job), objects_to_make(settings), partial(durably, job)
-    report = make_qsm(
-        loaded,
-        folder,
-        options=options,
-        profile=settings.profile,
-        window_presets=settings.window_presets,
-        objects=objects,
-        run=run,
-    )
-    log.info("job.reconstructed", images=len(report["files"]), seconds=round(time.monotonic() - began, 2))
-    verdict = report["verdict"]
-    if verdict["level"] == "failed" and settings.withhold_failed_maps:
-        raise JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
-    wait_for_map(queue_deliveries(settings, job, loaded, report["series"], FIRST_PART))
-    try:
-        report = make_others(loaded, folder, report, profile=settings.profile, objects=objects, run=run)
-    except JobFailedError as failure:  # the map is there, so no page may say that there is none
-        raise JobFailedError(OTHERS_FAILED, failure.sentence) from None
-    for name, reason in report["not_made"].items():
-        log.warning("object.not_made", object=name, reason=reason)
-    queue_deliveries(settings, job, loaded, report["series"], OTHER_PART)
+
+    def run(step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
+        try:
+            return durably(job, step, function)
+        except JobFailedError as failure:
+            if step != "others":
+                raise
+            raise JobFailedError(OTHERS_FAILED, failure.sentence) from None  # the map is there: no page instead of it
+
+    def deliver(report: Report, part: str) -> None:
+        if part == OTHER_PART:
+            for name, reason in report["not_made"].items():
+                log.warning("object.not_made", object=name, reason=reason)
+            queue_deliveries(settings, job, loaded, report["series"], part)
+            return
+        log.info("job.reconstructed", images=len(report["files"]), seconds=round(time.monotonic() - began, 2))
+        verdict = report["verdict"]
+        if verdict["level"] == "failed" and settings.withhold_failed_maps:
+            raise JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
+        wait_for_map(queue_deliveries(settings, job, loaded, report["series"], part))
+
+    objects, presets = objects_to_make(settings), settings.window_presets
+    wanted = Wanted(objects=objects, profile=settings.profile, window_presets=presets)
+    make(loaded, _folder(settings, job), options=options, wanted=wanted, run=run, deliver=deliver)
 
 
 def _refuse(settings: Settings, job: str, loaded: Job, refusal: tuple[str, str]) -> None:
     """Write the page that says why there is no map, and queue its deliveries; its own failure must not hide why."""
-    if not settings.objects.refusal_page:
+    if REFUSAL_PAGE not in settings.objects.names:
         return
     try:
         report = durably(job, "refuse", partial(write_refusal, loaded, _folder(settings, job), refusal))

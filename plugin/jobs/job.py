@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from dicom_io.derived.context.origin import reserved_series_numbers
+from dicom_io.derived.context.source_series import SourceSeries, reserved_series_numbers
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.header import ImageHeader
 from plugin.files import write_private_json
@@ -53,11 +54,16 @@ class Job:
         """The images of the acquisition."""
         return self.acquisition.headers
 
+    @cached_property
+    def source_series(self) -> SourceSeries:
+        """The source images in their places, and what the derived series share; read once."""
+        used = self.used_series_numbers
+        return SourceSeries.of(self.acquisition, created=self.created, revision=self.revision, used_series_numbers=used)
+
     def save(self, folder: Path, *, root: Path) -> None:
         """Write the job into its folder, the images' paths relative to ``root``."""
         headers = [replace(header, path=header.path.relative_to(root)).to_json() for header in self.headers]
-        values = {
-            **vars(self),
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | {
             "acquisition": {**vars(self.acquisition), "headers": headers},
             "created": self.created.isoformat(),
             "used_series_numbers": sorted(self.used_series_numbers),
@@ -91,7 +97,7 @@ def images_of(headers: Iterable[ImageHeader]) -> frozenset[tuple[str, int]]:
 
 def reserved_numbers(job: Job) -> frozenset[int]:
     """Return the series numbers that the derived series of a job have."""
-    return reserved_series_numbers(job.acquisition, revision=job.revision, taken=job.used_series_numbers)
+    return reserved_series_numbers(job.acquisition, revision=job.revision, used=job.used_series_numbers)
 
 
 def job_name(acquisition: Acquisition, refusal: tuple[str, str] | None = None) -> str:

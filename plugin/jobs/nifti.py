@@ -7,7 +7,9 @@ in Hz).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gzip
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,30 +17,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plugin.files import write_private_json
+from dicom_io.derived.products import PRODUCTS
+from dicom_io.derived.series_files import replaced_folder, write_private
 from recon.errors import InvalidInputError
-from recon.products.contrasts.types import Contrast
+from recon.product_types import Contrast
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid, Reconstruction
 
 Affine = npt.NDArray[np.float64]
 _BIDS_VERSION = "1.10.0"
-_FILES: Mapping[str, tuple[str, str]] = {
-    "swi": ("anat", "swi"),
-    "true-swi": ("anat", "desc-qsmmask_swi"),
-    "min-ip": ("anat", "minIP"),
-    "r2star": ("anat", "R2starmap"),
-    "total-field": ("fmap", "fieldmap"),
-    "local-field": ("fmap", "desc-local_fieldmap"),
-}
-_UNITS = {"[ppb]": "ppb", "1/s": "1/s", "Hz": "Hz", "1": "arbitrary"}
+_SUBJECT = "sub-01"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Volume:
-    """One file to be: where it goes, what it holds, what its sidecar says."""
+    """A file to be written: its place below the subject (``"anat/Chimap"``), its values, its sidecar."""
 
-    folder: str
-    suffix: str
+    path: str
     data: npt.NDArray[Any]
     sidecar: Mapping[str, object]
 
@@ -46,12 +40,11 @@ class _Volume:
 def write_nifti(
     echoes: GradientEcho,
     reconstruction: Reconstruction,
-    contrasts: Sequence[Contrast],
+    contrasts: Mapping[str, Contrast],
     folder: Path,
     *,
-    affine: Affine | None = None,
-    subject: str = "01",
-) -> tuple[Path, ...]:
+    affine: Affine,
+) -> None:
     """Write the map, its mask, the total field and the contrasts.
 
     Parameters
@@ -61,43 +54,34 @@ def write_nifti(
     reconstruction
         Map, mask, total field and provenance.
     contrasts
-        Further volumes.
+        Further volumes, by the name of their product; those without a NIfTI name in the product table are left out.
     folder
-        Becomes the dataset; made if it does not exist.
+        Becomes the data set, complete or not at all; an earlier one is replaced.
     affine
-        ``(4, 4)`` from voxel to RAS mm (patient right, anterior, superior). Without it the files have voxel sizes and
-        no orientation (``qform_code`` and ``sform_code`` 0), and the sidecars say so.
-    subject
-        Label of the subject entity, letters and digits; never the patient's identifier.
-
-    Returns
-    -------
-    tuple of Path
-        All files, volumes and sidecars.
+        ``(4, 4)`` from voxel to RAS mm (patient right, anterior, superior).
 
     Raises
     ------
     InvalidInputError
-        The affine does not fit the grid, or the label is none.
+        The affine does not fit the grid.
+    DicomError
+        ``folder`` holds other files.
 
     References
     ----------
     Brain Imaging Data Structure, doi:10.1038/sdata.2016.44; its extension to quantitative MRI,
     doi:10.1038/s41597-022-01571-4.
     """
-    if not subject.isalnum() or not subject.isascii():
-        raise InvalidInputError(f"subject label {subject!r}: expected ASCII letters and digits only")
-    if affine is not None:
-        _check_affine(affine, echoes.grid)
-    common = _common(echoes, reconstruction, affine)
-    volumes = [*_base_volumes(echoes, reconstruction), *(_of_contrast(c) for c in contrasts if c.name != "total-field")]
-    written = [_write_json(folder / "dataset_description.json", _description(reconstruction))]
-    for volume in volumes:
-        stem = folder / f"sub-{subject}" / volume.folder / f"sub-{subject}_{volume.suffix}"
-        stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        written.append(_write_volume(stem.with_name(stem.name + ".nii.gz"), volume.data, echoes.grid, affine))
-        written.append(_write_json(stem.with_name(stem.name + ".json"), {**common, **volume.sidecar}))
-    return tuple(written)
+    _check_affine(affine, echoes.grid)
+    common = _common(echoes, reconstruction)
+    with replaced_folder(folder, ours=rf"{_SUBJECT}|dataset_description\.json") as part:
+        write_private(part / "dataset_description.json", _json(_description(reconstruction)))
+        for volume in (*_base_volumes(echoes, reconstruction), *_contrast_volumes(contrasts)):
+            kind, _, suffix = volume.path.partition("/")
+            stem = part / _SUBJECT / kind / f"{_SUBJECT}_{suffix}"
+            stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(stem.with_name(f"{stem.name}.nii.gz"), _compressed(volume.data, affine))
+            write_private(stem.with_name(f"{stem.name}.json"), _json({**common, **volume.sidecar}))
 
 
 def _check_affine(affine: Affine, grid: Grid) -> None:
@@ -115,10 +99,10 @@ def _check_affine(affine: Affine, grid: Grid) -> None:
         )
 
 
-def _common(echoes: GradientEcho, reconstruction: Reconstruction, affine: Affine | None) -> dict[str, object]:
-    """Return what every sidecar says: the acquisition and how the result was made."""
+def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, object]:
+    """Return what every sidecar states: the acquisition and how the result was made."""
     provenance = reconstruction.provenance
-    said: dict[str, object] = {
+    return {
         "MagneticFieldStrength": echoes.b0_tesla,
         "EchoTime": list(echoes.echo_times_s),
         "B0Direction": list(echoes.grid.b0_direction),
@@ -129,9 +113,6 @@ def _common(echoes: GradientEcho, reconstruction: Reconstruction, affine: Affine
         "Verdict": reconstruction.verdict.level,
         "Qualification": "for research use, not a medical device",
     }
-    if affine is None:
-        said["Orientation"] = "unknown: the volume has the axes of the source images, without a patient orientation"
-    return said
 
 
 def _base_volumes(echoes: GradientEcho, reconstruction: Reconstruction) -> list[_Volume]:
@@ -155,22 +136,28 @@ def _base_volumes(echoes: GradientEcho, reconstruction: Reconstruction) -> list[
         "Description": "total field, zero outside the mask",
     }
     return [
-        _Volume(folder="anat", suffix="Chimap", data=chi.chi_ppm, sidecar=map_sidecar),
-        _Volume(folder="anat", suffix="desc-brain_mask", data=chi.mask.astype(np.uint8), sidecar=mask_sidecar),
-        _Volume(folder="fmap", suffix="fieldmap", data=total.field_ppm * np.float32(hz_per_ppm), sidecar=field_sidecar),
+        _Volume(path="anat/Chimap", data=chi.chi_ppm, sidecar=map_sidecar),
+        _Volume(path="anat/desc-brain_mask", data=chi.mask.astype(np.uint8), sidecar=mask_sidecar),
+        _Volume(path="fmap/fieldmap", data=total.field_ppm * np.float32(hz_per_ppm), sidecar=field_sidecar),
     ]
 
 
-def _of_contrast(contrast: Contrast) -> _Volume:
-    folder, suffix = _FILES[contrast.name]
-    sidecar = {
-        "Units": _UNITS[contrast.unit],
-        "Description": contrast.title,
-        "Parameters": dict(contrast.parameters),
-        "References": list(contrast.references),
-        "ContrastWarnings": list(contrast.warnings),
-    }
-    return _Volume(folder=folder, suffix=suffix, data=contrast.volume, sidecar=sidecar)
+def _contrast_volumes(contrasts: Mapping[str, Contrast]) -> list[_Volume]:
+    return [
+        _Volume(
+            path=nifti.path,
+            data=contrast.volume,
+            sidecar={
+                "Units": nifti.unit,
+                "Description": contrast.title,
+                "Parameters": dict(contrast.parameters),
+                "References": list(contrast.references),
+                "ContrastWarnings": list(contrast.warnings),
+            },
+        )
+        for name, contrast in contrasts.items()
+        if (nifti := PRODUCTS[name].nifti) is not None
+    ]
 
 
 def _description(reconstruction: Reconstruction) -> dict[str, object]:
@@ -184,19 +171,16 @@ def _description(reconstruction: Reconstruction) -> dict[str, object]:
     }
 
 
-def _write_volume(path: Path, data: npt.NDArray[Any], grid: Grid, affine: Affine | None) -> Path:
+def _compressed(data: npt.NDArray[Any], affine: Affine) -> bytes:
+    """Return a volume as the bytes of a ``.nii.gz`` file."""
     import nibabel
 
-    image = nibabel.Nifti1Image(data, np.diag([*grid.voxel_size_mm, 1.0]) if affine is None else affine)
-    code = "unknown" if affine is None else "scanner"
-    image.set_qform(image.affine, code)
-    image.set_sform(image.affine, code)
+    image = nibabel.Nifti1Image(data, affine)
+    image.set_qform(image.affine, "scanner")
+    image.set_sform(image.affine, "scanner")
     image.header.set_xyzt_units("mm")
-    nibabel.save(image, path)
-    path.chmod(0o600)
-    return path
+    return gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
 
 
-def _write_json(path: Path, value: Mapping[str, object]) -> Path:
-    write_private_json(value, path)
-    return path
+def _json(value: Mapping[str, object]) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()

@@ -1,8 +1,8 @@
-"""The middle of the product on one screen: read → reconstruct → write, then what is wanted beside the map.
+"""The middle of the product on one screen: read → reconstruct → write → deliver, then what is wanted beside the map.
 
-The service runs it with durable steps, and delivers the map before the others are made; ``qsm-plugin
-reconstruct`` runs the very same functions at a desk. Steps exchange folders (``plugin.jobs.scratch``), never arrays.
-Each writes its files completely or not at all, and may be run again; what was done is known to the runner alone.
+The service runs ``make`` with durable steps; ``qsm-plugin reconstruct`` runs the very same function at a desk. Steps
+exchange folders (``plugin.jobs.scratch``), never arrays. Each writes its files completely or not at all, and may be run
+again; what was done is known to the runner alone.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dicom_io.derived.product import FIRST_PART, OTHER_PART
+from dicom_io.derived.products import FIRST, OBJECTS, QSM
 from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
-from plugin.jobs.objects import FIRST, NIFTI, OBJECTS, QSM
 
 if TYPE_CHECKING:
+    from plugin.jobs.products import Made
     from recon.options import Options
+    from recon.types import Reconstruction
 
 WORK_FOLDER = "work"
 
@@ -28,6 +32,40 @@ Report = dict[str, Any]
 
 Progress = Callable[[str], None]
 """Told what begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be made of an acquisition.
+
+    Parameters
+    ----------
+    objects
+        Of ``dicom_io.derived.products.OBJECTS``, and ``plugin.jobs.products.NIFTI``; the QSM series is always made.
+    profile
+        How values are stored: ``"console12"`` or ``"pacs16"``.
+    window_presets
+        Whether the map states further windows after its default one.
+    mask
+        NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
+    """
+
+    objects: tuple[str, ...] = ()
+    profile: str = "console12"
+    window_presets: bool = True
+    mask: Path | None = None
+
+    @property
+    def first(self) -> list[str]:
+        """What is made and delivered before the others."""
+        return [name for name in FIRST if name in (QSM, *self.objects)]
+
+    @property
+    def others(self) -> list[str]:
+        """What is made afterwards."""
+        from plugin.jobs.products import NIFTI
+
+        return [name for name in (*OBJECTS, NIFTI) if name in self.objects and name not in FIRST]
 
 
 class Runner(Protocol):
@@ -42,49 +80,41 @@ def directly(_step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401
     return function()
 
 
-def silently(_text: str, /) -> None:
-    """Show no progress."""
-
-
-def make_qsm(
+def make(
     job: Job,
     folder: Path,
     *,
     options: Options,
-    profile: str = "console12",
-    window_presets: bool = True,
-    objects: Collection[str] = (QSM,),
-    mask: Path | None = None,
+    wanted: Wanted,
     run: Runner = directly,
-    progress: Progress = silently,
+    deliver: Callable[[Report, str], None] = lambda _report, _part: None,
+    progress: Progress = lambda _text: None,
 ) -> Report:
-    """Make the QSM series of an acquisition.
+    """Make the derived objects of an acquisition.
+
+    An object beside the map that cannot be made is named in the report, with the reason.
 
     Parameters
     ----------
     job
         The images.
     folder
-        Gets ``qsm/*.dcm`` and ``report.json``, and what ``make_others`` needs, until ``discard_work``.
+        Gets a folder of each object, and ``report.json``.
     options
         Inversion method and engine.
-    profile
-        How values are stored: ``"console12"`` or ``"pacs16"``.
-    window_presets
-        Whether the map states further windows after its default one.
-    objects
-        All that is to be made of this job, keys of ``plugin.jobs.objects.OBJECTS`` and ``"nifti"``.
-    mask
-        NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
+    wanted
+        What is to be made.
     run
         How the steps are run.
+    deliver
+        Told when a part of the objects is complete, with the report so far: the map goes before the others are made.
     progress
-        Is told what begins.
+        Told what begins.
 
     Returns
     -------
     Report
-        How the map was made, and its files, relative to the folder.
+        How the objects were made, and their files, relative to the folder.
 
     Raises
     ------
@@ -92,39 +122,15 @@ def make_qsm(
         The images cannot be reconstructed; the message says why.
     """
     read_seconds: float = run("read", lambda: read(job, folder, progress))
-    run("reconstruct", lambda: reconstruct(folder, options, mask, progress))
-    first = [name for name in FIRST if name in (QSM, *objects)]
-    report: Report = run("write", lambda: write(job, folder, first, profile, window_presets, read_seconds, progress))
+    run("reconstruct", lambda: reconstruct(folder, options, wanted.mask, progress))
+    report: Report = run("write", lambda: write(job, folder, wanted, read_seconds, progress))
+    deliver(report, FIRST_PART)
+    if wanted.others:
+        map_report = report
+        report = run("others", lambda: others(job, folder, wanted, map_report, progress))
+        deliver(report, OTHER_PART)
+    discard_work(folder)
     return report
-
-
-def make_others(
-    job: Job,
-    folder: Path,
-    report: Report,
-    *,
-    profile: str = "console12",
-    objects: Collection[str],
-    run: Runner = directly,
-    progress: Progress = silently,
-) -> Report:
-    """Make the other objects of an acquisition whose QSM series ``make_qsm`` has made; parameters as there.
-
-    An object that cannot be made is named in the report, with the reason; the others are made all the same.
-
-    Parameters
-    ----------
-    report
-        What ``make_qsm`` returned.
-
-    Returns
-    -------
-    Report
-        The same with the other objects.
-    """
-    names = [name for name in (*OBJECTS, NIFTI) if name in objects and name not in FIRST]
-    whole: Report = run("others", lambda: others(job, folder, report, names, profile, progress)) if names else report
-    return whole
 
 
 def read(job: Job, folder: Path, progress: Progress) -> float:
@@ -159,62 +165,52 @@ def reconstruct(folder: Path, options: Options, mask: Path | None, progress: Pro
     save(reconstruct_arrays(echoes, options=options, mask=given, progress=on_step), work / "reconstruction")
 
 
-def write(
-    job: Job,
-    folder: Path,
-    names: Sequence[str],
-    profile: str,
-    window_presets: bool,
-    read_seconds: float,
-    progress: Progress,
-) -> Report:
+def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress: Progress) -> Report:
     """Write the QSM series and the report."""
-    from plugin.jobs.derive import discard_half_written, make_objects, material_of
     from plugin.jobs.report import report_of, with_series
 
     began = time.perf_counter()
     progress("writing the QSM series")
-    discard_half_written(folder)
-    material = material_of(job, folder / WORK_FOLDER, profile, window_presets=window_presets)
-    made = make_objects(names, material, folder)
-    made.raise_if_missing(QSM)
-    seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}
-    report = with_series(report_of(job, material.reconstruction, seconds), made, folder, timed=False)
-    write_private_json(report, folder / REPORT_FILE)
-    return report
+    made, result = _make_products(job, folder, wanted, wanted.first)
+    seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
+    return _save(with_series(report_of(job, result, seconds), made, folder, timed=False), folder)
 
 
-def others(
-    job: Job,
-    folder: Path,
-    report: Report,
-    names: Sequence[str],
-    profile: str,
-    progress: Progress,
-) -> Report:
-    """Make what is wanted beside the QSM series, and complete the report."""
-    from plugin.jobs.derive import discard_half_written, make_objects, material_of
+def others(job: Job, folder: Path, wanted: Wanted, report: Report, progress: Progress) -> Report:
+    """Make what is wanted beside the QSM series, and complete the report that ``write`` returned."""
     from plugin.jobs.report import with_series
 
-    discard_half_written(folder)
-    made = make_objects(names, material_of(job, folder / WORK_FOLDER, profile), folder, progress=progress)
-    report = with_series(report, made, folder)
-    write_private_json(report, folder / REPORT_FILE)
-    return report
+    made, _ = _make_products(job, folder, wanted, wanted.others, progress)
+    return _save(with_series(report, made, folder), folder)
 
 
 def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> Report:
     """Write the page that says why there is no map, and the report that names it."""
-    from plugin.jobs.derive import discard_half_written
-    from plugin.jobs.derive import write_refusal as write_page
+    from plugin.jobs.products import discard_half_written, write_refusal_page
     from plugin.jobs.report import refusal_report
 
     discard_half_written(folder)
-    report = refusal_report(job, *refusal, write_page(job, folder, refusal), folder)
-    write_private_json(report, folder / REPORT_FILE)
-    return report
+    return _save(refusal_report(job, *refusal, write_refusal_page(job, folder, refusal), folder), folder)
 
 
 def discard_work(folder: Path) -> None:
     """Remove what the steps of a job exchanged."""
     shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
+
+
+def _make_products(
+    job: Job, folder: Path, wanted: Wanted, names: Sequence[str], progress: Progress = lambda _text: None
+) -> tuple[Made, Reconstruction]:
+    from plugin.jobs.products import discard_half_written, load_sources, make_products
+    from plugin.jobs.scratch import load_echoes
+
+    discard_half_written(folder)
+    work = folder / WORK_FOLDER
+    sources = load_sources(job, work, wanted.profile, wanted.window_presets)
+    made = make_products(names, load_echoes(work / "echoes"), sources, folder, progress=progress)
+    return made, sources.reconstruction
+
+
+def _save(report: Report, folder: Path) -> Report:
+    write_private_json(report, folder / REPORT_FILE)
+    return report

@@ -47,13 +47,14 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
 
 def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     """Turn received images into jobs until told to stop."""
+    from dicom_io.derived.products import REFUSAL_PAGE
     from plugin.intake.assembly import Assembler
     from plugin.intake.spool import Spool
     from plugin.jobs.queue import REFUSE, client, submit
 
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
-        refuse = partial(submit, connected, workflow=REFUSE) if settings.objects.refusal_page else None
+        refuse = partial(submit, connected, workflow=REFUSE) if REFUSAL_PAGE in settings.objects.names else None
         assembler = Assembler(spool, partial(submit, connected), settings=settings, refuse=refuse)
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)

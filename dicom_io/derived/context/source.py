@@ -1,8 +1,8 @@
-"""What a derived image takes over from the image it is made from, byte for byte.
+"""What a derived image takes from the image it is made from, byte for byte.
 
 Positions, names and identifiers are copied as the encoded bytes, never through a number or a decoded text: a
 console finds the derived series next to its source only if every patient, study and geometry string is equal.
-Vendors' private groups are never taken over; readers use them to rescale, reorder or call an image original.
+Vendors' private groups are never taken; readers use them to rescale, reorder or call an image original.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _STUDY_OPTIONAL: Final = (
     "PerformedProcedureStepStartTime",
     "PerformedProcedureStepDescription",
 )
-# Attributes of the same modules that are taken over also where they are empty: what all images of a study say must be
-# equal, or archives split the study.
+# Attributes of the same modules that are taken even where they are empty: all images of a study must say the same, or
+# archives split the study.
 _STUDY_ALIKE: Final = (
     "StudyDescription",
     "PatientBirthTime",
@@ -105,22 +105,15 @@ _AGE: Final = re.compile(r"(\d{3})([DWMY])")
 _PER_YEAR: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 _IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 _REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
-_EQUIPMENT: Final = [
-    "Manufacturer",
-    "InstitutionName",
-    "StationName",
-    "ManufacturerModelName",
-    "DeviceSerialNumber",
-    "SoftwareVersions",
-]
-_REQUEST: Final = [
+_REFERENCE: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
+_REQUEST: Final = (
     "AccessionNumber",
     "StudyInstanceUID",
     "RequestedProcedureID",
     "RequestedProcedureDescription",
     "ScheduledProcedureStepID",
     "ScheduledProcedureStepDescription",
-]
+)
 
 
 def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
@@ -146,8 +139,8 @@ def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
 def check_identity(headers: Sequence[ImageHeader]) -> None:
     """Make sure that all echoes and components are of one patient and request, looking at one image of each.
 
-    A derived series takes over what one of them says; if they disagree, an archive would file it under another
-    patient or another request than half of its sources.
+    A derived series takes what one of them says; if they disagree, an archive would file it under another patient or
+    another request than half of its sources.
 
     Raises
     ------
@@ -180,10 +173,10 @@ def inherit_study(source: Dataset) -> Dataset:
         if element is not None:
             derived[element.tag] = element
     for keyword in _REFERENCES:
-        items = [_reference(item) for item in Elements(source).items(keyword)]
+        items = [take(item.dataset, _REFERENCE) for item in Elements(source).items(keyword)]
         if items and all(items):
             setattr(derived, keyword, items)
-    requests = [_part(item.dataset, _REQUEST) for item in Elements(source).items("RequestAttributesSequence")]
+    requests = [take(item.dataset, _REQUEST) for item in Elements(source).items("RequestAttributesSequence")]
     if requests and all("RequestedProcedureID" in item for item in requests):
         derived.RequestAttributesSequence = requests
     return derived
@@ -209,7 +202,7 @@ def inherit(source: Dataset) -> Dataset:
 
 def body_part(source: Dataset) -> Dataset:
     """Take what was examined; Laterality may be missing only where the body part says that it has no sides."""
-    part = _part(source, ("BodyPartExamined", "Laterality"))
+    part = take(source, ("BodyPartExamined", "Laterality"))
     if not part:
         part.Laterality = None
     return part
@@ -222,19 +215,20 @@ def frame_of_reference(source: Dataset) -> str:
 
 
 def take(source: Dataset, keywords: Sequence[str]) -> Dataset:
-    """Take elements of the source as they are encoded, for an item of a sequence."""
-    return _part(source, keywords)
+    """Take elements that have a value, as they are encoded, for an item of a sequence."""
+    part = Dataset()
+    part.set_original_encoding(False, True)
+    for keyword in keywords:
+        element = _raw(source, keyword)
+        if element is not None and element.value:
+            part[element.tag] = element
+    return part
 
 
 def patient_age_years(source: Dataset) -> float | None:
     """Read PatientAge (Age String, PS3.5 §6.2); None if the source does not state it."""
     found = _AGE.fullmatch(Elements(source).text("PatientAge"))
     return None if found is None else int(found[1]) / _PER_YEAR[found[2]]
-
-
-def scanner_equipment(source: Dataset) -> Dataset:
-    """Take the equipment of the source for an item of ContributingEquipmentSequence."""
-    return _part(source, _EQUIPMENT)
 
 
 def derived_dataset(source: Dataset) -> Dataset:
@@ -248,27 +242,13 @@ def derived_dataset(source: Dataset) -> Dataset:
 
 
 def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optional: Sequence[str]) -> None:
-    """Take over elements that have a value; those that are required also without one."""
+    """Take elements that have a value; those that are required also without one."""
     for keyword in (*required, *optional):
         element = _raw(source, keyword)
         if element is not None and (element.value or keyword in required):
             derived[element.tag] = element
         elif keyword in required:
             setattr(derived, keyword, None)
-
-
-def _part(source: Dataset, keywords: Sequence[str]) -> Dataset:
-    part = Dataset()
-    part.set_original_encoding(False, True)
-    for keyword in keywords:
-        element = _raw(source, keyword)
-        if element is not None and element.value:
-            part[element.tag] = element
-    return part
-
-
-def _reference(item: Elements) -> Dataset:
-    return _part(item.dataset, ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"))
 
 
 def _raw(source: Dataset, keyword: str) -> RawDataElement | DataElement | None:

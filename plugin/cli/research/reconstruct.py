@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,16 +24,8 @@ if TYPE_CHECKING:
     from dicom_io.source.acquisition.grouping import Acquisition
     from dicom_io.source.folder import FolderScan
     from plugin.config.settings import Settings
+    from plugin.jobs.workflow import Wanted
     from recon.options import Options
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is to be made of each acquisition."""
-
-    objects: tuple[str, ...]
-    profile: str
-    mask: Path | None
 
 
 def reconstruct(
@@ -62,7 +53,8 @@ def reconstruct(
     from plugin.config.reconstruction import objects_of, options_of, profile_of
     from plugin.config.settings import Reconstruction
     from plugin.jobs.mask_file import read_mask
-    from plugin.jobs.objects import NIFTI
+    from plugin.jobs.products import NIFTI
+    from plugin.jobs.workflow import Wanted
 
     require_folder(folder)
     site = load_settings(config)
@@ -84,8 +76,8 @@ def _reconstruct_folder(
     folder: Path, output: Path, options: Options, wanted: Wanted, site: Settings
 ) -> tuple[list[dict[str, Any]], FolderScan]:
     """Reconstruct what is complete; return what became of every acquisition, and what was found."""
-    from dicom_io.derived.context.origin import reserved_series_numbers
-    from dicom_io.derived.context.used_numbers import used_series_numbers
+    from dicom_io.derived.context.series_number import used_series_numbers
+    from dicom_io.derived.context.source_series import reserved_series_numbers
     from dicom_io.source.acquisition.completeness import assess
     from dicom_io.source.folder import find_acquisitions
     from plugin.config.site import with_field
@@ -100,31 +92,26 @@ def _reconstruct_folder(
         if completeness.state != "complete"
     ]
     places = _places(ready, output)
-    taken = used_series_numbers(scan)
+    used = used_series_numbers(scan)
     for acquisition, place in zip(ready, places, strict=True):
-        outcomes.append(_reconstruct_one(acquisition, place, options, wanted, taken))
-        taken |= reserved_series_numbers(acquisition, revision=1, taken=taken)
+        outcomes.append(_reconstruct_one(acquisition, place, options, wanted, used))
+        used |= reserved_series_numbers(acquisition, revision=1, used=used)
     return outcomes, scan
 
 
 def _reconstruct_one(
-    acquisition: Acquisition, place: Path, options: Options, wanted: Wanted, taken: set[int]
+    acquisition: Acquisition, place: Path, options: Options, wanted: Wanted, used: set[int]
 ) -> dict[str, Any]:
     """Reconstruct one acquisition; a refusal or failure is an outcome, not the end of the others."""
     from dicom_io.errors import DicomError, Refusal
     from plugin.jobs.job import Job
-    from plugin.jobs.workflow import discard_work, make_others, make_qsm
+    from plugin.jobs.workflow import make
     from recon.errors import InvalidInputError, ReconError
 
     try:
         with progress_shown(_name(acquisition)) as progress:
-            job = Job(acquisition=acquisition, used_series_numbers=frozenset(taken))
-            objects, profile, mask = wanted.objects, wanted.profile, wanted.mask
-            report = make_qsm(
-                job, place, options=options, profile=profile, objects=objects, mask=mask, progress=progress
-            )
-            report = make_others(job, place, report, profile=profile, objects=objects, progress=progress)
-            discard_work(place)
+            job = Job(acquisition=acquisition, used_series_numbers=frozenset(used))
+            report = make(job, place, options=options, wanted=wanted, progress=progress)
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:
@@ -156,10 +143,10 @@ def _discard_earlier(place: Path, report: dict[str, Any]) -> None:
     """Remove series of an earlier run into the same folder, which the report does not name."""
     import shutil
 
-    from plugin.jobs.objects import OBJECTS
+    from dicom_io.derived.products import SERIES_NAMES
 
     named = {name.partition("/")[0] for name in report["files"]}
-    for folder in (place / name for name in (*OBJECTS, "regions") if name not in named):
+    for folder in (place / name for name in SERIES_NAMES if name not in named):
         if folder.is_dir() and all(file.suffix == ".dcm" for file in folder.iterdir()):
             shutil.rmtree(folder)
 

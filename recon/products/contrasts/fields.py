@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recon.operators.lbv import harmonic_local_field
-from recon.products.contrasts.types import Contrast
+from recon.product_types import Contrast
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from recon.products.contrasts.types import Contrast
+from recon.product_types import Contrast
 from recon.products.contrasts.weighted import swi
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 

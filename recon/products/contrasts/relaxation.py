@@ -15,7 +15,7 @@ import numpy as np
 from recon.errors import InvalidInputError
 from recon.field.noise import magnitude_noise
 from recon.operators.slabs import compiled, in_slabs
-from recon.products.contrasts.types import Contrast
+from recon.product_types import Contrast
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 
 LARGEST_PER_S = 1000.0
@@ -180,7 +180,7 @@ def r2star(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
     return Contrast(
         name="r2star",
         volume=volume,
-        unit="1/s",
+        unit="/s",
         title="R2*",
         parameters={"echoes": count, "noise_sd": noise, "noise_floor_sigmas": _FLOOR_SIGMAS},
         references=("doi:10.1002/mrm.1910340618", "doi:10.1016/0730-725X(93)90225-3"),

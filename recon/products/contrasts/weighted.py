@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from recon.product_types import Contrast
 from recon.products.contrasts.magnitude import PROFILE_SIGMA_MM, weighted_magnitude
 from recon.products.contrasts.phase_mask import HIGH_PASS_MM, phase_mask
-from recon.products.contrasts.types import Contrast
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 
 TOP = 1000.0

@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from recon.errors import InvalidInputError
 from recon.operators.boxes import Box, mask_box
+from recon.product_types import RegionalReport, RegionMeasure
 from recon.products.regions.atlas import SIDES, load_atlas
 from recon.products.regions.frame import Affine, axial_affine, upright
 from recon.products.regions.ranges import plausible_range
 from recon.products.regions.refine import SCALE_SD, SHIFT_SD_MM, Placed, place_nuclei
 from recon.products.regions.register import AFFINE_STEPS, WINDOWS_MM, Registered, at, register
-from recon.products.regions.types import RegionalReport, RegionMeasure
 from recon.types import FloatArray, GradientEcho, Reconstruction
 
 LEAST_VOLUME_ML, MOST_VOLUME_ML = 600.0, 2500.0

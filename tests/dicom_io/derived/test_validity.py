@@ -10,12 +10,11 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from dicom_io.derived.context.origin import SERIES_NAMES
-from dicom_io.derived.products import KINDS
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.products import SERIES_NAMES
+from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.synthetic import SCANNERS
 from tests.dicom_io.conftest import only_acquisition
-from tests.support.everything import write_everything
+from tests.support.everything import MR_IMAGES, write_everything
 
 RESCALED = (
     "Non-identity Modality LUT Module",
@@ -25,7 +24,7 @@ RESCALED = (
 OWN_CODES = ("Unrecognized defined term <99QSMPLUGIN>",)
 NO_BODY_PART = "only permitted to be empty when actually unknown"
 EXPECTED_WARNINGS = {
-    **dict.fromkeys(KINDS, RESCALED + OWN_CODES),
+    **dict.fromkeys(MR_IMAGES, RESCALED + OWN_CODES),
     "parametric-map": ("Unrecognized defined term <QUANTITY> for value 4",),
     **dict.fromkeys(("phase-quality", "regions", "regional-report"), OWN_CODES),
 }

@@ -10,6 +10,7 @@ import pytest
 from dbos import DBOS, WorkflowStatus
 from pydicom import dcmread
 
+from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import read_header
@@ -20,7 +21,6 @@ from plugin.jobs import deliveries
 from plugin.jobs.deliveries import destinations, pauses_seconds
 from plugin.jobs.durable import register_queues, register_workflows
 from plugin.jobs.job import Job
-from plugin.jobs.objects import FIRST_PART, OTHER_PART
 from plugin.jobs.queue import DELIVER, client, dbos_config, delivery_name, prepare_database, submit
 from plugin.jobs.steps import failure_of, may_heal
 from plugin.service.status import _workflow, retry, status
@@ -48,7 +48,7 @@ def site(tmp_path, scan):
     settings = Settings(
         spool=tmp_path,
         destinations=(destination("good", free_port()), destination("bad", free_port())),
-        objects=Objects(quality_page=False, refusal_page=False),
+        objects=Objects({"quality-page": False, "refusal-page": False}),
         retry=Retry(first_seconds=0.05, longest_seconds=0.1, give_up_after_hours=1 / 3600),
     )
     folder = tmp_path / "jobs" / NAME

@@ -32,7 +32,7 @@ def site(tmp_path):
     settings = Settings(
         spool=tmp_path / "spool",
         destinations=(destination("archive"), destination("console", ("qsm", "refusal-page"))),
-        objects=Objects(brain_mask=True, quality_page=False),
+        objects=Objects({"brain-mask": True, "quality-page": False}),
         retry=Retry(first_seconds=0.2, longest_seconds=0.5, give_up_after_hours=1 / 60),
     )
     Spool(settings.spool).index.close()

@@ -1,4 +1,4 @@
-"""What derived objects take over: from sources that say too little, too much, or contradict each other."""
+"""What derived objects take from sources that say too little, too much, or contradict each other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pydicom.config
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_io.derived.context.origin import Origin
 from dicom_io.derived.context.source import patient_age_years
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.context.source_series import SourceSeries
+from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.errors import Refusal
 from dicom_io.source.tolerance import tolerant
 from dicom_io.synthetic import write_scan
@@ -82,7 +82,7 @@ def test_echoes_of_two_patients_are_refused(keyword: str, tmp_path: Path) -> Non
     write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
     change(tmp_path / "scan", lambda d: setattr(d, keyword, "20000101"), only="P")
     with pytest.raises(Refusal) as refusal:
-        Origin.of(only_acquisition(tmp_path / "scan"), created=CREATED)
+        SourceSeries.of(only_acquisition(tmp_path / "scan"), created=CREATED)
     assert refusal.value.code == "identity-differs"
     assert keyword in str(refusal.value)
     assert "20000101" not in str(refusal.value)
@@ -134,7 +134,7 @@ def test_the_age_is_read_in_years(text: str, years: float | None) -> None:
 
 def test_two_runs_write_the_same_bytes(scans: dict[str, Path], tmp_path: Path) -> None:
     """Whatever a library makes up - UIDs, times - is replaced; a retry sends the same objects."""
-    for vendor in ("siemens", "philips-enhanced"):
+    for vendor in ("siemens", "ge", "philips-enhanced"):
         first = write_everything(only_acquisition(scans[vendor]), tmp_path / vendor / "a")
         second = write_everything(only_acquisition(scans[vendor]), tmp_path / vendor / "b")
         for name, series in first.items():

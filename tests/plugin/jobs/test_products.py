@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-import plugin.jobs.derive
 from dicom_io.source.folder import find_acquisitions
 from plugin.jobs.job import Job
-from plugin.jobs.workflow import make_others, make_qsm, write_refusal
+from plugin.jobs.workflow import Wanted, make, others, write_refusal
 from recon.errors import InvalidInputError
 from recon.options import Options
 from tests.support.synthetic import write_small_scan
 
-WANTED = ("qsm", "qsm-enhanced", "total-field", "brain-mask", "quality-page", "nifti")
+OBJECTS = ("qsm", "qsm-enhanced", "total-field", "brain-mask", "quality-page", "nifti")
+WANTED = Wanted(objects=OBJECTS)
+MASK = Wanted(objects=("qsm", "brain-mask"))
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -31,7 +32,12 @@ def job(tmp_path_factory):
 def half(job, tmp_path_factory):
     """A job whose map is made, and nothing else yet."""
     folder = tmp_path_factory.mktemp("half")
-    make_qsm(job, folder, options=Options(method="tikhonov"), objects=WANTED)
+
+    def stop(_report, _part):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        make(job, folder, options=Options(method="tikhonov"), wanted=WANTED, deliver=stop)
     return folder
 
 
@@ -39,6 +45,10 @@ def half(job, tmp_path_factory):
 def folder(half, tmp_path):
     shutil.copytree(half, tmp_path / "job")
     return tmp_path / "job"
+
+
+def make_others(job, folder, wanted):
+    return others(job, folder, wanted, report_of(folder), print)
 
 
 def report_of(folder):
@@ -53,9 +63,9 @@ def test_the_map_is_there_before_the_others_are_made(half):
 
 
 def test_the_others_join_the_report(job, folder):
-    report = make_others(job, folder, report_of(folder), objects=WANTED)
+    report = make_others(job, folder, WANTED)
     assert report == report_of(folder)
-    assert [one["object"] for one in report["series"]] == list(WANTED[:-1])
+    assert [one["object"] for one in report["series"]] == list(OBJECTS[:-1])
     assert report["not_made"] == {}
     assert sorted(name for one in report["series"] for name in one["files"]) == report["files"]
     for one in report["series"]:
@@ -71,7 +81,7 @@ def test_the_others_join_the_report(job, folder):
 def test_nifti_and_dicom_are_the_same_map_at_the_same_place(job, folder):
     """Where the last voxel of the map is in the patient, by both."""
     nibabel = pytest.importorskip("nibabel")
-    make_others(job, folder, report_of(folder), objects=WANTED)
+    make_others(job, folder, WANTED)
     image = nibabel.load(next((folder / "nifti").glob("**/*Chimap.nii.gz")))
     enhanced = dcmread(next((folder / "qsm-enhanced").glob("*.dcm")))
     values = enhanced.pixel_array.astype(float) - 2048
@@ -83,15 +93,15 @@ def test_nifti_and_dicom_are_the_same_map_at_the_same_place(job, folder):
 
 
 def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkeypatch):
-    def refuse(_material, _folder):
+    def refuse(_echoes, _reconstruction):
         raise InvalidInputError("one echo is too few")
 
-    def crash(_material, _folder):
+    def crash(_echoes, _reconstruction, **_needs):
         raise ZeroDivisionError("PLANTED^NAME")
 
-    makers = {**plugin.jobs.derive.MAKERS, "total-field": refuse, "quality-page": crash}
-    monkeypatch.setattr(plugin.jobs.derive, "MAKERS", makers)
-    make_others(job, folder, report_of(folder), objects=WANTED[:-1])
+    monkeypatch.setattr("recon.products.contrasts.fields.total_field_hz", refuse)
+    monkeypatch.setattr("recon.quality.page.pages.quality_pages", crash)
+    make_others(job, folder, Wanted(objects=OBJECTS[:-1]))
     report = report_of(folder)
     assert [one["object"] for one in report["series"]] == ["qsm", "qsm-enhanced", "brain-mask"]
     assert report["not_made"]["total-field"] == "one echo is too few"
@@ -100,16 +110,16 @@ def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkey
 
 
 def test_a_full_disk_is_tried_again_and_loses_nothing(job, folder, monkeypatch):
-    def full(_material, target):
-        (target / ".brain-mask.half").mkdir()
+    def full(_product, _content, _sources, target):
+        (target.parent / ".brain-mask.half").mkdir()
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(plugin.jobs.derive, "MAKERS", {**plugin.jobs.derive.MAKERS, "brain-mask": full})
+        patch.setattr("dicom_io.derived.segmentation.write_mask", full)
         with pytest.raises(OSError, match="No space"):
-            make_others(job, folder, report_of(folder), objects=("qsm", "brain-mask"))
+            make_others(job, folder, MASK)
     before = report_of(folder)
-    make_others(job, folder, report_of(folder), objects=("qsm", "brain-mask"))
+    make_others(job, folder, MASK)
     assert report_of(folder)["series"][: len(before["series"])] == before["series"]
     assert report_of(folder)["series"][-1]["object"] == "brain-mask"
     assert not (folder / ".brain-mask.half").exists()
@@ -117,10 +127,10 @@ def test_a_full_disk_is_tried_again_and_loses_nothing(job, folder, monkeypatch):
 
 def test_others_that_are_made_again_are_the_same(job, folder):
     """The worker died after it had made them, and before that was recorded."""
-    half, objects = report_of(folder), ("qsm", "brain-mask")
-    first = make_others(job, folder, half, objects=objects)
+    half = report_of(folder)
+    first = make_others(job, folder, MASK)
     content = [(folder / name).read_bytes() for name in first["files"]]
-    again = make_others(job, folder, half, objects=objects)
+    again = others(job, folder, MASK, half, print)
     assert again | {"seconds": {}} == first | {"seconds": {}}
     assert [(folder / name).read_bytes() for name in again["files"]] == content
 

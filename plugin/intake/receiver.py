@@ -83,16 +83,11 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     ae = _acceptor(settings)
     reception = Reception(spool=spool, settings=settings)
     answers = CommitmentAnswers(spool, settings)
-    notices = announcements.handlers(announcements.Listener(index=spool.index, answers=answers))
+    handlers = [*_handlers(reception), *announcements.handlers(spool.index, answers)]
     try:
-        server = ae.start_server(
-            (settings.bind, settings.port), block=False, evt_handlers=[*_handlers(reception), *notices]
-        )
+        server = ae.start_server((settings.bind, settings.port), block=False, evt_handlers=handlers)
     except OSError as error:
-        raise PortTakenError(
-            f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}; "
-            "end the program that uses the port, or choose another port or bind address"
-        ) from error
+        raise PortTakenError(settings.bind, settings.port, error.strerror or "unknown reason") from error
     answers.start()
     get_logger().info("receiver.listening", ae_title=settings.ae_title, bind=settings.bind, port=settings.port)
     return Receiver(server=server, answers=answers)
@@ -109,23 +104,20 @@ def _acceptor(settings: Settings) -> AE:
 
 
 def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
-    def bound(handler: Callable[..., object], *extra: object) -> tuple[Callable[..., object], list[object]]:
-        return handler, [reception, *extra]
-
     return [
         (evt.EVT_CONN_OPEN, send_without_delay, []),
-        (evt.EVT_REQUESTED, *bound(_admit)),
-        (evt.EVT_ACCEPTED, *bound(_begin)),
-        (evt.EVT_C_STORE, *bound(_receive)),
-        (evt.EVT_C_ECHO, *bound(_echo)),
-        (evt.EVT_RELEASED, *bound(_end, "released")),
-        (evt.EVT_ABORTED, *bound(_end, "aborted")),
-        (evt.EVT_CONN_CLOSE, *bound(_lose)),
+        (evt.EVT_REQUESTED, _admit, [reception]),
+        (evt.EVT_ACCEPTED, _begin, [reception]),
+        (evt.EVT_C_STORE, _receive, [reception]),
+        (evt.EVT_C_ECHO, _echo, []),
+        (evt.EVT_RELEASED, _end, [reception, "released"]),
+        (evt.EVT_ABORTED, _end, [reception, "aborted"]),
+        (evt.EVT_CONN_CLOSE, _lose, [reception]),
     ]
 
 
 def _admit(event: evt.Event, reception: Reception) -> None:
-    """Reject who is not known, and everybody before the disk is full."""
+    """Reject unknown callers, and everybody before the disk is full."""
     calling_ae = str(event.assoc.requestor.primitive.calling_ae_title).strip()
     address = str(event.assoc.requestor.address)
     log = get_logger().bind(calling_ae=calling_ae, address=address)
@@ -169,7 +161,7 @@ def _lose(event: evt.Event, reception: Reception) -> None:
         reception.spool.index.end_association(name, "lost", time.time())
 
 
-def _echo(event: evt.Event, _reception: Reception) -> int:
+def _echo(event: evt.Event) -> int:
     get_logger().info("echo.answered", calling_ae=str(event.assoc.requestor.ae_title).strip())
     return SUCCESS
 
@@ -224,7 +216,7 @@ def _incoming(event: evt.Event, association: str) -> Incoming:
 def study_and_series(data_set: bytes, transfer_syntax: UID) -> tuple[str, str]:
     """Find the hashed study and series UIDs at the head of an encoded data set, and read no further.
 
-    An object that cannot be read is accepted all the same: it is set aside later with its reason, and costs
+    An object that cannot be read is accepted all the same: it is skipped later with its reason, and costs
     the rest of its association nothing.
     """
     if transfer_syntax.is_deflated:

@@ -110,9 +110,13 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
             raise JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
         wait_for_map(queue_deliveries(settings, job, loaded, report["series"], part))
 
-    objects, presets = objects_to_make(settings), settings.window_presets
-    wanted = Wanted(objects=objects, profile=settings.profile, window_presets=presets)
-    make(loaded, _folder(settings, job), options=options, wanted=wanted, run=run, deliver=deliver)
+    wanted = Wanted(
+        options=options,
+        objects=objects_to_make(settings),
+        profile=settings.profile,
+        window_presets=settings.window_presets,
+    )
+    make(loaded, _folder(settings, job), wanted, run=run, deliver=deliver)
 
 
 def _refuse(settings: Settings, job: str, loaded: Job, refusal: tuple[str, str]) -> None:

@@ -40,6 +40,8 @@ class Wanted:
 
     Parameters
     ----------
+    options
+        Inversion method and engine.
     objects
         Of ``dicom_io.derived.products.OBJECTS``, and ``plugin.jobs.products.NIFTI``; the QSM series is always made.
     profile
@@ -50,6 +52,7 @@ class Wanted:
         NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
     """
 
+    options: Options
     objects: tuple[str, ...] = ()
     profile: str = "console12"
     window_presets: bool = True
@@ -83,9 +86,8 @@ def directly(_step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401
 def make(
     job: Job,
     folder: Path,
-    *,
-    options: Options,
     wanted: Wanted,
+    *,
     run: Runner = directly,
     deliver: Callable[[Report, str], None] = lambda _report, _part: None,
     progress: Progress = lambda _text: None,
@@ -100,8 +102,6 @@ def make(
         The images.
     folder
         Gets a folder of each object, and ``report.json``.
-    options
-        Inversion method and engine.
     wanted
         What is to be made.
     run
@@ -122,7 +122,7 @@ def make(
         The images cannot be reconstructed; the message says why.
     """
     read_seconds: float = run("read", lambda: read(job, folder, progress))
-    run("reconstruct", lambda: reconstruct(folder, options, wanted.mask, progress))
+    run("reconstruct", lambda: reconstruct(folder, wanted, progress))
     report: Report = run("write", lambda: write(job, folder, wanted, read_seconds, progress))
     deliver(report, FIRST_PART)
     if wanted.others:
@@ -147,7 +147,7 @@ def read(job: Job, folder: Path, progress: Progress) -> float:
     return time.perf_counter() - began
 
 
-def reconstruct(folder: Path, options: Options, mask: Path | None, progress: Progress) -> None:
+def reconstruct(folder: Path, wanted: Wanted, progress: Progress) -> None:
     """Work out total field and susceptibility."""
     from plugin.jobs.mask_file import read_mask
     from plugin.jobs.scratch import free_pages, load_echoes, save
@@ -155,14 +155,14 @@ def reconstruct(folder: Path, options: Options, mask: Path | None, progress: Pro
 
     work = folder / WORK_FOLDER
     echoes = load_echoes(work / "echoes")
-    given = None if mask is None else read_mask(mask, echoes.grid.shape)
+    mask = None if wanted.mask is None else read_mask(wanted.mask, echoes.grid.shape)
 
     def on_step(step: str) -> None:
         if step == "inversion":  # it works on the field alone, and needs most memory
             free_pages(echoes)
         progress(step)
 
-    save(reconstruct_arrays(echoes, options=options, mask=given, progress=on_step), work / "reconstruction")
+    save(reconstruct_arrays(echoes, options=wanted.options, mask=mask, progress=on_step), work / "reconstruction")
 
 
 def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress: Progress) -> Report:

@@ -79,10 +79,7 @@ def check_port(settings: Settings) -> None:
     deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
     while (reason := _why_not(settings)) is not None:
         if time.monotonic() > deadline:
-            raise PortTakenError(
-                f"cannot listen on {settings.bind}:{settings.port}: {reason}; "
-                "end the program that uses the port, or choose another port or bind address"
-            )
+            raise PortTakenError(settings.bind, settings.port, reason)
         time.sleep(0.1)
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dicom_io.source.folder import FolderScan
     from plugin.config.settings import Settings
     from plugin.jobs.workflow import Wanted
-    from recon.options import Options
 
 
 def reconstruct(
@@ -60,10 +59,10 @@ def reconstruct(
     site = load_settings(config)
     options = options_of(Reconstruction(method=method, engine=engine))
     chosen = (*objects_of(objects), *([NIFTI] if nifti else []))
-    wanted = Wanted(objects=chosen, profile=profile_of(profile), mask=mask)
+    wanted = Wanted(options=options, objects=chosen, profile=profile_of(profile), mask=mask)
     if mask is not None:
         read_mask(mask)
-    outcomes, scan = _reconstruct_folder(folder, output, options, wanted, site)
+    outcomes, scan = _reconstruct_folder(folder, output, wanted, site)
     ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
     if as_json:
         print_json({"acquisitions": outcomes, "ignored": ignored})
@@ -73,7 +72,7 @@ def reconstruct(
 
 
 def _reconstruct_folder(
-    folder: Path, output: Path, options: Options, wanted: Wanted, site: Settings
+    folder: Path, output: Path, wanted: Wanted, site: Settings
 ) -> tuple[list[dict[str, Any]], FolderScan]:
     """Reconstruct what is complete; return what became of every acquisition, and what was found."""
     from dicom_io.derived.context.series_number import used_series_numbers
@@ -94,14 +93,12 @@ def _reconstruct_folder(
     places = _places(ready, output)
     used = used_series_numbers(scan)
     for acquisition, place in zip(ready, places, strict=True):
-        outcomes.append(_reconstruct_one(acquisition, place, options, wanted, used))
+        outcomes.append(_reconstruct_one(acquisition, place, wanted, used))
         used |= reserved_series_numbers(acquisition, revision=1, used=used)
     return outcomes, scan
 
 
-def _reconstruct_one(
-    acquisition: Acquisition, place: Path, options: Options, wanted: Wanted, used: set[int]
-) -> dict[str, Any]:
+def _reconstruct_one(acquisition: Acquisition, place: Path, wanted: Wanted, used: set[int]) -> dict[str, Any]:
     """Reconstruct one acquisition; a refusal or failure is an outcome, not the end of the others."""
     from dicom_io.errors import DicomError, Refusal
     from plugin.jobs.job import Job
@@ -111,7 +108,7 @@ def _reconstruct_one(
     try:
         with progress_shown(_name(acquisition)) as progress:
             job = Job(acquisition=acquisition, used_series_numbers=frozenset(used))
-            report = make(job, place, options=options, wanted=wanted, progress=progress)
+            report = make(job, place, wanted, progress=progress)
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:

@@ -15,8 +15,9 @@ from recon.options import Options
 from tests.support.synthetic import write_small_scan
 
 OBJECTS = ("qsm", "qsm-enhanced", "total-field", "brain-mask", "quality-page", "nifti")
-WANTED = Wanted(objects=OBJECTS)
-MASK = Wanted(objects=("qsm", "brain-mask"))
+OPTIONS = Options(method="tikhonov")
+WANTED = Wanted(options=OPTIONS, objects=OBJECTS)
+MASK = Wanted(options=OPTIONS, objects=("qsm", "brain-mask"))
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -37,7 +38,7 @@ def half(job, tmp_path_factory):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        make(job, folder, options=Options(method="tikhonov"), wanted=WANTED, deliver=stop)
+        make(job, folder, WANTED, deliver=stop)
     return folder
 
 
@@ -101,7 +102,7 @@ def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkey
 
     monkeypatch.setattr("recon.products.contrasts.fields.total_field_hz", refuse)
     monkeypatch.setattr("recon.quality.page.pages.quality_pages", crash)
-    make_others(job, folder, Wanted(objects=OBJECTS[:-1]))
+    make_others(job, folder, replace(WANTED, objects=OBJECTS[:-1]))
     report = report_of(folder)
     assert [one["object"] for one in report["series"]] == ["qsm", "qsm-enhanced", "brain-mask"]
     assert report["not_made"]["total-field"] == "one echo is too few"

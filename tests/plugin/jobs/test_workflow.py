@@ -15,7 +15,7 @@ from plugin.jobs.workflow import Wanted, make
 from recon.options import Options
 from tests.support.synthetic import write_small_scan
 
-OPTIONS = Options(method="tikhonov")
+WANTED = Wanted(options=Options(method="tikhonov"))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def made(acquisition, tmp_path_factory):
             shutil.copytree(folder / "work", folder.with_name("died-again") / "work")
         return function()
 
-    report = make(Job(acquisition=acquisition), folder, options=OPTIONS, wanted=Wanted(), run=run, progress=told.append)
+    report = make(Job(acquisition=acquisition), folder, WANTED, run=run, progress=told.append)
     return folder, report, steps, told
 
 
@@ -73,7 +73,7 @@ def test_a_job_that_goes_on_after_a_crash_makes_the_same_objects(made, acquisiti
     here = folder.with_name("died")
     (here / ".qsm.abc").mkdir()
     (here / ".qsm.abc" / "00001.dcm").write_bytes(b"half")
-    again = make(job, here, options=OPTIONS, wanted=Wanted(), run=only_write)
+    again = make(job, here, WANTED, run=only_write)
     contents = [[path.read_bytes() for path in files_of(*one)] for one in ((folder, report), (here, again))]
     assert contents[0] == contents[1]
     assert sorted(path.name for path in here.iterdir()) == ["qsm", "report.json"]
@@ -88,7 +88,7 @@ def test_revision_and_profile_reach_the_objects(made, acquisition, tmp_path):
     files = files_of(folder, report)
     shutil.copytree(folder.with_name("died-again") / "work", tmp_path / "work")
     job = Job(acquisition=acquisition, revision=2)
-    again = files_of(tmp_path, make(job, tmp_path, options=OPTIONS, wanted=Wanted(profile="pacs16"), run=only_write))
+    again = files_of(tmp_path, make(job, tmp_path, replace(WANTED, profile="pacs16"), run=only_write))
     assert dcmread(again[0]).BitsStored == 16
     assert dcmread(files[0]).BitsStored == 12
     assert dcmread(again[0]).SeriesInstanceUID != dcmread(files[0]).SeriesInstanceUID
@@ -100,7 +100,7 @@ def test_a_mask_of_the_user_wins(acquisition, tmp_path):
     mask = np.zeros((40, 36, 28), bool)
     mask[10:30, 8:28, 5:24] = True
     np.save(tmp_path / "mask.npy", mask)
-    wanted, given = Wanted(mask=tmp_path / "mask.npy"), []
+    wanted, given = replace(WANTED, mask=tmp_path / "mask.npy"), []
 
     def run(step, function):
         result = function()
@@ -108,7 +108,7 @@ def test_a_mask_of_the_user_wins(acquisition, tmp_path):
             given.append(load_reconstruction(tmp_path / "out" / "work" / "reconstruction").susceptibility.mask.copy())
         return result
 
-    make(Job(acquisition=acquisition), tmp_path / "out", options=OPTIONS, wanted=wanted, run=run)
+    make(Job(acquisition=acquisition), tmp_path / "out", wanted, run=run)
     assert not (given[0] & ~mask).any()
     assert given[0].sum() > 0.5 * mask.sum()
 
@@ -122,7 +122,7 @@ def test_the_series_belongs_to_the_source(made, acquisition):
 def test_an_incomplete_acquisition_is_refused_before_anything_is_made(acquisition, tmp_path):
     job = Job(acquisition=replace(acquisition, headers=acquisition.headers[1:]))
     with pytest.raises(Refusal):
-        make(job, tmp_path, options=OPTIONS, wanted=Wanted())
+        make(job, tmp_path, WANTED)
     assert not (tmp_path / "qsm").exists()
 
 

@@ -1,4 +1,4 @@
-"""What a site says about its scanners, applied to headers: which acquisitions are ours, how the field lies."""
+"""What a site says about its scanners, applied to headers: which acquisitions are ours, and the B0 direction."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _misfit(rule: Rule, acquisition: Acquisition, calling_ae: str) -> str | None
 
 
 def with_field(headers: tuple[ImageHeader, ...], calling_ae: str, magnets: Sequence[Magnet]) -> tuple[ImageHeader, ...]:
-    """Tell headers how the main field lies in the patient, where the site says something about their scanner."""
+    """Give headers the B0 direction in the patient, where the site states one for their scanner."""
     return tuple(_with_field(header, calling_ae, magnets) for header in headers)
 
 

@@ -46,6 +46,6 @@ class Candidate:
 
 
 def unexpected(error: Exception) -> Refusal:
-    """Make a reason of an error that nobody expected, without its text."""
+    """Make a reason of an unexpected error, without its text."""
     details = describe(error)
     return Refusal("unexpected", f"unexpected {details['error']} at {details['where']}; please report it")

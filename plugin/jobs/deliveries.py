@@ -30,7 +30,7 @@ _MAP_ALONE_SECONDS = 3.0
 
 
 def objects_to_make(settings: Settings) -> tuple[str, ...]:
-    """Return the objects that are switched on and go anywhere; where nobody is told, all stay in the spool."""
+    """Return the objects that are switched on and that a destination gets; all where there is no destination."""
     wanted = [d.objects for d in settings.destinations]
     wanted += [settings.sender_objects] if settings.return_to_sender else []
     on = tuple(name for name in settings.objects.names if name != REFUSAL_PAGE)

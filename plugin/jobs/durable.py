@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dbos import DBOS
+from dbos import DBOS, DBOSConfig
 
 from dicom_io.derived.product import OTHER_PART, REFUSAL_PART
 from dicom_io.derived.products import REFUSAL_PAGE
@@ -21,7 +21,7 @@ from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.deliveries import deliver_job, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
-from plugin.jobs.queue import DELIVER, ENDED, RECONSTRUCT, REFUSE
+from plugin.jobs.queue import APPLICATION, DELIVER, ENDED, RECONSTRUCT, REFUSE
 from plugin.jobs.steps import durably, explained
 from plugin.jobs.workflow import Report, Wanted, discard_work, make, write_refusal
 from plugin.log import get_logger
@@ -33,7 +33,10 @@ OTHERS_FAILED = "others-failed"
 """Code of a job whose map was made and whose other objects were not."""
 
 QUALITY_FAILED = "quality-failed"
-"""Code of a job whose map is not to be read; it stays in the spool and is delivered to nobody."""
+"""Code of a job whose map is not to be read; it stays in the spool."""
+
+_WORKFLOW_VERSION = "1"
+"""Changes only when recorded steps of an older version could not be continued by this one."""
 
 _RECOVERY_ATTEMPTS = 3
 """How often a reconstruction during which the worker died is resumed: images may be what kills it."""
@@ -42,8 +45,18 @@ _PER_DESTINATION = 4
 """Deliveries to one destination at a time: more than one, so a series it refuses does not hold up the next."""
 
 
-def register_workflows(settings: Settings, options: Options) -> None:
-    """Register what the workflows run; before the launch."""
+def start_worker(settings: Settings, options: Options) -> None:
+    """Run the workflows in this process, beginning with those that were interrupted."""
+    DBOS(
+        config=DBOSConfig(
+            name=APPLICATION,
+            system_database_url=settings.job_database_url,
+            application_version=_WORKFLOW_VERSION,
+            executor_id=settings.worker_name,
+            log_level="WARNING",
+            run_migrations=False,
+        )
+    )
 
     @DBOS.workflow(name=RECONSTRUCT, max_recovery_attempts=_RECOVERY_ATTEMPTS)
     def reconstruct(job: str) -> None:
@@ -62,9 +75,7 @@ def register_workflows(settings: Settings, options: Options) -> None:
         finally:
             DBOS.set_event(ENDED, True)
 
-
-def register_queues() -> None:
-    """Create the queues; after the launch."""
+    DBOS.launch()
     DBOS.register_queue(RECONSTRUCT, worker_concurrency=1, polling_interval_sec=0.2)
     DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=0.2)
 

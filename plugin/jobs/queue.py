@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dbos import DBOS, DBOSClient, DBOSConfig
+from dbos import DBOS, DBOSClient
 
 from plugin.config.settings import Settings
 from plugin.files import locked
 
 APPLICATION = "qsm-plugin"
-WORKFLOW_VERSION = "1"
-"""Changes only when recorded steps of an older version could not be continued by this one."""
 
 RECONSTRUCT = "reconstruct"
 DELIVER = "deliver"
@@ -23,18 +21,6 @@ REFUSE = "refuse"
 
 ENDED = "ended"
 """Event of a delivery that has ended, well or not."""
-
-
-def dbos_config(settings: Settings) -> DBOSConfig:
-    """Build the configuration of the durable workflow."""
-    return DBOSConfig(
-        name=APPLICATION,
-        system_database_url=settings.job_database_url,
-        application_version=WORKFLOW_VERSION,
-        executor_id=settings.worker_name,
-        log_level="WARNING",
-        run_migrations=False,
-    )
 
 
 def prepare_database(settings: Settings) -> None:

@@ -62,11 +62,8 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
-    from dbos import DBOS
-
     from plugin.config.reconstruction import options_of
-    from plugin.jobs.durable import register_queues, register_workflows
-    from plugin.jobs.queue import dbos_config
+    from plugin.jobs.durable import start_worker
     from recon.pipeline import warm_up
 
     options = options_of(settings.reconstruction)
@@ -75,10 +72,7 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     report_engines(settings, attempts)
     # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
     with locked(settings.spool / f".{settings.worker_name}.lock"):
-        DBOS(config=dbos_config(settings))
-        register_workflows(settings, options)
-        DBOS.launch()
-        register_queues()
+        start_worker(settings, options)
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
         stopping.wait()

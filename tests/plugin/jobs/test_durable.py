@@ -1,5 +1,4 @@
 import itertools
-import logging
 import pickle
 import shutil
 import socket
@@ -7,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from dbos import DBOS, WorkflowStatus
+from dbos import WorkflowStatus
 from pydicom import dcmread
 
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
@@ -16,18 +15,16 @@ from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import read_header
 from plugin.config.settings import Caller, Destination, Objects, Retry, Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.intake.spool import Spool
 from plugin.jobs import deliveries
 from plugin.jobs.deliveries import destinations, pauses_seconds
-from plugin.jobs.durable import register_queues, register_workflows
 from plugin.jobs.job import Job
-from plugin.jobs.queue import DELIVER, client, dbos_config, delivery_name, prepare_database, submit
+from plugin.jobs.queue import DELIVER, client, delivery_name, submit
 from plugin.jobs.steps import failure_of, may_heal
 from plugin.service.status import _workflow, retry, status
 from recon.errors import EngineError, InvalidInputError
-from recon.options import Options
 from tests.support.loopback import free_port, mr_image, pacs, wait_for
 from tests.support.synthetic import write_small_scan
+from tests.support.worker import running_worker
 
 NAME = "0123456789abcdef-01234567"
 FILES = tuple(f"qsm/{n}.dcm" for n in range(4))
@@ -51,22 +48,20 @@ def site(tmp_path, scan):
         objects=Objects({"quality-page": False, "refusal-page": False}),
         retry=Retry(first_seconds=0.05, longest_seconds=0.1, give_up_after_hours=1 / 3600),
     )
-    folder = tmp_path / "jobs" / NAME
-    Spool(tmp_path).index.close()
-    copies = [shutil.copy(path, tmp_path / "images") for path in scan[:3]]
-    (acquisition,) = group_acquisitions(read_header(tmp_path / "images" / path) for path in copies)
-    Job(acquisition=acquisition, calling_ae="MR1", address="10.0.0.5").save(folder, root=tmp_path)
+    with running_worker(settings):
+        write_job(settings, scan[:3])
+        yield settings
+
+
+def write_job(settings, scan):
+    """Write a job and the QSM series that it is to have."""
+    folder = settings.spool / "jobs" / NAME
+    copies = [shutil.copy(path, settings.spool / "images") for path in scan]
+    (acquisition,) = group_acquisitions(read_header(Path(path)) for path in copies)
+    Job(acquisition=acquisition, calling_ae="MR1", address="10.0.0.5").save(folder, root=settings.spool)
     (folder / "qsm").mkdir()
     for n in range(4):
         mr_image("s", "1", n).save_as(folder / "qsm" / f"{n}.dcm", enforce_file_format=True)
-    prepare_database(settings)
-    logging.getLogger("dbos").addHandler(logging.NullHandler())
-    DBOS(config=dbos_config(settings))
-    register_workflows(settings, Options(method="tikhonov"))
-    DBOS.launch()
-    register_queues()
-    yield settings
-    DBOS.destroy()
 
 
 def deliver(settings, name, part=FIRST_PART, files=FILES, after=""):

@@ -1,25 +1,21 @@
 """Objects on their way: the map first, each destination what it is to get, a page where there is no map."""
 
-import logging
 import shutil
 from pathlib import Path
 
 import pytest
-from dbos import DBOS
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage, SegmentationStorage
 
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import read_header
 from plugin.config.settings import Destination, Objects, Retry, Settings
-from plugin.intake.spool import Spool
-from plugin.jobs.durable import register_queues, register_workflows
 from plugin.jobs.job import Job, job_name
-from plugin.jobs.queue import REFUSE, client, dbos_config, prepare_database, submit
+from plugin.jobs.queue import REFUSE, client, submit
 from plugin.service.status import retry, status
-from recon.options import Options
 from recon.types import Verdict
 from tests.support.loopback import free_port, pacs, wait_for
 from tests.support.synthetic import write_small_scan
+from tests.support.worker import running_worker
 
 
 def destination(name, objects=None):
@@ -35,15 +31,8 @@ def site(tmp_path):
         objects=Objects({"brain-mask": True, "quality-page": False}),
         retry=Retry(first_seconds=0.2, longest_seconds=0.5, give_up_after_hours=1 / 60),
     )
-    Spool(settings.spool).index.close()
-    prepare_database(settings)
-    logging.getLogger("dbos").addHandler(logging.NullHandler())
-    DBOS(config=dbos_config(settings))
-    register_workflows(settings, Options(method="tikhonov", fallback=""))
-    DBOS.launch()
-    register_queues()
-    yield settings
-    DBOS.destroy(workflow_completion_timeout_sec=20)  # what is cut off waits for its outcome for ever
+    with running_worker(settings):
+        yield settings
 
 
 @pytest.fixture(scope="module")

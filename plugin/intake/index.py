@@ -22,10 +22,14 @@ class ImageRow:
     image: str
     series: str
     study: str
-    path: str
     digest: str
     association: str
     received_at: float
+
+    @property
+    def path(self) -> str:
+        """Where it is, relative to the spool."""
+        return f"images/{self.study}/{self.series}/{self.image}.dcm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +150,11 @@ class Index(Notices):
 
     def paths(self) -> set[str]:
         """Return where the images are, relative to the spool."""
-        return {str(row["path"]) for row in self._read("SELECT path FROM image")}
+        return {row.path for row in self._images("TRUE")}
 
     def unread_images(self, limit: int = 500) -> list[ImageRow]:
         """Return images whose header was not read yet, oldest first."""
-        where = "header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?"
-        return [ImageRow(**row) for row in self._read(f"SELECT {columns(ImageRow)} FROM image WHERE {where}", (limit,))]
+        return self._images("header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?", limit)
 
     def has_unread(self, study: str) -> bool:
         """Say whether a study has images whose header was not read yet."""
@@ -171,8 +174,16 @@ class Index(Notices):
 
     def one_of_each_series(self, study: str) -> list[str]:
         """Return the path of one image of each series of a study, whether usable or not."""
-        rows = self._read("SELECT MIN(path) AS path FROM image WHERE study = ? GROUP BY series", (study,))
-        return [str(row["path"]) for row in rows]
+        rows = self._images("image IN (SELECT MIN(image) FROM image WHERE study = ? GROUP BY series)", study)
+        return [row.path for row in rows]
+
+    def stored(self, image: str) -> str | None:
+        """Return where an image is, relative to the spool; None if it is not here, or here with two contents."""
+        rows = self._images("image = ? AND image NOT IN (SELECT image FROM conflict)", image)
+        return rows[0].path if rows else None
+
+    def _images(self, where: str, *values: object) -> list[ImageRow]:
+        return [ImageRow(**row) for row in self._read(f"SELECT {columns(ImageRow)} FROM image WHERE {where}", values)]
 
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the skipped images, and those under the UID of another."""

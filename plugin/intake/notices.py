@@ -152,10 +152,3 @@ class Notices(Database):
     def settle_commitment(self, transaction_uid: str, state: str) -> None:
         """Note that a request was answered, or given up."""
         self._write("UPDATE commitment SET state = ? WHERE transaction_uid = ?", (state, transaction_uid))
-
-    def stored(self, image: str) -> str | None:
-        """Return where an image is, relative to the spool; None if it is not here, or here with two contents."""
-        rows = self._read(
-            "SELECT path FROM image WHERE image = ? AND image NOT IN (SELECT image FROM conflict)", (image,)
-        )
-        return str(rows[0]["path"]) if rows else None

@@ -6,10 +6,11 @@ resources, 0xC000 cannot understand.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from weakref import WeakKeyDictionary
@@ -25,7 +26,8 @@ from plugin.config.settings import Caller, Settings
 from plugin.errors import PortTakenError
 from plugin.intake import announcements
 from plugin.intake.commitment import CommitmentAnswers
-from plugin.intake.spool import Incoming, Spool, Stored, shortage
+from plugin.intake.index import ImageRow
+from plugin.intake.spool import Spool, Stored, shortage
 from plugin.log import describe, get_logger, uid_hash
 from plugin.network.encoding import file_header
 from plugin.network.entities import new_ae, send_without_delay
@@ -174,13 +176,13 @@ def _receive(event: evt.Event, reception: Reception) -> int:
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
         return OUT_OF_RESOURCES
     try:
-        incoming = _incoming(event, str(name))
+        image, chunks = _image(event, str(name))
     except AttributeError as error:  # a request without data set or without UIDs
         log.warning("image.rejected", status=f"0x{CANNOT_UNDERSTAND:04X}", **describe(error))
         return CANNOT_UNDERSTAND
-    log = log.bind(image=incoming.image, series=incoming.series)
+    log = log.bind(image=image.image, series=image.series)
     try:
-        stored = reception.spool.store(incoming)
+        stored = reception.spool.store(image, chunks)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
@@ -198,19 +200,20 @@ def _no_room(association: str | None, reception: Reception) -> str | None:
     return shortage(reception.spool.folder, reception.settings.disk)
 
 
-def _incoming(event: evt.Event, association: str) -> Incoming:
+def _image(event: evt.Event, association: str) -> tuple[ImageRow, Sequence[bytes]]:
+    """Return an image as the index names it, and its file in pieces."""
     data_set: bytes = event.encoded_dataset(include_meta=False)
     syntax, request = event.context.transfer_syntax, event.request
     study, series = study_and_series(data_set, syntax)
-    return Incoming(
+    row = ImageRow(
         image=uid_hash(str(request.AffectedSOPInstanceUID)),
         series=series,
         study=study,
+        digest=hashlib.sha256(data_set).hexdigest(),
         association=association,
         received_at=time.time(),
-        file_meta=file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax),
-        data_set=data_set,
     )
+    return row, (file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax), data_set)
 
 
 def study_and_series(data_set: bytes, transfer_syntax: UID) -> tuple[str, str]:

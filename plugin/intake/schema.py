@@ -24,7 +24,6 @@ CREATE TABLE IF NOT EXISTS image (
     image       TEXT PRIMARY KEY,          -- hash of the SOP Instance UID
     series      TEXT NOT NULL,
     study       TEXT NOT NULL,
-    path        TEXT NOT NULL,             -- relative to the spool
     digest      TEXT NOT NULL,             -- SHA-256 of the data set as it was sent
     association TEXT NOT NULL REFERENCES association (association),
     received_at REAL NOT NULL,

@@ -11,11 +11,10 @@ Layout, all below the spool folder and readable by the service's user alone::
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import threading
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -25,24 +24,11 @@ from plugin.intake.index import INDEX_FILE, ImageRow, Index
 
 
 class Stored(Enum):
-    """What became of an image that was handed to the spool."""
+    """What became of an image that was given to the spool."""
 
     NEW = "new"
     SAME = "received before with the same content"
     CONFLICT = "received before with other content"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Incoming:
-    """An image as it came over the network; UIDs are hashes."""
-
-    image: str
-    series: str
-    study: str
-    association: str
-    received_at: float
-    file_meta: bytes
-    data_set: bytes
 
 
 class Spool:
@@ -65,7 +51,7 @@ class Spool:
             path.unlink(missing_ok=True)
         return len(stray)
 
-    def store(self, incoming: Incoming) -> Stored:
+    def store(self, image: ImageRow, chunks: Sequence[bytes]) -> Stored:
         """Put an image on the disk and into the index.
 
         Raises
@@ -73,41 +59,20 @@ class Spool:
         OSError
             The write failed; nothing is left behind.
         """
-        digest = hashlib.sha256(incoming.data_set).hexdigest()
-        if self.index.digest_of(incoming.image) != digest:
-            part, chunks = self._images / f"{PART}{uuid.uuid4().hex}", (incoming.file_meta, incoming.data_set)
-            with durable_part(part, chunks), self._lock:
-                known = self.index.digest_of(incoming.image)  # another association may have been faster
+        if self.index.digest_of(image.image) != image.digest:
+            with durable_part(self._images / f"{PART}{uuid.uuid4().hex}", chunks) as part, self._lock:
+                known = self.index.digest_of(image.image)  # another association may have been faster
                 if known is None:
-                    self._admit(incoming, digest, part)
+                    publish(part, self.folder / image.path)
+                    self.index.add_image(image)
                     return Stored.NEW
-                if known != digest:
-                    self._keep_conflict(incoming, digest, part)
+                if known != image.digest:
+                    conflict = f"conflicts/{image.image}-{image.digest[:16]}.dcm"
+                    publish(part, self.folder / conflict)
+                    self.index.add_conflict(image.image, image.digest, conflict, image.received_at)
                     return Stored.CONFLICT
-        self.index.confirm_image(incoming.image, incoming.association, incoming.received_at)
+        self.index.confirm_image(image.image, image.association, image.received_at)
         return Stored.SAME
-
-    def _admit(self, incoming: Incoming, digest: str, part: Path) -> None:
-        """Give a complete file its name and its row."""
-        path = Path("images", incoming.study, incoming.series, f"{incoming.image}.dcm")
-        publish(part, self.folder / path)
-        self.index.add_image(
-            ImageRow(
-                image=incoming.image,
-                series=incoming.series,
-                study=incoming.study,
-                path=str(path),
-                digest=digest,
-                association=incoming.association,
-                received_at=incoming.received_at,
-            )
-        )
-
-    def _keep_conflict(self, incoming: Incoming, digest: str, part: Path) -> None:
-        """Keep an object whose UID is another's beside the first, for whoever has to find out which is right."""
-        path = Path("conflicts", f"{incoming.image}-{digest[:16]}.dcm")
-        publish(part, self.folder / path)
-        self.index.add_conflict(incoming.image, digest, str(path), incoming.received_at)
 
 
 def shortage(folder: Path, disk: Disk) -> str | None:

@@ -64,9 +64,9 @@ def start_worker(settings: Settings, options: Options) -> None:
 
     @DBOS.workflow(name=REFUSE)
     def refuse(job: str) -> None:
-        loaded = _load(settings, job)
-        assert loaded.refusal is not None
-        _refuse(settings, job, loaded, loaded.refusal)
+        refusal = _load(settings, job).refusal
+        assert refusal is not None
+        _refuse(settings, job, refusal)
 
     @DBOS.workflow(name=DELIVER)
     def deliver(job: str, destination: str, part: str, names: list[str], after: str) -> None:
@@ -85,13 +85,12 @@ def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
 
     A job that is refused or fails queues the page that says so, where the site wants one.
     """
-    loaded = _load(settings, job)
     try:
-        _make(settings, options, job, loaded)
+        _make(settings, options, job, _load(settings, job))
     except JobFailedError as failure:
         get_logger().error("job.failed", job=job, code=failure.code, reason=failure.sentence)
         if failure.code != OTHERS_FAILED:
-            _refuse(settings, job, loaded, (failure.code, failure.sentence))
+            _refuse(settings, job, (failure.code, failure.sentence))
         raise
     finally:
         discard_work(_folder(settings, job))
@@ -119,7 +118,9 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
         verdict = report["verdict"]
         if verdict["level"] == "failed" and settings.withhold_failed_maps:
             raise JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
-        wait_for_map(queue_deliveries(settings, job, loaded, report["series"], part))
+        queued = queue_deliveries(settings, job, loaded, report["series"], part)
+        if wanted.others:
+            wait_for_map(queued)
 
     wanted = Wanted(
         options=options,
@@ -130,11 +131,12 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
     make(loaded, _folder(settings, job), wanted, run=run, deliver=deliver)
 
 
-def _refuse(settings: Settings, job: str, loaded: Job, refusal: tuple[str, str]) -> None:
+def _refuse(settings: Settings, job: str, refusal: tuple[str, str]) -> None:
     """Write the page that says why there is no map, and queue its deliveries; its own failure must not hide why."""
     if REFUSAL_PAGE not in settings.objects.names:
         return
     try:
+        loaded = _load(settings, job)
         report = durably(job, "refuse", partial(write_refusal, loaded, _folder(settings, job), refusal))
     except JobFailedError as failure:
         get_logger().error("refusal.failed", job=job, code=failure.code, reason=failure.sentence)

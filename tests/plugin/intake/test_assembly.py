@@ -1,3 +1,4 @@
+import hashlib
 import random
 
 import pytest
@@ -9,8 +10,9 @@ from plugin.config.rules import Rule
 from plugin.config.settings import Settings
 from plugin.intake.assembly import Assembler
 from plugin.intake.completion import SETTLE_SECONDS, State
+from plugin.intake.index import ImageRow
 from plugin.intake.notices import Notice
-from plugin.intake.spool import Incoming, Spool, Stored
+from plugin.intake.spool import Spool, Stored
 from plugin.jobs.job import Job, reserved_numbers
 from plugin.log import uid_hash
 from tests.support.mutate import mutate_bytes
@@ -50,16 +52,13 @@ class Site:
     def put(self, paths, association="a"):
         for path in paths:
             image = dcmread(path, stop_before_pixels=True)
-            incoming = Incoming(
-                image=uid_hash(image.SOPInstanceUID),
-                series=uid_hash(image.SeriesInstanceUID),
-                study=uid_hash(image.StudyInstanceUID),
-                association=association,
-                received_at=self.now,
-                file_meta=b"",
-                data_set=path.read_bytes(),
-            )
-            assert self.spool.store(incoming) is not Stored.CONFLICT
+            uids = (image.SOPInstanceUID, image.SeriesInstanceUID, image.StudyInstanceUID)
+            assert self.put_bytes(path.read_bytes(), *map(uid_hash, uids), association) is not Stored.CONFLICT
+
+    def put_bytes(self, content, image, series, study, association="a"):
+        digest = hashlib.sha256(content).hexdigest()
+        names = {"image": image, "series": series, "study": study, "association": association}
+        return self.spool.store(ImageRow(**names, digest=digest, received_at=self.now), [content])
 
     def pass_after(self, seconds=0.0):
         self.now += seconds
@@ -359,16 +358,7 @@ def test_images_damaged_in_every_way_cost_the_next_good_acquisition_nothing(site
     other = write_small_scan(tmp_path / "other", seed=9)
     site.associate()
     for number, path in enumerate(rng.sample(list(other), 40)):
-        incoming = Incoming(
-            image=f"damaged-{number}",
-            series="series",
-            study="study",
-            association="a",
-            received_at=site.now,
-            file_meta=b"",
-            data_set=mutate_bytes(path.read_bytes(), rng),
-        )
-        site.spool.store(incoming)
+        site.put_bytes(mutate_bytes(path.read_bytes(), rng), f"damaged-{number}", "series", "study")
     site.put(scan)
     site.release()
     site.pass_after()

@@ -60,14 +60,8 @@ def patterns_of(rules: Sequence[Rule]) -> Patterns:
 def select(acquisition: Acquisition, calling_ae: str, settings: Settings) -> Selection:
     """Ask the rules in their order; the first that fits decides.
 
-    Parameters
-    ----------
-    acquisition
-        Images whose headers were read with ``patterns_of(settings.rules)``.
-    calling_ae
-        Who sent them; empty at the desk, where rules over the sender do not apply.
-    settings
-        The site's.
+    The headers were read with ``patterns_of(settings.rules)``. At the desk ``calling_ae`` is empty, and rules over the
+    sender do not apply.
     """
     trace: list[str] = []
     for rule in settings.rules:

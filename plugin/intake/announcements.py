@@ -21,7 +21,7 @@ from pynetdicom.sop_class import (
 
 from plugin.intake.commitment import CommitmentAnswers
 from plugin.intake.index import Index
-from plugin.intake.notices import CommitmentRow, Notice
+from plugin.intake.notices import CommitmentRow
 from plugin.log import describe, get_logger, uid_hash
 
 SUCCESS = 0x0000
@@ -96,7 +96,7 @@ def _set(index: Index, event: evt.Event) -> int:
 
 def _announce(index: Index, source: str, name: str, series: object, kinds: tuple[str, ...]) -> None:
     images = tuple(_images(series, kinds))
-    index.add_notice(Notice(source=source, name=name, images=images), time.time())
+    index.add_notice(source, name, images, time.time())
     get_logger().info("notice.received", reason=source, images=len(images))
 
 
@@ -117,7 +117,7 @@ def _commit(index: Index, answers: CommitmentAnswers, event: evt.Event) -> int:
     )
     transaction = str(values.TransactionUID)
     images = tuple(("", uid_hash(instance)) for _, instance in references)
-    index.add_notice(Notice(source="commitment", name=uid_hash(transaction), images=images), now)
+    index.add_notice("commitment", uid_hash(transaction), images, now)
     index.add_commitment(
         CommitmentRow(
             transaction_uid=transaction,

@@ -37,18 +37,7 @@ _REPEATS_SECONDS = 0.1
 class Assembler:
     """Turn received images into jobs.
 
-    Parameters
-    ----------
-    spool
-        Where the images are.
-    submit
-        Queues the reconstruction of a job that was written to the spool.
-    settings
-        How long an incomplete acquisition is waited for, how large one may be, which are ours.
-    refuse
-        Queues, as a job, a notice that an acquisition has no map; None if nobody wants to be told.
-    clock
-        Seconds since the epoch.
+    ``submit`` queues a reconstruction; ``refuse``, if given, a notice that an acquisition has no map.
     """
 
     def __init__(

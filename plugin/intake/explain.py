@@ -30,15 +30,7 @@ _SENTENCES = {
 
 
 def explain_folder(folder: Path, settings: Settings) -> dict[str, Any]:
-    """Say of each acquisition of a folder what would become of it, and why.
-
-    Parameters
-    ----------
-    folder
-        DICOM files.
-    settings
-        The site's rules, magnets and limits.
-    """
+    """Say of each acquisition in a folder of DICOM files what would become of it under a site's settings, and why."""
     scan = find_acquisitions(
         folder,
         patterns=patterns_of(settings.rules),
@@ -84,8 +76,6 @@ def explain_uid(uid: str, settings: Settings) -> dict[str, Any]:
     ----------
     uid
         Study, Series or SOP Instance UID, its hash as in the log, or the beginning of an acquisition's name.
-    settings
-        Where the index is.
 
     Raises
     ------

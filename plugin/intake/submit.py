@@ -24,23 +24,7 @@ def write_job(
 ) -> str:
     """Write the job of an acquisition, unless it was written before: its creation time is in its objects.
 
-    Parameters
-    ----------
-    spool
-        Where the images are.
-    study
-        Hash of the study.
-    acquisition
-        The images.
-    sender
-        Who sent the last of them.
-    refusal
-        Code and sentence of a job that only says why there is no map.
-
-    Returns
-    -------
-    str
-        Name of the job.
+    With a refusal (code and sentence), the job only says why there is no map. Returns the name of the job.
     """
     name = job_name(acquisition, refusal)
     folder = spool.folder / "jobs" / name

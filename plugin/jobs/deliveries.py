@@ -42,13 +42,7 @@ def objects_to_make(settings: Settings) -> tuple[str, ...]:
 def queue_deliveries(
     settings: Settings, job: str, loaded: Job, series: Sequence[Mapping[str, Any]], part: str
 ) -> list[str]:
-    """Queue a part's delivery to every destination that gets something of it; return the deliveries.
-
-    Parameters
-    ----------
-    series
-        ``series`` of the job's report.
-    """
+    """Queue the delivery of a part of a report's series to every destination that gets some of it; return them."""
     queued = []
     for name in sorted(destinations(settings, loaded)):
         files = part_for(settings, series, name, part)
@@ -88,12 +82,7 @@ def wait_for_map(deliveries: Sequence[str]) -> None:
 def deliver_job(settings: Settings, job: str, destination: str, part: str, names: list[str], after: str) -> None:
     """Send a part of a job's files to a destination until it has all of them, for as long as the policy says.
 
-    Parameters
-    ----------
-    settings, job, destination, part, names
-        What goes where; the files are relative to the job's folder.
-    after
-        Delivery that is to end before, if it does soon; empty for none.
+    It begins when the delivery ``after`` (empty for none) has ended, if that does soon.
 
     Raises
     ------

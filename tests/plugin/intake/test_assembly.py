@@ -11,7 +11,6 @@ from plugin.config.settings import Settings
 from plugin.intake.assembly import Assembler
 from plugin.intake.completion import SETTLE_SECONDS, State
 from plugin.intake.index import ImageRow
-from plugin.intake.notices import Notice
 from plugin.intake.spool import Spool, Stored
 from plugin.jobs.job import Job, reserved_numbers
 from plugin.log import uid_hash
@@ -330,7 +329,7 @@ def test_the_end_that_a_procedure_step_announces_is_not_waited_for_again(site, s
     assert site.pass_after() == [State.COLLECTING]
     headers = [dcmread(path, stop_before_pixels=True) for path in scan]
     images = tuple((uid_hash(h.SeriesInstanceUID), uid_hash(h.SOPInstanceUID)) for h in headers)
-    site.spool.index.add_notice(Notice(source="mpps", name="step", images=images), site.now)
+    site.spool.index.add_notice("mpps", "step", images, site.now)
     assert site.pass_after() == [State.QUEUED]
     (row,) = site.spool.index.acquisitions()
     assert "all that mpps announced" in row.evidence

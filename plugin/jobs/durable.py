@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dbos import DBOS, DBOSConfig
 
@@ -25,9 +25,7 @@ from plugin.jobs.queue import APPLICATION, DELIVER, ENDED, RECONSTRUCT, REFUSE
 from plugin.jobs.steps import durably, explained
 from plugin.jobs.workflow import Report, Wanted, discard_work, make, write_refusal
 from plugin.log import get_logger
-
-if TYPE_CHECKING:
-    from recon.options import Options
+from recon.options import Options
 
 OTHERS_FAILED = "others-failed"
 """Code of a job whose map was made and whose other objects were not."""

@@ -13,17 +13,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+from dicom_io.derived.context.source import check_identity
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.derived.products import FIRST, OBJECTS, QSM
+from dicom_io.source.read import read_acquisition
 from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
-
-if TYPE_CHECKING:
-    from plugin.jobs.products import Made
-    from recon.options import Options
-    from recon.types import Reconstruction
+from plugin.jobs.mask_file import read_mask
+from plugin.jobs.products import NIFTI, Made, discard_half_written, load_sources, make_products, write_refusal_page
+from plugin.jobs.report import refusal_report, report_of, with_series
+from plugin.jobs.scratch import free_pages, load_echoes, save
+from recon.options import Options
+from recon.types import Reconstruction
 
 WORK_FOLDER = "work"
 
@@ -32,6 +35,9 @@ Report = dict[str, Any]
 
 Progress = Callable[[str], None]
 """Told what begins."""
+
+Runner = Callable[[str, Callable[[], Any]], Any]
+"""Runs a step, given its name, and returns its result, a JSON value: at once, or recorded by the durable workflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +72,7 @@ class Wanted:
     @property
     def others(self) -> list[str]:
         """What is made afterwards."""
-        from plugin.jobs.products import NIFTI
-
         return [name for name in (*OBJECTS, NIFTI) if name in self.objects and name not in FIRST]
-
-
-class Runner(Protocol):
-    """How a step is run: called directly, or recorded and retried by the durable workflow."""
-
-    def __call__(self, step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401 - a JSON value
-        """Run a step and return its result, a JSON value."""
 
 
 def directly(_step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401 - a JSON value
@@ -135,10 +132,6 @@ def make(
 
 def read(job: Job, folder: Path, progress: Progress) -> float:
     """Read the images into arrays in SI units; return the seconds it took."""
-    from dicom_io.derived.context.source import check_identity
-    from dicom_io.source.read import read_acquisition
-    from plugin.jobs.scratch import save
-
     began = time.perf_counter()
     progress(f"reading {len(job.headers)} images")
     check_identity(job.headers)
@@ -149,8 +142,6 @@ def read(job: Job, folder: Path, progress: Progress) -> float:
 
 def reconstruct(folder: Path, wanted: Wanted, progress: Progress) -> None:
     """Work out total field and susceptibility."""
-    from plugin.jobs.mask_file import read_mask
-    from plugin.jobs.scratch import free_pages, load_echoes, save
     from recon.pipeline import reconstruct as reconstruct_arrays
 
     work = folder / WORK_FOLDER
@@ -167,8 +158,6 @@ def reconstruct(folder: Path, wanted: Wanted, progress: Progress) -> None:
 
 def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress: Progress) -> Report:
     """Write the QSM series and the report."""
-    from plugin.jobs.report import report_of, with_series
-
     began = time.perf_counter()
     progress("writing the QSM series")
     made, result = _make_products(job, folder, wanted, wanted.first)
@@ -178,17 +167,12 @@ def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress:
 
 def others(job: Job, folder: Path, wanted: Wanted, report: Report, progress: Progress) -> Report:
     """Make what is wanted beside the QSM series, and complete the report that ``write`` returned."""
-    from plugin.jobs.report import with_series
-
     made, _ = _make_products(job, folder, wanted, wanted.others, progress)
     return _save(with_series(report, made, folder), folder)
 
 
 def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> Report:
     """Write the page that says why there is no map, and the report that names it."""
-    from plugin.jobs.products import discard_half_written, write_refusal_page
-    from plugin.jobs.report import refusal_report
-
     discard_half_written(folder)
     return _save(refusal_report(job, *refusal, write_refusal_page(job, folder, refusal), folder), folder)
 
@@ -201,9 +185,6 @@ def discard_work(folder: Path) -> None:
 def _make_products(
     job: Job, folder: Path, wanted: Wanted, names: Sequence[str], progress: Progress = lambda _text: None
 ) -> tuple[Made, Reconstruction]:
-    from plugin.jobs.products import discard_half_written, load_sources, make_products
-    from plugin.jobs.scratch import load_echoes
-
     discard_half_written(folder)
     work = folder / WORK_FOLDER
     sources = load_sources(job, work, wanted.profile, wanted.window_presets)

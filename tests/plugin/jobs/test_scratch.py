@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from plugin.jobs.scratch import load_echoes, load_reconstruction, save
-from recon.types import Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
+from tests.support.small_result import small_result
 from tests.support.synthetic import small_echoes
 
 
@@ -18,36 +18,6 @@ def equal(a, b):
     return bool(a == b)
 
 
-def result():
-    echoes = small_echoes()
-    volume, mask = echoes.phase_rad[0], echoes.magnitude[0] > 500
-    return Reconstruction(
-        susceptibility=SusceptibilityMap(chi_ppm=volume, mask=mask, reference="whole-brain mean", grid=echoes.grid),
-        total_field=TotalField(
-            field_ppm=volume,
-            mask=mask,
-            quality=volume,
-            noise_ppm=volume,
-            grid=echoes.grid,
-            warnings=("one echo only",),
-            figures={"a_ppm": 1.5},
-        ),
-        figures={"b_percent": 2.0},
-        verdict=Verdict(level="degraded", reasons=("so so",)),
-        warnings=(),
-        seconds={"inversion": 0.1},
-        provenance=Provenance(
-            software="qsm-plugin 1",
-            method="tikhonov",
-            engine="",
-            weights_sha256="",
-            parameters={"regularisation": 0.01, "on": True},
-            versions={"numpy": "2"},
-            references=("doi:10.1/2",),
-        ),
-    )
-
-
 def test_echoes_come_back_as_they_were(tmp_path):
     echoes = small_echoes()
     save(echoes, tmp_path / "echoes")
@@ -55,8 +25,9 @@ def test_echoes_come_back_as_they_were(tmp_path):
 
 
 def test_a_reconstruction_comes_back_as_it_was(tmp_path):
-    save(result(), tmp_path / "result")
-    assert equal(load_reconstruction(tmp_path / "result"), result())
+    _, result = small_result()
+    save(result, tmp_path / "result")
+    assert equal(load_reconstruction(tmp_path / "result"), result)
 
 
 def test_saving_twice_replaces_and_leaves_nothing_else(tmp_path):

@@ -10,15 +10,14 @@ from dicom_io.derived.codes import BRAIN
 from dicom_io.derived.context.references import contributing_equipment, put, referenced_series, source_evidence
 from dicom_io.derived.context.series_module import qualify
 from dicom_io.derived.context.source import frame_of_reference, inherit_study, take
-from dicom_io.derived.context.source_series import SourceSeries
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources, SourceSeries
 from dicom_io.derived.frames import (
+    ORIENTATION,
+    POSITION,
     derivation_image,
     frame_content,
     organize,
     pixel_measures,
-    plane_orientation,
-    plane_position,
 )
 from dicom_io.derived.product import Product
 from dicom_io.derived.series_files import WrittenSeries, write_series
@@ -28,7 +27,7 @@ from dicom_io.derived.volume import (
     set_pixels,
     set_rescale,
     set_windows,
-    stored_map,
+    store,
 )
 from dicom_io.identity import DEVICE_SERIAL_NUMBER
 from dicom_io.source.elements import Elements
@@ -39,9 +38,9 @@ _IMAGE_TYPE = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
 def write_enhanced_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write a susceptibility map in ppb as one object of as many frames as there are slices.
 
-    Parameters and errors are those of ``dicom_io.derived.mr.write_map``.
+    Parameters and errors are those of ``dicom_io.derived.mr.write_images``.
     """
-    volume, series = stored_map(product, sources), sources.series
+    volume, series = store(product, None, sources), sources.series
     image, clipped, warnings = _image(volume, series), volume.clipped, volume.warnings
     return (write_series([image], product, series.context, volume.uid, folder, clipped=clipped, warnings=warnings),)
 
@@ -103,7 +102,7 @@ def _shared(volume: StoredVolume, series: SourceSeries) -> Dataset:
     set_rescale(rescale, volume)
     set_windows(windows, volume)
     group.PixelMeasuresSequence = [pixel_measures(series)]
-    group.PlaneOrientationSequence = [plane_orientation(series)]
+    group.PlaneOrientationSequence = [take(series.datasets[0], ORIENTATION)]
     group.FrameAnatomySequence = [anatomy]
     group.MRImageFrameTypeSequence = [frame_type]
     group.PixelValueTransformationSequence = [rescale]
@@ -115,7 +114,7 @@ def _shared(volume: StoredVolume, series: SourceSeries) -> Dataset:
 def _per_frame(series: SourceSeries, z: int, number: int, description: str) -> Dataset:
     group = Dataset()
     group.FrameContentSequence = [frame_content(number)]
-    group.PlanePositionSequence = [plane_position(series, z)]
+    group.PlanePositionSequence = [take(series.datasets[z], POSITION)]
     # The description is the same for all frames; once is enough.
     group.DerivationImageSequence = [derivation_image(series.images_at(z), description if number == 1 else "")]
     return group

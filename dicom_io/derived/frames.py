@@ -19,6 +19,9 @@ from dicom_io.source.geometry import axes, dot
 from dicom_io.source.header import ImageHeader
 from dicom_io.uids import uid_of
 
+ORIENTATION: Final = ("ImageOrientationPatient",)
+POSITION: Final = ("ImagePositionPatient",)
+"""What the items of PlaneOrientationSequence and PlanePositionSequence take from the source, as encoded."""
 _MEASURES: Final = ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
 
 
@@ -30,16 +33,6 @@ def pixel_measures(series: SourceSeries) -> Dataset:
         if keyword not in item:
             setattr(item, keyword, spacing)
     return item
-
-
-def plane_orientation(series: SourceSeries) -> Dataset:
-    """Make the item of PlaneOrientationSequence, as the source has it encoded."""
-    return take(series.datasets[0], ("ImageOrientationPatient",))
-
-
-def plane_position(series: SourceSeries, z: int) -> Dataset:
-    """Make the item of PlanePositionSequence of a slice, as the source has it encoded."""
-    return take(series.datasets[z], ("ImagePositionPatient",))
 
 
 def derivation_image(used: Sequence[ImageHeader], description: str = "") -> Dataset:
@@ -90,6 +83,16 @@ def identity_arguments(product: Product, series: SourceSeries, uid: UID) -> dict
     }
 
 
+def bare_object(sop_class_uid: str, uid: str, series_uid: str, series: SourceSeries) -> Dataset:
+    """Make an object of the study without the patient, for a library that reads identifiers from objects."""
+    item = Dataset()
+    item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID = sop_class_uid, uid, series_uid
+    item.StudyInstanceUID = series.headers[0].study_instance_uid
+    item.PatientID = item.PatientName = item.PatientBirthDate = item.PatientSex = ""
+    item.StudyID = item.StudyDate = item.StudyTime = item.AccessionNumber = item.ReferringPhysicianName = ""
+    return item
+
+
 def bare_planes(series: SourceSeries) -> list[Dataset]:
     """Make images with the source's geometry and no name, for a library that reads geometry from images.
 
@@ -100,19 +103,13 @@ def bare_planes(series: SourceSeries) -> list[Dataset]:
     """
     planes = []
     for z, source in enumerate(series.datasets):
-        plane = Dataset()
-        plane.SOPClassUID = MRImageStorage
-        plane.SOPInstanceUID = uid_of("bare plane", series.headers[z].sop_instance_uid, str(z))
-        plane.StudyInstanceUID = series.headers[0].study_instance_uid
-        plane.SeriesInstanceUID = series.headers[0].series_instance_uid
+        uid = uid_of("bare plane", series.headers[z].sop_instance_uid, str(z))
+        plane = bare_object(MRImageStorage, uid, series.headers[0].series_instance_uid, series)
         plane.FrameOfReferenceUID = frame_of_reference(source)
-        plane.PatientID = plane.PatientName = plane.PatientBirthDate = plane.PatientSex = ""
-        plane.StudyDate = plane.StudyTime = plane.StudyID = plane.AccessionNumber = ""
-        plane.ReferringPhysicianName = ""
         plane.Modality = "MR"
         plane.Columns, plane.Rows = series.shape[:2]
-        for item in (pixel_measures(series), plane_orientation(series), plane_position(series, z)):
-            plane.update(item)
+        plane.update(pixel_measures(series))
+        plane.update(take(source, (*POSITION, *ORIENTATION)))
         planes.append(plane)
     return planes
 
@@ -133,10 +130,10 @@ def restore(made: Dataset, series: SourceSeries, uid: UID, used: Callable[[int],
     """
     shared = made.SharedFunctionalGroupsSequence[0]
     shared.PixelMeasuresSequence = [pixel_measures(series)]
-    shared.PlaneOrientationSequence = [plane_orientation(series)]
+    shared.PlaneOrientationSequence = [take(series.datasets[0], ORIENTATION)]
     for group in made.PerFrameFunctionalGroupsSequence:
         z = _slice_of(group, series)
-        group.PlanePositionSequence = [plane_position(series, z)]
+        group.PlanePositionSequence = [take(series.datasets[z], POSITION)]
         group.DerivationImageSequence = [derivation_image(used(z))]
     organization = uid_of(uid, "dimensions")
     for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):

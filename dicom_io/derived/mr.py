@@ -17,8 +17,7 @@ from dicom_io.derived.context.references import (
 )
 from dicom_io.derived.context.series_module import qualify
 from dicom_io.derived.context.source import inherit
-from dicom_io.derived.context.source_series import SourceSeries
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources, SourceSeries
 from dicom_io.derived.product import Product
 from dicom_io.derived.series_files import WrittenSeries, write_series
 from dicom_io.derived.volume import (
@@ -27,16 +26,15 @@ from dicom_io.derived.volume import (
     set_pixels,
     set_rescale,
     set_windows,
-    stored_contrast,
-    stored_map,
+    store,
 )
 from dicom_io.source.elements import Elements
 from dicom_io.uids import uid_of
 from recon.product_types import Contrast
 
 
-def write_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
-    """Write a susceptibility map in ppb.
+def write_images(product: Product, contrast: Contrast | None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
+    """Write a contrast, or without one the susceptibility map in ppb.
 
     Identifiers follow from the source images, the weights, the parameters and the revision, so a repeated run
     writes the same objects. Each image takes position, patient and study from the first-echo image of its
@@ -46,6 +44,8 @@ def write_map(product: Product, _made: None, sources: Sources, folder: Path) -> 
     ----------
     product
         Row of the product table.
+    contrast
+        The volume, if it is not the map.
     sources
         The map and the images it was made from.
     folder
@@ -55,20 +55,12 @@ def write_map(product: Product, _made: None, sources: Sources, folder: Path) -> 
     Raises
     ------
     DicomError
-        The map does not fit the source, the mask is empty, a value is not finite, or ``folder`` holds
-        something else.
+        The volume does not fit the source, a value is not finite, the map's mask is empty, the contrast is not the
+        product's, or ``folder`` holds something else.
     """
-    return (_write(stored_map(product, sources), sources.series, folder),)
-
-
-def write_contrast(product: Product, contrast: Contrast, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
-    """Write another derived volume; parameters and errors as of ``write_map``."""
-    return (_write(stored_contrast(product, contrast, sources), sources.series, folder),)
-
-
-def _write(volume: StoredVolume, series: SourceSeries, folder: Path) -> WrittenSeries:
+    volume, series = store(product, contrast, sources), sources.series
     images, clipped, warnings = _images(volume, series), volume.clipped, volume.warnings
-    return write_series(images, volume.product, series.context, volume.uid, folder, clipped=clipped, warnings=warnings)
+    return (write_series(images, product, series.context, volume.uid, folder, clipped=clipped, warnings=warnings),)
 
 
 def _images(volume: StoredVolume, series: SourceSeries) -> Iterator[Dataset]:

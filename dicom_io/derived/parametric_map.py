@@ -10,11 +10,11 @@ from highdicom import VOILUTFunctionValues, VOILUTTransformation
 from highdicom.pm import DerivedPixelContrastValues, ParametricMap, RealWorldValueMapping
 from pydicom.sr.coding import Code as SrCode
 
-from dicom_io.derived.context.derivation import derivation_of_map
+from dicom_io.derived.context.derivation import map_texts
 from dicom_io.derived.context.references import put, referenced_series
 from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source import body_part
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.frames import bare_planes, identity_arguments, restore
 from dicom_io.derived.pixel_profile import require_finite
 from dicom_io.derived.product import MRImages, Product
@@ -25,7 +25,7 @@ from dicom_io.derived.series_files import WrittenSeries, write_series
 def write_parametric_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write a susceptibility map in ppb without rounding or clipping, one frame per slice, ascending.
 
-    Parameters and errors are those of ``dicom_io.derived.mr.write_map``.
+    Parameters and errors are those of ``dicom_io.derived.mr.write_images``.
     """
     series, susceptibility = sources.series, sources.reconstruction.susceptibility
     series.check_shape(susceptibility.chi_ppm.shape)
@@ -44,7 +44,7 @@ def write_parametric_map(product: Product, _made: None, sources: Sources, folder
     )
     restore(made, series, uid, series.images_at)
     derived = adopt(made, series.context)
-    derived.ImageComments = derivation_of_map(sources).texts()[1]
+    derived.ImageComments = map_texts(sources)[1]
     derived.update(body_part(series.context.dataset))
     put(derived, referenced_series(series.all_images()))
     return (write_series([derived], product, series.context, uid, folder),)

@@ -28,7 +28,7 @@ class Window(NamedTuple):
 
 
 class NiftiName(NamedTuple):
-    """Where a contrast goes in a BIDS data set (``"anat/swi"``), and the unit that its sidecar states."""
+    """Where a volume goes in a BIDS data set (``"anat/swi"``), and the unit that its sidecar states."""
 
     path: str
     unit: str
@@ -92,7 +92,7 @@ class Product:
     enhanced_only
         Whether it is made only where the scanner sent multi-frame objects.
     nifti
-        Name and unit among the NIfTI files; None if it is not written there as a contrast.
+        Name and unit among the NIfTI files; None if it is not one of them.
     """
 
     name: str

@@ -53,10 +53,11 @@ _ROWS: Final = (
         description="susceptibility as MR images, in ppb",
         title="QSM chi ppb",
         number=1,
-        write="dicom_io.derived.mr:write_map",
+        write="dicom_io.derived.mr:write_images",
         images=QSM_IMAGES,
         part=FIRST_PART,
         default=True,
+        nifti=NiftiName("anat/Chimap", "ppm"),
     ),
     Product(
         name="qsm-enhanced",
@@ -76,7 +77,7 @@ _ROWS: Final = (
         title="SWI",
         number=2,
         make="recon.products.contrasts.weighted:swi",
-        write="dicom_io.derived.mr:write_contrast",
+        write="dicom_io.derived.mr:write_images",
         images=_weighted("OTHER", "SWI"),
         nifti=NiftiName("anat/swi", "arbitrary"),
     ),
@@ -86,7 +87,7 @@ _ROWS: Final = (
         title="SWI by QSM",
         number=3,
         make="recon.products.contrasts.weighted:true_swi",
-        write="dicom_io.derived.mr:write_contrast",
+        write="dicom_io.derived.mr:write_images",
         images=_weighted("OTHER", "TRUE_SWI"),
         nifti=NiftiName("anat/desc-qsmmask_swi", "arbitrary"),
     ),
@@ -96,7 +97,7 @@ _ROWS: Final = (
         title="SWI minIP",
         number=4,
         make="recon.products.contrasts.projection:minimum_projection",
-        write="dicom_io.derived.mr:write_contrast",
+        write="dicom_io.derived.mr:write_images",
         images=_weighted("PROJECTION IMAGE", "SWI_MINIP"),
         nifti=NiftiName("anat/minIP", "arbitrary"),
     ),
@@ -106,7 +107,7 @@ _ROWS: Final = (
         title="R2* 1/s",
         number=5,
         make="recon.products.contrasts.relaxation:r2star",
-        write="dicom_io.derived.mr:write_contrast",
+        write="dicom_io.derived.mr:write_images",
         images=MRImages(
             flavor=("OTHER", "R2STAR"),
             unit=Code("/s", "UCUM", "/s"),
@@ -123,7 +124,7 @@ _ROWS: Final = (
         title="Total field Hz",
         number=6,
         make="recon.products.contrasts.fields:total_field_hz",
-        write="dicom_io.derived.mr:write_contrast",
+        write="dicom_io.derived.mr:write_images",
         images=MRImages(
             flavor=("OTHER", "TOTAL_FIELD"),
             unit=Code("Hz", "UCUM", "Hz"),
@@ -132,6 +133,7 @@ _ROWS: Final = (
             profiles=profiles(("0.5", "-1024"), ("0.1", "-3276.8")),
             windows=(Window(0, 200, "Total field"),),
         ),
+        nifti=NiftiName("fmap/fieldmap", "Hz"),
     ),
     Product(
         name="local-field",
@@ -139,7 +141,7 @@ _ROWS: Final = (
         title="Local field ppb",
         number=7,
         make="recon.products.contrasts.fields:local_field_ppb",
-        write="dicom_io.derived.mr:write_contrast",
+        write="dicom_io.derived.mr:write_images",
         images=MRImages(
             flavor=("OTHER", "LOCAL_FIELD"),
             unit=PPB,
@@ -165,6 +167,7 @@ _ROWS: Final = (
         number=12,
         sop_class_uid=SegmentationStorage,
         write="dicom_io.derived.segmentation:write_mask",
+        nifti=NiftiName("anat/desc-brain_mask", "1 inside, 0 outside"),
     ),
     Product(
         name="phase-quality",
@@ -218,11 +221,11 @@ OBJECTS: Final = tuple(row.name for row in _ROWS if row.part != REFUSAL_PART)
 """What a reconstruction may make."""
 
 FIRST: Final = tuple(row.name for row in _ROWS if row.part == FIRST_PART)
-"""Delivered before the others are made: nobody waits for the map longer than needed."""
+"""Made and delivered before the others, so that the map arrives as early as possible."""
 
 REGIONS: Final = Product(
     name="regions",
-    description="the nuclei of the regional report, which is written with them",
+    description="the nuclei that the regional report measures, as a Segmentation",
     title="QSM regions",
     number=14,
     sop_class_uid=SegmentationStorage,

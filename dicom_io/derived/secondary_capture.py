@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from dicom_io.derived.context.derivation import derivation_of_map, shortened
+from dicom_io.derived.context.derivation import map_texts, shortened
 from dicom_io.derived.context.series_module import qualify
 from dicom_io.derived.context.source import body_part, inherit_study
-from dicom_io.derived.context.source_series import SeriesContext
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import SeriesContext, Sources
 from dicom_io.derived.product import Product
 from dicom_io.derived.series_files import WrittenSeries, write_series
 from dicom_io.errors import DicomError
@@ -24,8 +23,7 @@ Page = npt.NDArray[np.uint8]
 
 def write_quality_page(product: Product, pages: Sequence[Page], sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write the pages that show a map and its quality; parameters and errors as of ``write_pages``."""
-    comments = derivation_of_map(sources).texts()[1]
-    return (write_pages(product, pages, sources.series.context, folder, comments=comments),)
+    return (write_pages(product, pages, sources.series.context, folder, comments=map_texts(sources)[1]),)
 
 
 def write_pages(
@@ -36,7 +34,7 @@ def write_pages(
     Parameters
     ----------
     product, folder
-        As of ``dicom_io.derived.mr.write_map``.
+        As of ``dicom_io.derived.mr.write_images``.
     pages
         ``(row, column, 3)`` uint8, red, green, blue; free of anything that identifies the patient.
     context

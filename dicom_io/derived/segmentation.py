@@ -17,7 +17,7 @@ from dicom_io.derived.context.derivation import shortened
 from dicom_io.derived.context.references import put, referenced_series
 from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source import take
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.frames import bare_planes, identity_arguments, restore
 from dicom_io.derived.pixel_profile import require_finite
 from dicom_io.derived.product import Product
@@ -33,7 +33,7 @@ _SPATIAL: Final = SrCode("309825002", "SCT", "Spatial and Relational Concept")
 def write_mask(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write the mask of a reconstruction as a BINARY segmentation.
 
-    Parameters are those of ``dicom_io.derived.mr.write_map``.
+    Parameters are those of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def write_mask(product: Product, _made: None, sources: Sources, folder: Path) ->
 def write_phase_quality(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write the reliability of the phase, 0 to 1, as a FRACTIONAL segmentation of 255 steps.
 
-    Parameters are those of ``dicom_io.derived.mr.write_map``.
+    Parameters are those of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def write_segments(
     descriptions
         One per segment.
     product, sources, folder
-        As of ``dicom_io.derived.mr.write_map``.
+        As of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from highdicom.sr import (
     AlgorithmIdentification,
     Comprehensive3DSR,
@@ -31,8 +32,8 @@ from pydicom.sr.coding import Code as SrCode
 from dicom_io.derived.codes import Code
 from dicom_io.derived.context.derivation import shortened
 from dicom_io.derived.context.series_module import adopt
-from dicom_io.derived.context.source_series import SourceSeries
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources, SourceSeries
+from dicom_io.derived.frames import bare_object
 from dicom_io.derived.product import Product
 from dicom_io.derived.products import PPB, REGIONS, SUSCEPTIBILITY
 from dicom_io.derived.segmentation import describe_segment, write_segments
@@ -88,7 +89,7 @@ def write_regional_report(
     report
         The regions, on the grid of the sources.
     product, sources, folder
-        As of ``dicom_io.derived.mr.write_map``.
+        As of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------
@@ -136,14 +137,10 @@ def _content(report: RegionalReport, sources: Sources, segments: Dataset) -> Mea
         serial_number=DEVICE_SERIAL_NUMBER,
     )
     context = ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=observer)
-    algorithm = _algorithm(report, sources.reconstruction)
     return MeasurementReport(
         observation_context=ObservationContext(observer_device_context=context),
         procedure_reported=SrCode("122144", "DCM", "Quantitative Analysis"),
-        imaging_measurements=[
-            _group(region, number, sources, segments, algorithm)
-            for number, region in enumerate(report.regions, start=1)
-        ],
+        imaging_measurements=_groups(report, sources, segments),
         title=codes.DCM.ImagingMeasurementReport,
     )
 
@@ -160,63 +157,46 @@ def _algorithm(report: RegionalReport, reconstruction: Reconstruction) -> Algori
     )
 
 
-def _group(
-    region: RegionMeasure,
-    number: int,
-    sources: Sources,
-    segments: Dataset,
-    algorithm: AlgorithmIdentification,
-) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
-    site = FindingSite(anatomic_location=SrCode(*_site(region)), laterality=_SIDES.get(region.side))
-    name = _name(region)
-    segment = ReferencedSegment(
-        sop_class_uid=segments.SOPClassUID,
-        sop_instance_uid=segments.SOPInstanceUID,
-        segment_number=number,
-        source_images=_source_images(segments, number),
-    )
-    return VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=sources.uid("tracking", label=name), identifier=name),
-        referenced_segment=segment,
-        finding_type=SrCode(*_site(region)),
-        finding_sites=[site],
-        algorithm_id=algorithm,
-        measurements=_measurements(region),
-        qualitative_evaluations=[QualitativeEvaluation(name=_QUALITY, value=_PLAUSIBLE[region.plausible])],
-    )
+def _groups(
+    report: RegionalReport, sources: Sources, segments: Dataset
+) -> list[VolumetricROIMeasurementsAndQualitativeEvaluations]:
+    algorithm, groups = _algorithm(report, sources.reconstruction), []
+    for number, region in enumerate(report.regions, start=1):
+        name, site = _name(region), SrCode(*_site(region))
+        segment = ReferencedSegment(
+            sop_class_uid=segments.SOPClassUID,
+            sop_instance_uid=segments.SOPInstanceUID,
+            segment_number=number,
+            source_images=_source_images(sources.series, report.labels == region.label),
+        )
+        groups.append(
+            VolumetricROIMeasurementsAndQualitativeEvaluations(
+                tracking_identifier=TrackingIdentifier(uid=sources.uid("tracking", label=name), identifier=name),
+                referenced_segment=segment,
+                finding_type=site,
+                finding_sites=[FindingSite(anatomic_location=site, laterality=_SIDES.get(region.side))],
+                algorithm_id=algorithm,
+                measurements=_measurements(region),
+                qualitative_evaluations=[QualitativeEvaluation(name=_QUALITY, value=_PLAUSIBLE[region.plausible])],
+            )
+        )
+    return groups
 
 
-def _source_images(segments: Dataset, number: int) -> list[SourceImageForSegmentation]:
-    """Name the images on which a segment lies, from its own frames."""
-    found: dict[tuple[str, str], None] = {}
-    shared = segments.SharedFunctionalGroupsSequence[0]
-    for frame in segments.PerFrameFunctionalGroupsSequence:
-        group = frame if "SegmentIdentificationSequence" in frame else shared  # shared where there is one segment
-        if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber != number:
-            continue
-        for image in frame.DerivationImageSequence[0].SourceImageSequence:
-            found[image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID] = None
+def _source_images(series: SourceSeries, region: npt.NDArray[np.bool_]) -> list[SourceImageForSegmentation]:
+    """Name the images on which a region lies, in the order of the segmentation's frames: against the normal."""
+    headers = [series.headers[z] for z in reversed(np.flatnonzero(region.any(axis=(0, 1))))]
     return [
         SourceImageForSegmentation(referenced_sop_class_uid=sop_class, referenced_sop_instance_uid=instance)
-        for sop_class, instance in found
+        for sop_class, instance in dict.fromkeys((h.sop_class_uid, h.sop_instance_uid) for h in headers)
     ]
 
 
 def _evidence(series: SourceSeries, segments: Dataset) -> list[Dataset]:
-    """Make what a library reads of objects that a report refers to, without the patient."""
-    evidence: dict[str, Dataset] = {}
-    images = ((h.sop_class_uid, h.sop_instance_uid, h.series_instance_uid) for h in series.headers)
-    for sop_class, instance, of in (
-        (segments.SOPClassUID, segments.SOPInstanceUID, segments.SeriesInstanceUID),
-        *images,
-    ):
-        item = Dataset()
-        item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID = sop_class, instance, of
-        item.StudyInstanceUID = series.headers[0].study_instance_uid
-        item.PatientID = item.PatientName = item.PatientBirthDate = item.PatientSex = ""
-        item.StudyID = item.StudyDate = item.StudyTime = item.AccessionNumber = item.ReferringPhysicianName = ""
-        evidence[instance] = item
-    return list(evidence.values())
+    """Make what a library reads of the objects that a report refers to."""
+    objects = [(segments.SOPClassUID, segments.SOPInstanceUID, segments.SeriesInstanceUID)]
+    objects += [(h.sop_class_uid, h.sop_instance_uid, h.series_instance_uid) for h in series.headers]
+    return [bare_object(*one, series) for one in dict.fromkeys(objects)]
 
 
 def _measurements(region: RegionMeasure) -> list[Measurement]:

@@ -10,13 +10,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_io.derived.codes import Code
-from dicom_io.derived.context.derivation import Derivation, clipping_warning, derivation_of_contrast, derivation_of_map
-from dicom_io.derived.context.sources import Sources
-from dicom_io.derived.pixel_profile import PixelProfile, encode, require_finite
+from dicom_io.derived.context.derivation import clipping_warning, contrast_texts, map_texts
+from dicom_io.derived.context.source_series import Sources
+from dicom_io.derived.pixel_profile import PixelProfile, encode
 from dicom_io.derived.product import MRImages, Product, Window
 from dicom_io.errors import DicomError
 from recon.product_types import Contrast
-from recon.types import FloatArray
 
 _QUANTITY = Code("246205007", "SCT", "Quantity")
 
@@ -54,43 +53,30 @@ class StoredVolume:
     uid: UID
 
 
-def stored_map(product: Product, sources: Sources) -> StoredVolume:
-    """Store a susceptibility map in ppb.
+def store(product: Product, contrast: Contrast | None, sources: Sources) -> StoredVolume:
+    """Store a contrast, or without one the susceptibility map in ppb, as the product table has it.
 
     Raises
     ------
     DicomError
-        The map does not fit the source, the mask is empty, or a value is not finite.
+        The volume does not fit the source, a value is not finite, the map's mask is empty, or the contrast is not in
+        the unit of the product.
     """
-    susceptibility = sources.reconstruction.susceptibility
-    if not susceptibility.mask.any():
-        raise DicomError("the mask holds no voxel, so there is no map; nothing is written")
-    require_finite(susceptibility.chi_ppm)
-    shown = {} if sources.window_presets else {"windows": 1}
-    uid = sources.uid(product.name, reference=susceptibility.reference, profile=sources.profile, **shown)
-    values_ppb = susceptibility.chi_ppm * np.float32(1000)
-    return _stored(product, values_ppb, derivation_of_map(sources), uid, sources)
-
-
-def stored_contrast(product: Product, contrast: Contrast, sources: Sources) -> StoredVolume:
-    """Store another derived volume.
-
-    Raises
-    ------
-    DicomError
-        It is not in the unit of the product, does not fit the source, or a value is not finite.
-    """
-    if product.images is None or (contrast.name, contrast.unit) != (product.name, product.images.unit.value):
-        raise DicomError(f"a contrast {contrast.name!r} in {contrast.unit!r} is not the product {product.name!r}")
-    uid = sources.uid(product.name, made=dict(contrast.parameters), profile=sources.profile)
-    return _stored(product, contrast.volume, derivation_of_contrast(contrast, sources), uid, sources)
-
-
-def _stored(product: Product, values: FloatArray, derivation: Derivation, uid: UID, sources: Sources) -> StoredVolume:
-    sources.series.check_shape(values.shape)
     images = product.images
-    if images is None:
-        raise DicomError(f"the product {product.name!r} is not stored as MR images")
+    if images is None or (contrast and (contrast.name, contrast.unit) != (product.name, images.unit.value)):
+        found = "the map" if contrast is None else f"a contrast {contrast.name!r} in {contrast.unit!r}"
+        raise DicomError(f"{found} cannot be stored as the product {product.name!r}")
+    settings: dict[str, object]
+    if contrast is None:
+        susceptibility = sources.reconstruction.susceptibility
+        if not susceptibility.mask.any():
+            raise DicomError("the mask holds no voxel, so there is no map; nothing is written")
+        values, settings = susceptibility.chi_ppm * np.float32(1000), {"reference": susceptibility.reference}
+        if not sources.window_presets:
+            settings["windows"] = 1
+    else:
+        values, settings = contrast.volume, {"made": dict(contrast.parameters)}
+    sources.series.check_shape(values.shape)
     profile = images.profiles[sources.profile]
     stored, clipped = encode(values, profile)
     warnings = clipping_warning(clipped, profile, "" if images.quantity is None else images.unit.value.strip("[]"))
@@ -102,8 +88,8 @@ def _stored(product: Product, values: FloatArray, derivation: Derivation, uid: U
         stored=stored,
         clipped=clipped,
         warnings=warnings,
-        texts=derivation.texts(*warnings),
-        uid=uid,
+        texts=map_texts(sources, *warnings) if contrast is None else contrast_texts(contrast, sources, *warnings),
+        uid=sources.uid(product.name, profile=sources.profile, **settings),
     )
 
 

@@ -27,12 +27,15 @@ ObjectName = Annotated[str, AfterValidator(_known)]
 """Name of an object that a destination may get."""
 
 
-class Objects(RootModel[dict[Annotated[str, AfterValidator(_switchable)], bool]]):
+Switches = dict[Annotated[str, AfterValidator(_switchable)], bool]
+
+
+class Objects(RootModel[Switches]):
     """Which products are made, beside the QSM series, which always is: a switch for each row of the product table."""
 
     model_config = ConfigDict(frozen=True)
 
-    root: dict[Annotated[str, AfterValidator(_switchable)], bool] = Field(default={}, validate_default=True)
+    root: Switches = Field(default={}, validate_default=True)
 
     @field_validator("root")
     @classmethod

@@ -9,32 +9,22 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dicom_io.derived.products import PRODUCTS
+from dicom_io.derived.products import PRODUCTS, QSM
 from dicom_io.derived.series_files import replaced_folder, write_private
-from recon.errors import InvalidInputError
 from recon.product_types import Contrast
-from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid, Reconstruction
+from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 
 Affine = npt.NDArray[np.float64]
 _BIDS_VERSION = "1.10.0"
 _SUBJECT = "sub-01"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Volume:
-    """A file to be written: its place below the subject (``"anat/Chimap"``), its values, its sidecar."""
-
-    path: str
-    data: npt.NDArray[Any]
-    sidecar: Mapping[str, object]
+_TOTAL_FIELD = "total-field"
 
 
 def write_nifti(
@@ -54,7 +44,7 @@ def write_nifti(
     reconstruction
         Map, mask, total field and provenance.
     contrasts
-        Further volumes, by the name of their product; those without a NIfTI name in the product table are left out.
+        Further volumes, by the name of their product, which has a NIfTI name in the product table.
     folder
         Becomes the data set, complete or not at all; an earlier one is replaced.
     affine
@@ -62,8 +52,6 @@ def write_nifti(
 
     Raises
     ------
-    InvalidInputError
-        The affine does not fit the grid.
     DicomError
         ``folder`` holds other files.
 
@@ -72,31 +60,18 @@ def write_nifti(
     Brain Imaging Data Structure, doi:10.1038/sdata.2016.44; its extension to quantitative MRI,
     doi:10.1038/s41597-022-01571-4.
     """
-    _check_affine(affine, echoes.grid)
     common = _common(echoes, reconstruction)
     with replaced_folder(folder, ours=rf"{_SUBJECT}|dataset_description\.json") as part:
         write_private(part / "dataset_description.json", _json(_description(reconstruction)))
-        for volume in (*_base_volumes(echoes, reconstruction), *_contrast_volumes(contrasts)):
-            kind, _, suffix = volume.path.partition("/")
+        for name, values, sidecar in _volumes(echoes, reconstruction, contrasts):
+            nifti = PRODUCTS[name].nifti
+            if nifti is None:
+                raise KeyError(f"the product {name!r} has no NIfTI name")
+            kind, _, suffix = nifti.path.partition("/")
             stem = part / _SUBJECT / kind / f"{_SUBJECT}_{suffix}"
             stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(stem.with_name(f"{stem.name}.nii.gz"), _compressed(volume.data, affine))
-            write_private(stem.with_name(f"{stem.name}.json"), _json({**common, **volume.sidecar}))
-
-
-def _check_affine(affine: Affine, grid: Grid) -> None:
-    """Refuse an affine with other voxel sizes or another direction of B0 than the grid's."""
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
-        raise InvalidInputError(f"affine of shape {affine.shape}: expected a finite (4, 4) matrix from voxel to RAS mm")
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.allclose(sizes, grid.voxel_size_mm, rtol=1e-3):
-        raise InvalidInputError(f"affine with voxels of {sizes} mm: the grid has {grid.voxel_size_mm} mm")
-    direction = affine[2, :3] / sizes
-    if not np.allclose(direction, grid.b0_direction, atol=2e-2):
-        raise InvalidInputError(
-            f"affine with the patient's z axis along {direction} of the volume: the grid has B0 along "
-            f"{grid.b0_direction}; was the affine made for other axes?"
-        )
+            write_private(stem.with_name(f"{stem.name}.nii.gz"), _compressed(values, affine))
+            write_private(stem.with_name(f"{stem.name}.json"), _json({**common, "Units": nifti.unit, **sidecar}))
 
 
 def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, object]:
@@ -115,12 +90,12 @@ def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, o
     }
 
 
-def _base_volumes(echoes: GradientEcho, reconstruction: Reconstruction) -> list[_Volume]:
-    """Return the map, the mask and the total field."""
+def _volumes(
+    echoes: GradientEcho, reconstruction: Reconstruction, contrasts: Mapping[str, Contrast]
+) -> Iterator[tuple[str, npt.NDArray[Any], Mapping[str, object]]]:
+    """Yield the product, the values and what the sidecar adds of each volume: map, mask, total field, contrasts."""
     chi, total, provenance = reconstruction.susceptibility, reconstruction.total_field, reconstruction.provenance
-    hz_per_ppm = GAMMA_HZ_PER_TESLA * 1e-6 * echoes.b0_tesla
-    map_sidecar = {
-        "Units": "ppm",
+    made = {
         "Reference": chi.reference,
         "Method": provenance.method,
         "Engine": provenance.engine,
@@ -129,35 +104,16 @@ def _base_volumes(echoes: GradientEcho, reconstruction: Reconstruction) -> list[
         "Figures": {**total.figures, **reconstruction.figures},
         "References": list(provenance.references),
     }
-    mask_sidecar = {"Type": "Brain" if total.mask_method == "deepbet" else "ROI", "Units": "1 inside, 0 outside"}
-    field_sidecar = {
-        "Units": "Hz",
-        "Reference": "carrier frequency",
-        "Description": "total field, zero outside the mask",
-    }
-    return [
-        _Volume(path="anat/Chimap", data=chi.chi_ppm, sidecar=map_sidecar),
-        _Volume(path="anat/desc-brain_mask", data=chi.mask.astype(np.uint8), sidecar=mask_sidecar),
-        _Volume(path="fmap/fieldmap", data=total.field_ppm * np.float32(hz_per_ppm), sidecar=field_sidecar),
-    ]
-
-
-def _contrast_volumes(contrasts: Mapping[str, Contrast]) -> list[_Volume]:
-    return [
-        _Volume(
-            path=nifti.path,
-            data=contrast.volume,
-            sidecar={
-                "Units": nifti.unit,
-                "Description": contrast.title,
-                "Parameters": dict(contrast.parameters),
-                "References": list(contrast.references),
-                "ContrastWarnings": list(contrast.warnings),
-            },
-        )
-        for name, contrast in contrasts.items()
-        if (nifti := PRODUCTS[name].nifti) is not None
-    ]
+    yield QSM, chi.chi_ppm, made
+    yield "brain-mask", chi.mask.astype(np.uint8), {"Type": "Brain" if total.mask_method == "deepbet" else "ROI"}
+    hz_per_ppm = GAMMA_HZ_PER_TESLA * 1e-6 * echoes.b0_tesla
+    meaning = {"Reference": "carrier frequency", "Description": "total field, zero outside the mask"}
+    yield _TOTAL_FIELD, total.field_ppm * np.float32(hz_per_ppm), meaning
+    for name, contrast in contrasts.items():
+        if name != _TOTAL_FIELD:
+            parameters, references = dict(contrast.parameters), list(contrast.references)
+            made = {"Description": contrast.title, "Parameters": parameters, "References": references}
+            yield name, contrast.volume, {**made, "ContrastWarnings": list(contrast.warnings)}
 
 
 def _description(reconstruction: Reconstruction) -> dict[str, object]:

@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from dicom_io.derived.context.source_series import SeriesContext
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source import first_readable
+from dicom_io.derived.context.source_series import SeriesContext, Sources
 from dicom_io.derived.products import PRODUCTS, QSM, REFUSAL_PAGE, REGIONS
 from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.errors import DicomError
@@ -25,7 +25,7 @@ from recon.types import GradientEcho
 NIFTI: Final = "nifti"
 """Files for researchers, made with the products and never delivered."""
 
-ADVICE: Final = "Correct what is named above, then send all images again. Without that no map will come."
+ADVICE: Final = "Correct the problem named above, then send all images again; otherwise no map will be made."
 """What the page of a refusal says beside the reason."""
 
 
@@ -76,7 +76,7 @@ def make_products(
     folder
         The job's; each product gets a folder of its own below.
     progress
-        Is told what begins.
+        Called with what begins.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _make(
     if product.make:
         needed = {need: getattr(sources.series, need) for need in product.needs}
         content = resolve(product.make)(echoes, sources.reconstruction, **needed)
-    if product.nifti and contrasts is not None:
+    if contrasts is not None and product.make and product.nifti:
         contrasts[name] = content
     written: tuple[WrittenSeries, ...] = resolve(product.write)(product, content, sources, folder)
     return written
@@ -159,9 +159,12 @@ def write_refusal_page(job: Job, folder: Path, refusal: tuple[str, str]) -> Writ
     from recon.quality.page.refusal import refusal_page
 
     code, sentence = refusal
-    used = job.used_series_numbers
-    context = SeriesContext.of_any(
-        job.acquisition, created=job.created, revision=job.revision, used_series_numbers=used
+    context = SeriesContext.of(
+        job.acquisition,
+        *first_readable(job.headers),
+        created=job.created,
+        revision=job.revision,
+        used_series_numbers=job.used_series_numbers,
     )
     comments = f"QSM was not made ({code}): {sentence} For research use only."
     page = refusal_page(sentence, ADVICE)

@@ -175,9 +175,8 @@ def from_images_to_images(
     """
     from datetime import UTC, datetime
 
-    from dicom_io.derived.context.source_series import SourceSeries
-    from dicom_io.derived.context.sources import Sources
-    from dicom_io.derived.mr import write_map
+    from dicom_io.derived.context.source_series import Sources, SourceSeries
+    from dicom_io.derived.mr import write_images
     from dicom_io.derived.products import PRODUCTS, QSM
     from dicom_io.derived.read_series import read_qsm_ppb
     from dicom_io.source.folder import find_acquisitions
@@ -192,6 +191,6 @@ def from_images_to_images(
     result = reconstruct(read_acquisition(acquisition), options=Options(method=NETWORK, engine=engine))
     series = SourceSeries.of(acquisition, created=datetime.now(UTC))
     sources = Sources(reconstruction=result, series=series, profile="pacs16")
-    (written,) = write_map(PRODUCTS[QSM], None, sources, work / QSM)
+    (written,) = write_images(PRODUCTS[QSM], None, sources, work / QSM)
     seconds = time.perf_counter() - began
     return result, read_qsm_ppb(written.paths) / np.float32(1000), seconds

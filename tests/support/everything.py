@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import MRImageStorage
 
-from dicom_io.derived.context.source_series import SourceSeries
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources, SourceSeries
 from dicom_io.derived.products import OBJECTS, PRODUCTS, REFUSAL_PAGE
 from dicom_io.derived.secondary_capture import write_pages
 from dicom_io.derived.series_files import WrittenSeries

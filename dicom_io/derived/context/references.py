@@ -13,12 +13,11 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_sequence_item
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 
 from dicom_io.derived.codes import Code
 from dicom_io.derived.context.source import take
@@ -27,6 +26,7 @@ from dicom_io.identity import MANUFACTURER, MODEL_NAME, SOFTWARE_VERSIONS
 from dicom_io.source.file import MULTI_FRAME_CLASSES
 from dicom_io.source.header import ImageHeader
 
+_tag = lru_cache(maxsize=64)(Tag)
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _SOURCE: Final = Code("121322", "DCM", "Source image for image processing operation")
 _SCANNER: Final = Code("109101", "DCM", "Acquisition Equipment")
@@ -135,11 +135,3 @@ def _element(keyword: str, vr: str, content: str | bytes) -> bytes:
 
 def _sequence(keyword: str, value: bytes) -> RawDataElement:
     return RawDataElement(_tag(keyword), "SQ", len(value), value, 0, False, True)
-
-
-@lru_cache(maxsize=64)
-def _tag(keyword: str) -> BaseTag:
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return Tag(tag)

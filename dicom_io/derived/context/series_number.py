@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from pydicom import dcmread
 
+from dicom_io.derived.products import SERIES_NAMES
 from dicom_io.identity import is_own_output
 from dicom_io.source.elements import Elements
 from dicom_io.source.folder import FolderScan
@@ -19,10 +20,8 @@ _PER_REVISION: Final = 20
 _LARGEST: Final = 2**31 - 1
 
 
-def series_numbers(
-    names: Sequence[str], source: int | None, *, used: Collection[int], revision: int = 1
-) -> Mapping[str, int]:
-    """Give each derived series of an acquisition a number.
+def series_numbers(source: int | None, *, used: Collection[int], revision: int = 1) -> Mapping[str, int]:
+    """Give each derived series of an acquisition a number, in the order of the product table.
 
     Series 5 has 501 for the first, 502 for the next and so on; a second revision begins at 521. A number that
     another series of the study has is left out. The numbers depend on nothing else, so a repetition gives the
@@ -30,8 +29,6 @@ def series_numbers(
 
     Parameters
     ----------
-    names
-        Every series there may be, in a fixed order.
     source
         SeriesNumber of the source; None if it has none.
     used
@@ -45,7 +42,7 @@ def series_numbers(
     first = base + 1 + (revision - 1) * _PER_REVISION % (_PER_SERIES - _PER_REVISION)
     numbers: dict[str, int] = {}
     number = first
-    for name in names:
+    for name in SERIES_NAMES:
         while number in used:
             number += 1
         numbers[name] = number

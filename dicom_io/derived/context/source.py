@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Final
 
 from pydicom import dcmread
 from pydicom.charset import convert_encodings
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from dicom_io.errors import Refusal
 from dicom_io.refusals import refuse
 from dicom_io.source.elements import Elements
 from dicom_io.source.enhanced import classic_frames
@@ -103,6 +105,8 @@ _IMAGE_OPTIONAL: Final = (
 _IMAGE_ALWAYS: Final = {"ScanningSequence": "GR", "SequenceVariant": "NONE"}
 _AGE: Final = re.compile(r"(\d{3})([DWMY])")
 _PER_YEAR: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
+_OFFSET: Final = re.compile(r"([+-])(\d{2})([0-5]\d)")
+_LARGEST_OFFSET: Final = timedelta(hours=14)
 _IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 _REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
 _REFERENCE: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
@@ -136,6 +140,22 @@ def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
     return [files[header.path][header.frame] for header in headers]
 
 
+def first_readable(headers: Sequence[ImageHeader]) -> tuple[ImageHeader, Dataset]:
+    """Return the first image that can still be read, and its elements.
+
+    Raises
+    ------
+    Refusal
+        There is none.
+    """
+    for header in headers:
+        try:
+            return header, source_datasets([header])[0]
+        except Refusal as refusal:
+            reason = refusal
+    raise reason
+
+
 def check_identity(headers: Sequence[ImageHeader]) -> None:
     """Make sure that all echoes and components are of one patient and request, looking at one image of each.
 
@@ -166,7 +186,10 @@ def inherit_study(source: Dataset) -> Dataset:
     Dataset
         To be written in Explicit VR Little Endian; text that is added must be ASCII.
     """
-    derived = derived_dataset(source)
+    derived = Dataset()
+    terms = list(Elements(source).texts("SpecificCharacterSet"))
+    with tolerant():
+        derived.set_original_encoding(False, True, convert_encodings(terms) if terms else None)  # elements stay raw
     _take(source, derived, required=_STUDY_REQUIRED, optional=_STUDY_OPTIONAL)
     for keyword in _STUDY_ALIKE:
         element = _raw(source, keyword)
@@ -231,14 +254,13 @@ def patient_age_years(source: Dataset) -> float | None:
     return None if found is None else int(found[1]) / _PER_YEAR[found[2]]
 
 
-def derived_dataset(source: Dataset) -> Dataset:
-    """Make an empty data set into which raw elements of the source can be put and stay as they are."""
-    derived = Dataset()
-    terms = list(Elements(source).texts("SpecificCharacterSet"))
-    with tolerant():
-        character_sets = convert_encodings(terms) if terms else None
-    derived.set_original_encoding(False, True, character_sets)
-    return derived
+def utc_offset(source: Dataset) -> timezone | None:
+    """Read TimezoneOffsetFromUTC (PS3.3 C.12.1.1.8); None if it is missing or no such offset exists."""
+    found = _OFFSET.fullmatch(Elements(source).text("TimezoneOffsetFromUTC"))
+    if found is None:
+        return None
+    size = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return None if size > _LARGEST_OFFSET else timezone(-size if found[1] == "-" else size)
 
 
 def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optional: Sequence[str]) -> None:
@@ -253,7 +275,7 @@ def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optiona
 
 def _raw(source: Dataset, keyword: str) -> RawDataElement | DataElement | None:
     """Element of text, as encoded; PS3.5 encodes text alike in all transfer syntaxes."""
-    tag = Tag(tag_for_keyword(keyword) or 0)
+    tag = Tag(keyword)
     element = source.get_item(tag, keep_deferred=True)
     if element is None or not isinstance(element.value, bytes):
         return element

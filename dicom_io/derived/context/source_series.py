@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Final, Self
+from datetime import datetime, timezone
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +14,17 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_io.derived.context.series_number import series_numbers
-from dicom_io.derived.context.source import check_identity, patient_age_years, source_datasets
-from dicom_io.derived.products import SERIES_NAMES
-from dicom_io.errors import DicomError, Refusal
+from dicom_io.derived.context.source import check_identity, patient_age_years, source_datasets, utc_offset
+from dicom_io.errors import DicomError
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.completeness import acquisition_grid
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.grouping import Acquisition
-from dicom_io.source.elements import Elements
 from dicom_io.source.file import MULTI_FRAME_CLASSES
 from dicom_io.source.geometry import axes
 from dicom_io.source.header import ImageHeader
 from dicom_io.uids import uid_of
-
-_OFFSET: Final = re.compile(r"([+-])(\d{2})([0-5]\d)")
-_LARGEST_OFFSET: Final = timedelta(hours=14)
+from recon.types import Reconstruction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +68,10 @@ class SeriesContext:
         revision: int,
         used_series_numbers: Collection[int],
     ) -> Self:
-        """Take patient, study, time and numbers from one image of an acquisition, and its elements."""
+        """Describe an acquisition by one of its images and its elements; further parameters as of ``SourceSeries.of``.
+
+        The acquisition may be incomplete or contradict itself.
+        """
         if revision < 1:
             raise DicomError(f"there is no revision {revision}; expected 1 or more")
         offset = utc_offset(dataset)
@@ -87,32 +85,6 @@ class SeriesContext:
             revision=revision,
             numbers=_numbers(acquisition, source, revision, used_series_numbers),
         )
-
-    @classmethod
-    def of_any(
-        cls,
-        acquisition: Acquisition,
-        *,
-        created: datetime,
-        revision: int = 1,
-        used_series_numbers: Collection[int] = (),
-    ) -> Self:
-        """Describe an acquisition that may be incomplete or contradict itself; parameters as of ``SourceSeries.of``.
-
-        Raises
-        ------
-        Refusal
-            None of its images can be read any more.
-        """
-        for header in acquisition.headers:
-            try:
-                (dataset,) = source_datasets([header])
-            except Refusal as refusal:
-                reason = refusal
-                continue
-            used = used_series_numbers
-            return cls.of(acquisition, header, dataset, created=created, revision=revision, used_series_numbers=used)
-        raise reason
 
     def description(self, title: str) -> str:
         """Return SeriesDescription: what it is, of which series, and that it is for research."""
@@ -242,13 +214,40 @@ class SourceSeries:
             raise DicomError(f"the map has shape {shape}; its source has {self.shape}")
 
 
-def utc_offset(source: Dataset) -> timezone | None:
-    """Read TimezoneOffsetFromUTC (PS3.3 C.12.1.1.8); None if it is missing or no such offset exists."""
-    found = _OFFSET.fullmatch(Elements(source).text("TimezoneOffsetFromUTC"))
-    if found is None:
-        return None
-    size = timedelta(hours=int(found[2]), minutes=int(found[3]))
-    return None if size > _LARGEST_OFFSET else timezone(-size if found[1] == "-" else size)
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What derived objects are made of, and how they are stored.
+
+    Parameters
+    ----------
+    reconstruction
+        The result, ``(x, y, z)`` on the grid that ``read_acquisition`` gave.
+    series
+        The images that it was made from.
+    profile
+        How values are stored: ``"console12"`` or ``"pacs16"``.
+    window_presets
+        Whether the map states a window for haemorrhage after the one for tissue. Some viewers cannot read two windows
+        and then choose one of their own for each slice.
+    """
+
+    reconstruction: Reconstruction
+    series: SourceSeries
+    profile: str = "console12"
+    window_presets: bool = True
+
+    def uid(self, name: str, **settings: object) -> UID:
+        """Identify a series that the reconstruction made; the method is part of what decides."""
+        provenance = self.reconstruction.provenance
+        return self.series.context.uid(
+            name,
+            software=provenance.software,
+            method=provenance.method,
+            engine=provenance.engine,
+            weights=provenance.weights_sha256,
+            parameters=dict(provenance.parameters),
+            **settings,
+        )
 
 
 def reserved_series_numbers(acquisition: Acquisition, *, revision: int, used: Collection[int]) -> frozenset[int]:
@@ -266,4 +265,4 @@ def _first_echo(slices: SliceGrid) -> tuple[ImageHeader, ...]:
 
 def _numbers(acquisition: Acquisition, source: ImageHeader, revision: int, used: Collection[int]) -> Mapping[str, int]:
     own = {header.series_number for header in acquisition.headers if header.series_number is not None}
-    return series_numbers(SERIES_NAMES, source.series_number, used={*own, *used}, revision=revision)
+    return series_numbers(source.series_number, used={*own, *used}, revision=revision)

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from dicom_io.derived.context.sources import Sources
+from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.products import PRODUCTS
 from dicom_io.derived.secondary_capture import write_pages
 from dicom_io.errors import DicomError

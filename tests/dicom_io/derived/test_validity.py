@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pydicom
@@ -15,6 +12,7 @@ from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.synthetic import SCANNERS
 from tests.dicom_io.conftest import only_acquisition
 from tests.support.everything import MR_IMAGES, write_everything
+from tests.support.validators import verify
 
 RESCALED = (
     "Non-identity Modality LUT Module",
@@ -44,17 +42,9 @@ VENDORS = (
 def study(
     request: pytest.FixtureRequest, scans: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, WrittenSeries]]:
-    for program in ("dciodvfy", "dcentvfy"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} (dicom3tools) is not installed")
     folder = tmp_path_factory.mktemp("everything")
     profile = "pacs16" if "philips" in request.param else "console12"
     return scans[request.param], write_everything(only_acquisition(scans[request.param]), folder, profile=profile)
-
-
-def verify(program: str, paths: Sequence[Path]) -> list[str]:
-    result = subprocess.run([program, *map(str, paths)], capture_output=True, text=True, check=False)
-    return (result.stdout + result.stderr).splitlines()
 
 
 def test_each_object_is_valid(study: tuple[Path, dict[str, WrittenSeries]]) -> None:
@@ -75,7 +65,7 @@ def test_the_study_is_consistent_as_a_whole(study: tuple[Path, dict[str, Written
     paths = [path for series in written.values() for path in series.paths]
     report = verify("dcentvfy", [*sorted(scan.glob("*.dcm")), *paths])
     # The validator counts AccessionNumber of a Structured Report to its series, of all others to the study.
-    # Of a clinical trial, images bear attributes that are not taken over.
+    # Attributes of a clinical trial are not taken from the source.
     known = ("<AccessionNumber> IE <Study> versus <Series>", "<ClinicalTrial")
     assert [line for line in report if not any(text in line for text in known)] == []
 

@@ -11,7 +11,6 @@ from dicom_io.derived.products import PRODUCTS
 from dicom_io.errors import DicomError
 from plugin.jobs.nifti import write_nifti
 from plugin.jobs.products import resolve
-from recon.errors import InvalidInputError
 from tests.support.small_result import small_result
 
 CONTRASTS = ("swi", "true-swi", "min-ip", "r2star", "total-field", "local-field")
@@ -94,31 +93,6 @@ def test_every_volume_has_a_sidecar_and_is_private(written):
         assert path.stat().st_mode & 0o077 == 0
         if path.name.endswith(".nii.gz"):
             assert path.name.replace(".nii.gz", ".json") in names
-
-
-def _scaled(affine):
-    affine[:3, 0] *= 1.1
-    return affine
-
-
-def _upside_down(affine):
-    affine[2, :3] *= -1
-    return affine
-
-
-def _not_finite(affine):
-    affine[0, 3] = np.nan
-    return affine
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"), [(_scaled, "the grid has"), (_upside_down, "B0 along"), (_not_finite, "expected a finite")]
-)
-def test_an_affine_of_another_grid_is_refused(tmp_path, spoil, said):
-    scan, result = small_result()
-    with pytest.raises(InvalidInputError, match=said):
-        write_nifti(scan.echoes, result, {}, tmp_path, affine=spoil(oblique_affine(scan.echoes.grid)))
-    assert not list(tmp_path.iterdir())
 
 
 def test_warnings_are_stated_once_in_any_alphabet(tmp_path):

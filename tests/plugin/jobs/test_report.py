@@ -42,7 +42,7 @@ def test_the_sender_gets_the_map_or_a_notice_that_no_map_was_made():
     assert part_for(settings, series("refusal-page"), "viewer", "refusal") == []
 
 
-def test_what_nobody_gets_is_not_made():
+def test_objects_without_a_destination_are_not_made():
     objects = Objects(swi=True, r2star=True)
     everything = tuple(name for name in objects.names if name != "refusal-page")
     assert objects_to_make(Settings(objects=objects)) == everything

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from recon.errors import InvalidInputError
-from recon.products.regions import measure_regions
 from recon.products.regions.atlas import SIDES
 from recon.products.regions.frame import axial_affine
-from recon.products.regions.measure import _lesions
+from recon.products.regions.measure import _lesions, measure_regions
 from recon.products.regions.nuclei import NUCLEI
 from recon.products.regions.ranges import ADULT_PPB, plausible_range
 from recon.products.regions.refine import Placed

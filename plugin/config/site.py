@@ -1,4 +1,4 @@
-"""What a site says about its scanners, applied to headers: which acquisitions are ours, how the field lies."""
+"""What a site says about its scanners, applied to headers: which acquisitions are ours, and the B0 direction."""
 
 from __future__ import annotations
 
@@ -59,14 +59,8 @@ def patterns_of(rules: Sequence[Rule]) -> Patterns:
 def select(acquisition: Acquisition, calling_ae: str, settings: Settings) -> Selection:
     """Ask the rules in their order; the first that fits decides.
 
-    Parameters
-    ----------
-    acquisition
-        Images whose headers were read with ``patterns_of(settings.rules)``.
-    calling_ae
-        Who sent them; empty at the desk, where rules over the sender do not apply.
-    settings
-        The site's.
+    The headers were read with ``patterns_of(settings.rules)``. At the desk ``calling_ae`` is empty, and rules over the
+    sender do not apply.
     """
     trace: list[str] = []
     for rule in settings.rules:
@@ -95,7 +89,7 @@ def _misfit(rule: Rule, acquisition: Acquisition, calling_ae: str) -> str | None
 
 
 def with_field(headers: tuple[ImageHeader, ...], calling_ae: str, magnets: Sequence[Magnet]) -> tuple[ImageHeader, ...]:
-    """Tell headers how the main field lies in the patient, where the site says something about their scanner."""
+    """Give headers the B0 direction in the patient, where the site states one for their scanner."""
     return tuple(_with_field(header, calling_ae, magnets) for header in headers)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dicom_io.derived.context.series_number import used_series_numbers
 from dicom_io.derived.context.source_series import reserved_series_numbers
-from dicom_io.derived.products import FIRST, SERIES_NAMES
+from dicom_io.derived.products import SERIES_NAMES
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.acquisition.grouping import Acquisition
@@ -21,31 +20,8 @@ from plugin.config.site import with_field
 from plugin.errors import ConfigurationError
 from plugin.jobs.job import QSM_FOLDER, REPORT_FILE, Job
 from plugin.jobs.mask_file import read_mask
-from plugin.jobs.workflow import WORK_FOLDER, make_others, make_qsm, read_report
+from plugin.jobs.workflow import WORK_FOLDER, Wanted, make
 from recon.errors import InvalidInputError, ReconError
-from recon.options import Options
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is to be made of each acquisition.
-
-    Parameters
-    ----------
-    options
-        Inversion method and engine.
-    objects
-        Names of ``dicom_io.derived.products.OBJECTS``, and ``"nifti"``.
-    profile
-        How values are stored: ``"console12"`` or ``"pacs16"``.
-    mask
-        File with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
-    """
-
-    options: Options
-    objects: tuple[str, ...]
-    profile: str
-    mask: Path | None
 
 
 def reconstruct_folder(
@@ -87,21 +63,16 @@ def reconstruct_folder(
 def _reconstruct(
     acquisition: Acquisition, place: Path, wanted: Wanted, used: set[int], progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    options, mask, objects, profile = wanted.options, wanted.mask, wanted.objects, wanted.profile
-
     def tell(step: str) -> None:
         progress(f"{_name(acquisition)}: {step}")
 
     try:
-        job = Job.of(acquisition, used_series_numbers=used)
-        make_qsm(job, place, options=options, profile=profile, objects=objects, mask=mask, progress=tell)
-        if not set(objects) <= set(FIRST):
-            make_others(job, place, profile=profile, objects=objects, progress=tell)
+        job = Job(acquisition=acquisition, used_series_numbers=frozenset(used))
+        report = make(job, place, wanted, progress=tell)
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:
         return {"state": "failed", **_identity(acquisition), "code": "failed", "reason": str(error)}
-    report = read_report(place)
     _discard_earlier(place, report)
     return {"state": "done", **_identity(acquisition), "folder": str(place), "report": report}
 

@@ -97,7 +97,7 @@ def _read_checked(path: Path) -> Settings:
     from plugin.config.reconstruction import options_of
     from plugin.config.settings import Reconstruction, read_settings, read_values
     from plugin.errors import ConfigurationError, SpoolError
-    from plugin.intake.spool import check_folder_can_be_made
+    from plugin.files import check_folder_can_be_made
 
     mistakes: list[str] = []
     chosen = read_values(path).get("reconstruction", {})

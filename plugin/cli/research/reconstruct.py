@@ -48,8 +48,9 @@ def reconstruct(
     """
     from plugin.config.reconstruction import objects_of, options_of, profile_of
     from plugin.config.settings import Reconstruction
-    from plugin.jobs.folder import Wanted, reconstruct_folder
+    from plugin.jobs.folder import reconstruct_folder
     from plugin.jobs.products import NIFTI
+    from plugin.jobs.workflow import Wanted
 
     require_folder(folder)
     wanted = Wanted(

@@ -80,7 +80,7 @@ def _rate(images: Sequence[Path], peer: Address) -> float:
 def _ours(spool: Path) -> Iterator[Address]:
     """Run the service's receiver as the service does: in a process of its own, logging what it logs by default."""
     from plugin.config.settings import Settings
-    from plugin.intake.spool import make_private_folder
+    from plugin.files import make_private_folder
 
     make_private_folder(spool)
     settings = Settings(spool=spool, port=free_port())

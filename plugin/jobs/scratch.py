@@ -70,6 +70,8 @@ def load_reconstruction(folder: Path) -> Reconstruction:
             mask=_array(folder, "total_field.mask"),
             quality=_array(folder, "total_field.quality"),
             noise_ppm=_array(folder, "total_field.noise_ppm"),
+            reliable=_array(folder, "total_field.reliable"),
+            closed_mask=_array(folder, "total_field.closed_mask"),
             grid=_grid(field["grid"]),
             ppm_per_2pi=field.get("ppm_per_2pi"),
             mask_method=field["mask_method"],

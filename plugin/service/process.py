@@ -65,7 +65,7 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     from plugin.config.reconstruction import options_of
     from plugin.jobs.durable import register_queues, register_workflows
     from plugin.jobs.queue import dbos_config, locked
-    from recon.pipeline import warm_up
+    from recon.warm_up import warm_up
 
     options = options_of(settings.reconstruction)
     began = time.monotonic()

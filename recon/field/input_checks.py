@@ -5,22 +5,13 @@ What makes a map wrong without a trace is refused; what limits it is said in a w
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TypeVar
-
 import numpy as np
-import numpy.typing as npt
 
 from recon.errors import InvalidInputError
-from recon.operators.coarse import CoarseGrid, ComplexArray
-from recon.operators.wrap import wrap
 from recon.types import BoolArray, FloatArray, GradientEcho
-
-Scalar = TypeVar("Scalar", np.float32, np.bool_)
 
 LEAST_SLICES = 4
 """Fewer voxels along an axis hold no three-dimensional field."""
-_SLAB_MM = 40.0
 _PLANES = 48
 """Central planes that statistics are taken from: enough for all of them, and quick."""
 _SAMPLES = 25_000
@@ -134,7 +125,7 @@ def _is_empty_at_the_rim(power: FloatArray) -> float:
     return run / len(both)
 
 
-def zero_filling(echoes: GradientEcho) -> list[str]:
+def zero_filling(echoes: GradientEcho) -> tuple[str, ...]:
     """Return a warning for each axis along which the image was interpolated by zero-filled k-space."""
     warnings = []
     sample = tuple(slice(max(0, n // 2 - _PLANES // 2), n // 2 + _PLANES // 2) for n in echoes.grid.shape)
@@ -153,7 +144,7 @@ def zero_filling(echoes: GradientEcho) -> list[str]:
                 f"The image was interpolated along {name}: voxels of {voxel:.2f} mm from an acquisition of about "
                 f"{voxel / (1 - share):.2f} mm (empty rim of k-space)."
             )
-    return warnings
+    return tuple(warnings)
 
 
 def refuse_phase_difference(
@@ -192,47 +183,3 @@ def refuse_phase_difference(
         f"The phase of every echo seems to be a difference to an echo at {times_s[best] * 1e3:.1f} ms that is not "
         "among them; expected the phase of each echo itself. Store the phase images without subtraction."
     )
-
-
-def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> list[str]:
-    """Return a warning if the smoothed phase offset turns by 2π around a point where there is signal.
-
-    Coils combined without their phases leave open-ended fringe lines; a sound combination has none.
-    """
-    strength = np.abs(phasors)
-    if not strength.any():
-        return []
-    strong = strength > 0.3 * np.percentile(strength[strength > 0], 90)
-    angle = np.angle(phasors).astype(np.float32)
-    length_mm = 0.0
-    for axis in range(3):
-        u, v = (a for a in range(3) if a != axis)
-        turn = _winding(angle, u, v)
-        length_mm += float(np.count_nonzero(turn & _whole_loop(strong, u, v))) * coarse.cell_mm[axis]
-    if length_mm < 20:
-        return []
-    return [
-        f"The phase has open-ended fringe lines ({length_mm:.0f} mm in all): the coils were combined without "
-        "their phases; the field is wrong along them."
-    ]
-
-
-def _corner(array: npt.NDArray[Scalar], u: int, v: int, du: int, dv: int) -> npt.NDArray[Scalar]:
-    index = [slice(None)] * 3
-    for axis, d in ((u, du), (v, dv)):
-        index[axis] = slice(d, array.shape[axis] - 1 + d)
-    return array[tuple(index)]
-
-
-def _winding(angle: FloatArray, u: int, v: int) -> BoolArray:
-    """Return the elementary loops in the plane of two axes around which the phase turns once."""
-    ring = [_corner(angle, u, v, *at) for at in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
-    total = sum(wrap(b - a) for a, b in pairwise(ring))
-    turn: BoolArray = np.abs(np.asarray(total)) > np.pi
-    return turn
-
-
-def _whole_loop(strong: BoolArray, u: int, v: int) -> BoolArray:
-    corners = [_corner(strong, u, v, *at) for at in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    whole: BoolArray = np.logical_and.reduce(corners).astype(np.bool_)
-    return whole

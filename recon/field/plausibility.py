@@ -1,8 +1,6 @@
-"""Is the field one that a head makes? Its sign and its smooth part, beside what air and tissue must cause."""
+"""Whether a head can make the field: its sign and its smooth part, beside what air and tissue must cause."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,7 +12,7 @@ from recon.masking.rim import BrainMask
 from recon.operators.coarse import CoarseGrid, block_mean, coarse_grid
 from recon.operators.dipole import dipole_field
 from recon.operators.polynomial import fit_polynomial
-from recon.types import BoolArray, FloatArray, GradientEcho, Grid
+from recon.types import FloatArray, Grid
 
 AIR_MINUS_TISSUE_PPM = 9.4
 CLEARLY_INVERTED = -0.35
@@ -28,40 +26,24 @@ _FILTER_BLIND_ML = 500.0
 """Volume of brain below which even an unfiltered field may be that flat."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What was found.
-
-    Parameters
-    ----------
-    warnings
-        In sentences.
-    figures
-        Named, the unit in the name.
-    """
-
-    warnings: tuple[str, ...] = ()
-    figures: dict[str, float] = field(default_factory=dict)
-
-
-def head_shape_field(magnitude: FloatArray, brain: BoolArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
+def head_shape_field(magnitude: FloatArray, brain_share: FloatArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
     """Return the field that a head of uniform tissue in air makes, on coarse cells, in ppm.
 
-    Tissue is what has signal, and some millimetres around the brain: the skull is dark, but it is no air.
+    Tissue is what has signal, and some millimetres around the brain: the skull is dark, but it is not air.
 
     Parameters
     ----------
     magnitude
         ``(x, y, z)`` float32; where the head touches a face of the volume it goes on beyond.
-    brain
-        ``(x, y, z)`` bool.
+    brain_share
+        ``(x, y, z)`` float32 on the cells, share of the brain in each.
     coarse
         The cells.
     grid
         Geometry.
     """
     tissue = block_mean((magnitude > signal_threshold(magnitude)).astype(np.float32), coarse)
-    near_brain = ndimage.binary_dilation(block_mean(brain.astype(np.float32), coarse) > 0.5)
+    near_brain = ndimage.binary_dilation(brain_share > 0.5)
     tissue = np.maximum(tissue, near_brain.astype(np.float32))
     beyond = [n // 2 for n in tissue.shape]
     around = np.pad(tissue, [(n, n) for n in beyond], mode="edge")
@@ -74,7 +56,7 @@ def head_shape_field(magnitude: FloatArray, brain: BoolArray, coarse: CoarseGrid
 
 
 def _unshimmable(values: FloatArray, weights: FloatArray, coarse: CoarseGrid) -> FloatArray:
-    """Return what is left of a field when everything that a shim can change is taken out."""
+    """Return a field without everything that a shim can change."""
     fitted = fit_polynomial(values, weights, coarse.cell_mm, _SHIM_ORDER)
     left: FloatArray = values - fitted.on(coarse.shape, coarse.cell_mm)
     return left
@@ -88,29 +70,38 @@ def polarity_correlation(smooth_ppm: FloatArray, expected_ppm: FloatArray, weigh
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def judge_field(echoes: GradientEcho, field_ppm: FloatArray, brain: BrainMask) -> Judgement:
+def compare_with_head_shape(
+    field_ppm: FloatArray, magnitude: FloatArray, brain: BrainMask, grid: Grid
+) -> tuple[tuple[str, ...], dict[str, float]]:
     """Compare the field with the one of the head's own shape.
 
     Parameters
     ----------
-    echoes
-        The acquisition.
     field_ppm
         ``(x, y, z)`` float32, total field.
+    magnitude
+        ``(x, y, z)`` float32 of the first echo.
     brain
         The mask; of anything but a recognised brain only figures are given.
+    grid
+        Geometry.
+
+    Returns
+    -------
+    warnings, figures
+        Sentences, and named figures with their units.
 
     Raises
     ------
     InvalidInputError
         If the polarity of a brain's phase is clearly inverted, or its smooth part was filtered out.
     """
-    coarse = coarse_grid(echoes.grid)
-    expected = head_shape_field(echoes.magnitude[0], brain.mask, coarse, echoes.grid)
+    coarse = coarse_grid(grid)
     inside = block_mean(brain.mask.astype(np.float32), coarse)
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
-        return Judgement()
+        return (), {}
+    expected = head_shape_field(magnitude, inside, coarse, grid)
     summed = block_mean(np.where(brain.mask, field_ppm, np.float32(0)), coarse)
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
@@ -118,13 +109,13 @@ def judge_field(echoes: GradientEcho, field_ppm: FloatArray, brain: BrainMask) -
     smooth_ppm = float(smooth[weights > 0].std())
     figures = {"head_shape_correlation": correlation, "smooth_field_sd_ppm": smooth_ppm}
     if brain.method != "deepbet":
-        return Judgement(figures=figures)
-    volume_ml = float(brain.mask.sum()) * echoes.grid.voxel_volume_mm3 / 1000
+        return (), figures
+    volume_ml = float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000
     filtered = smooth_ppm < _FILTERED_PPM and volume_ml >= _FILTER_BLIND_ML
-    return Judgement(warnings=_verdict(correlation, smooth_ppm, filtered), figures=figures)
+    return _polarity_warning(correlation, smooth_ppm, filtered), figures
 
 
-def _verdict(correlation: float, smooth_ppm: float, filtered: bool) -> tuple[str, ...]:
+def _polarity_warning(correlation: float, smooth_ppm: float, filtered: bool) -> tuple[str, ...]:
     if filtered:
         raise InvalidInputError(
             f"the smooth part of the field varies by {1000 * smooth_ppm:.0f} ppb over the brain, expected above "

@@ -12,7 +12,6 @@ import math
 
 import torch
 
-from recon.inversion.weights import Progress, silent
 from recon.operators.dipole import convolve, good_fft_shape
 from recon.operators.lbv import harmonic_background
 from recon.operators.vsharp import sphere_spectrum
@@ -27,7 +26,6 @@ def ismv(
     radius_voxels: float = 1.0,
     tolerance: float = 1e-4,
     most_iterations: int = 50,
-    progress: Progress = silent,
 ) -> torch.Tensor:
     """Return the local field; linear in the field for a given number of iterations.
 
@@ -47,8 +45,6 @@ def ismv(
         Relative change at which to stop.
     most_iterations
         Most iterations.
-    progress
-        Told of each iteration.
 
     Returns
     -------
@@ -63,11 +59,10 @@ def ismv(
     field = torch.where(mask, field_ppm, torch.zeros_like(field_ppm))
     start = harmonic_background(field.cpu().numpy(), mask.cpu().numpy(), grid)
     background = torch.where(deep, torch.from_numpy(start).to(field.device), field)
-    for iteration in range(1, most_iterations + 1):
+    for _ in range(most_iterations):
         mean = convolve(background, sphere, padded)
         change = torch.where(deep, mean - background, torch.zeros_like(mean))
         background += change
-        progress(iteration, most_iterations)
         if change.norm() <= tolerance * background.norm():
             break
     return (field - background) * deep

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import torch
 
 from recon.inversion.tikhonov import padded_shape
-from recon.inversion.weights import Progress, data_weights, silent
+from recon.inversion.weights import data_weights
 from recon.operators.differences import gradient, gradient_adjoint
-from recon.operators.dipole import dipole_kernel
+from recon.operators.dipole import convolve, dipole_kernel
 from recon.types import Grid
 
 _SMALLEST_SLOPE = 1e-3
@@ -36,7 +36,6 @@ def tfi(
     reweightings: int = 3,
     most_iterations: int = 40,
     tolerance: float = 1e-3,
-    progress: Progress = silent,
 ) -> torch.Tensor:
     """Return the susceptibility inside the mask from the total field.
 
@@ -64,8 +63,6 @@ def tfi(
         Most conjugate-gradient iterations for each of them.
     tolerance
         Relative residual at which one of them is solved.
-    progress
-        Told of each iteration.
 
     Returns
     -------
@@ -80,10 +77,14 @@ def tfi(
     measured[window] = torch.where(mask, field_ppm - field_ppm[mask].mean(), 0.0) if mask.any() else 0.0
     flat = _flat_places(weights, edge_share, grid)
     scale = torch.where(weights > 0, 1.0, outside)
-    dipole = _dipole(grid, shape, field_ppm.device)
+    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, field_ppm.device)
+
+    def dipole(chi: torch.Tensor) -> torch.Tensor:  # its own adjoint
+        return convolve(chi, kernel, shape)
+
     right = scale * dipole(weights**2 * measured)
     solution = torch.zeros_like(weights)
-    for number in range(reweightings):
+    for _ in range(reweightings):
         slopes = gradient(scale * solution, grid.voxel_size_mm)
         penalty = regularisation * flat / torch.sqrt(slopes**2 + _SMALLEST_SLOPE**2)
 
@@ -92,22 +93,8 @@ def tfi(
             smooth = gradient_adjoint(penalty * gradient(chi, grid.voxel_size_mm), grid.voxel_size_mm)
             return scale * (dipole(weights**2 * dipole(chi)) + smooth)
 
-        def told(iteration: int, done: int = number * most_iterations) -> None:
-            progress(done + iteration, reweightings * most_iterations)
-
-        solution = _conjugate_gradients(normal, right, solution, most_iterations, tolerance, told)
+        solution = _conjugate_gradients(normal, right, solution, most_iterations, tolerance)
     return (scale * solution)[window] * mask
-
-
-def _dipole(grid: Grid, shape: tuple[int, int, int], device: torch.device) -> Operator:
-    """Return the convolution with the dipole kernel over a padded shape; it is its own adjoint."""
-    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device)
-
-    def dipole(chi: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = torch.fft.irfftn(torch.fft.rfftn(chi) * kernel, s=shape)
-        return made
-
-    return dipole
 
 
 def _flat_places(weights: torch.Tensor, edge_share: float, grid: Grid) -> torch.Tensor:
@@ -129,7 +116,6 @@ def _conjugate_gradients(
     start: torch.Tensor,
     most_iterations: int,
     tolerance: float,
-    told: Callable[[int], None],
 ) -> torch.Tensor:
     """Solve ``normal(y) = right`` from ``start``."""
     solution = start.clone()
@@ -137,7 +123,7 @@ def _conjugate_gradients(
     direction = residual.clone()
     energy = float(residual.double().square().sum())
     goal = tolerance**2 * float(right.double().square().sum())
-    for iteration in range(1, most_iterations + 1):
+    for _ in range(most_iterations):
         if energy <= goal:
             break
         moved = normal(direction)
@@ -146,5 +132,4 @@ def _conjugate_gradients(
         residual -= step * moved
         before, energy = energy, float(residual.double().square().sum())
         direction = residual + (energy / before) * direction
-        told(iteration)
     return solution

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import torch
 
 from recon.inversion.tikhonov import tikhonov
-from recon.inversion.weights import Progress, silent
 from recon.operators.differences import InnerDifferences
 from recon.operators.dipole import dipole_field
-from recon.operators.lbv import harmonic_background
+from recon.operators.lbv_gpu import without_harmonic
 from recon.operators.wave import apply_stencil, laplacian_stencil, wave_stencil
 from recon.types import Grid
 
@@ -37,7 +36,6 @@ def tgv(
     balance: float = 0.5,
     tolerance: float = 1e-3,
     most_iterations: int = 400,
-    progress: Progress = silent,
 ) -> torch.Tensor:
     """Return the susceptibility inside the mask from the total field.
 
@@ -61,8 +59,6 @@ def tgv(
         Relative change at which to stop.
     most_iterations
         Most iterations.
-    progress
-        Told of each iteration.
 
     Returns
     -------
@@ -88,7 +84,6 @@ def tgv(
         new_slopes = slopes - problem.step_slopes * (problem.bending_adjoint(second) - first)
         leading, leading_slopes = 2 * new_maps - maps, 2 * new_slopes - slopes
         maps, slopes = new_maps, new_slopes
-        progress(iteration, most_iterations)
         if iteration % _CHECKED_EVERY == 0:
             if (maps[0] - checked).norm() <= tolerance * maps[0].norm():
                 break
@@ -98,8 +93,7 @@ def tgv(
 
 def _start(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return closed-form susceptibility and what it leaves of the local field, ``(2, x, y, z)``."""
-    background = harmonic_background(field_ppm.cpu().numpy(), mask.cpu().numpy(), grid)
-    local = (field_ppm - torch.from_numpy(background).to(field_ppm.device)) * mask
+    local = without_harmonic(field_ppm, mask, grid)
     chi = tikhonov(local, grid, _START_REGULARISATION) * mask
     return torch.stack([chi, (local - dipole_field(chi, grid, padding=1.3)) * mask])
 

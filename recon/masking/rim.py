@@ -8,9 +8,8 @@ import fill_voids
 import numpy as np
 from scipy import ndimage
 
-from recon.masking.brain import largest_component, segment_brain
-from recon.masking.head import head_mask
-from recon.types import BoolArray, FloatArray, GradientEcho, Grid
+from recon.masking.brain import Segmenter, largest_component, segment_brain
+from recon.types import BoolArray, FloatArray, Grid
 
 LEAST_QUALITY = 0.3
 """Phase quality below which a voxel at the brain's rim is left out."""
@@ -28,6 +27,8 @@ LEAST_SURENESS = 0.9
 """Mean distance of the network's probabilities from a coin toss, 0..1, below which its mask is not used."""
 LEAST_SHARE = 0.04
 """Least share of the head that a brain mask has to fill: below, the network found something else."""
+_BRIDGE_MM = 1.5
+"""Half the breadth of bridges between brain and scalp that are cut where no brain was recognised."""
 MOST_VOLUME_ML = 2300.0
 LEAST_BREADTH_MM = 60.0
 """Least second extent of a brain, also of a slab through one."""
@@ -119,14 +120,11 @@ def _grown(seed: BoolArray, into: BoolArray, grid: Grid, reach_mm: float) -> Boo
     return grown
 
 
-def _signal_mask(echoes: GradientEcho, quality: FloatArray | None) -> BoolArray:
+def _signal_mask(head: BoolArray, quality: FloatArray, grid: Grid) -> BoolArray:
     """Return what has signal and reliable phase, thin bridges to the scalp cut."""
-    mask = head_mask(echoes.magnitude[0])
-    if quality is not None:
-        mask &= quality >= LEAST_QUALITY
-    thickness = 1.5
-    opened = largest_component(_box_filter(mask, echoes.grid, thickness, "erode"))
-    return clean(mask & _box_filter(opened, echoes.grid, thickness, "dilate"))
+    mask = head & (quality >= LEAST_QUALITY)
+    opened = largest_component(_box_filter(mask, grid, _BRIDGE_MM, "erode"))
+    return clean(mask & _box_filter(opened, grid, _BRIDGE_MM, "dilate"))
 
 
 def _breadth_mm(brain: BoolArray, grid: Grid) -> float:
@@ -140,73 +138,73 @@ def _breadth_mm(brain: BoolArray, grid: Grid) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundBrain:
-    """What the network made of the magnitude, before the phase is asked.
+    """What the network made of the magnitude, before the phase is considered.
 
     Parameters
     ----------
     brain
         ``(x, y, z)`` bool, one part without cavities; None if no brain was recognised.
-    drawn
-        ``(x, y, z)`` bool, the brain as the network drew it, before voxels without signal were left out of its rim;
-        None likewise.
+    raw_brain_mask
+        ``(x, y, z)`` bool, the network's own mask, before voxels without signal were left out of its rim.
     reason
-        Why none was, in a sentence; else empty.
+        Why no brain was recognised, in a sentence; else empty.
     """
 
     brain: BoolArray | None
-    drawn: BoolArray | None = None
+    raw_brain_mask: BoolArray
     reason: str = ""
 
 
-def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
-    """Return the brain that deepbet sees in the first echo, which has the least dropout beside the sinuses.
+def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segmenter) -> FoundBrain:
+    """Return the brain that deepbet sees.
 
     Parameters
     ----------
-    echoes
-        The acquisition.
+    magnitude
+        ``(x, y, z)`` float32 of the first echo, which has the least dropout beside the sinuses.
     head
         ``(x, y, z)`` bool, voxels with signal.
+    grid
+        Geometry.
+    segment
+        The networks.
     """
-    found, sureness = segment_brain(echoes.magnitude[0], echoes.grid)
-    brain = _without_rim(found, ~head, echoes.grid)
-    seen = clean(found & head)
-    volume_ml = float(seen.sum()) * echoes.grid.voxel_volume_mm3 / 1000
+    raw, sureness = segment_brain(magnitude, grid, segment)
+    seen = clean(raw & head)
+    volume_ml = float(seen.sum()) * grid.voxel_volume_mm3 / 1000
     share = float(seen.sum()) / max(1, int(head.sum()))
-    breadth_mm = _breadth_mm(seen, echoes.grid)
+    breadth_mm = _breadth_mm(seen, grid)
     likely = sureness >= LEAST_SURENESS and share >= LEAST_SHARE
     if likely and volume_ml <= MOST_VOLUME_ML and breadth_mm >= LEAST_BREADTH_MM:
-        return FoundBrain(brain=brain, drawn=found)
+        return FoundBrain(brain=_without_rim(raw, ~head, grid), raw_brain_mask=raw)
     return FoundBrain(
         brain=None,
+        raw_brain_mask=raw,
         reason=f"No brain was recognised (network {100 * sureness:.0f} % sure, {volume_ml:.0f} ml, "
         f"{breadth_mm:.0f} mm broad, {100 * share:.0f} % of the signal): the mask holds all voxels with signal "
         "and reliable phase, scalp included.",
     )
 
 
-def finish_mask(echoes: GradientEcho, found: FoundBrain, quality: FloatArray | None) -> BrainMask:
-    """Return the brain without poor phase at its rim, or all reliable signal where there is no brain."""
-    if found.brain is None:
-        return BrainMask(mask=_signal_mask(echoes, quality), method="signal", warnings=(found.reason,))
-    brain = clean(found.brain) if quality is None else _without_rim(found.brain, quality < LEAST_QUALITY, echoes.grid)
-    return BrainMask(mask=brain, method="deepbet", warnings=())
-
-
-def brain_mask(echoes: GradientEcho, *, quality: FloatArray | None = None) -> BrainMask:
-    """Return the brain, or all reliable signal where no brain is found.
+def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: Grid) -> BrainMask:
+    """Return the brain without poor phase at its rim, or all reliable signal where there is no brain.
 
     Parameters
     ----------
-    echoes
-        The acquisition; the first echo's magnitude is used.
+    found
+        The brain in the magnitude.
+    head
+        ``(x, y, z)`` bool, voxels with signal.
     quality
-        ``(x, y, z)`` float32 in 0..1, reliability of the phase; None leaves the intersection out.
+        ``(x, y, z)`` float32 in 0..1, reliability of the phase.
+    grid
+        Geometry.
 
     Returns
     -------
     BrainMask
-        One connected part without cavities. ``method`` is ``"deepbet"``, or ``"signal"`` with a
-        warning.
+        One connected part without cavities. ``method`` is ``"deepbet"``, or ``"signal"`` with a warning.
     """
-    return finish_mask(echoes, find_brain(echoes, head_mask(echoes.magnitude[0])), quality)
+    if found.brain is None:
+        return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))
+    return BrainMask(mask=_without_rim(found.brain, quality < LEAST_QUALITY, grid), method="deepbet", warnings=())

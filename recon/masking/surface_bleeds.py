@@ -10,7 +10,7 @@ out of the mask, it is not seen in the map at all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
@@ -21,6 +21,7 @@ import torch
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from recon.masking.rim import LEAST_QUALITY, BrainMask, clean
 from recon.operators.boxes import Box, crop_grid, mask_box
 from recon.operators.dipole import dipole_field
 from recon.types import BoolArray, FloatArray, Grid
@@ -34,12 +35,12 @@ at 2.4 and more."""
 LEAST_GAIN: Final = 0.34
 """Share of the squared field around a void that it has to explain beyond a smooth background: bleeds reach 0.35 to
 0.85, voids that are none and fit the susceptibility of a bleed at most 0.33."""
-LEAST_DRAWN: Final = 0.9
+LEAST_INSIDE: Final = 0.9
 """Share of a void that was drawn as brain, from which on it is more likely brain than not."""
-LEAST_GAIN_DRAWN: Final = 0.05
-"""What such a void with :data:`LEAST_BORDER_DRAWN` has to explain: a weak bleed beside a strong background explains
+LEAST_GAIN_INSIDE: Final = 0.05
+"""What such a void with :data:`LEAST_BORDER_INSIDE` has to explain: a weak bleed beside a strong background explains
 0.08, and the only other void that passes is brain by half."""
-LEAST_BORDER_DRAWN: Final = 0.45
+LEAST_BORDER_INSIDE: Final = 0.45
 ENCLOSED: Final = 0.58
 """Share of a drawn void's surface on the brain, from which on it is taken in whatever its field: all thirteen that have
 it hold brain by three quarters or more; bone that was drawn as brain reaches 0.56."""
@@ -74,14 +75,51 @@ class _Scene:
 
     field_ppm: FloatArray
     brain: BoolArray
-    drawn: BoolArray
+    raw_brain_mask: BoolArray
     void: BoolArray
     reliable: BoolArray
     grid: Grid
 
 
+def with_surface_bleeds(
+    brain: BrainMask,
+    raw_brain_mask: BoolArray,
+    field_ppm: FloatArray,
+    silent: BoolArray,
+    quality: FloatArray,
+    grid: Grid,
+) -> BrainMask:
+    """Return a recognised brain's mask with the bleeds at its surface that were taken for bone or for a dropout.
+
+    Parameters
+    ----------
+    brain
+        The mask; of anything but a recognised brain it is returned as it is.
+    raw_brain_mask
+        ``(x, y, z)`` bool, the network's own mask.
+    field_ppm, quality
+        ``(x, y, z)`` float32 total field, and reliability of the phase in 0..1.
+    silent
+        ``(x, y, z)`` bool, where there is no signal.
+    grid
+        Geometry.
+    """
+    if brain.method != "deepbet" or not brain.mask.any():
+        return brain
+    poor = silent | (quality < LEAST_QUALITY)
+    bleeds = surface_bleeds(field_ppm, brain=brain.mask, raw_brain_mask=raw_brain_mask, poor=poor, grid=grid)
+    if not bleeds.any():
+        return brain
+    volume_ml = float(bleeds.sum()) * grid.voxel_volume_mm3 / 1000
+    warning = (
+        f"A void of {volume_ml:.1f} ml at the surface of the extracted brain was taken into the mask, as the field or "
+        "the brain around it is what a bleed would leave."
+    )
+    return replace(brain, mask=clean(brain.mask | bleeds), warnings=(*brain.warnings, warning))
+
+
 def surface_bleeds(
-    field_ppm: FloatArray, *, brain: BoolArray, drawn: BoolArray, poor: BoolArray, grid: Grid
+    field_ppm: FloatArray, *, brain: BoolArray, raw_brain_mask: BoolArray, poor: BoolArray, grid: Grid
 ) -> BoolArray:
     """Return the voids in dents of a brain mask whose field or surroundings are those of a bleed.
 
@@ -91,8 +129,8 @@ def surface_bleeds(
         ``(x, y, z)`` float32 total field.
     brain
         ``(x, y, z)`` bool, one part.
-    drawn
-        ``(x, y, z)`` bool, the brain as it was drawn, before anything was left out of it.
+    raw_brain_mask
+        ``(x, y, z)`` bool, the network's own mask, before anything was left out of it.
     poor
         ``(x, y, z)`` bool, where there is no signal or no phase to rely on.
     grid
@@ -111,7 +149,7 @@ def surface_bleeds(
     scene = _Scene(
         field_ppm=field_ppm[box],
         brain=brain[box],
-        drawn=drawn[box],
+        raw_brain_mask=raw_brain_mask[box],
         void=np.asarray(poor & ~brain[box]),
         reliable=np.asarray(~poor & brain[box]),
         grid=cut,
@@ -135,11 +173,11 @@ def _dents(scene: _Scene, radius_mm: float) -> Iterator[BoolArray]:
 def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
     """Return the bleed that a void in a dent is part of, or nothing."""
     border = _border(dent, scene)
-    drawn = float(np.mean(scene.drawn[dent])) >= LEAST_DRAWN
+    inside = float(np.mean(scene.raw_brain_mask[dent])) >= LEAST_INSIDE
     told = np.count_nonzero(dent) * scene.grid.voxel_volume_mm3 >= LEAST_VOLUME_TOLD_MM3
-    least_gain = LEAST_GAIN_DRAWN if drawn and border >= LEAST_BORDER_DRAWN else LEAST_GAIN
+    least_gain = LEAST_GAIN_INSIDE if inside and border >= LEAST_BORDER_INSIDE else LEAST_GAIN
     if not (told and _is_bleed(dent, scene, least_gain)):
-        return dent if drawn and border >= ENCLOSED else np.zeros_like(dent)
+        return dent if inside and border >= ENCLOSED else np.zeros_like(dent)
     whole = _up_to_the_hull(dent, scene)
     likely = np.count_nonzero(whole) <= MOST_GROWTH * np.count_nonzero(dent)
     return whole if likely and _border(whole, scene) >= _LEAST_BORDER and _is_bleed(whole, scene) else dent

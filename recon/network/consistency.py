@@ -54,7 +54,7 @@ class FieldData:
         ``(x, y, z)`` float32 total field.
     mask
         ``(x, y, z)`` bool.
-    trusted
+    reliable
         ``(x, y, z)`` bool: elsewhere the field says nothing.
     region
         ``(x, y, z)`` bool: where the field is split into that of the map and a harmonic background; the mask without
@@ -71,7 +71,7 @@ class FieldData:
 
     field_ppm: torch.Tensor
     mask: torch.Tensor
-    trusted: torch.Tensor
+    reliable: torch.Tensor
     region: torch.Tensor
     grid: Grid
     sweeps: int
@@ -84,26 +84,25 @@ def field_data(
     mask: torch.Tensor,
     grid: Grid,
     *,
-    trusted: torch.Tensor | None = None,
-    closed: torch.Tensor | None = None,
+    reliable: torch.Tensor | None = None,
+    closed_mask: torch.Tensor | None = None,
     sweeps: int = SWEEPS,
 ) -> FieldData:
     """Return the field with its kernel.
 
     Parameters
     ----------
-    field_ppm, mask, grid, trusted, sweeps
-        As in :class:`FieldData`; the whole mask is trusted unless said otherwise.
-    closed
-        ``(x, y, z)`` bool: the mask without voids that are open to the outside; the mask itself if not given.
+    field_ppm, mask, grid, sweeps
+        As in :class:`FieldData`.
+    reliable, closed_mask
+        As in :class:`recon.types.TotalField`; the whole mask if not given.
     """
-    trusted = mask if trusted is None else trusted & mask
     shape, device = padded_shape(grid), field_ppm.device
     return FieldData(
         field_ppm=field_ppm,
         mask=mask,
-        trusted=trusted,
-        region=_peeled(mask if closed is None else closed, grid),
+        reliable=mask if reliable is None else reliable,
+        region=_peeled(mask if closed_mask is None else closed_mask, grid),
         grid=grid,
         sweeps=sweeps,
         kernel=dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device),
@@ -112,7 +111,7 @@ def field_data(
 
 
 def _peeled(closed: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return a mask peeled by the whole voxels in :data:`RIM_MM`; a volume's face is no rim."""
+    """Return a mask peeled by the whole voxels in :data:`RIM_MM`; a volume's face is not a rim."""
     reach = [int(RIM_MM / size) for size in grid.voxel_size_mm]
     outside = (~closed)[None, None].float()
     width = [2 * r + 1 for r in reach]
@@ -133,7 +132,7 @@ def _noise_weight(shape: tuple[int, int, int], grid: Grid, device: torch.device)
 
 
 def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
-    """Return what the field has left after the map's field and any harmonic background are taken off.
+    """Return what the field has left after the map's field and any harmonic background are subtracted.
 
     Parameters
     ----------
@@ -149,7 +148,7 @@ def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """
     left = data.field_ppm - convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     left = torch.where(data.mask, left, torch.zeros_like(left))
-    return local_field(left, data.region, data.grid, data.sweeps) * data.trusted
+    return local_field(left, data.region, data.grid, data.sweeps) * data.reliable
 
 
 def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
@@ -179,7 +178,7 @@ def residual_noise_ppm(left_ppm: torch.Tensor, data: FieldData) -> float:
     data
         The measured field.
     """
-    told = left_ppm[data.trusted & (left_ppm != 0)].abs()
+    told = left_ppm[data.reliable & (left_ppm != 0)].abs()
     return _MAD_TO_SD * float(told.median()) if told.numel() else 0.0
 
 

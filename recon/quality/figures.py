@@ -1,4 +1,4 @@
-"""Figures that say how far a map can be trusted, and the verdict that follows from them."""
+"""Figures that say how reliable a map is, and the verdict that follows from them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from recon.network.consistency import field_data, unexplained_field
-from recon.network.features import closed_mask, trusted_field, usable_field
-from recon.operators.boxes import crop_grid, mask_box
+from recon.network.features import field_tensors
+from recon.operators.boxes import crop_field
 from recon.operators.dipole import dipole_kernel, good_fft_shape, k_axes
 from recon.operators.lbv import interior
 from recon.types import BoolArray, FloatArray, Grid, Level, TotalField, Verdict
@@ -90,7 +90,7 @@ LIMITS: Final = (
 def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device | str = "cpu") -> dict[str, float]:
     """Return the figures of a referenced map.
 
-    ``data_residual_rms_ppb``: what the field has left after the field of the map and any background are taken off.
+    ``data_residual_rms_ppb``: what is left of the field without the field of the map and any background.
     ``data_unexplained_percent``: the same relative to what an empty map leaves. A map of the wrong sign or scale
     exceeds 100 %; pure noise in the field keeps it near 100 %, however good the map.
     ``data_residual_above_100ppb_percent``: share of the mask where that exceeds 100 ppb.
@@ -106,18 +106,14 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
     device
         Where to compute.
     """
-    box = mask_box(total.mask, margin=4)
-    grid = crop_grid(total.grid, box)
-    mask = np.ascontiguousarray(total.mask[box])
+    cut, box = crop_field(total, margin=4)
+    mask, grid = cut.mask, cut.grid
     chi = np.ascontiguousarray(chi_ppm[box] * mask, dtype=np.float32)
-    field, noise, inside_mask, map_ppm = (
-        torch.from_numpy(np.ascontiguousarray(volume)).to(device)
-        for volume in (total.field_ppm[box], total.noise_ppm[box], mask, chi)
+    map_ppm, measured = torch.from_numpy(chi).to(device), field_tensors(cut, device)
+    data = field_data(
+        measured.usable_ppm, measured.mask, grid, reliable=measured.reliable, closed_mask=measured.closed_mask
     )
-    trusted = trusted_field(noise, inside_mask, grid, total.ppm_per_2pi)
-    usable = usable_field(field, inside_mask, trusted, grid)
-    data = field_data(usable, inside_mask, grid, trusted=trusted, closed=closed_mask(noise, inside_mask, grid))
-    peeled = interior(data.region.cpu().numpy()) & data.trusted.cpu().numpy()
+    peeled = interior(data.region.cpu().numpy()) & cut.reliable
     judged = peeled if peeled.any() else mask
     residual = unexplained_field(map_ppm, data).cpu().numpy()[judged]
     without_map = unexplained_field(torch.zeros_like(map_ppm), data).cpu().numpy()[judged]
@@ -140,8 +136,8 @@ def _rms(values: np.ndarray) -> float:
 def streak_energy_ratio(chi_ppm: FloatArray, mask: BoolArray, grid: Grid, device: torch.device | str = "cpu") -> float:
     """Return the mean power of a map near the magic angle over that at neighbouring angles.
 
-    Tissue knows nothing of the field's direction, so a true map gives about one; a streaking inversion far more, an
-    over-regularised one less. Values beyond 0.3 ppm are cut off first: a bleed's own spectrum is no streak.
+    Tissue is independent of the field's direction, so a true map gives about one; a streaking inversion far more, an
+    over-regularised one less. Values beyond 0.3 ppm are cut off first: a bleed's own spectrum is not a streak.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
 from recon.engines.choose import ENGINES
-from recon.inversion.methods import METHODS
-from recon.options import ENGINE_NAMES, METHOD_NAMES, Options
+from recon.inversion.methods import find_method
+from recon.options import ENGINE_NAMES, METHODS, Options
 
 
 def test_the_names_that_are_known_without_loading_are_those_that_there_are():
-    assert tuple(METHODS) == METHOD_NAMES
+    assert all(callable(find_method(name)) for name in METHODS)
     assert tuple(ENGINES) == ENGINE_NAMES
 
 
 def test_what_is_chosen_by_default_is_there():
     chosen = Options()
-    assert {chosen.method, chosen.fallback} <= set(METHOD_NAMES)
+    assert {chosen.method, chosen.fallback} <= set(METHODS)

@@ -1,11 +1,14 @@
 """A head made of the template itself: oblique, anisotropic, smaller than the template, with known nuclei."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from recon.field.reliability import total_field_of
 from recon.products.regions.atlas import SIDES, ellipsoid_share, load_atlas
 from recon.products.regions.nuclei import NUCLEI
 from recon.products.regions.register import at
-from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
+from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, Verdict
 
 CHI_PPM = (-0.03, 0.02, 0.02, 0.01, 0.05, 0.045, 0.13, 0.1, 0.11, 0.12)
 MAGNITUDE = (0.72, 0.85, 0.6, 0.79, 0.8, 0.8, 0.7, 0.72, 0.72, 0.75)
@@ -45,9 +48,7 @@ def atlas_head(*, mask_method="deepbet"):
     zero = np.zeros(SHAPE, np.float32)
     result = Reconstruction(
         susceptibility=SusceptibilityMap(chi_ppm=chi, mask=mask, reference="whole-brain mean", grid=grid),
-        total_field=TotalField(
-            field_ppm=zero, mask=mask, quality=zero, noise_ppm=zero, grid=grid, mask_method=mask_method
-        ),
+        total_field=replace(total_field_of(zero, zero, mask, grid), mask_method=mask_method),
         figures={},
         verdict=Verdict(level="ok"),
         warnings=(),

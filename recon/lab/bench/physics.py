@@ -10,15 +10,16 @@ import torch
 
 from recon.engines.choose import ENGINES, REFERENCE, choose_engine, load_checked
 from recon.errors import EngineError, InvalidInputError
-from recon.field.fit import FieldFit, first_guess, unwrap_echoes
-from recon.field.offsets.mcpc3ds import no_offsets
-from recon.field.template import choose_template
+from recon.field.fit import unwrap_echoes
+from recon.field.offsets.mcpc3ds import Offsets
+from recon.field.reliability import total_field_of
+from recon.field.template import unwrapped_template
 from recon.field.total import fit_phase
-from recon.inversion.methods import METHODS
+from recon.inversion.methods import find_method
 from recon.lab.bench.row import BenchRow, Say, Seconds, row, seconds_of, size_of
 from recon.lab.simulation.scan import SimulatedScan, simulate_case
 from recon.masking.head import head_mask
-from recon.network.features import network_features, pad_to_stride
+from recon.network.features import field_tensors, network_features, pad_to_stride
 from recon.network.weights import load_weights
 from recon.options import AUTO
 from recon.types import BoolArray, FloatArray, GradientEcho, TotalField
@@ -36,14 +37,7 @@ def bench_head(voxel_size_mm: float) -> SimulatedScan:
 
 def true_total(scan: SimulatedScan) -> TotalField:
     """Return the head's true total field with its true mask: what is timed does not depend on the phase."""
-    mask, zero = scan.brain, np.float32(0)
-    return TotalField(
-        field_ppm=np.where(mask, scan.field_ppm, zero),
-        mask=mask,
-        quality=mask.astype(np.float32),
-        noise_ppm=np.where(mask, np.float32(0.002), zero),
-        grid=scan.echoes.grid,
-    )
+    return total_field_of(scan.field_ppm, np.full_like(scan.field_ppm, 0.002), scan.brain, scan.echoes.grid)
 
 
 def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
@@ -60,10 +54,10 @@ def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
         raise InvalidInputError("scikit-image is missing; install this project with its 'test' extra") from error
     head = head_mask(echoes.magnitude[0])
     say("unwrapping, offsets and combination")
-    fit_phase(echoes, head)
+    fit_phase(echoes, head, core=head)
     _unwrap_all(echoes, head)
     alone = min(seconds_of(lambda: _unwrap_all(echoes, head)) for _ in range(3))
-    whole = min(seconds_of(lambda: fit_phase(echoes, head)) for _ in range(3))
+    whole = min(seconds_of(lambda: fit_phase(echoes, head, core=head)) for _ in range(3))
     say("unwrapping with scikit-image")
     peer = seconds_of(lambda: [unwrap_phase(np.ma.masked_array(phase, ~head), rng=0) for phase in echoes.phase_rad])
     what = f"{len(echoes.echo_times_s)} echoes of {size_of(echoes.grid.shape)}, head mask"
@@ -73,20 +67,17 @@ def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
 
 def _unwrap_all(echoes: GradientEcho, head: BoolArray) -> FloatArray:
     """Unwrap all echoes and nothing else: the template in space, the echoes from it in time."""
-    template = choose_template(echoes, head)
-    theta_rad = template.unwrapped(echoes, head).phase_rad
-    offsets = no_offsets(echoes)
-    guess = first_guess(theta_rad, template, offsets)
-    return unwrap_echoes(echoes, FieldFit(field_rad_per_s=guess, residual_rad=guess, information=guess), offsets)
+    template, unwrapped = unwrapped_template(echoes, head)
+    none = np.zeros_like(unwrapped.phase_rad)
+    guess = unwrapped.phase_rad / np.float32(template.time_s)
+    return unwrap_echoes(echoes, guess, Offsets(odd_rad=none, even_rad=none, template_rad=none))
 
 
 def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     """Run the network on every engine that this machine has, beside eager float32 torch."""
     trained = load_weights()
     total = true_total(scan)
-    features = network_features(
-        torch.from_numpy(total.field_ppm), torch.from_numpy(total.mask), torch.from_numpy(total.noise_ppm), total.grid
-    )
+    features = network_features(field_tensors(total))
     shape = pad_to_stride(total.grid.shape, trained.network.config.stride)
     stack = torch.zeros(1, features.shape[0], *shape)
     x, y, z = features.shape[1:]
@@ -113,12 +104,13 @@ def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     """Invert by the network, closed-form inputs included, beside iterative single-step inversion."""
     total = true_total(scan)
     say("inversion, network with closed-form inputs")
-    METHODS["network"](total, AUTO)
-    ours = min(seconds_of(lambda: METHODS["network"](total, AUTO)) for _ in range(2))
+    network = find_method("network")
+    network(total, AUTO)
+    ours = min(seconds_of(lambda: network(total, AUTO)) for _ in range(2))
     name = str(choose_engine(AUTO).prepare().describe())
     for method in _ITERATIVE:
         say(f"inversion, {method}: this takes minutes")
-        peer = seconds_of(lambda method=method: METHODS[method](total, AUTO))  # type: ignore[misc]
+        peer = seconds_of(lambda method=method: find_method(method)(total, AUTO))  # type: ignore[misc]
         what = f"total field to susceptibility, {size_of(total.grid.shape)}"
         yield row("inversion", what, f"network, {name}", ours, f"{method}, this package's", peer, _ITERATIVE_AIM)
 
@@ -146,14 +138,15 @@ def scaling_rows(voxel_size_mm: float, say: Say) -> Iterator[BenchRow]:
         )
         head = head_mask(some.magnitude[0])
         say(f"scaling, {count} echoes")
-        seconds = min(seconds_of(lambda e=some, h=head: fit_phase(e, h)) for _ in range(2))  # type: ignore[misc]
+        seconds = min(seconds_of(lambda e=some, h=head: fit_phase(e, h, core=h)) for _ in range(2))  # type: ignore[misc]
         echoes.append((f"{count} echoes", seconds))
     yield from _scaling("echoes", f"phase, {size_of(largest.echoes.grid.shape)}", echoes)
 
 
 def _fit_and_invert(echoes: GradientEcho, scan: SimulatedScan) -> None:
-    fit_phase(echoes, head_mask(echoes.magnitude[0]))
-    METHODS["network"](true_total(scan), AUTO)
+    head = head_mask(echoes.magnitude[0])
+    fit_phase(echoes, head, core=head)
+    find_method("network")(true_total(scan), AUTO)
 
 
 def _scaling(group: str, what: str, times: list[tuple[str, Seconds]]) -> Iterator[BenchRow]:

@@ -11,11 +11,12 @@ from typing import Literal, Protocol
 import numpy as np
 from scipy import ndimage
 
-from recon.field import total_field
-from recon.inversion.methods import METHODS, find_method
+from recon.field.total import total_field
+from recon.inversion.methods import find_method
 from recon.lab.evaluation.score import Score, referenced, regions_of, score
 from recon.lab.simulation.draw.cases import CASES, subject_number
 from recon.lab.simulation.scan import SimulatedScan, simulate_case
+from recon.options import METHODS
 from recon.types import BoolArray, FloatArray, TotalField
 
 Source = Literal["true field", "wrapped phase"]
@@ -110,7 +111,7 @@ def evaluate_inversion(
     Parameters
     ----------
     methods
-        Keys of :data:`recon.inversion.methods.METHODS`.
+        Keys of :data:`recon.options.METHODS`.
     cases
         Keys of :data:`recon.lab.simulation.draw.cases.CASES`.
     seed

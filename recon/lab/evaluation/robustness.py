@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from recon.field.reliability import total_field_of
 from recon.inversion.methods import find_method
 from recon.lab.evaluation import metrics
 from recon.lab.evaluation.score import referenced
@@ -88,14 +89,8 @@ def _scan(rng: np.random.Generator) -> ScanPlan:
 
 def _true_total(scan: SimulatedScan) -> TotalField:
     """Return the noise-free total field of a scan in the true brain."""
-    mask = scan.brain
-    return TotalField(
-        field_ppm=np.where(mask, scan.field_ppm, np.float32(0)),
-        mask=mask,
-        quality=mask.astype(np.float32),
-        noise_ppm=mask.astype(np.float32) * np.float32(_NOISE_PPM),
-        grid=scan.echoes.grid,
-    )
+    noise_ppm = np.full_like(scan.field_ppm, _NOISE_PPM)
+    return total_field_of(scan.field_ppm, noise_ppm, scan.brain, scan.echoes.grid)
 
 
 def _invert(method: str, scan: SimulatedScan, engine: str) -> FloatArray:
@@ -128,7 +123,7 @@ def evaluate_spheres(method: str, *, engine: str = "auto", voxel_size_mm: float 
     Parameters
     ----------
     method, engine
-        Keys of :data:`recon.inversion.methods.METHODS` and of the engines.
+        Keys of :data:`recon.options.METHODS` and of the engines.
     voxel_size_mm
         Larger for a quick look.
     say

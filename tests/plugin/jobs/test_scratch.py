@@ -43,6 +43,8 @@ def result():
             mask=mask,
             quality=volume,
             noise_ppm=volume,
+            reliable=mask,
+            closed_mask=~mask,
             grid=echoes.grid,
             warnings=("one echo only",),
             figures={"a_ppm": 1.5},

@@ -9,28 +9,28 @@ import numpy as np
 import torch
 
 from recon.engines.choose import choose_engine
-from recon.field.reliability import DOUBTFUL_RATIO, DOUBTFUL_TURNS, DROPOUT_MM, OPEN_SHARE, USELESS_PPM
+from recon.field.constants import FIELD
 from recon.inversion.methods import Inverted
-from recon.network.consistency import DOUBTED_PPM, REGULARISATION, RIM_MM
+from recon.network.consistency import REGULARISATION
+from recon.network.constants import NETWORK
 from recon.network.features import FEATURE_PARAMETERS, field_tensors
-from recon.network.passes import STEPS, Forward, susceptibility
-from recon.network.void_unwrapping import MOST_LEFT_TURNS, MOST_NOISE_TURNS
+from recon.network.passes import Forward, susceptibility
 from recon.operators.boxes import crop_field
 from recon.types import TotalField
 
 _PARAMETERS: Mapping[str, str | float | int] = MappingProxyType(
     {
         "consistency": REGULARISATION,
-        "doubted_residual_ppm": DOUBTED_PPM,
-        "consistency_rim_mm": RIM_MM,
-        "consistency_steps_per_pass": STEPS,
-        "useless_noise_ppm": USELESS_PPM,
-        "doubted_noise_turns": DOUBTFUL_TURNS,
-        "doubted_noise_medians": DOUBTFUL_RATIO,
-        "open_void_share": OPEN_SHARE,
-        "dropout_half_breadth_mm": DROPOUT_MM,
-        "void_noise_limit_turns": MOST_NOISE_TURNS,
-        "void_residual_limit_turns": MOST_LEFT_TURNS,
+        "doubted_residual_ppm": NETWORK.doubted_residual_ppm,
+        "consistency_rim_mm": NETWORK.rim_mm,
+        "consistency_steps_per_pass": NETWORK.steps_per_pass,
+        "useless_noise_ppm": FIELD.useless_ppm,
+        "doubted_noise_turns": FIELD.doubtful_turns,
+        "doubted_noise_medians": FIELD.doubtful_ratio,
+        "open_void_share": FIELD.open_share,
+        "dropout_half_breadth_mm": FIELD.dropout_mm,
+        "void_noise_limit_turns": NETWORK.most_noise_turns,
+        "void_residual_limit_turns": NETWORK.most_left_turns,
     }
 )
 

@@ -17,16 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recon.field.constants import FIELD
 from recon.field.offsets.mcpc3ds import Offsets
 from recon.field.template import Template
 from recon.operators.slabs import compiled, in_slabs
 from recon.operators.wrap import TWO_PI, unwrap_toward, wrap_scalar
 from recon.types import BoolArray, FloatArray, GradientEcho
-
-REFINEMENTS = 3
-"""Complex Gauss-Newton steps after the linear fit."""
-UNCERTAIN_RAD = 0.8
-"""RMS residual beyond which a voxel's unwrapping in time is doubted; uniform noise has π/√3 = 1.8."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +142,7 @@ def _refit(
     odd: FloatArray,
     even: FloatArray,
     refinements: int,
+    tie_ratio: np.float32,
     field: FloatArray,
     residual: FloatArray,
 ) -> int:
@@ -165,7 +162,7 @@ def _refit(
                 voxel_magnitude[e] = magnitude[e, i]
             again, misfit, _ = fit_voxel(voxel_phase, voxel_magnitude, times, odd[i], even[i], guess, refinements)
             # A neighbourly field wins ties: in noise every field fits about equally badly.
-            if misfit <= residual[i] * np.float32(1.1) and again != field[i]:
+            if misfit <= residual[i] * tie_ratio and again != field[i]:
                 field[i], residual[i] = again, misfit
                 changed += 1
             reliable[i] = 1
@@ -201,12 +198,14 @@ def fit_field(
     series = (phase, magnitude, times, offsets.odd_rad.reshape(-1), offsets.even_rad.reshape(-1))
     flat = (field.reshape(-1), residual.reshape(-1))
     plane = shape[1] * shape[2]
-    in_slabs(_fit, shape[0], plane, *series, mask.reshape(-1), REFINEMENTS, *flat, information.reshape(-1))
-    uncertain = core & (residual > UNCERTAIN_RAD)
+    in_slabs(_fit, shape[0], plane, *series, mask.reshape(-1), FIELD.refinements, *flat, information.reshape(-1))
+    uncertain = core & (residual > FIELD.uncertain_residual_rad)
     doubted, refitted = np.flatnonzero(uncertain), 0
     if count > 1 and doubted.size:
         reliable = (core & ~uncertain).reshape(-1).astype(np.uint8)
-        refitted = _refit(shape, doubted, reliable, *series, REFINEMENTS, *flat)
+        refitted = _refit(
+            shape, doubted, reliable, *series, FIELD.refinements, np.float32(FIELD.refit_tie_ratio), *flat
+        )
     return FieldFit(
         field_rad_per_s=field,
         residual_rad=residual,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from recon.errors import InvalidInputError
+from recon.field.constants import FIELD
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 LEAST_SLICES = 4
@@ -105,7 +106,7 @@ def refuse_slice_chopper(echoes: GradientEcho, head: BoolArray) -> None:
     """
     for axis, name in enumerate("xyz"):
         coherence = _neighbour_coherence(echoes, head, axis)
-        if coherence < -0.2:
+        if coherence < FIELD.alternating_cosine:
             raise InvalidInputError(
                 f"phase jumps by about π between neighbouring planes along {name} (mean cosine of the step "
                 f"{coherence:.2f}, expected above 0): every second slice has the opposite sign; the vendor's slice "
@@ -120,7 +121,7 @@ def _is_empty_at_the_rim(power: FloatArray) -> float:
     # Positive and negative frequencies together: partial Fourier leaves one side empty without interpolation.
     both = np.maximum(power[half : half + (n - half)], power[half - (n - half) + 1 : half + 1][::-1])
     level = float(np.median(both[len(both) // 4 : len(both) // 2]))
-    empty = both < 0.02 * level
+    empty = both < FIELD.empty_power_share * level
     run = int(np.argmin(empty[::-1])) if not empty.all() else 0
     return run / len(both)
 
@@ -138,7 +139,7 @@ def zero_filling(echoes: GradientEcho) -> tuple[str, ...]:
         spectrum = np.abs(np.fft.fftshift(np.fft.fft(signal, axis=axis), axes=axis)) ** 2
         power = spectrum.mean(axis=tuple(a for a in range(3) if a != axis))
         share = _is_empty_at_the_rim(power)
-        if share >= 0.1:
+        if share >= FIELD.zero_filled_share:
             voxel = echoes.grid.voxel_size_mm[axis]
             warnings.append(
                 f"The image was interpolated along {name}: voxels of {voxel:.2f} mm from an acquisition of about "
@@ -177,7 +178,9 @@ def refuse_phase_difference(
     turned = [float(np.abs(np.mean(np.exp(1j * (offset + t * field))))) for t in times_s]
     best = int(np.argmax(turned))
     # Explained means: little is left, and far less than of the offset as it is.
-    if times_s[best] < 1e-3 or turned[0] > 0.97 or 1 - turned[best] > 0.25 * (1 - turned[0]):
+    if times_s[best] < 1e-3 or turned[0] > FIELD.unexplained_spread:
+        return
+    if 1 - turned[best] > FIELD.left_by_missing_echo * (1 - turned[0]):
         return
     raise InvalidInputError(
         f"The phase of every echo seems to be a difference to an echo at {times_s[best] * 1e3:.1f} ms that is not "

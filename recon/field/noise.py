@@ -5,22 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from recon.field.constants import FIELD
 from recon.field.fit import FieldFit
 from recon.types import BoolArray, FloatArray
 
 _GAUSSIAN_MAD = 0.6745
-_LEAST_POWER = 1.5
-"""Power of a neighbourhood of 27 voxels, relative to that of noise alone, which scatters by a fifth."""
-_LEAST_SHARE = 0.1
 _SECOND_DIFFERENCE_GAIN = 6.0**1.5
 """Standard deviation of white noise behind the kernel [1, -2, 1] along three axes."""
-
-
-def _second_difference(volume: FloatArray, axis: int) -> FloatArray:
-    n = volume.shape[axis]
-    before, middle, after = (np.take(volume, range(k, n - 2 + k), axis) for k in range(3))
-    difference: FloatArray = before - 2 * middle + after
-    return difference
 
 
 def magnitude_noise(magnitude: FloatArray, mask: BoolArray) -> float:
@@ -37,8 +28,9 @@ def magnitude_noise(magnitude: FloatArray, mask: BoolArray) -> float:
     middle = magnitude.shape[0] // 2
     slab = slice(max(0, middle - 24), middle + 24)
     difference = magnitude[slab]
-    for axis in range(3):
-        difference = _second_difference(difference, axis)
+    for _ in range(3):
+        # Moving the axes round brings each of the three to the front once, and all back to their place.
+        difference = np.moveaxis(difference[:-2] - 2 * difference[1:-1] + difference[2:], 0, -1)
     inside = mask[slab][1:-1, 1:-1, 1:-1]
     if not np.any(inside):
         return 0.0
@@ -78,17 +70,16 @@ def field_noise(magnitude: FloatArray, echo_times_s: tuple[float, ...], fit: Fie
     noise: FloatArray = np.zeros(mask.shape, np.float32)
     floor = np.float32(2 * level**2 * sum(t**2 for t in echo_times_s))
     known = mask & (fit.information > 0)
-    known &= ndimage.uniform_filter(fit.information, 3) > _LEAST_POWER * floor
+    known &= ndimage.uniform_filter(fit.information, 3) > FIELD.least_power * floor
     own = fit.information[known]
-    expected = np.float32(level) / np.sqrt(np.maximum(own - floor, _LEAST_SHARE * own))
+    expected = np.float32(level) / np.sqrt(np.maximum(own - floor, FIELD.least_signal_share * own))
     freedom = len(echo_times_s) - 1
     if freedom > 0 and level > 0:
         power = np.zeros_like(expected)
         for echo in magnitude:
             power += echo[known] ** 2
         excess = power * fit.residual_rad[known] ** 2 / np.float32(freedom * level**2)
-        # Three times the expectation is beyond chance; below that, single voxels only scatter.
-        expected *= np.sqrt(np.maximum(1, excess / 3))
+        expected *= np.sqrt(np.maximum(1, excess / FIELD.excess_of_chance))
     noise[known] = expected
     # Without any signal nothing is known: half a turn of the first echo.
     noise[mask & ~known] = np.float32(np.pi / echo_times_s[0])

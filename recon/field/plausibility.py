@@ -7,6 +7,7 @@ import torch
 from scipy import ndimage
 
 from recon.errors import InvalidInputError
+from recon.field.constants import FIELD
 from recon.masking.head import signal_threshold
 from recon.masking.rim import BrainMask
 from recon.operators.coarse import CoarseGrid, block_mean, coarse_grid
@@ -15,15 +16,7 @@ from recon.operators.polynomial import fit_polynomial
 from recon.types import FloatArray, Grid
 
 AIR_MINUS_TISSUE_PPM = 9.4
-CLEARLY_INVERTED = -0.35
-"""Correlation with the head's own field below which the polarity is wrong beyond doubt."""
-DOUBTFUL = 0.0
 _SHIM_ORDER = 2
-_FILTERED_PPM = 0.015
-"""Smooth field (shim orders removed) of a whole brain below which its phase has been high-pass filtered;
-frontal sinus and ear canals leave ten times that after any shim."""
-_FILTER_BLIND_ML = 500.0
-"""Volume of brain below which even an unfiltered field may be that flat."""
 
 
 def head_shape_field(magnitude: FloatArray, brain_share: FloatArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
@@ -111,7 +104,7 @@ def compare_with_head_shape(
     if brain.method != "deepbet":
         return (), figures
     volume_ml = float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000
-    filtered = smooth_ppm < _FILTERED_PPM and volume_ml >= _FILTER_BLIND_ML
+    filtered = smooth_ppm < FIELD.filtered_ppm and volume_ml >= FIELD.filter_blind_ml
     return _polarity_warning(correlation, smooth_ppm, filtered), figures
 
 
@@ -119,15 +112,15 @@ def _polarity_warning(correlation: float, smooth_ppm: float, filtered: bool) -> 
     if filtered:
         raise InvalidInputError(
             f"the smooth part of the field varies by {1000 * smooth_ppm:.0f} ppb over the brain, expected above "
-            f"{1000 * _FILTERED_PPM:.0f}: the phase was high-pass filtered (homodyne, as for SWI); send the "
+            f"{1000 * FIELD.filtered_ppm:.0f}: the phase was high-pass filtered (homodyne, as for SWI); send the "
             "unfiltered phase"
         )
-    if correlation < CLEARLY_INVERTED:
+    if correlation < FIELD.clearly_inverted:
         raise InvalidInputError(
             f"the field runs against the one that the head's own shape makes (correlation {correlation:.2f}, "
             "expected above 0): the polarity of the phase is inverted; correct the vendor's sign convention"
         )
-    if correlation < DOUBTFUL:
+    if correlation < FIELD.doubtful_polarity:
         return (
             f"The polarity of the phase is doubtful: the field and that of the head's own shape correlate by "
             f"{correlation:.2f}. If veins are dark in the map, the sign is inverted.",

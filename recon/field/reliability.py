@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import cc3d
 import numpy as np
 from scipy import ndimage
 
+from recon.field.constants import FIELD
 from recon.operators.lbv import interior
 from recon.types import BoolArray, FloatArray, Grid, TotalField
-
-# Settled like the steps of recon/network/consistency.py. Searched: 0.03 to 0.13 turns on single echoes, a turn of which
-# is 0.11 to 0.65 ppm. Several echoes, whose first has a turn too wide to go wrong, only lose by doubt of this kind.
-# Islands of 50 voxels and more, which ten of those looked at have, change none of them by more than 0.1 points.
-USELESS_PPM: Final = 0.05
-"""Noise of the field from which on its value is not used."""
-DOUBTFUL_TURNS: Final = 0.045
-"""Noise of a single echo, in turns of its phase, from which on a value may be doubted."""
-DOUBTFUL_RATIO: Final = 3.0
-"""Between the two, the noise of a doubtful voxel over the median. Such a voxel has lost most of the brain's signal: it
-lies in a void, where phase is unwrapped a turn off more often than not."""
-OPEN_SHARE: Final = 0.25
-"""Share of a void's surface outside the mask from which on it is a dropout: 0.3 to 0.37 of most that tuning heads have,
-0.02 to 0.11 of the voids of bleeds that reach the surface in tuning patients. 0.3 missed too many of the former."""
-
-DROPOUT_MM: Final = 2.5
-"""Half the breadth from which on an open void is kept as a bleed, as in recon/masking/rim.py: a dropout is thin."""
 
 
 def total_field_of(
@@ -91,12 +73,12 @@ def reliability(
         ``(x, y, z)`` bool, both within the mask.
     """
     surface = mask & ~interior(mask)
-    useful = np.asarray(mask & (noise_ppm < USELESS_PPM))
+    useful = np.asarray(mask & (noise_ppm < FIELD.useless_ppm))
     closed_mask = np.asarray(mask & ~_open_parts(np.asarray(mask & ~useful), mask, surface, grid))
     if ppm_per_2pi is None or not mask.any():
         return useful, closed_mask
-    limit_ppm = max(DOUBTFUL_TURNS * ppm_per_2pi, DOUBTFUL_RATIO * float(np.median(noise_ppm[mask])))
-    weak = np.asarray(mask & (noise_ppm >= min(limit_ppm, USELESS_PPM)))
+    limit_ppm = max(FIELD.doubtful_turns * ppm_per_2pi, FIELD.doubtful_ratio * float(np.median(noise_ppm[mask])))
+    weak = np.asarray(mask & (noise_ppm >= min(limit_ppm, FIELD.useless_ppm)))
     fading = _open_parts(weak, mask, surface, grid)
     reliable = np.asarray(useful & (~weak | fading))
     return np.asarray(reliable & ~_islands(reliable)), closed_mask
@@ -124,7 +106,7 @@ def _islands(reliable: BoolArray) -> BoolArray:
 
 
 def _open_parts(void: BoolArray, mask: BoolArray, surface: BoolArray, grid: Grid) -> BoolArray:
-    """Return the thin connected parts of a void of whose surface more than :data:`OPEN_SHARE` is outside the mask."""
+    """Return the thin connected parts of a void of whose surface more than ``FIELD.open_share`` is outside the mask."""
     opened = np.zeros_like(mask)
     at_surface = void & surface
     if not at_surface.any():
@@ -134,7 +116,7 @@ def _open_parts(void: BoolArray, mask: BoolArray, surface: BoolArray, grid: Grid
     for number in np.unique(labels[at_surface]):
         x, y, z = (slice(max(0, int(axis.start) - 1), int(axis.stop) + 1) for axis in boxes[int(number) - 1])
         part = labels[x, y, z] == number
-        if _open_share(part, mask[x, y, z]) > OPEN_SHARE and not _is_thick(part, grid):
+        if _open_share(part, mask[x, y, z]) > FIELD.open_share and not _is_thick(part, grid):
             opened[x, y, z] |= part
     return opened
 
@@ -146,7 +128,7 @@ def _open_share(part: BoolArray, mask: BoolArray) -> float:
 
 
 def _is_thick(part: BoolArray, grid: Grid) -> bool:
-    """Return whether a box of half-widths of about :data:`DROPOUT_MM` fits into a part."""
-    width = [2 * round(DROPOUT_MM / size) + 1 for size in grid.voxel_size_mm]
+    """Return whether a box of half-widths of about ``FIELD.dropout_mm`` fits into a part."""
+    width = [2 * round(FIELD.dropout_mm / size) + 1 for size in grid.voxel_size_mm]
     least = ndimage.minimum_filter(part.astype(np.uint8), size=width, mode="constant", cval=0)
     return bool(np.any(least))

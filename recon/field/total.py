@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon.errors import InvalidInputError
+from recon.field.constants import FIELD
 from recon.field.fit import FieldFit, fit_field
 from recon.field.input_checks import refuse_phase_difference, refuse_slice_chopper, refuse_unusable, zero_filling
 from recon.field.noise import field_noise
@@ -20,9 +21,6 @@ from recon.masking.head import head_mask
 from recon.masking.rim import BrainMask, find_brain, finish_mask
 from recon.masking.surface_bleeds import with_surface_bleeds
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, Grid, TotalField
-
-_RELIABLE_RESIDUAL_RAD = 0.3
-"""Residual of the fit at which the reliability has halved (Consensus, doi:10.1002/mrm.30006, excludes beyond it)."""
 
 
 def rad_per_s_of_one_ppm(b0_tesla: float) -> float:
@@ -124,7 +122,7 @@ def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray) -> Phas
     fit = fit_field(echoes, unwrapped.phase_rad, template, offsets, head, core)
     quality = unwrapped.quality
     if len(echoes.echo_times_s) > 1:
-        quality /= 1 + (fit.residual_rad / np.float32(_RELIABLE_RESIDUAL_RAD)) ** 2
+        quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2
     return PhaseFit(fit=fit, offsets=offsets, quality=quality)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 
+from recon.inversion.constants import INVERSION
 from recon.inversion.hd_qsm import hd_qsm
 from recon.inversion.ismv import ismv
 from recon.inversion.methods import published
@@ -21,54 +22,50 @@ from recon.types import Grid
 
 Volume = torch.Tensor
 
-# Tuned for least mean NRMSE over simulated heads at 2 mm that serve nothing else (Purpose.TUNING: healthy 0, lesion 1,
-# 7t 2, oblique 3), from the true field, on the brain without erosion. Searched:
-#   tikhonov   regularisation 0.002 0.004 0.008 0.015; after V-SHARP 67.2 %, iSMV 65.3 %, harmonic extension 57.5 %
-#   tkd        threshold 0.05 0.1 0.15 0.2
-#   tv         alpha 1e-4 2e-4 4e-4 (healthy, lesion, oblique)
-#   hd-qsm     alpha 1e-4 2e-4, others as in hd_qsm.py (healthy, lesion, oblique)
-#   tfi        regularisation 1e-6 3e-6 1e-5 1e-4 3e-4 1e-3 (healthy, lesion); outside 3 10 30 (lesion)
-#   tgv        alpha_1 5e-5 1e-4 2e-4 1e-3 with alpha_0 = 2 alpha_1; balance 0.01 0.1 0.5 2 (healthy, oblique)
 
-
-@published("doi:10.1002/nbm.3064", "doi:10.1002/mrm.25029", regularisation=0.008)
+@published("doi:10.1002/nbm.3064", "doi:10.1002/mrm.25029", regularisation=INVERSION.tikhonov_regularisation)
 def harmonic_tikhonov(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, regularisation: float) -> Volume:
     """Remove the background by its harmonic extension and invert in closed form."""
     return tikhonov(without_harmonic(field_ppm, mask, grid), grid, regularisation) * mask
 
 
-@published("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.22135", "doi:10.1002/mrm.24405", threshold=0.2)
+@published(
+    "doi:10.1016/j.neuroimage.2010.11.088",
+    "doi:10.1002/mrm.22135",
+    "doi:10.1002/mrm.24405",
+    threshold=INVERSION.tkd_threshold,
+)
 def vsharp_tkd(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, threshold: float) -> Volume:
     """Remove the background by V-SHARP and divide in k-space."""
     return tkd(vsharp(field_ppm, mask, grid), mask, grid, threshold=threshold)
 
 
-@published("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.27073", alpha=2e-4)
+@published("doi:10.1016/j.neuroimage.2010.11.088", "doi:10.1002/mrm.27073", alpha=INVERSION.tv_alpha)
 def vsharp_tv(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, alpha: float) -> Volume:
     """Remove the background by V-SHARP and invert with total variation, without a robust stage."""
     local = vsharp(field_ppm, mask, grid)
     return hd_qsm(local, mask, noise_ppm, grid, alpha=alpha, robust_iterations=0, most_iterations=100)
 
 
-@published("doi:10.1002/mrm.24998", "doi:10.1002/mrm.29218", alpha=2e-4)
+@published("doi:10.1002/mrm.24998", "doi:10.1002/mrm.29218", alpha=INVERSION.hd_qsm_alpha)
 def ismv_hd_qsm(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, alpha: float) -> Volume:
     """Remove the background by iterative spherical means and invert with hybrid data fidelity."""
     return hd_qsm(ismv(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
 
 
-@published("doi:10.1002/nbm.3064", "doi:10.1002/mrm.29218", alpha=2e-4)
+@published("doi:10.1002/nbm.3064", "doi:10.1002/mrm.29218", alpha=INVERSION.hd_qsm_alpha)
 def harmonic_hd_qsm(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, alpha: float) -> Volume:
     """Remove the background by its harmonic extension and invert with hybrid data fidelity."""
     return hd_qsm(without_harmonic(field_ppm, mask, grid), mask, noise_ppm, grid, alpha=alpha)
 
 
-@published("doi:10.1002/mrm.26331", regularisation=3e-6)
+@published("doi:10.1002/mrm.26331", regularisation=INVERSION.tfi_regularisation)
 def total_tfi(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, regularisation: float) -> Volume:
     """Invert the total field with preconditioned total field inversion."""
     return tfi(field_ppm, mask, noise_ppm, grid, regularisation=regularisation)
 
 
-@published("doi:10.1016/j.neuroimage.2015.02.041", alpha_1=1e-4, alpha_0=2e-4)
+@published("doi:10.1016/j.neuroimage.2015.02.041", alpha_1=INVERSION.tgv_alpha_1, alpha_0=INVERSION.tgv_alpha_0)
 def total_tgv(field_ppm: Volume, mask: Volume, noise_ppm: Volume, grid: Grid, alpha_1: float, alpha_0: float) -> Volume:
     """Invert the total field with total generalised variation; the noise plays no part in it."""
     return tgv(field_ppm, mask, grid, alpha_1=alpha_1, alpha_0=alpha_0)

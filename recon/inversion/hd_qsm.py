@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from recon.inversion.constants import INVERSION
 from recon.inversion.tikhonov import padded_shape
 from recon.inversion.weights import data_weights
 from recon.operators.differences import gradient, gradient_adjoint, gradient_energy
@@ -29,7 +30,7 @@ def hd_qsm(
     noise_ppm: torch.Tensor,
     grid: Grid,
     *,
-    alpha: float = 2e-4,
+    alpha: float = INVERSION.hd_qsm_alpha,
     mu_ratio: float = 100.0,
     tolerance: float = 1e-2,
     robust_alpha: float = 0.02,

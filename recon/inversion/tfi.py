@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import torch
 
+from recon.inversion.constants import INVERSION
 from recon.inversion.tikhonov import padded_shape
 from recon.inversion.weights import data_weights
 from recon.operators.differences import gradient, gradient_adjoint
@@ -30,8 +31,8 @@ def tfi(
     noise_ppm: torch.Tensor,
     grid: Grid,
     *,
-    regularisation: float = 3e-6,
-    outside: float = 30.0,
+    regularisation: float = INVERSION.tfi_regularisation,
+    outside: float = INVERSION.tfi_outside,
     edge_share: float = 0.3,
     reweightings: int = 3,
     most_iterations: int = 40,

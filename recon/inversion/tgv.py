@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
+from recon.inversion.constants import INVERSION
 from recon.inversion.tikhonov import tikhonov
 from recon.operators.differences import InnerDifferences
 from recon.operators.dipole import dipole_field
@@ -31,9 +32,9 @@ def tgv(
     mask: torch.Tensor,
     grid: Grid,
     *,
-    alpha_1: float = 1e-4,
-    alpha_0: float = 2e-4,
-    balance: float = 0.5,
+    alpha_1: float = INVERSION.tgv_alpha_1,
+    alpha_0: float = INVERSION.tgv_alpha_0,
+    balance: float = INVERSION.tgv_balance,
     tolerance: float = 1e-3,
     most_iterations: int = 400,
 ) -> torch.Tensor:

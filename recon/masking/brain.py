@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recon.masking.constants import MASKING
 from recon.types import BoolArray, FloatArray, Grid
 
 Stage = Literal["locate", "segment"]
@@ -32,12 +33,6 @@ is given all of a head and finds where to look; the second one is given that par
 
 _LOCATE_SHAPE = (128, 128, 128)
 _SEGMENT_SHAPE = (256, 256, 256)
-_MARGIN = 0.1
-_HEAD_HEIGHT_MM = 180.0
-_PREFERENCE = 0.002
-"""How much surer the network has to be to leave the usual orientation."""
-_SURE_ENOUGH = 0.97
-"""Sureness at which an axial volume is not tried upside down as well."""
 
 Scalar = TypeVar("Scalar", np.float32, np.bool_)
 
@@ -119,7 +114,7 @@ def _span(brain: BoolArray, axis: int, size: int) -> slice:
     filled = np.flatnonzero(brain.mean(axis=others) > 0.02)
     scale = size / brain.shape[axis]
     start, stop = float(filled[0]) * scale, float(filled[-1] + 1) * scale
-    margin = _MARGIN * (stop - start)
+    margin = MASKING.box_margin * (stop - start)
     return slice(max(0, int(start - margin)), min(size, int(np.ceil(stop + margin))))
 
 
@@ -159,7 +154,7 @@ class _View:
 
 def _view(magnitude: FloatArray, grid: Grid, segment: Segmenter, orientation: _Orientation) -> _View:
     superior = orientation.axes[2]
-    volume, below = _padded(orientation.apply(magnitude), round(_HEAD_HEIGHT_MM / grid.voxel_size_mm[superior]))
+    volume, below = _padded(orientation.apply(magnitude), round(MASKING.head_height_mm / grid.voxel_size_mm[superior]))
     tensor = torch.from_numpy(np.ascontiguousarray(volume))
     return _View(
         orientation=orientation,
@@ -172,11 +167,11 @@ def _view(magnitude: FloatArray, grid: Grid, segment: Segmenter, orientation: _O
 def _best_view(magnitude: FloatArray, grid: Grid, segment: Segmenter) -> _View:
     usual, *others = _orientations(grid)
     best = _view(magnitude, grid, segment, usual)
-    if usual.axes[2] == 2 and best.location.sureness >= _SURE_ENOUGH:
+    if usual.axes[2] == 2 and best.location.sureness >= MASKING.sure_enough:
         return best
     for orientation in others:
         view = _view(magnitude, grid, segment, orientation)
-        if view.location.sureness > best.location.sureness + _PREFERENCE:
+        if view.location.sureness > best.location.sureness + MASKING.orientation_preference:
             best = view
     return best
 

@@ -9,29 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from recon.masking.brain import Segmenter, largest_component, segment_brain
+from recon.masking.constants import MASKING
 from recon.types import BoolArray, FloatArray, Grid
-
-LEAST_QUALITY = 0.3
-"""Phase quality below which a voxel at the brain's rim is left out."""
-RIM_MM = 8.0
-"""How deep poor phase may eat into the brain from outside; deeper down it is a lesion, and stays."""
-_LESION_MM = 1.5
-"""Half the least breadth of poor phase deep in the brain that counts as a lesion and not as scattered noise."""
-_SURFACE_LESION_MM = 2.5
-"""Likewise at the brain's surface, where a shell of poor phase is usual."""
-_ENCLOSED = 0.55
-"""Share of a lesion's surface that lies against good brain: a dropout above a sinus has a cap there, half at most."""
-_LESION_REACH_MM = 40.0
-"""How far a lesion may reach from where it is deep."""
-LEAST_SURENESS = 0.9
-"""Mean distance of the network's probabilities from a coin toss, 0..1, below which its mask is not used."""
-LEAST_SHARE = 0.04
-"""Least share of the head that a brain mask has to fill: below, the network found something else."""
-_BRIDGE_MM = 1.5
-"""Half the breadth of bridges between brain and scalp that are cut where no brain was recognised."""
-MOST_VOLUME_ML = 2300.0
-LEAST_BREADTH_MM = 60.0
-"""Least second extent of a brain, also of a slab through one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +64,16 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
     grid
         Geometry.
     """
-    core = _box_filter(brain, grid, RIM_MM, "erode")
+    core = _box_filter(brain, grid, MASKING.rim_mm, "erode")
     wanting = brain & left_out
     # Through what is thick it may reach the rim; along the rim's thin shell of poor phase it may not spread.
-    thick = _box_filter(wanting, grid, _LESION_MM, "open")
-    deep = _box_filter(wanting & core, grid, _LESION_MM, "open")
-    at_the_surface = _enclosed(_box_filter(wanting, grid, _SURFACE_LESION_MM, "open"), thick, brain, wanting, grid)
-    lesion = _grown(deep | at_the_surface, thick, grid, _LESION_REACH_MM)
-    lesion = _grown(lesion, wanting, grid, 2 * _LESION_MM)
+    thick = _box_filter(wanting, grid, MASKING.lesion_mm, "open")
+    deep = _box_filter(wanting & core, grid, MASKING.lesion_mm, "open")
+    at_the_surface = _enclosed(
+        _box_filter(wanting, grid, MASKING.surface_lesion_mm, "open"), thick, brain, wanting, grid
+    )
+    lesion = _grown(deep | at_the_surface, thick, grid, MASKING.lesion_reach_mm)
+    lesion = _grown(lesion, wanting, grid, 2 * MASKING.lesion_mm)
     return clean(brain & (core | ~wanting | lesion))
 
 
@@ -102,13 +83,13 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
     labels, _ = ndimage.label(thick)
     boxes = ndimage.find_objects(labels)
     for number in np.unique(labels[seed & thick]):
-        margin = [round(2 * _LESION_MM / size) + 2 for size in grid.voxel_size_mm]
+        margin = [round(2 * MASKING.lesion_mm / size) + 2 for size in grid.voxel_size_mm]
         box = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(boxes[number - 1], margin, strict=True))
         part = labels[box] == number
-        whole = _grown(part, wanting[box], grid, 2 * _LESION_MM)
+        whole = _grown(part, wanting[box], grid, 2 * MASKING.lesion_mm)
         surface = ndimage.binary_dilation(whole) & ~whole
         good = surface & brain[box] & ~wanting[box]
-        if good.sum() > _ENCLOSED * surface.sum():
+        if good.sum() > MASKING.enclosed_share * surface.sum():
             kept[box] |= part
     return kept
 
@@ -122,9 +103,9 @@ def _grown(seed: BoolArray, into: BoolArray, grid: Grid, reach_mm: float) -> Boo
 
 def _signal_mask(head: BoolArray, quality: FloatArray, grid: Grid) -> BoolArray:
     """Return what has signal and reliable phase, thin bridges to the scalp cut."""
-    mask = head & (quality >= LEAST_QUALITY)
-    opened = largest_component(_box_filter(mask, grid, _BRIDGE_MM, "erode"))
-    return clean(mask & _box_filter(opened, grid, _BRIDGE_MM, "dilate"))
+    mask = head & (quality >= MASKING.least_quality)
+    opened = largest_component(_box_filter(mask, grid, MASKING.bridge_mm, "erode"))
+    return clean(mask & _box_filter(opened, grid, MASKING.bridge_mm, "dilate"))
 
 
 def _breadth_mm(brain: BoolArray, grid: Grid) -> float:
@@ -174,8 +155,8 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
     volume_ml = float(seen.sum()) * grid.voxel_volume_mm3 / 1000
     share = float(seen.sum()) / max(1, int(head.sum()))
     breadth_mm = _breadth_mm(seen, grid)
-    likely = sureness >= LEAST_SURENESS and share >= LEAST_SHARE
-    if likely and volume_ml <= MOST_VOLUME_ML and breadth_mm >= LEAST_BREADTH_MM:
+    likely = sureness >= MASKING.least_sureness and share >= MASKING.least_share
+    if likely and volume_ml <= MASKING.most_volume_ml and breadth_mm >= MASKING.least_breadth_mm:
         return FoundBrain(brain=_without_rim(raw, ~head, grid), raw_brain_mask=raw)
     return FoundBrain(
         brain=None,
@@ -207,4 +188,6 @@ def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: G
     """
     if found.brain is None:
         return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))
-    return BrainMask(mask=_without_rim(found.brain, quality < LEAST_QUALITY, grid), method="deepbet", warnings=())
+    return BrainMask(
+        mask=_without_rim(found.brain, quality < MASKING.least_quality, grid), method="deepbet", warnings=()
+    )

@@ -11,11 +11,11 @@ its own handedness, the other mends.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 import torch
 
 from recon.network.consistency import FieldData, centred, consistent_step, field_data, unexplained_field
+from recon.network.constants import NETWORK
 from recon.network.features import (
     CHI_UNIT_PPM,
     FIELD_UNIT_PPM,
@@ -34,9 +34,6 @@ from recon.network.void_unwrapping import Voids, unwrap_voids
 from recon.types import Grid
 
 _SPACE = (2, 3, 4)
-_SWEEPS = 20
-STEPS: Final = 2
-"""Steps towards the field after every pass: a third still gains a little, but less than it costs."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 """A compiled network: ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)``, every axis a multiple of the stride."""
@@ -56,7 +53,7 @@ def measured_field(
     """
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
     mask = features[MASK_CHANNEL] > 0.5
-    return field_data(local, mask, grid, reliable=reliable, closed_mask=closed_mask, sweeps=_SWEEPS)
+    return field_data(local, mask, grid, reliable=reliable, closed_mask=closed_mask, sweeps=NETWORK.sweeps)
 
 
 def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored: bool = False) -> torch.Tensor:
@@ -89,7 +86,7 @@ def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored:
 
 def held_to(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """Return a map ``(x, y, z)`` after the steps that follow every pass."""
-    for _ in range(STEPS):
+    for _ in range(NETWORK.steps_per_pass):
         chi_ppm = consistent_step(chi_ppm, data)
     return chi_ppm
 

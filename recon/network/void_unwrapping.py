@@ -8,25 +8,16 @@ which turn is the right one: a guess becomes a measurement, where it matters mos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import FieldData
+from recon.network.constants import NETWORK
 from recon.network.features import FieldTensors
 from recon.operators.dipole import convolve
 from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
-
-# Settled like the steps of recon/network/consistency.py, on patients 2000 to 2008, 2013 and 2080. Searched: most noise
-# 0.2 0.31 0.77 turns with most left 0.26, 0.38, 0.5. At 0.77 what is left is as evenly spread as chance would have it.
-MOST_NOISE_TURNS: Final = 0.31
-"""Noise from which on a phase says nothing, whatever the turn."""
-MOST_LEFT_TURNS: Final = 0.38
-"""What a first map may leave of the field in a void at the right turn; half a turn would be no test."""
-LEAST_VOLUME_MM3: Final = 200.0
-"""Regaining less than this changes a map too little to make it again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +56,7 @@ def unwrap_voids(chi_ppm: torch.Tensor, data: FieldData, measured: FieldTensors,
     turn = measured.ppm_per_2pi
     if turn is None:
         return _as_they_are(measured)
-    doubted = data.mask & ~data.reliable & (measured.noise_ppm < MOST_NOISE_TURNS * turn)
+    doubted = data.mask & ~data.reliable & (measured.noise_ppm < NETWORK.most_noise_turns * turn)
     if _is_little(doubted, measured.grid):
         return _as_they_are(measured)
     of_map = convolve(chi_ppm, data.kernel, padded_shape(data.grid))
@@ -73,7 +64,7 @@ def unwrap_voids(chi_ppm: torch.Tensor, data: FieldData, measured: FieldTensors,
     hidden = measured.field_ppm - usable_ppm  # zero but for a constant where the field is reliable
     left = around + hidden - hidden[data.reliable].median()
     turned = torch.round(left / turn) * turn
-    regained = doubted & (around != 0) & ((left - turned).abs() < MOST_LEFT_TURNS * turn)
+    regained = doubted & (around != 0) & ((left - turned).abs() < NETWORK.most_left_turns * turn)
     if _is_little(regained, measured.grid):
         return _as_they_are(measured)
     return Voids(
@@ -84,7 +75,7 @@ def unwrap_voids(chi_ppm: torch.Tensor, data: FieldData, measured: FieldTensors,
 
 
 def _is_little(voxels: torch.Tensor, grid: Grid) -> bool:
-    return float(voxels.sum()) * grid.voxel_volume_mm3 < LEAST_VOLUME_MM3
+    return float(voxels.sum()) * grid.voxel_volume_mm3 < NETWORK.least_void_mm3
 
 
 def _as_they_are(measured: FieldTensors) -> Voids:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from recon.field.constants import FIELD
 from recon.operators.coarse import CoarseGrid, ComplexArray
 from recon.operators.wrap import wrap
 from recon.types import BoolArray, FloatArray
@@ -26,14 +27,14 @@ def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> tuple[str, ...]:
     strength = np.abs(phasors)
     if not strength.any():
         return ()
-    strong = strength > 0.3 * np.percentile(strength[strength > 0], 90)
+    strong = strength > FIELD.fringe_strength_share * np.percentile(strength[strength > 0], 90)
     angle = np.angle(phasors).astype(np.float32)
     length_mm = 0.0
     for axis in range(3):
         u, v = (a for a in range(3) if a != axis)
         whole = np.logical_and.reduce([_corner(strong, u, v, *at) for at in _RING])
         length_mm += float(np.count_nonzero(_winding(angle, u, v) & whole)) * coarse.cell_mm[axis]
-    if length_mm < 20:
+    if length_mm < FIELD.fringe_length_mm:
         return ()
     return (
         f"The phase has open-ended fringe lines ({length_mm:.0f} mm in all): the coils were combined without "

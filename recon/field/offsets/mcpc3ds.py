@@ -22,17 +22,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from recon.field.constants import FIELD
 from recon.field.offsets.fringe_lines import fringe_lines
 from recon.field.offsets.smooth import cell_weights, smooth_phase
 from recon.field.template import Template
 from recon.operators.coarse import block_phasors, coarse_grid, upsample
 from recon.operators.polynomial import fit_polynomial
 from recon.types import BoolArray, FloatArray, GradientEcho
-
-RAMP_RAD = 0.3
-"""Least 5th-to-95th percentile span of the ramp that counts as bipolar."""
-EXPLAINED = 0.5
-"""Least share of the difference's variance that the ramp has to explain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +87,7 @@ def phase_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArra
         both = np.tensordot(inverse, np.stack(seen), axes=1).astype(np.float32)
         span_rad, explained = _ramp(both[0] - both[1], np.minimum(*map(cell_weights, phasors)), coarse.cell_mm)
         figures["bipolar_ramp_span_rad"] = span_rad
-        if span_rad > RAMP_RAD and explained > EXPLAINED:
+        if span_rad > FIELD.bipolar_ramp_rad and explained > FIELD.bipolar_explained_share:
             odd, even = both
             ramp = f"odd and even echoes differ by a phase ramp of {span_rad:.1f} rad, which was removed."
             warnings = (*warnings, f"Bipolar readout: {ramp}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from recon.field.constants import FIELD
 from recon.inversion.tikhonov import tikhonov
 from recon.operators.dipole import dipole_field
 from recon.operators.lbv import harmonic_local_field, interior, interpolate_doubtful
@@ -19,11 +20,6 @@ from recon.operators.polynomial import fit_polynomial
 from recon.types import BoolArray, FloatArray, Grid
 
 _ORDER = 2
-_STRONG_PPM = 0.2
-"""Sources beyond this are bleeds and calcifications, which may lie so that their field looks like the offset's."""
-_STRONG_REGULARISATION = 0.02
-_BOWL_REGULARISATION = 0.1
-_ROUNDS = 2
 _ENOUGH_VOXELS = 100_000
 _REWEIGHTINGS = 15
 
@@ -78,14 +74,14 @@ def curvature_ppm_per_mm2(
     local = harmonic_local_field(usable, closed_mask, grid)
     bowl = harmonic_local_field(_squared_distance_mm2(grid), closed_mask, grid)
     some = np.flatnonzero(used)[:: max(1, np.count_nonzero(used) // _ENOUGH_VOXELS)]
-    its_chi = _inverted(bowl, grid, _BOWL_REGULARISATION).ravel()[some]
+    its_chi = _inverted(bowl, grid, FIELD.bowl_regularisation).ravel()[some]
     share = _share(local.ravel()[some], bowl.ravel()[some])
     strong, weak = np.zeros_like(local), local
-    for _ in range(_ROUNDS):
+    for _ in range(FIELD.strong_source_rounds):
         strong = _strong_sources(strong, weak - np.float32(share) * bowl, used, closed_mask, grid)
         theirs = np.where(closed_mask, dipole_field(torch.from_numpy(strong), grid).numpy(), np.float32(0))
         weak = local - harmonic_local_field(theirs, closed_mask, grid)
-        share = _share(_inverted(weak, grid, _BOWL_REGULARISATION).ravel()[some], its_chi)
+        share = _share(_inverted(weak, grid, FIELD.bowl_regularisation).ravel()[some], its_chi)
     return share
 
 
@@ -124,9 +120,9 @@ def _strong_sources(
     used, mask, grid
         Where the map counts, where there is one, and geometry.
     """
-    chi = known_ppm + _inverted(weak_field_ppm, grid, _STRONG_REGULARISATION)
+    chi = known_ppm + _inverted(weak_field_ppm, grid, FIELD.strong_source_regularisation)
     chi = chi - np.float32(np.median(chi[used]))
-    return np.where(mask & (np.abs(chi) > _STRONG_PPM), chi, np.float32(0))
+    return np.where(mask & (np.abs(chi) > FIELD.strong_source_ppm), chi, np.float32(0))
 
 
 def _harmonic_polynomial(field_ppm: FloatArray, quality: FloatArray, mask: BoolArray, grid: Grid) -> FloatArray:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from recon.field.reliability import USELESS_PPM, total_field_of
+from recon.field.constants import FIELD
+from recon.field.reliability import total_field_of
 from recon.lab.simulation.background import background_field, draw_background
 from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
@@ -123,7 +124,7 @@ def _measured_field(
 
 def _turned_islands(rng: np.random.Generator, noise_ppm: torch.Tensor) -> torch.Tensor:
     """Return by how many turns islands of good phase are off: no path leads through the void of a bleed around them."""
-    islands, count = ndimage.label((noise_ppm < USELESS_PPM).cpu().numpy())
+    islands, count = ndimage.label((noise_ppm < FIELD.useless_ppm).cpu().numpy())
     sizes = np.bincount(islands.ravel(), minlength=count + 1)
     turns = rng.choice((-1.0, 0.0, 1.0), size=count + 1, p=(0.15, 0.7, 0.15))
     largest = sizes[1:].max(initial=0)

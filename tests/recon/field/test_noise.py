@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recon.field.reliability import USELESS_PPM
+from recon.field.constants import FIELD
 from recon.field.total import total_field
 from recon.types import GradientEcho
 from tests.support.phase_phantoms import OBLIQUE, acquire, ball, positions
@@ -28,7 +28,7 @@ def test_no_voxel_deep_in_a_void_is_reliable_and_none_beside_it_is_lost(times):
     distance = np.sqrt((x - 0.1) ** 2 + y**2 + z**2)
     echoes = with_void(acquire(field_ppm=0.05 * x * y, echo_times_s=times), distance < 0.3, 0.02)
     result = total_field(echoes, mask=ball())
-    useful = result.mask & (result.noise_ppm < USELESS_PPM)
+    useful = result.mask & (result.noise_ppm < FIELD.useless_ppm)
     assert not useful[distance < 0.18].any()
     assert useful[ball() & (distance > 0.4)].all()
     assert not (result.reliable & ~useful).any()

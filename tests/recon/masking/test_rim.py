@@ -9,8 +9,9 @@ from recon.engines.deepbet import segment
 from recon.errors import InvalidInputError
 from recon.field.total import total_field
 from recon.masking.brain import _orientations, largest_component
+from recon.masking.constants import MASKING
 from recon.masking.head import head_mask
-from recon.masking.rim import RIM_MM, BrainMask, FoundBrain, clean, find_brain, finish_mask
+from recon.masking.rim import BrainMask, FoundBrain, clean, find_brain, finish_mask
 from recon.types import GradientEcho, Grid
 
 VOXEL = (3.0, 2.5, 4.0)
@@ -80,7 +81,7 @@ def test_poor_phase_eats_the_rim_but_not_the_core(head):
     quality[lesion | sinus] = 0.05
     mask = finished(brain, quality)
     assert mask[lesion].all()
-    assert not mask[sinus & (r > 0.9 - 0.5 * RIM_MM / 88) & brain].any()
+    assert not mask[sinus & (r > 0.9 - 0.5 * MASKING.rim_mm / 88) & brain].any()
     assert np.count_nonzero(mask) > 0.97 * np.count_nonzero(brain & ~sinus)
 
 

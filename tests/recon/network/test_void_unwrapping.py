@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from recon.network.constants import NETWORK
 from recon.network.features import FIELD_UNIT_PPM, TOTAL_CHANNEL, network_features
 from recon.network.passes import measured_field, run_passes, susceptibility
-from recon.network.void_unwrapping import MOST_LEFT_TURNS, MOST_NOISE_TURNS, unwrap_voids
+from recon.network.void_unwrapping import unwrap_voids
 from recon.operators.dipole import dipole_field
 from recon.types import Grid
 from tests.support.network_input import tensors_of
@@ -62,10 +63,10 @@ def test_where_no_turn_can_be_wrong_nothing_is_turned():
 
 def test_what_no_turn_explains_says_nothing_and_what_is_small_is_not_worth_it():
     measured, _, chi, void = patient(0)
-    off = 0.5 * (MOST_LEFT_TURNS + 0.5) * TURN
+    off = 0.5 * (NETWORK.most_left_turns + 0.5) * TURN
     spoilt = measured.believed(measured.field_ppm + off * void, measured.reliable)
     assert not regained(spoilt, chi).regained.any()
-    assert not regained(patient(1, noise_ppm=1.01 * MOST_NOISE_TURNS * TURN)[0], chi).regained.any()
+    assert not regained(patient(1, noise_ppm=1.01 * NETWORK.most_noise_turns * TURN)[0], chi).regained.any()
     small, _, chi, void = patient(1, radius_mm=3.0)
     assert void.any()
     assert not regained(small, chi).regained.any()

@@ -13,7 +13,8 @@ from recon.inversion.methods import Inverted, find_method
 from recon.operators.dipole import dipole_field
 from recon.options import METHODS, Options
 from recon.pipeline import reconstruct
-from recon.quality.figures import LIMITS, judge_quality, quality_figures, streak_energy_ratio
+from recon.quality.figures import judge_quality, quality_figures, streak_energy_ratio
+from recon.quality.limits import LIMITS
 from recon.types import Grid
 from tests.support.synthetic import small_echoes
 

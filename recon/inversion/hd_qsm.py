@@ -23,6 +23,15 @@ from recon.operators.differences import gradient, gradient_adjoint, gradient_ene
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.types import Grid
 
+_MU_RATIO = 100.0
+"""Consistency weight of the slopes over the weight of the total variation."""
+_TOLERANCE = 1e-2
+"""Relative change of the map at which stage 2 stops."""
+_ROBUST_ALPHA_MM = 0.02
+"""Weight of the total variation in stage 1."""
+_OUTLIER_PPM = 0.02
+"""What one iteration of stage 1 forgives a voxel of median noise; the inverse of its consistency weight."""
+
 
 def hd_qsm(
     local_field_ppm: torch.Tensor,
@@ -31,16 +40,12 @@ def hd_qsm(
     grid: Grid,
     *,
     alpha: float = INVERSION.hd_qsm_alpha,
-    mu_ratio: float = 100.0,
-    tolerance: float = 1e-2,
-    robust_alpha: float = 0.02,
-    outlier_ppm: float = 0.02,
     robust_iterations: int = 20,
     most_iterations: int = 80,
 ) -> torch.Tensor:
     """Return the susceptibility by L1, then L2, data fidelity with total variation.
 
-    Stage 2 stops when an iteration changes the map by less than ``tolerance`` of its norm; stage 1 has a fixed length.
+    Stage 2 stops when an iteration changes the map by less than 1 % of its norm; stage 1 has a fixed length.
 
     Parameters
     ----------
@@ -54,14 +59,6 @@ def hd_qsm(
         Geometry.
     alpha
         Weight of the total variation in stage 2, in ppm · mm.
-    mu_ratio
-        Consistency weight of the slopes over ``alpha``, in stage 2.
-    tolerance
-        Relative change at which stage 2 stops.
-    robust_alpha
-        Weight of the total variation in stage 1, in mm.
-    outlier_ppm
-        What one iteration of stage 1 forgives a voxel of median noise; the inverse of its consistency weight.
     robust_iterations, most_iterations
         Iterations of stage 1, none to leave it out, and most of stage 2.
 
@@ -74,10 +71,9 @@ def hd_qsm(
     weights = split.pad(data_weights(noise_ppm, mask))
     measured = split.pad(local_field_ppm)
     split.minimise(
-        lambda wanted: measured + _shrink(wanted - measured, weights * outlier_ppm),
-        alpha=robust_alpha,
-        mu_slopes=mu_ratio * robust_alpha,
-        mu_field=1.0 / outlier_ppm,
+        lambda wanted: measured + _shrink(wanted - measured, weights * _OUTLIER_PPM),
+        alpha=_ROBUST_ALPHA_MM,
+        mu_field=1.0 / _OUTLIER_PPM,
         tolerance=0.0,
         most_iterations=robust_iterations,
     )
@@ -86,9 +82,8 @@ def hd_qsm(
     split.minimise(
         lambda wanted: (squared * measured + wanted) / (squared + 1.0),
         alpha=alpha,
-        mu_slopes=mu_ratio * alpha,
         mu_field=1.0,
-        tolerance=tolerance,
+        tolerance=_TOLERANCE,
         most_iterations=most_iterations,
     )
     x, y, z = grid.shape
@@ -143,7 +138,6 @@ class _Splitting:
         data_term: Callable[[torch.Tensor], torch.Tensor],
         *,
         alpha: float,
-        mu_slopes: float,
         mu_field: float,
         tolerance: float,
         most_iterations: int,
@@ -156,13 +150,14 @@ class _Splitting:
             Proximal map of the data term, with step ``1 / mu_field``, on the padded volume.
         alpha
             Weight of the total variation.
-        mu_slopes, mu_field
-            Consistency weights of the two splittings.
+        mu_field
+            Consistency weight of the field; that of the slopes goes with ``alpha``.
         tolerance
             Relative change of the map at which to stop.
         most_iterations
             Most iterations.
         """
+        mu_slopes = _MU_RATIO * alpha
         inverse = 1.0 / (mu_slopes * self.energy + mu_field * self.kernel**2)
         inverse[0, 0, 0] = 0.0
         for _ in range(most_iterations):

@@ -19,6 +19,10 @@ from recon.operators.differences import gradient, gradient_adjoint
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.types import Grid
 
+_EDGE_SHARE = 0.3
+"""Share of the mask's voxels that are edges and not penalised."""
+_TOLERANCE = 1e-3
+"""Relative residual at which a linear system is solved."""
 _SMALLEST_SLOPE = 1e-3
 """Slope in ppm/mm below which the L1 norm is rounded off."""
 
@@ -33,14 +37,12 @@ def tfi(
     *,
     regularisation: float = INVERSION.tfi_regularisation,
     outside: float = INVERSION.tfi_outside,
-    edge_share: float = 0.3,
     reweightings: int = 3,
     most_iterations: int = 40,
-    tolerance: float = 1e-3,
 ) -> torch.Tensor:
     """Return the susceptibility inside the mask from the total field.
 
-    Each of the ``reweightings`` stops when the residual of its linear system has fallen to ``tolerance``.
+    Each of the ``reweightings`` stops when the residual of its linear system has fallen to a thousandth.
 
     Parameters
     ----------
@@ -56,14 +58,10 @@ def tfi(
         λ, in ppm · mm.
     outside
         Value of the preconditioner outside the mask; 1 inside.
-    edge_share
-        Share of the mask's voxels that are edges and not penalised.
     reweightings
         Number of least-squares problems.
     most_iterations
         Most conjugate-gradient iterations for each of them.
-    tolerance
-        Relative residual at which one of them is solved.
 
     Returns
     -------
@@ -76,7 +74,7 @@ def tfi(
     weights[window] = data_weights(noise_ppm, mask)
     measured = torch.zeros_like(weights)
     measured[window] = torch.where(mask, field_ppm - field_ppm[mask].mean(), 0.0) if mask.any() else 0.0
-    flat = _flat_places(weights, edge_share, grid)
+    flat = _flat_places(weights, grid)
     scale = torch.where(weights > 0, 1.0, outside)
     kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, field_ppm.device)
 
@@ -94,17 +92,17 @@ def tfi(
             smooth = gradient_adjoint(penalty * gradient(chi, grid.voxel_size_mm), grid.voxel_size_mm)
             return scale * (dipole(weights**2 * dipole(chi)) + smooth)
 
-        solution = _conjugate_gradients(normal, right, solution, most_iterations, tolerance)
+        solution = _conjugate_gradients(normal, right, solution, most_iterations)
     return (scale * solution)[window] * mask
 
 
-def _flat_places(weights: torch.Tensor, edge_share: float, grid: Grid) -> torch.Tensor:
+def _flat_places(weights: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return 0 at the steepest slopes of the weights inside the mask, 1 elsewhere, per direction."""
     inside = weights > 0
     slopes = gradient(weights, grid.voxel_size_mm).abs()
     for axis in range(3):
         slopes[axis] *= inside & torch.roll(inside, -1, axis)
-    count = int(edge_share * int(inside.sum()) * 3)
+    count = int(_EDGE_SHARE * int(inside.sum()) * 3)
     if count == 0:
         return torch.ones_like(slopes)
     limit = slopes.flatten().topk(count).values[-1]
@@ -116,14 +114,13 @@ def _conjugate_gradients(
     right: torch.Tensor,
     start: torch.Tensor,
     most_iterations: int,
-    tolerance: float,
 ) -> torch.Tensor:
     """Solve ``normal(y) = right`` from ``start``."""
     solution = start.clone()
     residual = right - normal(solution)
     direction = residual.clone()
     energy = float(residual.double().square().sum())
-    goal = tolerance**2 * float(right.double().square().sum())
+    goal = _TOLERANCE**2 * float(right.double().square().sum())
     for _ in range(most_iterations):
         if energy <= goal:
             break

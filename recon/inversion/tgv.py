@@ -24,6 +24,7 @@ from recon.types import Grid
 
 _START_REGULARISATION = 0.008
 _CHECKED_EVERY = 20
+_TOLERANCE = 1e-3
 _PAIRS = tuple(itertools.combinations(range(3), 2))
 
 
@@ -34,13 +35,11 @@ def tgv(
     *,
     alpha_1: float = INVERSION.tgv_alpha_1,
     alpha_0: float = INVERSION.tgv_alpha_0,
-    balance: float = INVERSION.tgv_balance,
-    tolerance: float = 1e-3,
     most_iterations: int = 400,
 ) -> torch.Tensor:
     """Return the susceptibility inside the mask from the total field.
 
-    Stops when 20 iterations change the map by less than ``tolerance`` of its norm.
+    Stops when 20 iterations change the map by less than a thousandth of its norm.
 
     Parameters
     ----------
@@ -54,10 +53,6 @@ def tgv(
         Weight of the first derivative, in ppm · mm.
     alpha_0
         Weight of the second derivative, in ppm · mm².
-    balance
-        Size of the dual steps over that of the primal ones.
-    tolerance
-        Relative change at which to stop.
     most_iterations
         Most iterations.
 
@@ -68,7 +63,7 @@ def tgv(
     """
     if not mask.any():
         return torch.zeros_like(field_ppm)
-    problem = _Problem.of(field_ppm, mask, grid, balance)
+    problem = _Problem.of(field_ppm, mask, grid)
     maps = _start(field_ppm, mask, grid)
     leading, slopes = maps.clone(), torch.zeros(3, *grid.shape, device=maps.device)
     leading_slopes = slopes.clone()
@@ -86,7 +81,7 @@ def tgv(
         leading, leading_slopes = 2 * new_maps - maps, 2 * new_slopes - slopes
         maps, slopes = new_maps, new_slopes
         if iteration % _CHECKED_EVERY == 0:
-            if (maps[0] - checked).norm() <= tolerance * maps[0].norm():
+            if (maps[0] - checked).norm() <= _TOLERANCE * maps[0].norm():
                 break
             checked = maps[0].clone()
     return maps[0] * mask
@@ -117,8 +112,6 @@ class _Problem:
         Between voxels of the mask.
     rates_per_mm
         1 / voxel size along x, y, z.
-    balance
-        Size of the dual steps over that of the primal ones.
     """
 
     wave: torch.Tensor
@@ -128,10 +121,9 @@ class _Problem:
     inside: torch.Tensor
     differences: InnerDifferences
     rates_per_mm: tuple[float, ...]
-    balance: float
 
     @classmethod
-    def of(cls, field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, balance: float) -> _Problem:
+    def of(cls, field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> _Problem:
         """Set the problem up."""
         inside = mask.float()
         known = (apply_stencil(inside, torch.ones(3, 3, 3)) > 26.5).float()
@@ -144,28 +136,27 @@ class _Problem:
             inside=inside,
             differences=InnerDifferences.of(mask, grid.voxel_size_mm),
             rates_per_mm=tuple(1.0 / s for s in grid.voxel_size_mm),
-            balance=balance,
         )
 
     @property
     def step_multiplier(self) -> float:
         """Dual step of the constraint."""
-        return self.balance / float(self.wave.abs().sum() + self.laplacian.abs().sum())
+        return INVERSION.tgv_balance / float(self.wave.abs().sum() + self.laplacian.abs().sum())
 
     @property
     def step_first(self) -> float:
         """Dual step of the first derivative."""
-        return self.balance / (2.0 * max(self.rates_per_mm) + 1.0)
+        return INVERSION.tgv_balance / (2.0 * max(self.rates_per_mm) + 1.0)
 
     @property
     def step_second(self) -> float:
         """Dual step of the second derivative."""
-        return self.balance / (2.0 * max(self.rates_per_mm))
+        return INVERSION.tgv_balance / (2.0 * max(self.rates_per_mm))
 
     @property
     def step_slopes(self) -> float:
         """Primal step of the slopes w."""
-        return 1.0 / (self.balance * (1.0 + 2.0 * sum(self.rates_per_mm)))
+        return 1.0 / (INVERSION.tgv_balance * (1.0 + 2.0 * sum(self.rates_per_mm)))
 
     def mismatch(self, maps: torch.Tensor) -> torch.Tensor:
         """Return how far ``Δψ + □χ`` is from ``Δf``."""
@@ -198,8 +189,8 @@ class _Problem:
         slope = apply_stencil(masked, self.wave)
         for axis in range(3):
             slope += self.differences.ahead_adjoint(first[axis], axis)
-        step = 1.0 / (self.balance * (float(self.wave.abs().sum()) + 2.0 * sum(self.rates_per_mm)))
-        step_misfit = 1.0 / (self.balance * float(self.laplacian.abs().sum()))
+        step = 1.0 / (INVERSION.tgv_balance * (float(self.wave.abs().sum()) + 2.0 * sum(self.rates_per_mm)))
+        step_misfit = 1.0 / (INVERSION.tgv_balance * float(self.laplacian.abs().sum()))
         chi = maps[0] - step * slope
         misfit = (maps[1] - step_misfit * apply_stencil(masked, self.laplacian)) / (1.0 + step_misfit)
         return torch.stack([chi, misfit]) * self.inside

@@ -18,7 +18,7 @@ from recon.network.consistency import centred
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.operators.lbv import interpolate_doubtful
 from recon.operators.lbv_gpu import local_field
-from recon.operators.vsharp import DEFAULT_RADII_MM, vsharp
+from recon.operators.vsharp import RADII_MM, vsharp
 from recon.types import Grid, TotalField
 
 CHI_UNIT_PPM: Final = 0.1
@@ -51,7 +51,7 @@ FEATURE_PARAMETERS: Final = MappingProxyType[str, str | float | int | bool](
     {
         "tikhonov_harmonic": WEAK,
         "tikhonov_vsharp": WEAKER,
-        "vsharp_radii_mm": ", ".join(f"{r:g}" for r in DEFAULT_RADII_MM),
+        "vsharp_radii_mm": ", ".join(f"{r:g}" for r in RADII_MM),
     }
 )
 """Settings of the closed-form inputs, for provenance."""

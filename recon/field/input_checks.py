@@ -1,6 +1,6 @@
-"""Faults that reach the arrays: refused or named, never silently used.
+"""Faults of the acquisition or its export: those that would make a map wrong without a trace are refused.
 
-What makes a map wrong without a trace is refused; what limits it is said in a warning.
+Those that only limit it are named in a warning.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def refuse_phase_difference(
     """Refuse echoes that are differences to another echo: their common offset is then ``-TE_missing · field``.
 
     A receive phase does not know the field, so an offset that turns with it, for one and the same time in the whole
-    region, gives the subtraction away.
+    region, reveals the subtraction.
 
     Parameters
     ----------

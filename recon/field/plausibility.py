@@ -19,25 +19,22 @@ AIR_MINUS_TISSUE_PPM = 9.4
 _SHIM_ORDER = 2
 
 
-def head_shape_field(magnitude: FloatArray, brain_share: FloatArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
+def head_shape_field(tissue: FloatArray, brain: FloatArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
     """Return the field that a head of uniform tissue in air makes, on coarse cells, in ppm.
 
     Tissue is what has signal, and some millimetres around the brain: the skull is dark, but it is not air.
 
     Parameters
     ----------
-    magnitude
-        ``(x, y, z)`` float32; where the head touches a face of the volume it goes on beyond.
-    brain_share
-        ``(x, y, z)`` float32 on the cells, share of the brain in each.
+    tissue, brain
+        ``(x, y, z)`` float32 on the cells, share of each that has signal and that is brain; where the head touches a
+        face of the volume it continues beyond.
     coarse
         The cells.
     grid
         Geometry.
     """
-    tissue = block_mean((magnitude > signal_threshold(magnitude)).astype(np.float32), coarse)
-    near_brain = ndimage.binary_dilation(brain_share > 0.5)
-    tissue = np.maximum(tissue, near_brain.astype(np.float32))
+    tissue = np.maximum(tissue, ndimage.binary_dilation(brain > 0.5).astype(np.float32))
     beyond = [n // 2 for n in tissue.shape]
     around = np.pad(tissue, [(n, n) for n in beyond], mode="edge")
     nx, ny, nz = around.shape
@@ -90,12 +87,13 @@ def compare_with_head_shape(
         If the polarity of a brain's phase is clearly inverted, or its smooth part was filtered out.
     """
     coarse = coarse_grid(grid)
-    inside = block_mean(brain.mask.astype(np.float32), coarse)
+    bright = (magnitude > signal_threshold(magnitude)).astype(np.float32)
+    masked = np.where(brain.mask, field_ppm, np.float32(0))
+    tissue, inside, summed = (block_mean(v, coarse) for v in (bright, brain.mask.astype(np.float32), masked))
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
         return (), {}
-    expected = head_shape_field(magnitude, inside, coarse, grid)
-    summed = block_mean(np.where(brain.mask, field_ppm, np.float32(0)), coarse)
+    expected = head_shape_field(tissue, inside, coarse, grid)
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
     correlation = polarity_correlation(smooth, _unshimmable(expected, weights, coarse), weights)

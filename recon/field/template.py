@@ -42,11 +42,11 @@ def unwrapped_template(echoes: GradientEcho, mask: BoolArray) -> tuple[Template,
         ``(x, y, z)`` bool, where to unwrap.
     """
     phase_rad, times_s = echoes.phase_rad, echoes.echo_times_s
-    if _first_is_smoother(phase_rad, times_s, mask):
-        template, wrapped, last = Template(coefficients=(1,), time_s=times_s[0]), phase_rad[0], 0
-    else:
-        template, last = Template(coefficients=(-1, 1), time_s=times_s[1] - times_s[0]), 1
-        wrapped = wrap(phase_rad[1] - phase_rad[0])
+    template, wrapped, last = Template(coefficients=(1,), time_s=times_s[0]), phase_rad[0], 0
+    if len(times_s) > 1 and times_s[0] > times_s[1] - times_s[0]:
+        difference = wrap(phase_rad[1] - phase_rad[0])
+        if _coherence(difference, mask) > _coherence(phase_rad[0], mask):
+            template, wrapped, last = Template(coefficients=(-1, 1), time_s=times_s[1] - times_s[0]), difference, 1
     several = len(times_s) > 1
     # The gradient of the echo difference is compared with echo 1, that of echo 1 with echo 2.
     other = 1 - last
@@ -59,23 +59,15 @@ def unwrapped_template(echoes: GradientEcho, mask: BoolArray) -> tuple[Template,
     )
 
 
-def _first_is_smoother(phase_rad: FloatArray, times_s: tuple[float, ...], mask: BoolArray) -> bool:
-    """Return whether the first echo makes a better template than the difference of the first two."""
-    if len(times_s) == 1 or times_s[0] <= times_s[1] - times_s[0]:
-        return True
-    nx = mask.shape[0]
-    middle, half = nx // 2, max(2, nx // 16)
-    slab = slice(max(0, middle - half), middle + half)
-    one, two = phase_rad[0, slab], phase_rad[1, slab]
-    return _coherence(one, mask[slab]) >= _coherence(wrap(two - one), mask[slab])
-
-
 def _coherence(phase: FloatArray, mask: BoolArray) -> float:
-    """Return the mean phase coherence of neighbours along each axis."""
+    """Return the mean phase coherence of neighbours along each axis, in the central eighth of a volume."""
+    middle, half = len(mask) // 2, max(2, len(mask) // 16)
+    slab = slice(max(0, middle - half), middle + half)
     values = []
     for axis in range(3):
-        step = wrap(np.diff(phase, axis=axis))
-        both = np.take(mask, range(1, mask.shape[axis]), axis) & np.take(mask, range(mask.shape[axis] - 1), axis)
+        step = wrap(np.diff(phase[slab], axis=axis))
+        size = mask[slab].shape[axis]
+        both = np.take(mask[slab], range(1, size), axis) & np.take(mask[slab], range(size - 1), axis)
         if np.any(both):
             values.append(float(np.mean(1 - np.abs(step[both]) / np.pi)))
     return float(np.mean(values)) if values else 0.0

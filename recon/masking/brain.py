@@ -134,8 +134,7 @@ def _locate(volume: torch.Tensor, segment: Segmenter) -> _Location:
 def _padded(volume: FloatArray, height_voxels: int) -> tuple[FloatArray, int]:
     """Return the volume with empty slices below and above, and how many are below.
 
-    The networks stretch what they get to a cube; a slab has to look like a part of a head, not like a
-    flat one.
+    The networks stretch a volume to a cube; a slab has to look like a part of a head, not like a flat head.
     """
     missing = max(0, height_voxels - volume.shape[2])
     below = missing // 2

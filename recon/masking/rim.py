@@ -66,7 +66,7 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
     """
     core = _box_filter(brain, grid, MASKING.rim_mm, "erode")
     wanting = brain & left_out
-    # Through what is thick it may reach the rim; along the rim's thin shell of poor phase it may not spread.
+    # A lesion may reach the rim through thick parts, but not spread along the rim's thin shell of poor phase.
     thick = _box_filter(wanting, grid, MASKING.lesion_mm, "open")
     deep = _box_filter(wanting & core, grid, MASKING.lesion_mm, "open")
     at_the_surface = _enclosed(

@@ -1,10 +1,10 @@
 """Bleeds at the brain's surface that brain extraction left out, told from bone by the field around them.
 
-A bleed, bone and air give no signal alike, and a network that looks for the brain in the magnitude leaves a bleed at
-its surface out, or draws it as brain, only for it to be taken for a dropout. The field tells them apart: a bleed is
-paramagnetic, bone is diamagnetic by some 2 ppm, air is paramagnetic by more than 9 ppm. So does the brain around: what
-was drawn as brain and lies against brain on most of its surface is a bleed or a calcification, whatever its field. Left
-out of the mask, it is not seen in the map at all.
+Bleeds, bone and air alike give no signal, and a network that looks for the brain in the magnitude leaves a bleed at its
+surface out, or draws it as brain, only for it to be taken for a dropout. The field tells them apart: a bleed is
+paramagnetic, bone is diamagnetic by some 2 ppm, air is paramagnetic by more than 9 ppm. So does the brain around it: a
+void that was drawn as brain and lies against brain on most of its surface is a bleed or a calcification, whatever its
+field. Left out of the mask, it is not seen in the map at all.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def surface_bleeds(
     found = np.zeros_like(brain)
     box = _wide_box(brain, grid, BLEEDS.shell_mm)
     cut = crop_grid(grid, box)
-    # What noise lifts above a threshold here and there belongs to the void around it.
+    # Voxels that noise alone lifts above the threshold belong to the void around them.
     poor = poor[box] | (ndimage.uniform_filter(poor[box].astype(np.float32), size=3) > 0.5)
     scene = _Scene(
         field_ppm=field_ppm[box],
@@ -155,7 +155,7 @@ def _border(void: BoolArray, scene: _Scene) -> float:
 
 
 def _is_bleed(void: BoolArray, scene: _Scene, least_gain: float = BLEEDS.least_gain) -> bool:
-    """Return whether the field around a void, and around what of it the mask holds, is that of a bleed."""
+    """Return whether the field around a void, and around its part inside the mask, is that of a bleed."""
     inner = _inner_part(void, scene)
     box = _wide_box(void | inner, scene.grid, BLEEDS.shell_mm)
     shell = scene.reliable[box] & _near(void[box] | inner[box], scene.grid, BLEEDS.shell_mm)
@@ -207,12 +207,12 @@ def _fitted(
 
 
 def _least_squares(design: npt.NDArray[np.floating], values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Solve by the normal equations: of a dozen unknowns, all about one in size, that is exact enough and fast."""
+    """Solve by the normal equations: exact enough, and fast, for a dozen unknowns that are all about one in size."""
     return np.asarray(np.linalg.lstsq(design.T @ design, design.T @ values, rcond=None)[0])
 
 
 def _inner_part(void: BoolArray, scene: _Scene) -> BoolArray:
-    """Return what of the mask around a void, and connected with it, has no field to rely on."""
+    """Return the part of the mask that is near a void, connected to it, and without a reliable field."""
     inner = np.zeros_like(void)
     box = _wide_box(void, scene.grid, BLEEDS.inner_mm)
     poor = scene.brain[box] & ~scene.reliable[box] & _near(void[box], scene.grid, BLEEDS.inner_mm)
@@ -222,7 +222,7 @@ def _inner_part(void: BoolArray, scene: _Scene) -> BoolArray:
 
 
 def _up_to_the_hull(dent: BoolArray, scene: _Scene) -> BoolArray:
-    """Return a void in a dent with what of it goes on up to the convex hull of the brain around."""
+    """Return a void in a dent with its continuation up to the convex hull of the brain around it."""
     box = _wide_box(dent, scene.grid, BLEEDS.hull_mm)
     brain = scene.brain[box]
     edge = np.argwhere(brain & ~np.asarray(ndimage.binary_erosion(brain)))

@@ -4,8 +4,8 @@ The second pass sees the first one's map after steps of data consistency in plac
 field has left in place of the closed form's residual. FFTs stay outside the compiled network.
 
 The second pass sees all of it through a point mirror. A dipole's field is the same there, whatever the field's
-direction, so that the physics stays as it is; what the network has learned is only nearly so, and what one pass errs by
-its own handedness, the other mends.
+direction, so that the physics stays as it is; what the network has learned is only nearly so, and what one pass gets
+wrong by its own handedness, the other corrects.
 """
 
 from __future__ import annotations

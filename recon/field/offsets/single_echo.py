@@ -1,4 +1,4 @@
-"""Phase offset of a single echo: it cannot be told from the field echo by echo, but most of it in space.
+"""Phase offset of a single echo: no second echo separates it from the field, but most of it shows in space.
 
 A radio-frequency field satisfies the Helmholtz equation, so the Laplacian of its phase in the head is small and nearly
 constant, ``μ0 ω σ / 2`` for each of transmission and reception (Katscher & van den Berg, doi:10.1002/nbm.3729). Such

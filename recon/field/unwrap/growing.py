@@ -197,8 +197,8 @@ def _region_sums(
 def _balanced(turns: IntArray, group: IntArray, regions: RegionArray, phase: FloatArray) -> IntArray:
     """Bring each group's mean phase as close to zero as a 2π multiple allows.
 
-    Groups that do not touch have no common edge: the shimmed field of each is near zero, and that is
-    all there is.
+    Groups that do not touch have no common edge: the shimmed field of each is near zero, and
+    nothing else is known.
     """
     sums, counts = np.zeros(256), np.zeros(256, np.int64)
     _region_sums(regions, phase, sums, counts)

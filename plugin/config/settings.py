@@ -89,7 +89,7 @@ class Log(Frozen):
 
 
 class Reconstruction(Frozen):
-    """How the total field is inverted, as in ``recon.pipeline.Options``."""
+    """How the total field is inverted, as in ``recon.options.Options``."""
 
     method: str = "network"
     engine: str = "auto"

@@ -1,10 +1,13 @@
 """Voids in dents of a brain mask: bleeds are taken in, bone, air and what no field speaks for are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from recon.masking.surface_bleeds import surface_bleeds
+from recon.masking.rim import BrainMask
+from recon.masking.surface_bleeds import surface_bleeds, with_surface_bleeds
 from recon.operators.dipole import dipole_field
 from recon.types import Grid
 
@@ -130,3 +133,16 @@ def test_a_small_dent_does_not_take_in_a_void_many_times_its_size():
     field = (field + 0.002 * generator.standard_normal(SHAPE)).astype(np.float32)
     taken = surface_bleeds(field, brain=brain & ~void, raw_brain_mask=brain & ~void, poor=~brain | void, grid=GRID)
     assert 0 < taken.sum() < 2 * dent.sum() < 0.2 * void.sum()
+
+
+def test_a_recognised_brain_takes_a_bleed_in_and_says_so():
+    field, mask, poor, void = head(BLEED)
+    brain = BrainMask(mask=mask, method="deepbet", warnings=("before",))
+    quality = np.where(poor, 0, 1).astype(np.float32)
+    whole = with_surface_bleeds(brain, mask, field, np.zeros_like(mask), quality, GRID)
+    assert (whole.mask & void).sum() > 0.7 * void.sum()
+    assert whole.mask[mask].all()
+    assert whole.warnings[0] == "before"
+    assert "ml at the surface of the extracted brain" in whole.warnings[1]
+    signal = replace(brain, method="signal")
+    assert with_surface_bleeds(signal, mask, field, np.zeros_like(mask), quality, GRID) is signal

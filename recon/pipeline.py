@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 
 from recon.engines import deepbet
+from recon.engines.choose import EngineAttempt, choose_engine
 from recon.errors import MapError
 from recon.field.total import total_field
 from recon.inversion.methods import Inverted, find_method
 from recon.options import Options
-from recon.provenance import REFERENCES, provenance
 from recon.quality.figures import judge_quality, quality_figures
-from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction, SusceptibilityMap, TotalField, Verdict
+from recon.quality.provenance import REFERENCES, provenance
+from recon.types import (
+    BoolArray,
+    FloatArray,
+    GradientEcho,
+    Grid,
+    Reconstruction,
+    SusceptibilityMap,
+    TotalField,
+    Verdict,
+)
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -158,3 +169,30 @@ def _figures(chi_ppm: FloatArray, total: TotalField, device: str) -> dict[str, f
             raise
         _LOG.warning("the figures of the map are computed on the CPU, as %s failed: %s", device, failure)
         return quality_figures(chi_ppm, total)
+
+
+def warm_up(options: Options) -> tuple[EngineAttempt, ...]:
+    """Load the networks and compile what is compiled at first use, so that no patient waits for it.
+
+    Returns
+    -------
+    tuple of EngineAttempt
+        What became of each engine; empty for a method without one.
+    """
+    shape = (48, 40, 32)
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    inside = x**2 + y**2 + z**2 < 0.8
+    magnitude = np.where(inside, 100.0, 1.0).astype(np.float32)
+    field_ppm = np.where(inside, 0.1 * x * y, 0.0)
+    times_s = (0.005, 0.010, 0.015)
+    phase = [2 * math.pi * 127.7 * field_ppm * t for t in times_s]
+    echoes = GradientEcho(
+        magnitude=np.stack([magnitude] * 3),
+        phase_rad=np.stack(phase).astype(np.float32),
+        echo_times_s=times_s,
+        b0_tesla=3.0,
+        grid=Grid(shape=shape, voxel_size_mm=(4.0, 4.0, 4.0), b0_direction=(0.0, 0.0, 1.0)),
+    )
+    reconstruct(echoes, options=replace(options, fallback=""), mask=inside)
+    deepbet.load_networks()
+    return choose_engine(options.engine).attempts if options.method == "network" else ()

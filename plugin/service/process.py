@@ -64,7 +64,7 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
     from plugin.config.reconstruction import options_of
     from plugin.jobs.durable import start_worker
-    from recon.warm_up import warm_up
+    from recon.pipeline import warm_up
 
     options = options_of(settings.reconstruction)
     began = time.monotonic()

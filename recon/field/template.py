@@ -45,7 +45,8 @@ def unwrapped_template(echoes: GradientEcho, mask: BoolArray) -> tuple[Template,
     template, wrapped, last = Template(coefficients=(1,), time_s=times_s[0]), phase_rad[0], 0
     if len(times_s) > 1 and times_s[0] > times_s[1] - times_s[0]:
         difference = wrap(phase_rad[1] - phase_rad[0])
-        if _coherence(difference, mask) > _coherence(phase_rad[0], mask):
+        coherences = [_coherence(phase, mask) for phase in (difference, phase_rad[0])]
+        if coherences[0] > coherences[1]:
             template, wrapped, last = Template(coefficients=(-1, 1), time_s=times_s[1] - times_s[0]), difference, 1
     several = len(times_s) > 1
     # The gradient of the echo difference is compared with echo 1, that of echo 1 with echo 2.

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal, TypeVar
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from recon.masking.constants import MASKING
+from recon.operators.morphology import largest_component
 from recon.types import BoolArray, FloatArray, Grid
 
 Stage = Literal["locate", "segment"]
@@ -79,17 +79,6 @@ def _normalised(volume: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """Return grey values between two limits with the mean and spread that the networks were trained with."""
     scaled = ((volume - low) / max(high - low, 1e-12)).clamp(0, 1)
     return 0.226 * (scaled - scaled.mean()) / scaled.std().clamp_min(1e-6) + 0.449
-
-
-def largest_component(mask: BoolArray) -> BoolArray:
-    """Return the largest face-connected part of a mask."""
-    labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=6)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    if sizes.sum() == 0:
-        return mask
-    part: BoolArray = labels == int(sizes.argmax())
-    return part
 
 
 @dataclass(frozen=True, kw_only=True)

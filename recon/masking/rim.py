@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import fill_voids
 import numpy as np
 from scipy import ndimage
 
-from recon.masking.brain import Segmenter, largest_component, segment_brain
+from recon.masking.brain import Segmenter, segment_brain
 from recon.masking.constants import MASKING
+from recon.operators.morphology import box_filter, clean, grown_within, largest_component
 from recon.types import BoolArray, FloatArray, Grid
 
 
@@ -32,26 +32,6 @@ class BrainMask:
     warnings: tuple[str, ...]
 
 
-def _box_filter(mask: BoolArray, grid: Grid, radius_mm: float, extreme: str) -> BoolArray:
-    """Erode, dilate or open by a box with half-widths of about a radius; nothing is eaten from the volume's faces."""
-    if extreme == "open":
-        return mask & _box_filter(_box_filter(mask, grid, radius_mm, "erode"), grid, radius_mm, "dilate")
-    out = mask.astype(np.uint8)
-    run = ndimage.minimum_filter1d if extreme == "erode" else ndimage.maximum_filter1d
-    for axis, size in enumerate(grid.voxel_size_mm):
-        reach = round(radius_mm / size)
-        if reach > 0:
-            out = run(out, 2 * reach + 1, axis=axis, mode="nearest")
-    grown: BoolArray = out.astype(np.bool_)
-    return grown
-
-
-def clean(mask: BoolArray) -> BoolArray:
-    """Return the largest part of a mask with its cavities filled."""
-    filled: BoolArray = fill_voids.fill(largest_component(mask)).astype(np.bool_)
-    return filled
-
-
 def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray:
     """Leave voxels out of the brain's rim; a lesion stays, be it deep inside or mostly enclosed by good brain.
 
@@ -64,16 +44,16 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
     grid
         Geometry.
     """
-    core = _box_filter(brain, grid, MASKING.rim_mm, "erode")
+    core = box_filter(brain, grid, MASKING.rim_mm, "erode")
     wanting = brain & left_out
     # A lesion may reach the rim through thick parts, but not spread along the rim's thin shell of poor phase.
-    thick = _box_filter(wanting, grid, MASKING.lesion_mm, "open")
-    deep = _box_filter(wanting & core, grid, MASKING.lesion_mm, "open")
+    thick = box_filter(wanting, grid, MASKING.lesion_mm, "open")
+    deep = box_filter(wanting & core, grid, MASKING.lesion_mm, "open")
     at_the_surface = _enclosed(
-        _box_filter(wanting, grid, MASKING.surface_lesion_mm, "open"), thick, brain, wanting, grid
+        box_filter(wanting, grid, MASKING.surface_lesion_mm, "open"), thick, brain, wanting, grid
     )
-    lesion = _grown(deep | at_the_surface, thick, grid, MASKING.lesion_reach_mm)
-    lesion = _grown(lesion, wanting, grid, 2 * MASKING.lesion_mm)
+    lesion = grown_within(deep | at_the_surface, thick, grid, MASKING.lesion_reach_mm)
+    lesion = grown_within(lesion, wanting, grid, 2 * MASKING.lesion_mm)
     return clean(brain & (core | ~wanting | lesion))
 
 
@@ -86,7 +66,7 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
         margin = [round(2 * MASKING.lesion_mm / size) + 2 for size in grid.voxel_size_mm]
         box = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(boxes[number - 1], margin, strict=True))
         part = labels[box] == number
-        whole = _grown(part, wanting[box], grid, 2 * MASKING.lesion_mm)
+        whole = grown_within(part, wanting[box], grid, 2 * MASKING.lesion_mm)
         surface = ndimage.binary_dilation(whole) & ~whole
         good = surface & brain[box] & ~wanting[box]
         if good.sum() > MASKING.enclosed_share * surface.sum():
@@ -94,18 +74,11 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
     return kept
 
 
-def _grown(seed: BoolArray, into: BoolArray, grid: Grid, reach_mm: float) -> BoolArray:
-    """Return a seed grown within a region, by about a distance."""
-    steps = max(1, round(reach_mm / max(grid.voxel_size_mm)))
-    grown: BoolArray = ndimage.binary_dilation(seed, iterations=steps, mask=into) if seed.any() else seed
-    return grown
-
-
 def _signal_mask(head: BoolArray, quality: FloatArray, grid: Grid) -> BoolArray:
     """Return what has signal and reliable phase, thin bridges to the scalp cut."""
     mask = head & (quality >= MASKING.least_quality)
-    opened = largest_component(_box_filter(mask, grid, MASKING.bridge_mm, "erode"))
-    return clean(mask & _box_filter(opened, grid, MASKING.bridge_mm, "dilate"))
+    opened = largest_component(box_filter(mask, grid, MASKING.bridge_mm, "erode"))
+    return clean(mask & box_filter(opened, grid, MASKING.bridge_mm, "dilate"))
 
 
 def _breadth_mm(brain: BoolArray, grid: Grid) -> float:

@@ -22,9 +22,10 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from recon.masking.constants import BLEEDS, MASKING
-from recon.masking.rim import BrainMask, clean
+from recon.masking.rim import BrainMask
 from recon.operators.boxes import Box, crop_grid, mask_box
 from recon.operators.dipole import dipole_field
+from recon.operators.morphology import clean
 from recon.types import BoolArray, FloatArray, Grid
 
 _COARSE_MM: Final = 2.0

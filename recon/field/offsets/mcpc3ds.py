@@ -92,11 +92,12 @@ def phase_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArra
             ramp = f"odd and even echoes differ by a phase ramp of {span_rad:.1f} rad, which was removed."
             warnings = (*warnings, f"Bipolar readout: {ramp}")
     its_own = sum(c * (odd, even)[e % 2] for e, c in enumerate(template.coefficients))
-    odd_rad = upsample(odd, coarse)
+    cells = (odd, np.asarray(its_own, np.float32), *(() if even is odd else (even,)))
+    odd_rad, template_rad, *even_rad = (upsample(values, coarse) for values in cells)
     return Offsets(
         odd_rad=odd_rad,
-        even_rad=odd_rad if even is odd else upsample(even, coarse),
-        template_rad=upsample(np.asarray(its_own, np.float32), coarse),
+        even_rad=even_rad[0] if even_rad else odd_rad,
+        template_rad=template_rad,
         warnings=warnings,
         figures=figures,
     )

@@ -8,10 +8,11 @@ import pytest
 from recon.engines.deepbet import segment
 from recon.errors import InvalidInputError
 from recon.field.total import total_field
-from recon.masking.brain import _orientations, largest_component
+from recon.masking.brain import _orientations
 from recon.masking.constants import MASKING
 from recon.masking.head import head_mask
-from recon.masking.rim import BrainMask, FoundBrain, clean, find_brain, finish_mask
+from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask
+from recon.operators.morphology import clean, largest_component
 from recon.types import GradientEcho, Grid
 
 VOXEL = (3.0, 2.5, 4.0)

@@ -27,7 +27,7 @@ from recon.network.features import (
     TOTAL_CHANNEL,
     FieldTensors,
     network_features,
-    pad_to_stride,
+    padded_to_stride,
     start_map,
 )
 from recon.network.void_unwrapping import Voids, unwrap_voids
@@ -76,8 +76,7 @@ def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored:
         ``(x, y, z)`` float32 susceptibility in ppm, relative to its mean over the mask, zero outside.
     """
     x, y, z = features.shape[1:]
-    stack = torch.zeros(1, features.shape[0], *pad_to_stride((x, y, z), stride), device=features.device)
-    stack[0, :, :x, :y, :z] = features
+    stack = padded_to_stride(features, stride)
     seen = torch.flip(stack, _SPACE) if mirrored else stack
     output = forward(seen).float()
     output = (torch.flip(output, _SPACE) if mirrored else output) + start_map(stack)

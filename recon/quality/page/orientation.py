@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recon.types import Grid
 
-_LETTERS = ("RL", "AP", "SI")
+_LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +58,14 @@ def planes(affine: npt.NDArray[np.float64]) -> tuple[Plane, Plane, Plane]:
     return _plane(ends, 2), _plane(ends, 1), _plane(ends, 0)
 
 
-def _ends(direction: npt.NDArray[np.float64]) -> str:
+def _ends(direction: npt.NDArray[np.float64]) -> tuple[str, str]:
     """Return the letters of the side that an axis grows towards and of the side that it comes from."""
     axis = int(np.argmax(np.abs(direction)))
-    return _LETTERS[axis] if direction[axis] > 0 else _LETTERS[axis][::-1]
+    positive, negative = _LETTERS[axis]
+    return (positive, negative) if direction[axis] > 0 else (negative, positive)
 
 
-def _plane(ends: list[str], through: int) -> Plane:
+def _plane(ends: list[tuple[str, str]], through: int) -> Plane:
     across, down = (axis for axis in range(3) if axis != through)
     flip_across = flip_down = False
     if through != 2:

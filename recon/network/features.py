@@ -12,7 +12,7 @@ from typing import Final
 
 import torch
 
-from recon.inversion.tikhonov import padded_shape
+from recon.inversion.closed_form import padded_shape
 from recon.network.consistency import centred
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.operators.lbv import interpolate_doubtful
@@ -106,7 +106,7 @@ def network_features(measured: FieldTensors) -> torch.Tensor:
     field = centred(measured.usable_ppm, mask)
     local = local_field(field, closed, grid)
     spectrum_shape = padded_shape(grid)
-    kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
+    kernel = dipole_kernel(spectrum_shape, grid, field.device)
     chi = centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)
     residual = (local - convolve(chi, kernel, spectrum_shape)) * mask
     local_vsharp = vsharp(field, closed, grid)

@@ -123,9 +123,9 @@ def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
     """Return the bleed that a void in a dent is part of, or nothing."""
     border = _border(dent, scene)
     inside = float(np.mean(scene.raw_brain_mask[dent])) >= BLEEDS.least_inside_share
-    told = np.count_nonzero(dent) * scene.grid.voxel_volume_mm3 >= BLEEDS.least_judged_volume_mm3
+    judged = np.count_nonzero(dent) * scene.grid.voxel_volume_mm3 >= BLEEDS.least_judged_volume_mm3
     least_gain = BLEEDS.least_gain_inside if inside and border >= BLEEDS.least_border_inside else BLEEDS.least_gain
-    if not (told and _is_bleed(dent, scene, least_gain)):
+    if not (judged and _is_bleed(dent, scene, least_gain)):
         return dent if inside and border >= BLEEDS.enclosed_share else np.zeros_like(dent)
     whole = _up_to_the_hull(dent, scene)
     likely = np.count_nonzero(whole) <= BLEEDS.most_growth * np.count_nonzero(dent)

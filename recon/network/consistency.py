@@ -134,8 +134,8 @@ def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
 
 def residual_noise_ppm(left_ppm: torch.Tensor, data: FieldData) -> float:
     """Return the standard deviation of the :func:`unexplained_field`, by its median: a few places do not rule it."""
-    told = left_ppm[data.reliable & (left_ppm != 0)].abs()
-    return _MAD_TO_SD * float(told.median()) if told.numel() else 0.0
+    inside = left_ppm[data.reliable & (left_ppm != 0)].abs()
+    return _MAD_TO_SD * float(inside.median()) if inside.numel() else 0.0
 
 
 def centred(volume: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

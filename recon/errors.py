@@ -10,7 +10,7 @@ class InvalidInputError(ReconError, ValueError):
 
 
 class MapError(ReconError):
-    """A method cannot make a map of this field, or makes one that is no map; another method may."""
+    """A method cannot make a map of this field, or the map is not usable; another method may."""
 
 
 class EngineError(ReconError):

@@ -81,7 +81,6 @@ _ENGINES = (
 )
 ENGINES: Final = {row.name: row for row in _ENGINES}
 """Every engine, in the order in which :data:`AUTO` tries them; the last is the reference."""
-ENGINE_NAMES: Final = tuple(ENGINES)
 
 AUTO: Final = "auto"
 
@@ -95,7 +94,7 @@ class Options:
     method
         Inversion method, one of :data:`METHODS`.
     engine
-        Inference engine, one of :data:`ENGINE_NAMES` or :data:`AUTO`.
+        Inference engine, one of :data:`ENGINES` or :data:`AUTO`.
     fallback
         Method that takes over, with a warning, where the chosen one's map fails the quality check; empty for none.
     surface_bleeds

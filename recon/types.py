@@ -113,7 +113,7 @@ class GradientEcho:
 class TotalField:
     """The field of all sources inside and outside the head, with what the steps after it need to know of it.
 
-    Made from phase by :func:`recon.field.total_field`, from a known field by
+    Made from phase by :func:`recon.field.total.total_field`, from a known field by
     :func:`recon.field.reliability.total_field_of`.
 
     Parameters

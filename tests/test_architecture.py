@@ -118,7 +118,7 @@ def test_files_that_pages_name_exist(page):
 WRONG = {
     "recon/operators/dipole.py": "import recon.field",
     "recon/masking/head.py": "import recon.network",
-    "recon/inversion/tkd.py": "import recon.masking",
+    "recon/inversion/closed_form.py": "import recon.masking",
     "recon/field/noise.py": "import recon.engines",
     "recon/network/model.py": "import recon.engines",
     "recon/engines/base.py": "import recon.quality",

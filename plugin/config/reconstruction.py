@@ -6,7 +6,7 @@ from dicom_io.derived.pixel_profile import PROFILES
 from dicom_io.derived.products import OBJECTS, QSM
 from plugin.config.settings import Reconstruction
 from plugin.errors import ConfigurationError
-from recon.options import AUTO, ENGINE_NAMES, METHODS, Options
+from recon.options import AUTO, ENGINES, METHODS, Options
 
 
 def objects_of(names: str) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def options_of(chosen: Reconstruction) -> Options:
     mistakes = []
     for name, value, known in (
         ("method", chosen.method, METHODS),
-        ("engine", chosen.engine, (AUTO, *ENGINE_NAMES)),
+        ("engine", chosen.engine, (AUTO, *ENGINES)),
         ("fallback", chosen.fallback, ("", *METHODS)),
     ):
         if value not in known:

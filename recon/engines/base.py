@@ -42,32 +42,17 @@ class Description:
 class Engine(Protocol):
     """A loaded network, ready to run."""
 
-    @property
-    def device(self) -> torch.device:
-        """Where it expects its input and leaves its output."""
-        ...
-
-    @property
-    def largest(self) -> Shape | None:
-        """Sizes beyond which a volume is cut into tiles; None where there is no limit."""
-        ...
-
-    def describe(self) -> Description:
-        """Say what it is."""
-        ...
+    description: Description
+    device: torch.device
+    """Where it expects its input and leaves its output."""
+    largest: Shape | None
+    """Sizes beyond which a volume is cut into tiles; None where there is no limit."""
 
     def run(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the correction, or raise what the library raises; see :class:`recon.engines.forward.CheckedForward`.
+        """Return the correction, ``(1, 1, x, y, z)`` float32 in the network's unit, or raise what the library raises.
 
-        Parameters
-        ----------
-        features
-            ``(1, channel, x, y, z)`` float32 on :attr:`device`, every axis a multiple of the network's stride.
-
-        Returns
-        -------
-        torch.Tensor
-            ``(1, 1, x, y, z)`` float32 in the network's unit.
+        ``features`` are ``(1, channel, x, y, z)`` float32 on :attr:`device`, every axis a multiple of the network's
+        stride; :class:`recon.engines.forward.CheckedForward` checks them.
         """
         ...
 

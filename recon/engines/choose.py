@@ -24,21 +24,21 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class EngineAttempt:
-    """What became of an engine.
+    """Whether an engine can be used here.
 
     Parameters
     ----------
     name
         Key of :data:`recon.options.ENGINES`.
     state
-        ``"ready"``: loaded, and right on the known head. ``"absent"``: no device, library or engine file
-        here. ``"refused"``: it could run here and must not, or failed in a job.
+        ``"ready"``: loaded, and right on the known head. ``"absent"``: no device, library or engine file.
+        ``"refused"``: it could run here and must not, or failed in a job.
     reason
-        Precision and device of one that is ready, else why it is not, in a sentence without a full stop.
+        Precision and device if it is ready, else why not, in a sentence without a full stop.
     load_seconds
-        How long it took to load and check it.
+        To load and check it.
     rms_ppb, largest_ppb
-        How far it is from the reference on the known head; None where it did not run.
+        Difference from the reference on the known head; None where it did not run.
     """
 
     name: str
@@ -53,18 +53,8 @@ class EngineAttempt:
 class Inference:
     """What the network's work gave, and how it was run.
 
-    Parameters
-    ----------
-    output
-        What the work returned, on the CPU.
-    engine
-        The engine that made it.
-    choice
-        Why this engine.
-    warnings
-        Sentences for the reader of the map.
-    device
-        Where the work was done.
+    ``output`` is what the work returned, on the CPU; ``choice`` says why this engine; ``warnings`` are sentences for
+    the reader of the map; the work was done on ``device``.
     """
 
     output: torch.Tensor
@@ -91,7 +81,7 @@ def try_engine(name: str, trained: TrainedNetwork) -> tuple[Engine | None, Engin
     return engine, EngineAttempt(
         name=name,
         state="ready",
-        reason=str(engine.describe()),
+        reason=str(engine.description),
         load_seconds=time.perf_counter() - began,
         rms_ppb=apart.rms_ppb,
         largest_ppb=apart.largest_ppb,
@@ -102,16 +92,8 @@ class EngineChain:
     """Engines one after the other: the first that works runs, the next stands in for one that fails.
 
     Engines are loaded when their turn comes. One that failed in a job is not tried again: a lost device needs a new
-    process. One that had too little memory is tried again.
-
-    Parameters
-    ----------
-    trained
-        Network.
-    names
-        Keys of :data:`recon.options.ENGINES`, the first to be tried first.
-    asked
-        What the operator asked for.
+    process. One that had too little memory is tried again. ``names`` are keys of :data:`recon.options.ENGINES`, the
+    first to be tried first; ``asked`` is what the operator asked for.
     """
 
     def __init__(self, trained: TrainedNetwork, names: Sequence[str], asked: str) -> None:
@@ -122,7 +104,7 @@ class EngineChain:
 
     @property
     def attempts(self) -> tuple[EngineAttempt, ...]:
-        """What became of each engine so far, in order."""
+        """The state of each engine so far, in order."""
         return tuple(self._attempts.values())
 
     def prepare(self) -> Engine:
@@ -131,7 +113,7 @@ class EngineChain:
         Raises
         ------
         EngineError
-            If none does, or if a named one does not: a site that names its engine wants to know.
+            If none works, or if a named one does not: a site that names its engine wants to know.
         """
         for name in self._names:
             engine = self._engine(name)
@@ -143,12 +125,7 @@ class EngineChain:
         raise EngineError(" ".join(f"{a.name}: {a.reason}." for a in self.attempts))
 
     def infer(self, work: Work) -> Inference:
-        """Do work that needs the network, on the first engine that gets through.
-
-        Parameters
-        ----------
-        work
-            Receives the network as a function and the device of its input; repeated if an engine fails.
+        """Do work that needs the network, on the first engine that gets through; repeat it if an engine fails.
 
         Raises
         ------
@@ -173,7 +150,7 @@ class EngineChain:
                 continue
             return Inference(
                 output=output,
-                engine=engine.describe(),
+                engine=engine.description,
                 choice=self._choice(name),
                 device=engine.device,
                 warnings=tuple(dict.fromkeys((*self._refusals(name), *failures, *forward.remarks))),
@@ -192,7 +169,7 @@ class EngineChain:
         _LOG.error("engine %s failed in a job and is not used again: %s", name, reason)
 
     def _earlier(self, used: str) -> list[EngineAttempt]:
-        """Return what became of the engines that come before the one that was used."""
+        """Return the state of the engines that come before the one that was used."""
         return [self._attempts[name] for name in self._names[: self._names.index(used)]]
 
     def _refusals(self, used: str) -> list[str]:
@@ -234,12 +211,9 @@ def chain_of(asked: str) -> tuple[str, ...]:
 
 @cache
 def choose_engine(asked: str) -> EngineChain:
-    """Return the engines for ``asked``, the first of them loaded, once per process.
+    """Return the engines for ``asked``, a key of :data:`recon.options.ENGINES` or ``"auto"``, the first of them loaded.
 
-    Parameters
-    ----------
-    asked
-        Key of :data:`recon.options.ENGINES`, or ``"auto"`` for the first that works.
+    This is done once per process.
 
     Raises
     ------

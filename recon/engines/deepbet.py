@@ -1,4 +1,4 @@
-"""deepbet's networks, out of its wheel and without its user interface: how likely each voxel is brain.
+"""deepbet's networks, from its wheel and without its user interface: how likely each voxel is brain.
 
 References
 ----------

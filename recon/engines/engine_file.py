@@ -29,14 +29,9 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ShapeProfile:
-    """Sizes that an engine takes, in voxels along x, y, z.
+    """Sizes that an engine takes, in voxels along x, y, z; kernels are chosen for ``usual``.
 
-    Parameters
-    ----------
-    smallest, largest
-        Bounds; every multiple of the network's stride between them will do.
-    usual
-        What kernels are chosen for.
+    Every multiple of the network's stride from ``smallest`` to ``largest`` will do.
     """
 
     smallest: Shape = (16, 16, 16)
@@ -127,12 +122,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def read_engine(path: Path) -> EngineFile:
-    """Read an engine and compare it with its manifest.
-
-    Parameters
-    ----------
-    path
-        The plan; its manifest lies beside it.
+    """Read a plan and compare it with the manifest beside it.
 
     Raises
     ------
@@ -173,17 +163,7 @@ def mismatch(manifest: Manifest, *, weights_sha256: str, library_version: str) -
 
 
 def cached_or_built(folder: Path, wanted: Manifest, build: Callable[[], bytes]) -> EngineFile:
-    """Return the engine of a manifest from the folder, or build it there; one process builds, others wait.
-
-    Parameters
-    ----------
-    folder
-        Cache.
-    wanted
-        What the engine must be made of; without the plan's hash.
-    build
-        Makes the plan.
-    """
+    """Return the engine of a manifest from the folder, or build it there; one process builds, others wait."""
     with locked(folder, wanted.name):
         path = folder / f"{wanted.name}{PLAN_SUFFIX}"
         if path.with_suffix(MANIFEST_SUFFIX).exists():

@@ -1,4 +1,4 @@
-"""An engine as the function that the work around the network calls, and whose fault it is when that work fails."""
+"""An engine as the function that the work around the network calls, and what its failures mean."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class CheckedForward:
 
 
 def done_on(device: torch.device, work: Work, forward: CheckedForward) -> torch.Tensor:
-    """Do the work; what fails on a GPU is the engine's, what fails on the CPU is the data's.
+    """Do the work; a failure on a GPU is blamed on the engine, one on the CPU on the data.
 
     Raises
     ------

@@ -17,15 +17,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """The first NVIDIA GPU that torch can use.
-
-    Parameters
-    ----------
-    name
-        As the driver calls it.
-    capability
-        Compute capability, major and minor.
-    """
+    """The first NVIDIA GPU that torch can use: its name, and its compute capability, major and minor."""
 
     name: str
     capability: tuple[int, int]

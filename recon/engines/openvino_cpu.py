@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recon.engines.base import Description, installed_version
+from recon.engines.base import Description, Shape, installed_version
 from recon.engines.engine_file import Manifest, cached_or_built
 from recon.engines.folders import cache_folder
 from recon.errors import EngineError
@@ -37,7 +37,7 @@ class OpenVinoEngine:
     Parameters
     ----------
     trained
-        Network to compile.
+        Network.
     precision
         ``"fp32"``, or ``"bf16"`` where the processor has it.
 
@@ -48,24 +48,23 @@ class OpenVinoEngine:
     """
 
     device = torch.device("cpu")
-    largest = None
+    largest: Shape | None = None
 
     def __init__(self, trained: TrainedNetwork, precision: str = "bf16") -> None:
         try:
             converted = _converted(trained)
             length = int.from_bytes(converted[:8], "little")
             model = ov.Core().read_model(converted[8 : 8 + length], converted[8 + length :])
-            self._precision, self._compiled = _compile(model, precision)
+            precision, self._compiled = _compile(model, precision)
         except (OSError, RuntimeError) as error:
             raise EngineError(f"OpenVINO could not compile the network ({error}); use --engine torch") from error
-
-    def describe(self) -> Description:
-        """Say what it is."""
-        return Description(engine=NAME, precision=self._precision, device="CPU")
+        self.description = Description(engine=NAME, precision=precision, device="CPU")
 
     def run(self, features: torch.Tensor) -> torch.Tensor:
         """Run the network; see :class:`recon.engines.base.Engine`."""
-        _return_freed_memory()
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)  # the layers need the memory: glibc keeps freed arrays below 32 MiB, 0.3 GiB here
         return _run(self._compiled, features)
 
 
@@ -107,13 +106,6 @@ def _run(compiled: Any, volume: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
     return torch.from_numpy(np.array(compiled([np.ascontiguousarray(volume.numpy())])[0], dtype=np.float32))
 
 
-def _return_freed_memory() -> None:
-    """Give freed arrays back before the layers need theirs: glibc keeps those below 32 MiB, 0.3 GiB here."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
 def _converted(trained: TrainedNetwork) -> bytes:
     """Return the converted network, from the cache where there is one: converting takes most of a start."""
     folder = cache_folder(NAME)
@@ -135,8 +127,7 @@ def _convert(trained: TrainedNetwork) -> bytes:
     channels, stride = trained.network.config.inputs, trained.network.config.stride
     example = torch.zeros(1, channels, 2 * stride, 3 * stride, 4 * stride)
     with warnings.catch_warnings():
-        # torch's exporter warns about its own internals.
-        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # torch's exporter warns about its own internals
         model = ov.convert_model(torch.export.export(trained.network, (example,)))
     # Convolutions, additions and activations only: nothing in the graph depends on the example's size.
     model.reshape([1, channels, -1, -1, -1])

@@ -16,17 +16,9 @@ from recon.engines.base import Shape
 from recon.errors import InvalidInputError
 from recon.network.model import TotalFieldNetwork
 
-PRECISIONS = ("fp16", "fp32")
-
 
 class MixedPrecision(nn.Module):
-    """A network in float16 but for its input, its last layer and its output.
-
-    Parameters
-    ----------
-    network
-        Left as it is; a copy is converted.
-    """
+    """A copy of a network in float16 but for its input, its last layer and its output."""
 
     def __init__(self, network: TotalFieldNetwork) -> None:
         super().__init__()
@@ -47,8 +39,8 @@ def in_precision(network: TotalFieldNetwork, precision: str) -> nn.Module:
     InvalidInputError
         If there is no such precision.
     """
-    if precision not in PRECISIONS:
-        raise InvalidInputError(f"no precision {precision!r}: expected {' or '.join(PRECISIONS)}")
+    if precision not in ("fp16", "fp32"):
+        raise InvalidInputError(f"no precision {precision!r}: expected fp16 or fp32")
     return (MixedPrecision(network) if precision == "fp16" else copy.deepcopy(network)).eval()
 
 
@@ -62,7 +54,7 @@ def export(
     network
         To export.
     precision
-        One of :data:`PRECISIONS`.
+        ``"fp16"`` or ``"fp32"``.
     largest
         Greatest sizes; every axis is a multiple of the network's stride, which the graph knows.
     device

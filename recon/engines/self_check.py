@@ -17,7 +17,7 @@ from recon.engines.forward import CheckedForward
 from recon.engines.torch_eager import TorchEngine
 from recon.errors import EngineError
 from recon.field.reliability import total_field_of
-from recon.network.features import CHI_UNIT_PPM, field_tensors, network_features, pad_to_stride
+from recon.network.features import CHI_UNIT_PPM, field_tensors, network_features, padded_to_stride
 from recon.network.weights import TrainedNetwork
 from recon.operators.dipole import dipole_field
 from recon.types import Grid
@@ -46,15 +46,7 @@ by 0.009 ppb RMS and 0.20 ppb at most."""
 
 
 def difference(output: torch.Tensor, expected: torch.Tensor, mask: torch.Tensor) -> Difference:
-    """Compare two outputs of the network inside a mask.
-
-    Parameters
-    ----------
-    output, expected
-        ``(1, 1, x, y, z)`` in the network's unit.
-    mask
-        ``(x, y, z)`` bool.
-    """
+    """Compare two outputs ``(1, 1, x, y, z)`` in the network's unit inside a mask ``(x, y, z)``."""
     apart_ppb = ((output.cpu() - expected.cpu())[0, 0][mask.cpu()] * CHI_UNIT_PPM * 1e3).double()
     return Difference(rms_ppb=float(apart_ppb.square().mean().sqrt()), largest_ppb=float(apart_ppb.abs().max()))
 
@@ -75,10 +67,7 @@ def known_head(stride: int) -> torch.Tensor:
     )
     noise_ppm = np.full(SHAPE, 0.004, np.float32)
     features = network_features(field_tensors(total_field_of(field.numpy(), noise_ppm, mask, _GRID)))
-    x, y, z = pad_to_stride(SHAPE, stride)
-    stack = torch.zeros(1, features.shape[0], x, y, z)
-    stack[0, :, : SHAPE[0], : SHAPE[1], : SHAPE[2]] = features
-    return stack
+    return padded_to_stride(features, stride)
 
 
 @lru_cache(maxsize=2)
@@ -87,22 +76,17 @@ def _expected(trained: TrainedNetwork) -> torch.Tensor:
 
 
 def check(engine: Engine, trained: TrainedNetwork) -> Difference:
-    """Run an engine on the known head.
-
-    Returns
-    -------
-    Difference
-        From the reference; within tolerance.
+    """Run an engine on the known head, and return its difference from the reference.
 
     Raises
     ------
     EngineError
-        If it is not, or if the engine cannot run.
+        If the difference is beyond tolerance, or the engine cannot run.
     """
     head = known_head(trained.network.config.stride)
     output = CheckedForward(engine, trained.network.config)(head.to(engine.device))
     found = difference(output, _expected(trained), head[0, 1] > 0.5)
-    allowed = EXACT if engine.describe().precision == "fp32" else REDUCED
+    allowed = EXACT if engine.description.precision == "fp32" else REDUCED
     if not found.within(allowed):
         raise EngineError(
             f"it failed its self-check: {found.rms_ppb:.3g} ppb RMS and {found.largest_ppb:.3g} ppb at most from the "

@@ -18,16 +18,9 @@ from recon.network.weights import TrainedNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class EngineFileState:
-    """An engine file in the folder.
+    """An engine file in the folder: ``"fits"`` (our weights, the installed library, undamaged) or ``"refused"``.
 
-    Parameters
-    ----------
-    name
-        Of the file.
-    state
-        ``"fits"``: of our weights, by the installed library, undamaged; else ``"refused"``.
-    reason
-        What it is, or why it is refused.
+    ``reason`` says what it is, or why it is refused.
     """
 
     name: str

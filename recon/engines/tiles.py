@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 
 from recon.engines.base import Shape
 from recon.errors import EngineError
 from recon.network.model import ModelConfig
-
-Run = Callable[[torch.Tensor], torch.Tensor]
+from recon.network.passes import Forward
 
 
 def reach_voxels(config: ModelConfig) -> int:
@@ -30,24 +29,8 @@ def reach_voxels(config: ModelConfig) -> int:
     return int(math.ceil(reach / config.stride) * config.stride)
 
 
-def run_in_tiles(run: Run, features: torch.Tensor, largest: Shape, config: ModelConfig) -> tuple[torch.Tensor, int]:
-    """Run the network tile by tile, in a single tile where the engine takes the whole volume.
-
-    Parameters
-    ----------
-    run
-        The engine.
-    features
-        ``(1, channel, x, y, z)``.
-    largest
-        Sizes that it takes.
-    config
-        The network's sizes.
-
-    Returns
-    -------
-    torch.Tensor, int
-        ``(1, 1, x, y, z)``, and the number of tiles.
+def run_in_tiles(run: Forward, features: torch.Tensor, largest: Shape, config: ModelConfig) -> tuple[torch.Tensor, int]:
+    """Run the network on ``(1, channel, x, y, z)`` in tiles of at most ``largest``; return the output and their number.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from recon.engines.base import Description
+from recon.engines.base import Description, Shape
 from recon.engines.gpu import Gpu, find_gpu
 from recon.engines.precision import in_precision
 from recon.network.weights import TrainedNetwork
@@ -21,25 +21,21 @@ class TorchEngine:
     gpu
         Where it runs; None for the CPU.
     precision
-        One of :data:`recon.engines.precision.PRECISIONS`.
+        ``"fp16"`` or ``"fp32"``.
     """
 
-    largest = None
+    largest: Shape | None = None
 
     def __init__(self, trained: TrainedNetwork, gpu: Gpu | None = None, precision: str = "fp32") -> None:
         self.device = torch.device("cpu") if gpu is None else gpu.device
         self._format = torch.preserve_format if gpu is None else torch.channels_last_3d
-        self._description = Description(
+        self.description = Description(
             engine="torch" if gpu is None else "torch-cuda",
             precision=precision,
             device="CPU" if gpu is None else gpu.name,
         )
         network = in_precision(trained.network, precision).requires_grad_(False)
         self._network = network.to(self.device, memory_format=self._format)  # type: ignore[call-overload]
-
-    def describe(self) -> Description:
-        """Say what it is."""
-        return self._description
 
     def run(self, features: torch.Tensor) -> torch.Tensor:
         """Run the network and wait for it; see :class:`recon.engines.base.Engine`."""

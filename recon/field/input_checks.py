@@ -73,7 +73,7 @@ def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
     if mask.shape != shape or mask.dtype != np.bool_:
         raise InvalidInputError(f"mask is {mask.dtype} of shape {mask.shape}: expected bool of shape {shape}")
     if not mask.any():
-        raise InvalidInputError("the mask handed in is empty: expected voxels of the brain")
+        raise InvalidInputError("the given mask is empty: expected voxels of the brain")
     if not echoes.magnitude[:, mask].any():
         raise InvalidInputError("magnitude is zero in the whole mask: expected signal where the field is wanted")
 

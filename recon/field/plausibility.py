@@ -29,10 +29,6 @@ def head_shape_field(tissue: FloatArray, brain: FloatArray, coarse: CoarseGrid, 
     tissue, brain
         ``(x, y, z)`` float32 on the cells, share of each that has signal and that is brain; where the head touches a
         face of the volume it continues beyond.
-    coarse
-        The cells.
-    grid
-        Geometry.
     """
     tissue = np.maximum(tissue, ndimage.binary_dilation(brain > 0.5).astype(np.float32))
     beyond = [n // 2 for n in tissue.shape]
@@ -63,7 +59,7 @@ def polarity_correlation(smooth_ppm: FloatArray, expected_ppm: FloatArray, weigh
 def compare_with_head_shape(
     field_ppm: FloatArray, magnitude: FloatArray, brain: BrainMask, grid: Grid
 ) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Compare the field with the one of the head's own shape.
+    """Compare the field with that of the head's own shape; return warnings, and named figures with their units.
 
     Parameters
     ----------
@@ -73,13 +69,6 @@ def compare_with_head_shape(
         ``(x, y, z)`` float32 of the first echo.
     brain
         The mask; of anything but a recognised brain only figures are given.
-    grid
-        Geometry.
-
-    Returns
-    -------
-    warnings, figures
-        Sentences, and named figures with their units.
 
     Raises
     ------

@@ -14,19 +14,7 @@ from recon.types import BoolArray, FloatArray, Grid, TotalField
 def total_field_of(
     field_ppm: FloatArray, noise_ppm: FloatArray, mask: BoolArray, grid: Grid, ppm_per_2pi: float | None = None
 ) -> TotalField:
-    """Return a known field of known noise as a total field.
-
-    Parameters
-    ----------
-    field_ppm, noise_ppm
-        ``(x, y, z)`` float32 field and its standard deviation; what lies outside the mask does not count.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-    ppm_per_2pi
-        As in :class:`recon.types.TotalField`.
-    """
+    """Return a known field of known standard deviation, both ``(x, y, z)``, as a :class:`recon.types.TotalField`."""
     field_ppm, noise_ppm = (np.where(mask, volume, np.float32(0)) for volume in (field_ppm, noise_ppm))
     reliable, closed_mask = reliability(noise_ppm, mask, grid, ppm_per_2pi)
     return TotalField(
@@ -56,21 +44,8 @@ def reliability(
     outside source. A bleed stays in the closed mask, deep inside or with a window to the outside: without its void, the
     bleed itself would be taken for background and not be seen.
 
-    Parameters
-    ----------
-    noise_ppm
-        ``(x, y, z)`` float32 standard deviation of the field.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-    ppm_per_2pi
-        Field of one turn of a single echo's phase; None if no turn can be wrong.
-
-    Returns
-    -------
-    reliable, closed_mask : numpy.ndarray
-        ``(x, y, z)`` bool, both within the mask.
+    All are ``(x, y, z)``; ``noise_ppm`` is the standard deviation of the field, ``ppm_per_2pi`` the field of one turn
+    of a single echo's phase, None if no turn can be wrong.
     """
     surface = mask & ~interior(mask)
     useful = np.asarray(mask & (noise_ppm < FIELD.useless_ppm))

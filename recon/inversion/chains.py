@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import torch
 
+from recon.inversion.closed_form import tikhonov, tkd
 from recon.inversion.constants import INVERSION
 from recon.inversion.hd_qsm import hd_qsm
 from recon.inversion.ismv import ismv
 from recon.inversion.methods import published
 from recon.inversion.tfi import tfi
 from recon.inversion.tgv import tgv
-from recon.inversion.tikhonov import tikhonov
-from recon.inversion.tkd import tkd
 from recon.operators.lbv_gpu import without_harmonic
 from recon.operators.vsharp import vsharp
 from recon.types import Grid

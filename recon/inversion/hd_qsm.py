@@ -12,12 +12,12 @@ three sub-problems has a closed form: χ in k-space, ``g`` by shrinkage, ``z`` b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
+from recon.inversion.closed_form import padded_shape
 from recon.inversion.constants import INVERSION
-from recon.inversion.tikhonov import padded_shape
 from recon.inversion.weights import data_weights
 from recon.operators.differences import gradient, gradient_adjoint, gradient_energy
 from recon.operators.dipole import convolve, dipole_kernel
@@ -43,29 +43,20 @@ def hd_qsm(
     robust_iterations: int = 20,
     most_iterations: int = 80,
 ) -> torch.Tensor:
-    """Return the susceptibility by L1, then L2, data fidelity with total variation.
+    """Return the susceptibility in ppm by L1, then L2, data fidelity with total variation; zero outside the mask.
 
     Stage 2 stops when an iteration changes the map by less than 1 % of its norm; stage 1 has a fixed length.
 
     Parameters
     ----------
-    local_field_ppm
-        ``(x, y, z)`` float32, zero outside the mask.
-    mask
-        ``(x, y, z)`` bool.
+    local_field_ppm, mask
+        ``(x, y, z)``: float32, zero outside the mask; bool.
     noise_ppm
         ``(x, y, z)`` float32 standard deviation of the field; the weights are inverse to it.
-    grid
-        Geometry.
     alpha
         Weight of the total variation in stage 2, in ppm · mm.
     robust_iterations, most_iterations
         Iterations of stage 1, none to leave it out, and most of stage 2.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, zero outside the mask.
     """
     split = _Splitting(grid=grid, device=local_field_ppm.device)
     weights = split.pad(data_weights(noise_ppm, mask))
@@ -97,27 +88,15 @@ def _shrink(values: torch.Tensor, threshold: torch.Tensor | float) -> torch.Tens
 
 @dataclass(kw_only=True)
 class _Splitting:
-    """Variables of the iteration on the padded volume; changed in place.
-
-    Parameters
-    ----------
-    grid
-        Geometry of the unpadded volume.
-    device
-        Where to compute.
-    """
+    """Variables of the iteration on the padded volume, changed in place; ``grid`` is that of the unpadded one."""
 
     grid: Grid
     device: torch.device
-    chi_ppm: torch.Tensor = field(init=False)
-    slopes: torch.Tensor = field(init=False)
-    slopes_dual: torch.Tensor = field(init=False)
-    field_dual: torch.Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         """Start from zero."""
         self.shape = padded_shape(self.grid)
-        self.kernel = dipole_kernel(self.shape, self.grid.voxel_size_mm, self.grid.b0_direction, self.device)
+        self.kernel = dipole_kernel(self.shape, self.grid, self.device)
         self.energy = gradient_energy(self.shape, self.grid.voxel_size_mm, self.device)
         self.chi_ppm, self.field_dual = (torch.zeros(self.shape, device=self.device) for _ in range(2))
         self.slopes, self.slopes_dual = (torch.zeros(3, *self.shape, device=self.device) for _ in range(2))
@@ -144,18 +123,9 @@ class _Splitting:
     ) -> None:
         """Iterate until the map changes by less than ``tolerance`` of its norm.
 
-        Parameters
-        ----------
-        data_term
-            Proximal map of the data term, with step ``1 / mu_field``, on the padded volume.
-        alpha
-            Weight of the total variation.
-        mu_field
-            Consistency weight of the field; that of the slopes goes with ``alpha``.
-        tolerance
-            Relative change of the map at which to stop.
-        most_iterations
-            Most iterations.
+        ``data_term`` is the proximal map of the data term, with step ``1 / mu_field``, on the padded volume; ``alpha``
+        is the weight of the total variation. ``mu_field`` is the consistency weight of the field; that of the slopes
+        goes with ``alpha``.
         """
         mu_slopes = _MU_RATIO * alpha
         inverse = 1.0 / (mu_slopes * self.energy + mu_field * self.kernel**2)

@@ -23,25 +23,14 @@ _MOST_ITERATIONS = 50
 
 
 def ismv(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return the local field, by spheres whose radius is the longest voxel edge.
+    """Return the local field of a total field, both ``(x, y, z)`` float32 in ppm.
 
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, zero outside the mask and on the shell.
+    It is zero outside the mask and on the shell; the radius of the spheres is the longest voxel edge.
     """
     radius_mm = max(grid.voxel_size_mm)
-    x, y, z = (n + math.ceil(radius_mm / s) + 1 for n, s in zip(grid.shape, grid.voxel_size_mm, strict=True))
-    padded = good_fft_shape((x, y, z))
+    padded = good_fft_shape(
+        n + math.ceil(radius_mm / s) + 1 for n, s in zip(grid.shape, grid.voxel_size_mm, strict=True)
+    )
     sphere = sphere_spectrum(radius_mm, padded, grid, field_ppm.device)
     deep = mask & (convolve(mask.float(), sphere, padded) > 0.999)
     field = torch.where(mask, field_ppm, torch.zeros_like(field_ppm))

@@ -19,22 +19,10 @@ from recon.types import FloatArray, TotalField
 
 @dataclass(frozen=True, kw_only=True)
 class Inverted:
-    """What a method returns.
+    """A map ``(x, y, z)`` float32, not yet referenced, and how a method made it.
 
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` float32, not yet referenced.
-    engine, weights_sha256, engine_choice
-        Empty for methods without a network.
-    parameters
-        Settings of the method.
-    references
-        DOI or arXiv numbers.
-    warnings
-        Sentences for the reader of the map.
-    device
-        Where the map was made, and its figures can be computed.
+    ``engine``, ``weights_sha256`` and ``engine_choice`` are empty for methods without a network; ``references`` are DOI
+    or arXiv numbers, ``warnings`` sentences for the reader of the map. The figures can be computed on ``device`` too.
     """
 
     chi_ppm: FloatArray
@@ -69,17 +57,10 @@ def find_method(name: str) -> Method:
 def published(*references: str, **parameters: float) -> Callable[[Callable[..., torch.Tensor]], Method]:
     """Return a decorator that makes a method of a published chain: it sees the box around the mask, on the CPU.
 
-    The chain is given the field as the network is: with what their neighbours suggest in place of unreliable values
-    (tuning patient 2005 by HD-QSM: 60.7 to 56.9 %), and without the guesses that stand in a dropout at the surface.
-    Taken for background values, these spread through the brain, which outweighs everything else on a single echo (head
-    swi 804: 251 to 80 %). Their voxels get no value.
-
-    Parameters
-    ----------
-    references
-        DOI of each part of the chain.
-    parameters
-        Handed on to the chain.
+    The chain is given the field as the network is: unreliable values replaced from their neighbours (tuning patient
+    2005 by HD-QSM: 60.7 to 56.9 %), and without the guesses in a dropout at the surface. Taken for background values,
+    these spread through the brain, which outweighs everything else on a single echo (head swi 804: 251 to 80 %). Their
+    voxels get no value. ``references`` are the DOI of each part of the chain, ``parameters`` its settings.
     """
 
     def as_method(chain: Callable[..., torch.Tensor]) -> Method:

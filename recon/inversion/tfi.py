@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import torch
 
+from recon.inversion.closed_form import padded_shape
 from recon.inversion.constants import INVERSION
-from recon.inversion.tikhonov import padded_shape
 from recon.inversion.weights import data_weights
 from recon.operators.differences import gradient, gradient_adjoint
 from recon.operators.dipole import convolve, dipole_kernel
@@ -25,8 +25,6 @@ _TOLERANCE = 1e-3
 """Relative residual at which a linear system is solved."""
 _SMALLEST_SLOPE = 1e-3
 """Slope in ppm/mm below which the L1 norm is rounded off."""
-
-Operator = Callable[[torch.Tensor], torch.Tensor]
 
 
 def tfi(
@@ -40,20 +38,16 @@ def tfi(
     reweightings: int = 3,
     most_iterations: int = 40,
 ) -> torch.Tensor:
-    """Return the susceptibility inside the mask from the total field.
+    """Return the susceptibility in ppm from the total field, ``(x, y, z)`` float32, zero outside the mask.
 
     Each of the ``reweightings`` stops when the residual of its linear system has fallen to a thousandth.
 
     Parameters
     ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field.
-    mask
-        ``(x, y, z)`` bool.
+    field_ppm, mask
+        ``(x, y, z)``: float32 total field; bool.
     noise_ppm
         ``(x, y, z)`` float32 standard deviation of the field; the weights are inverse to it.
-    grid
-        Geometry.
     regularisation
         λ, in ppm · mm.
     outside
@@ -62,11 +56,6 @@ def tfi(
         Number of least-squares problems.
     most_iterations
         Most conjugate-gradient iterations for each of them.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, zero outside the mask.
     """
     shape = padded_shape(grid)
     window = tuple(slice(n) for n in grid.shape)
@@ -76,7 +65,7 @@ def tfi(
     measured[window] = torch.where(mask, field_ppm - field_ppm[mask].mean(), 0.0) if mask.any() else 0.0
     flat = _flat_places(weights, grid)
     scale = torch.where(weights > 0, 1.0, outside)
-    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, field_ppm.device)
+    kernel = dipole_kernel(shape, grid, field_ppm.device)
 
     def dipole(chi: torch.Tensor) -> torch.Tensor:  # its own adjoint
         return convolve(chi, kernel, shape)
@@ -110,10 +99,7 @@ def _flat_places(weights: torch.Tensor, grid: Grid) -> torch.Tensor:
 
 
 def _conjugate_gradients(
-    normal: Operator,
-    right: torch.Tensor,
-    start: torch.Tensor,
-    most_iterations: int,
+    normal: Callable[[torch.Tensor], torch.Tensor], right: torch.Tensor, start: torch.Tensor, most_iterations: int
 ) -> torch.Tensor:
     """Solve ``normal(y) = right`` from ``start``."""
     solution = start.clone()

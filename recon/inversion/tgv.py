@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
+from recon.inversion.closed_form import tikhonov
 from recon.inversion.constants import INVERSION
-from recon.inversion.tikhonov import tikhonov
 from recon.operators.differences import InnerDifferences
 from recon.operators.dipole import dipole_field
 from recon.operators.lbv_gpu import without_harmonic
@@ -37,29 +37,16 @@ def tgv(
     alpha_0: float = INVERSION.tgv_alpha_0,
     most_iterations: int = 400,
 ) -> torch.Tensor:
-    """Return the susceptibility inside the mask from the total field.
+    """Return the susceptibility in ppm from the total field, ``(x, y, z)`` float32, zero outside the mask.
 
     Stops when 20 iterations change the map by less than a thousandth of its norm.
 
     Parameters
     ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-    alpha_1
-        Weight of the first derivative, in ppm · mm.
-    alpha_0
-        Weight of the second derivative, in ppm · mm².
-    most_iterations
-        Most iterations.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, zero outside the mask.
+    field_ppm, mask
+        ``(x, y, z)``: float32 total field; bool.
+    alpha_1, alpha_0
+        Weights of the first derivative, in ppm · mm, and of the second, in ppm · mm².
     """
     if not mask.any():
         return torch.zeros_like(field_ppm)

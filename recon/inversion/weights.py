@@ -1,4 +1,4 @@
-"""How far each voxel's field is to be believed, relative to the middle voxel."""
+"""How much each voxel's field counts, relative to the voxel of median noise."""
 
 from __future__ import annotations
 
@@ -9,20 +9,9 @@ LARGEST_WEIGHT = 2.0
 
 
 def data_weights(noise_ppm: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return weights inversely proportional to the field's noise.
+    """Return weights inversely proportional to the field's noise: 1 at median noise, at most 2, zero outside the mask.
 
-    Parameters
-    ----------
-    noise_ppm
-        ``(x, y, z)`` float32 standard deviation of the field; where it is zero throughout the mask nothing is known of
-        the noise and all voxels weigh the same.
-    mask
-        ``(x, y, z)`` bool.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32, 1 at median noise, at most 2, zero outside the mask.
+    All are ``(x, y, z)``; noise that is zero throughout the mask is not known, and all voxels weigh the same.
     """
     inside = noise_ppm[mask]
     known = inside[inside > 0]

@@ -1,9 +1,8 @@
 """deepbet's networks on arrays: where the brain is in a magnitude volume.
 
-The networks see the volume in the orientation they were trained in (right, anterior, superior). Which
-image axis is superior follows from B0; the rest is what is usual in DICOM, and where that is
-ambiguous (a sagittal and a coronal stack have the same B0 axis) the orientation in which the network
-is surest wins.
+The networks see the volume in the orientation they were trained in (right, anterior, superior). Which image axis is
+superior follows from B0; the rest is what is usual in DICOM, and where that is ambiguous (a sagittal and a coronal
+stack have the same B0 axis) the orientation in which the network is surest wins.
 
 References
 ----------
@@ -29,7 +28,7 @@ Stage = Literal["locate", "segment"]
 
 Segmenter = Callable[[Stage, torch.Tensor], torch.Tensor]
 """deepbet's networks: the probability of brain in a normalised volume ``(x, y, z)``, in the same shape. The first one
-is given all of a head and finds where to look; the second one is given that part and draws the brain."""
+is given the whole head and finds where to look; the second one is given that part and outlines the brain."""
 
 _LOCATE_SHAPE = (128, 128, 128)
 _SEGMENT_SHAPE = (256, 256, 256)
@@ -46,14 +45,15 @@ class _Orientation:
 
     def apply(self, volume: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Return a canonical view of an image volume."""
-        turned = volume.transpose(self.axes)
-        return turned[tuple(slice(None, None, -1 if r else 1) for r in self.reverse)]
+        return np.flip(volume.transpose(self.axes), self._reversed())
 
     def undo(self, volume: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Return an image view of a canonical volume."""
-        turned = volume[tuple(slice(None, None, -1 if r else 1) for r in self.reverse)]
         x, y, z = (self.axes.index(axis) for axis in range(3))
-        return turned.transpose(x, y, z)
+        return np.flip(volume, self._reversed()).transpose(x, y, z)
+
+    def _reversed(self) -> tuple[int, ...]:
+        return tuple(axis for axis, reverse in enumerate(self.reverse) if reverse)
 
 
 def _orientations(grid: Grid) -> list[_Orientation]:
@@ -165,23 +165,9 @@ def _best_view(magnitude: FloatArray, grid: Grid, segment: Segmenter) -> _View:
 
 
 def segment_brain(magnitude: FloatArray, grid: Grid, segment: Segmenter) -> tuple[BoolArray, float]:
-    """Return the brain that the networks see, and how sure they are.
+    """Return the brain that the networks see in a magnitude, both ``(x, y, z)``, and how sure they are.
 
-    Parameters
-    ----------
-    magnitude
-        ``(x, y, z)`` float32.
-    grid
-        Geometry; decides the orientation.
-    segment
-        The networks.
-
-    Returns
-    -------
-    brain : numpy.ndarray
-        ``(x, y, z)`` bool.
-    sureness : float
-        Mean distance of the probabilities from a coin toss, 0..1.
+    Their sureness is the mean distance of the probabilities from a coin toss, 0..1; the grid decides the orientation.
     """
     view = _best_view(magnitude, grid, segment)
     brain = np.zeros(tuple(view.volume.shape), np.bool_)

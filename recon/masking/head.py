@@ -13,9 +13,8 @@ from recon.types import BoolArray, FloatArray
 def signal_threshold(magnitude: FloatArray) -> float:
     """Return the magnitude that separates signal from background.
 
-    A fifth of the bright voxels' mean, or five times the background's mean if that is more. A volume
-    without background (a slab or crop inside the head) has no noise to compare with, and the first
-    rule stands alone.
+    A fifth of the bright voxels' mean, or five times the background's mean if that is more. A volume without background
+    (a slab or crop inside the head) has no noise to compare with, and the first rule stands alone.
     """
     sample = magnitude.ravel()[:: max(1, magnitude.size // 200_000)]
     low, dark, bright, top = np.quantile(sample, (0.05, 0.15, 0.80, 0.99))
@@ -29,17 +28,9 @@ def signal_threshold(magnitude: FloatArray) -> float:
 
 
 def head_mask(magnitude: FloatArray) -> BoolArray:
-    """Return the voxels with signal, cavities filled, specks dropped.
+    """Return the voxels of an early echo ``(x, y, z)`` with signal, cavities filled, specks dropped.
 
-    Parameters
-    ----------
-    magnitude
-        ``(x, y, z)`` float32, an early echo.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(x, y, z)`` bool. Large parts that are not connected all stay.
+    Large parts that are not connected all stay.
     """
     bright = np.ascontiguousarray(magnitude > signal_threshold(magnitude))
     labels, count = cc3d.connected_components(bright, connectivity=6, return_N=True)

@@ -33,16 +33,9 @@ class BrainMask:
 
 
 def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray:
-    """Leave voxels out of the brain's rim; a lesion stays, be it deep inside or mostly enclosed by good brain.
+    """Leave voxels without signal or with poor phase out of the brain's rim.
 
-    Parameters
-    ----------
-    brain
-        ``(x, y, z)`` bool.
-    left_out
-        ``(x, y, z)`` bool, where there is no signal or only poor phase.
-    grid
-        Geometry.
+    A lesion stays, whether it is deep inside or mostly enclosed by good brain.
     """
     core = box_filter(brain, grid, MASKING.rim_mm, "erode")
     wanting = brain & left_out
@@ -62,8 +55,8 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
     kept = np.zeros_like(thick)
     labels, _ = ndimage.label(thick)
     boxes = ndimage.find_objects(labels)
+    margin = [round(2 * MASKING.lesion_mm / size) + 2 for size in grid.voxel_size_mm]
     for number in np.unique(labels[seed & thick]):
-        margin = [round(2 * MASKING.lesion_mm / size) + 2 for size in grid.voxel_size_mm]
         box = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(boxes[number - 1], margin, strict=True))
         part = labels[box] == number
         whole = grown_within(part, wanting[box], grid, 2 * MASKING.lesion_mm)
@@ -82,7 +75,7 @@ def _signal_mask(head: BoolArray, quality: FloatArray, grid: Grid) -> BoolArray:
 
 
 def _breadth_mm(brain: BoolArray, grid: Grid) -> float:
-    """Return the second largest of the three extents: what is left of it in the thinnest slab is broad still."""
+    """Return the second largest of the three extents, which is broad even in a thin slab."""
     extents = [0.0, 0.0]
     for axis, size in enumerate(grid.voxel_size_mm):
         filled = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))
@@ -118,10 +111,6 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
         ``(x, y, z)`` float32 of the first echo, which has the least dropout beside the sinuses.
     head
         ``(x, y, z)`` bool, voxels with signal.
-    grid
-        Geometry.
-    segment
-        The networks.
     """
     raw, sureness = segment_brain(magnitude, grid, segment)
     seen = clean(raw & head)
@@ -141,7 +130,9 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
 
 
 def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: Grid) -> BrainMask:
-    """Return the brain without poor phase at its rim, or all reliable signal where there is no brain.
+    """Return the brain without poor phase at its rim, or all reliable signal where no brain was recognised.
+
+    The mask is one connected part without cavities; its ``method`` is ``"deepbet"``, or ``"signal"`` with a warning.
 
     Parameters
     ----------
@@ -151,16 +142,8 @@ def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: G
         ``(x, y, z)`` bool, voxels with signal.
     quality
         ``(x, y, z)`` float32 in 0..1, reliability of the phase.
-    grid
-        Geometry.
-
-    Returns
-    -------
-    BrainMask
-        One connected part without cavities. ``method`` is ``"deepbet"``, or ``"signal"`` with a warning.
     """
-    if found.brain is None:
-        return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))
-    return BrainMask(
-        mask=_without_rim(found.brain, quality < MASKING.least_quality, grid), method="deepbet", warnings=()
-    )
+    if found.brain is not None:
+        mask = _without_rim(found.brain, quality < MASKING.least_quality, grid)
+        return BrainMask(mask=mask, method="deepbet", warnings=())
+    return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))

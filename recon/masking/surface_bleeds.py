@@ -1,7 +1,7 @@
 """Bleeds at the brain's surface that brain extraction left out, told from bone by the field around them.
 
-Bleeds, bone and air alike give no signal, and a network that looks for the brain in the magnitude leaves a bleed at its
-surface out, or draws it as brain, only for it to be taken for a dropout. The field tells them apart: a bleed is
+Bleeds, bone and air alike give no signal, and a network that looks for the brain in the magnitude leaves out a bleed at
+its surface, or draws it as brain, only for it to be mistaken for a dropout. The field tells them apart: a bleed is
 paramagnetic, bone is diamagnetic by some 2 ppm, air is paramagnetic by more than 9 ppm. So does the brain around it: a
 void that was drawn as brain and lies against brain on most of its surface is a bleed or a calcification, whatever its
 field. Left out of the mask, it is not seen in the map at all.
@@ -67,8 +67,6 @@ def with_surface_bleeds(
         ``(x, y, z)`` float32 total field, and reliability of the phase in 0..1.
     silent
         ``(x, y, z)`` bool, where there is no signal.
-    grid
-        Geometry.
     """
     if brain.method != "deepbet" or not brain.mask.any():
         return brain
@@ -89,23 +87,8 @@ def surface_bleeds(
 ) -> BoolArray:
     """Return the voids in dents of a brain mask whose field or surroundings are those of a bleed.
 
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field.
-    brain
-        ``(x, y, z)`` bool, one part.
-    raw_brain_mask
-        ``(x, y, z)`` bool, the network's own mask, before anything was left out of it.
-    poor
-        ``(x, y, z)`` bool, where there is no signal or no phase to rely on.
-    grid
-        Geometry.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(x, y, z)`` bool, voxels that belong to the brain although they are not in ``brain``.
+    All are ``(x, y, z)``: ``brain`` is one part, ``raw_brain_mask`` the network's own mask, before anything was left
+    out of it; ``poor`` is where there is no signal or no phase to rely on.
     """
     found = np.zeros_like(brain)
     box = _wide_box(brain, grid, BLEEDS.shell_mm)
@@ -140,9 +123,9 @@ def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
     """Return the bleed that a void in a dent is part of, or nothing."""
     border = _border(dent, scene)
     inside = float(np.mean(scene.raw_brain_mask[dent])) >= BLEEDS.least_inside_share
-    told = np.count_nonzero(dent) * scene.grid.voxel_volume_mm3 >= BLEEDS.least_judged_volume_mm3
+    judged = np.count_nonzero(dent) * scene.grid.voxel_volume_mm3 >= BLEEDS.least_judged_volume_mm3
     least_gain = BLEEDS.least_gain_inside if inside and border >= BLEEDS.least_border_inside else BLEEDS.least_gain
-    if not (told and _is_bleed(dent, scene, least_gain)):
+    if not (judged and _is_bleed(dent, scene, least_gain)):
         return dent if inside and border >= BLEEDS.enclosed_share else np.zeros_like(dent)
     whole = _up_to_the_hull(dent, scene)
     likely = np.count_nonzero(whole) <= BLEEDS.most_growth * np.count_nonzero(dent)

@@ -17,9 +17,9 @@ from typing import Final
 
 import torch
 
-from recon.inversion.tikhonov import padded_shape
+from recon.inversion.closed_form import padded_shape
 from recon.network.constants import NETWORK
-from recon.operators.dipole import convolve, dipole_kernel
+from recon.operators.dipole import convolve, dipole_kernel, k_axes
 from recon.operators.lbv import SWEEPS
 from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
@@ -52,7 +52,7 @@ class FieldData:
     sweeps
         Relaxation sweeps for the harmonic background: the smaller it is, the fewer do.
     kernel
-        Dipole kernel on the half spectrum of :func:`recon.inversion.tikhonov.padded_shape`.
+        Dipole kernel on the half spectrum of :func:`recon.inversion.closed_form.padded_shape`.
     noise_weight
         What the variance of the noise (ppm²) adds to λ, on the same half spectrum.
     """
@@ -76,14 +76,9 @@ def field_data(
     closed_mask: torch.Tensor | None = None,
     sweeps: int = SWEEPS,
 ) -> FieldData:
-    """Return the field with its kernel.
+    """Return the field with its kernel, as described by :class:`FieldData`.
 
-    Parameters
-    ----------
-    field_ppm, mask, grid, sweeps
-        As in :class:`FieldData`.
-    reliable, closed_mask
-        As in :class:`recon.types.TotalField`; the whole mask if not given.
+    ``reliable`` and ``closed_mask`` are those of :class:`recon.types.TotalField`; the whole mask if not given.
     """
     shape, device = padded_shape(grid), field_ppm.device
     return FieldData(
@@ -93,7 +88,7 @@ def field_data(
         region=_peeled(mask if closed_mask is None else closed_mask, grid),
         grid=grid,
         sweeps=sweeps,
-        kernel=dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device),
+        kernel=dipole_kernel(shape, grid, device),
         noise_weight=_noise_weight(shape, grid, device),
     )
 
@@ -109,32 +104,19 @@ def _peeled(closed: torch.Tensor, grid: Grid) -> torch.Tensor:
 
 def _noise_weight(shape: tuple[int, int, int], grid: Grid, device: torch.device) -> torch.Tensor:
     """Return one over the power of a map's error (ppm² of a voxel's white noise) on the half spectrum of ``shape``."""
-    (x, y, z), (dx, dy, dz) = shape, grid.voxel_size_mm
-    k_squared = (
-        torch.fft.fftfreq(x, dx, device=device)[:, None, None] ** 2
-        + torch.fft.fftfreq(y, dy, device=device)[None, :, None] ** 2
-        + torch.fft.rfftfreq(z, dz, device=device)[None, None, :] ** 2
-    )
+    kx, ky, kz = k_axes(shape, grid.voxel_size_mm, device)
+    k_squared = kx**2 + ky**2 + kz**2
     weight: torch.Tensor = (1.0 + NETWORK.map_error_corner_mm**2 * k_squared) ** NETWORK.map_error_fall * (
-        dx * dy * dz / NETWORK.map_error_ppm_mm15**2
+        grid.voxel_volume_mm3 / NETWORK.map_error_ppm_mm15**2
     )
     return weight
 
 
 def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
-    """Return what the field has left after the map's field and any harmonic background are subtracted.
+    """Return the field in ppm that is left after the map's field and any harmonic background are subtracted.
 
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` float32, zero outside the mask.
-    data
-        The measured field.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, zero outside the region, on its outermost voxels and where the field says nothing.
+    It is ``(x, y, z)`` float32, zero outside the region, on its outermost voxels and where the field is not reliable;
+    the map is zero outside the mask.
     """
     left = data.field_ppm - convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     left = torch.where(data.mask, left, torch.zeros_like(left))
@@ -142,15 +124,7 @@ def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
 
 
 def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
-    """Return the map after one step towards the field, relative to its mean over the mask.
-
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` float32, zero outside the mask.
-    data
-        The measured field.
-    """
+    """Return a map ``(x, y, z)`` after one step towards the field, relative to its mean over the mask, zero outside."""
     left = unexplained_field(chi_ppm, data)
     regularisation = NETWORK.least_regularisation + residual_noise_ppm(left, data) ** 2 * data.noise_weight
     believed = left / (1.0 + (left / NETWORK.doubted_residual_ppm) ** 2)
@@ -159,17 +133,9 @@ def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
 
 
 def residual_noise_ppm(left_ppm: torch.Tensor, data: FieldData) -> float:
-    """Return the standard deviation of what is left, by its median, so that a few places do not rule it.
-
-    Parameters
-    ----------
-    left_ppm
-        ``(x, y, z)`` from :func:`unexplained_field`, exactly zero where it says nothing.
-    data
-        The measured field.
-    """
-    told = left_ppm[data.reliable & (left_ppm != 0)].abs()
-    return _MAD_TO_SD * float(told.median()) if told.numel() else 0.0
+    """Return the standard deviation of the :func:`unexplained_field`, by its median: a few places do not rule it."""
+    inside = left_ppm[data.reliable & (left_ppm != 0)].abs()
+    return _MAD_TO_SD * float(inside.median()) if inside.numel() else 0.0
 
 
 def centred(volume: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

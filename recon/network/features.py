@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
 import torch
 
-from recon.inversion.tikhonov import padded_shape
+from recon.inversion.closed_form import padded_shape
 from recon.network.consistency import centred
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.operators.lbv import interpolate_doubtful
@@ -101,19 +100,13 @@ def field_tensors(total: TotalField, device: torch.device | str = "cpu") -> Fiel
 
 
 def network_features(measured: FieldTensors) -> torch.Tensor:
-    """Return the network's input channels.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
-    """
+    """Return the network's input, ``(channel, x, y, z)`` float32: :data:`CHANNELS`, zero outside the mask."""
     # No background may be fitted to the guesses that stand in a void open to the outside.
     mask, closed, grid = measured.mask, measured.closed_mask, measured.grid
     field = centred(measured.usable_ppm, mask)
     local = local_field(field, closed, grid)
     spectrum_shape = padded_shape(grid)
-    kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
+    kernel = dipole_kernel(spectrum_shape, grid, field.device)
     chi = centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)
     residual = (local - convolve(chi, kernel, spectrum_shape)) * mask
     local_vsharp = vsharp(field, closed, grid)
@@ -134,22 +127,22 @@ def network_features(measured: FieldTensors) -> torch.Tensor:
 
 
 def start_map(features: torch.Tensor) -> torch.Tensor:
-    """Return the closed-form map that the network's output is added to, in float32.
+    """Return the closed-form map that the network's output is added to.
 
-    Parameters
-    ----------
-    features
-        ``(n, channel, x, y, z)``.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(n, 1, x, y, z)`` in the network's unit.
+    It is ``(n, 1, x, y, z)`` float32 in the network's unit, of features ``(n, channel, x, y, z)``.
     """
     return features[:, START_CHANNEL : START_CHANNEL + 1].float()
 
 
 def pad_to_stride(shape: tuple[int, int, int], stride: int) -> tuple[int, int, int]:
     """Return the next sizes that are multiples of the network's stride."""
-    x, y, z = (int(np.ceil(n / stride)) * stride for n in shape)
+    x, y, z = (-(-n // stride) * stride for n in shape)
     return (x, y, z)
+
+
+def padded_to_stride(features: torch.Tensor, stride: int) -> torch.Tensor:
+    """Return features ``(channel, x, y, z)`` as a batch of one, with zeros up to multiples of the network's stride."""
+    channels, x, y, z = features.shape
+    batch = torch.zeros(1, channels, *pad_to_stride((x, y, z), stride), device=features.device)
+    batch[0, :, :x, :y, :z] = features
+    return batch

@@ -27,7 +27,7 @@ from recon.network.features import (
     TOTAL_CHANNEL,
     FieldTensors,
     network_features,
-    pad_to_stride,
+    padded_to_stride,
     start_map,
 )
 from recon.network.void_unwrapping import Voids, unwrap_voids
@@ -42,14 +42,9 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 def measured_field(
     features: torch.Tensor, grid: Grid, *, reliable: torch.Tensor, closed_mask: torch.Tensor
 ) -> FieldData:
-    """Return the local field of features; what is left in it of the background is small, and quickly removed.
+    """Return the local field of :func:`network_features`; what is left of the background in it is quickly removed.
 
-    Parameters
-    ----------
-    features
-        ``(channel, x, y, z)`` from :func:`recon.network.features.network_features`.
-    grid, reliable, closed_mask
-        As in the :class:`recon.network.features.FieldTensors` that the features were made of.
+    ``grid``, ``reliable`` and ``closed_mask`` are those of the field that the features were made of.
     """
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
     mask = features[MASK_CHANNEL] > 0.5
@@ -57,27 +52,12 @@ def measured_field(
 
 
 def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored: bool = False) -> torch.Tensor:
-    """Run the network once.
+    """Run the network once on ``(channel, x, y, z)``, all axes reversed if ``mirrored``.
 
-    Parameters
-    ----------
-    features
-        ``(channel, x, y, z)`` float32.
-    forward
-        The network.
-    stride
-        Every axis is padded to a multiple of this.
-    mirrored
-        Show the network all axes reversed.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 susceptibility in ppm, relative to its mean over the mask, zero outside.
+    Returns the susceptibility in ppm, ``(x, y, z)`` float32, relative to its mean over the mask, zero outside.
     """
     x, y, z = features.shape[1:]
-    stack = torch.zeros(1, features.shape[0], *pad_to_stride((x, y, z), stride), device=features.device)
-    stack[0, :, :x, :y, :z] = features
+    stack = padded_to_stride(features, stride)
     seen = torch.flip(stack, _SPACE) if mirrored else stack
     output = forward(seen).float()
     output = (torch.flip(output, _SPACE) if mirrored else output) + start_map(stack)
@@ -92,19 +72,9 @@ def held_to(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
 
 
 def refined_channels(start_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
-    """Return what replaces the start and residual channels in the next pass.
+    """Return the start and residual channels of the next pass, ``(2, x, y, z)`` in the network's units.
 
-    Parameters
-    ----------
-    start_ppm
-        ``(x, y, z)`` map of the last pass, held to the field.
-    data
-        The measured field.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(2, x, y, z)`` float32 in the network's units.
+    ``start_ppm`` is the map ``(x, y, z)`` of the last pass, held to the field.
     """
     return torch.stack([start_ppm / CHI_UNIT_PPM, unexplained_field(start_ppm, data) / LOCAL_UNIT_PPM])
 
@@ -117,26 +87,11 @@ def with_channels(features: torch.Tensor, refined: torch.Tensor) -> torch.Tensor
 
 
 def susceptibility(measured: FieldTensors, forward: Forward, *, stride: int, passes: int) -> tuple[torch.Tensor, Voids]:
-    """Return the susceptibility of a total field, and what became of its voids.
+    """Return the susceptibility of a total field, and the field that it was made from.
 
     Where a first map shows that the phase in voids can be used, at the right turn, everything is made again from a
-    field that holds it.
-
-    Parameters
-    ----------
-    measured
-        The total field.
-    forward
-        The network.
-    stride, passes
-        Of the network's :class:`recon.network.model.ModelConfig`.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
-    Voids
-        The field that the map was made from.
+    field that holds it. Stride and passes are those of the network's :class:`recon.network.model.ModelConfig`; the
+    map is ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
     """
     features, data = _seen_and_held_to(measured)
     start = held_to(one_pass(features, forward, stride), data)
@@ -155,24 +110,7 @@ def _seen_and_held_to(measured: FieldTensors) -> tuple[torch.Tensor, FieldData]:
 
 
 def run_passes(features: torch.Tensor, data: FieldData, forward: Forward, *, stride: int, passes: int) -> torch.Tensor:
-    """Return the susceptibility after all passes, each followed by steps towards the field.
-
-    Parameters
-    ----------
-    features
-        ``(channel, x, y, z)`` float32 from :func:`recon.network.features.network_features`.
-    data
-        Their :func:`measured_field`.
-    forward
-        The network.
-    stride, passes
-        Of the network's :class:`recon.network.model.ModelConfig`.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
-    """
+    """Return the susceptibility as in :func:`susceptibility`, after all passes on features and their measured field."""
     start = held_to(one_pass(features, forward, stride), data)
     return further_passes(start, features, data, forward, stride=stride, passes=passes)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from recon.inversion.tikhonov import padded_shape
+from recon.inversion.closed_form import padded_shape
 from recon.network.consistency import FieldData
 from recon.network.constants import NETWORK
 from recon.network.features import FieldTensors
@@ -42,16 +42,8 @@ class Voids:
 def unwrap_voids(chi_ppm: torch.Tensor, data: FieldData, measured: FieldTensors, *, usable_ppm: torch.Tensor) -> Voids:
     """Return the field with its voids at the turn that a map suggests.
 
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` float32 map, held to the reliable part of the field.
-    data
-        The field that the map was held to.
-    measured
-        The total field.
-    usable_ppm
-        ``(x, y, z)`` float32 usable field as the data's local field was made from it: relative to its mean.
+    The map, ``(x, y, z)`` float32, was held to ``data``, the reliable part of the field; ``usable_ppm`` is the usable
+    field that the data's local field was made from, relative to its mean.
     """
     turn = measured.ppm_per_2pi
     if turn is None:

@@ -18,17 +18,7 @@ CELL_MM = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseGrid:
-    """How a volume is cut into cells.
-
-    Parameters
-    ----------
-    fine_shape
-        Voxels along x, y, z.
-    block
-        Voxels per cell along x, y, z.
-    cell_mm
-        Size of a cell along x, y, z.
-    """
+    """How a volume of ``fine_shape`` is cut into cells of ``block`` voxels, each of ``cell_mm``, along x, y, z."""
 
     fine_shape: tuple[int, int, int]
     block: tuple[int, int, int]
@@ -85,17 +75,8 @@ def block_phasors(
     All inputs are ``(x, y, z)``; the result has the shape of the coarse grid, complex64.
     """
     out: ComplexArray = np.zeros(coarse.shape, np.complex64)
-    in_slabs(
-        _block_phasors,
-        coarse.shape[0],
-        coarse.block,
-        phase_rad,
-        reference_rad,
-        np.float32(ratio),
-        magnitude,
-        mask,
-        out,
-    )
+    given = (phase_rad, reference_rad, np.float32(ratio), magnitude, mask)
+    in_slabs(_block_phasors, coarse.shape[0], coarse.block, *given, out)
     return out
 
 

@@ -10,38 +10,12 @@ from recon.operators.dipole import Vector
 
 
 def gradient(volume: torch.Tensor, voxel_size_mm: Vector) -> torch.Tensor:
-    """Return forward differences per mm.
-
-    Parameters
-    ----------
-    volume
-        ``(x, y, z)``; its far faces join its near ones.
-    voxel_size_mm
-        Voxel size along x, y, z.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(3, x, y, z)``, derivatives along x, y, z.
-    """
+    """Return forward differences per mm along x, y, z, ``(3, x, y, z)``; a volume's far faces join its near ones."""
     return torch.stack([(torch.roll(volume, -1, a) - volume) / s for a, s in enumerate(voxel_size_mm)])
 
 
 def gradient_adjoint(slopes: torch.Tensor, voxel_size_mm: Vector) -> torch.Tensor:
-    """Return the adjoint of :func:`gradient`: minus the divergence by backward differences.
-
-    Parameters
-    ----------
-    slopes
-        ``(3, x, y, z)``.
-    voxel_size_mm
-        Voxel size along x, y, z.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)``.
-    """
+    """Return the adjoint of :func:`gradient`, ``(x, y, z)``: minus the divergence by backward differences."""
     result = torch.zeros_like(slopes[0])
     for axis, size in enumerate(voxel_size_mm):
         result += (torch.roll(slopes[axis], 1, axis) - slopes[axis]) / size
@@ -51,17 +25,7 @@ def gradient_adjoint(slopes: torch.Tensor, voxel_size_mm: Vector) -> torch.Tenso
 def gradient_energy(
     shape: tuple[int, int, int], voxel_size_mm: Vector, device: torch.device | str = "cpu"
 ) -> torch.Tensor:
-    """Return the half spectrum of ``gradient_adjoint(gradient(·))``: the sum of ``(2 - 2 cos 2πn/N) / s²``.
-
-    Parameters
-    ----------
-    shape
-        Sizes of the real-space volume.
-    voxel_size_mm
-        Voxel size along x, y, z.
-    device
-        Where to make it.
-    """
+    """Return the half spectrum of ``gradient_adjoint(gradient(·))``: the sum of ``(2 - 2 cos 2πn/N) / s²``."""
     result = torch.zeros(shape[0], shape[1], shape[2] // 2 + 1, device=device)
     for axis, (n, size) in enumerate(zip(shape, voxel_size_mm, strict=True)):
         count = result.shape[axis]

@@ -8,6 +8,7 @@ only; ``b`` is the unit vector of B0 in image axes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from scipy.fft import next_fast_len
@@ -18,58 +19,26 @@ Shape = tuple[int, int, int]
 Vector = tuple[float, float, float]
 
 
-def good_fft_shape(shape: Shape) -> Shape:
-    """Return the next sizes whose real FFT is fast.
-
-    Parameters
-    ----------
-    shape
-        Wanted least sizes along x, y, z.
-    """
-    x, y, z = (int(next_fast_len(n, real=True)) for n in shape)
+def good_fft_shape(least: Iterable[int]) -> Shape:
+    """Return the next sizes along x, y, z whose real FFT is fast."""
+    x, y, z = (int(next_fast_len(n, real=True)) for n in least)
     return (x, y, z)
 
 
 def k_axes(shape: Shape, voxel_size_mm: Vector, device: torch.device | str = "cpu") -> tuple[torch.Tensor, ...]:
-    """Return spatial frequencies in cycles/mm, broadcastable to the half spectrum of ``torch.fft.rfftn``.
-
-    Parameters
-    ----------
-    shape
-        Sizes of the real-space array along x, y, z.
-    voxel_size_mm
-        Voxel size along x, y, z.
-    device
-        Where to make them.
-    """
+    """Return spatial frequencies in cycles/mm, broadcastable to the half spectrum of a volume of ``shape``."""
     kx = torch.fft.fftfreq(shape[0], voxel_size_mm[0], device=device)
     ky = torch.fft.fftfreq(shape[1], voxel_size_mm[1], device=device)
     kz = torch.fft.rfftfreq(shape[2], voxel_size_mm[2], device=device)
     return kx[:, None, None], ky[None, :, None], kz[None, None, :]
 
 
-def dipole_kernel(
-    shape: Shape, voxel_size_mm: Vector, b0_direction: Vector, device: torch.device | str = "cpu"
-) -> torch.Tensor:
-    """Return the dipole kernel on the half spectrum.
+def dipole_kernel(shape: Shape, grid: Grid, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Return the dipole kernel, ``(x, y, z // 2 + 1)`` float32 between -2/3 and 1/3.
 
-    Parameters
-    ----------
-    shape
-        Sizes of the real-space array along x, y, z.
-    voxel_size_mm
-        Voxel size along x, y, z.
-    b0_direction
-        Unit vector of B0 in image axes.
-    device
-        Where to make it.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z // 2 + 1)`` float32, between -2/3 and 1/3.
+    It lies on the half spectrum of a volume of ``shape``; voxel size and B0 direction are those of ``grid``.
     """
-    axes = k_axes(shape, voxel_size_mm, device)
+    axes, b0_direction = k_axes(shape, grid.voxel_size_mm, device), grid.b0_direction
     k_squared = sum((k**2 for k in axes), torch.zeros((), device=device))
     k_squared[0, 0, 0] = 1.0
     squares = sum(((k * b) ** 2 for k, b in zip(axes, b0_direction, strict=True)), torch.zeros((), device=device))
@@ -98,22 +67,7 @@ def gaussian_spectrum(shape: Shape, deviation_voxels: float, device: torch.devic
 
 
 def convolve(volume: torch.Tensor, spectrum: torch.Tensor, padded_shape: Shape) -> torch.Tensor:
-    """Multiply a real volume by a half spectrum in k-space and crop back.
-
-    Parameters
-    ----------
-    volume
-        ``(x, y, z)`` real.
-    spectrum
-        Half spectrum of ``padded_shape``.
-    padded_shape
-        Sizes after zero-padding at the far ends.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)``, the shape of ``volume``.
-    """
+    """Return a real volume ``(x, y, z)``, zero-padded at its far ends, times a half spectrum, cropped back."""
     transformed = torch.fft.rfftn(volume, s=padded_shape)
     transformed *= spectrum
     x, y, z = volume.shape
@@ -122,28 +76,20 @@ def convolve(volume: torch.Tensor, spectrum: torch.Tensor, padded_shape: Shape) 
 
 
 def dipole_field(chi_ppm: torch.Tensor, grid: Grid, padding: float = 2.0, blur_voxels: float = 0.0) -> torch.Tensor:
-    """Return the field that a susceptibility distribution makes.
+    """Return the field in ppm that a susceptibility distribution makes, ``(x, y, z)`` float32.
 
     Parameters
     ----------
     chi_ppm
         ``(x, y, z)`` float32; what surrounds the volume is taken to be zero.
-    grid
-        Geometry; its shape must be that of ``chi_ppm``.
     padding
         Least ratio of padded to real size; 2 keeps periodic images of the sources away.
     blur_voxels
         Standard deviation of a Gaussian over the sources, in voxels. Outside its reach the field is unchanged (a
         harmonic function is its own mean), but sources coarser than the field of interest do not ring.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32, ppm.
     """
-    x, y, z = (int(n * padding) for n in grid.shape)
-    padded = good_fft_shape((x, y, z))
-    kernel = dipole_kernel(padded, grid.voxel_size_mm, grid.b0_direction, chi_ppm.device)
+    padded = good_fft_shape(int(n * padding) for n in grid.shape)
+    kernel = dipole_kernel(padded, grid, chi_ppm.device)
     if blur_voxels:
         kernel *= gaussian_spectrum(padded, blur_voxels, chi_ppm.device)
     return convolve(chi_ppm, kernel, padded)

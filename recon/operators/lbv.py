@@ -29,23 +29,9 @@ _LEAST_SHARE = 1e-3
 
 
 def harmonic_background(field_ppm: FloatArray, mask: BoolArray, grid: Grid, sweeps: int = SWEEPS) -> FloatArray:
-    """Return the harmonic field inside ``mask`` that equals the total field on its outermost voxels.
+    """Return the harmonic field inside ``mask`` that equals the total field on its outermost voxels; zero outside.
 
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` total field.
-    mask
-        ``(x, y, z)`` region of interest.
-    grid
-        Geometry.
-    sweeps
-        Relaxation sweeps on every level.
-
-    Returns
-    -------
-    FloatArray
-        ``(x, y, z)`` background field in ppm, zero outside the mask.
+    All are ``(x, y, z)``, fields in ppm; ``sweeps`` are those on every level.
     """
     masked = np.where(mask, field_ppm, np.float32(0)).astype(np.float32)
     return _solve(masked, np.ascontiguousarray(mask), grid.voxel_size_mm, sweeps)
@@ -55,18 +41,8 @@ def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid, swe
     """Return the total field without its harmonic part, zero on the mask's outermost voxels.
 
     The outermost layer is peeled off before its values are believed: a mask that reaches into bone or air by one voxel
-    would otherwise spread the field of that voxel through the whole brain.
-
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` total field.
-    mask
-        ``(x, y, z)`` region of interest.
-    grid
-        Geometry.
-    sweeps
-        Relaxation sweeps on every level.
+    would otherwise spread the field of that voxel through the whole brain. Arguments as in
+    :func:`harmonic_background`.
     """
     peeled = interior(mask)
     background = harmonic_background(field_ppm, peeled, grid, sweeps)
@@ -77,18 +53,7 @@ def interpolate_doubtful(field_ppm: FloatArray, reliable: BoolArray, mask: BoolA
     """Return the field with the membrane through its reliable neighbours where it is not reliable.
 
     The phase of a voxel without signal is random; left in, it streaks through the whole map, and left out of the mask
-    it punches a hole into the bleed that one looks for.
-
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` total field.
-    reliable
-        ``(x, y, z)`` bool, where its values mean something.
-    mask
-        ``(x, y, z)`` region of interest.
-    grid
-        Geometry.
+    it punches a hole into the very bleed that is looked for. All volumes are ``(x, y, z)``.
     """
     doubtful = mask & ~reliable
     if not doubtful.any() or not (mask & reliable).any():
@@ -163,8 +128,7 @@ def interior(mask: BoolArray) -> BoolArray:
         source = np.moveaxis(mask, axis, 0)
         moved[1:] &= source[:-1]
         moved[:-1] &= source[1:]
-        moved[0] = False
-        moved[-1] = False
+        moved[[0, -1]] = False
     return inside
 
 

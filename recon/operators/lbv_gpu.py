@@ -20,23 +20,10 @@ def without_harmonic(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) ->
 
 
 def local_field(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, sweeps: int = SWEEPS) -> torch.Tensor:
-    """Return the total field without its harmonic part, computed where the field is.
+    """Return the total field without its harmonic part, computed on the device of field and mask.
 
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field.
-    mask
-        ``(x, y, z)`` bool, on the same device.
-    grid
-        Geometry.
-    sweeps
-        Relaxation sweeps on every level.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 in ppm, zero on the mask's outermost voxels and outside.
+    It is ``(x, y, z)`` float32 in ppm, zero on the mask's outermost voxels and outside; ``sweeps`` are those on every
+    level.
     """
     if field_ppm.device.type == "cpu":
         return torch.from_numpy(harmonic_local_field(field_ppm.numpy(), mask.numpy(), grid, sweeps))

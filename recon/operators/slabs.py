@@ -1,8 +1,7 @@
 """Run a compiled kernel on all cores, one slab of the first axis per thread.
 
-Kernels release the GIL (``nogil=True``), so plain threads suffice. Numba's own thread pool is
-avoided: its fallback layer aborts the process when two threads of a service start kernels at the same
-moment.
+Kernels release the GIL (``nogil=True``), so plain threads suffice. Numba's own thread pool is avoided: its fallback
+layer aborts the process when two threads of a service start kernels at the same moment.
 """
 
 from __future__ import annotations
@@ -28,14 +27,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 def in_slabs(kernel: Callable[..., None], length: int, *arguments: object) -> None:
     """Call ``kernel(start, stop, *arguments)`` on ranges that cover ``0..length``, in parallel.
 
-    Parameters
-    ----------
-    kernel
-        Compiled function that writes only what belongs to its range.
-    length
-        Size of the axis that is cut.
-    arguments
-        Handed on to every call.
+    The kernel is compiled, and writes only what belongs to its range.
     """
     workers = max(1, min(len(os.sched_getaffinity(0)), length))
     # Twice as many slabs as threads even out a head that fills only a part of the field of view.

@@ -27,12 +27,11 @@ def sphere_spectrum(radius_mm: float, shape: tuple[int, int, int], grid: Grid, d
     neighbours, weighted down where these lie beyond the radius. It is symmetric and small, so that three short
     cosine sums give its transform.
     """
-    reach: list[torch.Tensor] = []
-    cosines: list[torch.Tensor] = []
-    for n, s in zip(shape, grid.voxel_size_mm, strict=True):
+    reach, cosines = [], []
+    for axis, (n, s) in enumerate(zip(shape, grid.voxel_size_mm, strict=True)):
         index = torch.arange(min(math.ceil(radius_mm / s) + 2, n // 2 + 1), device=device)
         reach.append(index * s)
-        cosines.append(_cosines(index, n, half=len(cosines) == 2))
+        cosines.append(_cosines(index, n, half=axis == 2))
     squared = reach[0][:, None, None] ** 2 + reach[1][None, :, None] ** 2 + reach[2][None, None, :] ** 2
     edge = sum(grid.voxel_size_mm) / 3
     octant = torch.clamp((radius_mm - squared.sqrt()) / edge + 0.5, 0.0, 1.0)
@@ -41,16 +40,9 @@ def sphere_spectrum(radius_mm: float, shape: tuple[int, int, int], grid: Grid, d
 
 
 def _cosines(index: torch.Tensor, size: int, *, half: bool) -> torch.Tensor:
-    """Return the transform ``(index, frequency)`` of what is symmetric about the origin along an axis.
+    """Return the transform ``(index, frequency)`` of what is symmetric about the origin along an axis of ``size``.
 
-    Parameters
-    ----------
-    index
-        Positions on one side of the origin, zero first.
-    size
-        Length of the axis.
-    half
-        Whether only frequencies from zero to the highest are wanted.
+    ``index`` holds the positions on one side of the origin, zero first; ``half`` takes only frequencies from zero up.
     """
     frequency = torch.arange(size // 2 + 1 if half else size, device=index.device)
     turn = (index[:, None] * frequency[None, :]) % size
@@ -59,24 +51,10 @@ def _cosines(index: torch.Tensor, size: int, *, half: bool) -> torch.Tensor:
 
 
 def vsharp(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return the local field.
-
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field, zero outside the mask.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(x, y, z)`` float32 local field in ppm, zero outside the mask.
-    """
-    reach = [math.ceil(RADII_MM[0] / s) + 1 for s in grid.voxel_size_mm]
-    padded = good_fft_shape(tuple(n + r for n, r in zip(grid.shape, reach, strict=True)))  # type: ignore[arg-type]
+    """Return the local field in ppm of a total field, both ``(x, y, z)`` float32 and zero outside the mask (bool)."""
+    padded = good_fft_shape(
+        n + math.ceil(RADII_MM[0] / s) + 1 for n, s in zip(grid.shape, grid.voxel_size_mm, strict=True)
+    )
     x, y, z = grid.shape
     field_k = torch.fft.rfftn(field_ppm * mask, s=padded)
     mask_k = torch.fft.rfftn(mask.float(), s=padded)

@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import torch
 
 from recon.types import Grid
 
+_CENTRAL = ((0.0, 1.0, 0.0), (-0.5, 0.0, 0.5), (1.0, -2.0, 1.0))
+"""Weights of the central difference of order 0, 1 and 2 along a line of three voxels."""
+
 
 def laplacian_stencil(grid: Grid) -> torch.Tensor:
     """Return the weights ``(3, 3, 3)`` of the Laplacian, per mm²."""
-    stencil = torch.zeros(3, 3, 3)
-    for axis in range(3):
-        stencil += _second(axis, grid)
-    return stencil
+    return _derivative(0, 0, grid) + _derivative(1, 1, grid) + _derivative(2, 2, grid)
 
 
 def wave_stencil(grid: Grid) -> torch.Tensor:
@@ -25,33 +26,17 @@ def wave_stencil(grid: Grid) -> torch.Tensor:
     b = grid.b0_direction
     stencil = laplacian_stencil(grid) / 3.0
     for axis in range(3):
-        stencil -= b[axis] ** 2 * _second(axis, grid)
+        stencil -= b[axis] ** 2 * _derivative(axis, axis, grid)
     for first, second in itertools.combinations(range(3), 2):
-        stencil -= 2.0 * b[first] * b[second] * _mixed(first, second, grid)
+        stencil -= 2.0 * b[first] * b[second] * _derivative(first, second, grid)
     return stencil
 
 
-def _second(axis: int, grid: Grid) -> torch.Tensor:
-    """Return the second derivative along an axis."""
-    stencil = torch.zeros(3, 3, 3)
-    weight = 1.0 / grid.voxel_size_mm[axis] ** 2
-    for offset, share in ((-1, 1.0), (0, -2.0), (1, 1.0)):
-        stencil[_at({axis: offset})] = share * weight
-    return stencil
-
-
-def _mixed(first: int, second: int, grid: Grid) -> torch.Tensor:
-    """Return the mixed derivative along two axes."""
-    stencil = torch.zeros(3, 3, 3)
-    weight = 0.25 / (grid.voxel_size_mm[first] * grid.voxel_size_mm[second])
-    for one, other in itertools.product((-1, 1), repeat=2):
-        stencil[_at({first: one, second: other})] = one * other * weight
-    return stencil
-
-
-def _at(offsets: dict[int, int]) -> tuple[int, int, int]:
-    """Return the index of a neighbour in a stencil."""
-    return (1 + offsets.get(0, 0), 1 + offsets.get(1, 0), 1 + offsets.get(2, 0))
+def _derivative(first: int, second: int, grid: Grid) -> torch.Tensor:
+    """Return the derivative along one axis and then another, or twice along one."""
+    x, y, z = (torch.tensor(_CENTRAL[(first, second).count(axis)]) for axis in range(3))
+    scale = 1.0 / math.prod(grid.voxel_size_mm[axis] for axis in (first, second))
+    return x[:, None, None] * y[:, None] * z * scale
 
 
 def apply_stencil(volume: torch.Tensor, stencil: torch.Tensor) -> torch.Tensor:

@@ -17,21 +17,14 @@ from recon.types import BoolArray, FloatArray, Grid, Level, TotalField, Verdict
 def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device | str = "cpu") -> dict[str, float]:
     """Return the figures of a referenced map.
 
-    ``data_residual_rms_ppb``: what is left of the field without the field of the map and any background.
+    ``data_residual_rms_ppb``: the field less that of the map and any harmonic background.
     ``data_unexplained_percent``: the same relative to what an empty map leaves. A map of the wrong sign or scale
     exceeds 100 %; pure noise in the field keeps it near 100 %, however good the map.
     ``data_residual_above_100ppb_percent``: share of the mask where that exceeds 100 ppb.
     ``streak_energy_ratio``: see :func:`streak_energy_ratio`.
     ``chi_sd_ppb``, ``chi_largest_ppb``: spread and largest absolute value in the mask.
 
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` float32, zero outside the mask.
-    total
-        The field it was inverted from.
-    device
-        Where to compute.
+    The map is ``(x, y, z)`` float32, zero outside the mask; ``total`` is the field it was inverted from.
     """
     cut, box = crop_field(total, margin=4)
     mask, grid = cut.mask, cut.grid
@@ -61,31 +54,19 @@ def _rms(values: np.ndarray) -> float:
 
 
 def streak_energy_ratio(chi_ppm: FloatArray, mask: BoolArray, grid: Grid, device: torch.device | str = "cpu") -> float:
-    """Return the mean power of a map near the magic angle over that at neighbouring angles.
+    """Return the mean power of a map ``(x, y, z)`` near the magic angle over that at neighbouring angles.
 
     Tissue is independent of the field's direction, so a true map gives about one; a streaking inversion far more, an
     over-regularised one less. Values beyond 0.3 ppm are cut off first: a bleed's own spectrum is not a streak.
-
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` float32.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-    device
-        Where to compute.
     """
     shape = good_fft_shape(grid.shape)
     spectrum = torch.fft.rfftn(
         torch.from_numpy(np.clip(chi_ppm, -QUALITY.clip_ppm, QUALITY.clip_ppm) * mask).to(device), s=shape
     )
     power = spectrum.real**2 + spectrum.imag**2
-    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device).abs()
-    frequency = torch.sqrt(
-        sum((k**2 for k in k_axes(shape, grid.voxel_size_mm, device)), torch.zeros((), device=device))
-    )
+    kernel = dipole_kernel(shape, grid, device).abs()
+    kx, ky, kz = k_axes(shape, grid.voxel_size_mm, device)
+    frequency = torch.sqrt(kx**2 + ky**2 + kz**2)
     shell = (frequency > QUALITY.shell_per_mm[0]) & (frequency < QUALITY.shell_per_mm[1])
     cone = power[shell & (kernel < QUALITY.cone)]
     beside = power[shell & (kernel > QUALITY.beside_cone[0]) & (kernel < QUALITY.beside_cone[1])]

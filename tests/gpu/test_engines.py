@@ -42,7 +42,7 @@ def engine(request, gpu, shipped):
 
 def test_the_engine_is_right_on_the_known_head(engine, shipped):
     apart = check(engine, shipped)
-    print(f"{engine.describe()}: {apart.rms_ppb:.4f} ppb RMS, {apart.largest_ppb:.3f} ppb at most")
+    print(f"{engine.description}: {apart.rms_ppb:.4f} ppb RMS, {apart.largest_ppb:.3f} ppb at most")
     assert apart.within(REDUCED)
 
 
@@ -64,15 +64,15 @@ def test_the_engine_is_fast(engine, shipped):
         began = time.perf_counter()
         engine.run(features)
         torch.cuda.synchronize()
-        print(f"{engine.describe()}, run {run}: {1e3 * (time.perf_counter() - began):.1f} ms")
+        print(f"{engine.description}, run {run}: {1e3 * (time.perf_counter() - began):.1f} ms")
 
 
 def test_an_engine_is_loaded_from_the_cache_the_second_time(engine, shipped, gpu, monkeypatch):
-    if engine.describe().engine == "torch-cuda":
+    if engine.description.engine == "torch-cuda":
         pytest.skip("nothing is built for it")
     for module in (torch_tensorrt, ahead_of_time):
         monkeypatch.setattr(module, "_build", None)
-    if engine.describe().engine == "tensorrt":
+    if engine.description.engine == "tensorrt":
         torch_tensorrt.build(shipped, gpu)
     else:
         build_ahead_of_time(shipped, engines_folder())
@@ -82,7 +82,7 @@ def test_a_volume_beyond_the_profile_is_tiled(engine, shipped):
     if engine.largest is None:
         pytest.skip("it takes volumes of any size")
     features = known_head(16).repeat(1, 1, 1, 1, 13)[..., :400].contiguous()
-    name = engine.describe().engine
+    name = engine.description.engine
     result = EngineChain(shipped, (name, "torch"), "auto").infer(on(lambda device: features.to(device)))
     assert result.engine.engine == name
     assert "larger than the engine takes" in result.warnings[0]
@@ -94,7 +94,7 @@ def test_a_full_gpu_ends_in_a_correct_map_and_a_warning(engine, shipped, gpu, mo
     def full(features):
         return torch.empty(4 * torch.cuda.get_device_properties(0).total_memory, dtype=torch.uint8, device=gpu.device)
 
-    name = engine.describe().engine
+    name = engine.description.engine
     chain = EngineChain(shipped, (name, "torch"), "auto")
     loaded = chain.prepare()
     if name == "torch-cuda":

@@ -118,7 +118,8 @@ def bench(
                 left_out.append({"name": name, "reason": attempt.reason})
                 continue
             first, best = time_engine(engine, shape, config.inputs, runs)
-            times.append({"name": name, "description": str(engine.describe()), "first_seconds": first, "seconds": best})
+            said = str(engine.description)
+            times.append({"name": name, "description": said, "first_seconds": first, "seconds": best})
     if as_json:
         print_json({"shape": shape, "engines": times, "left_out": left_out})
         return

@@ -52,7 +52,9 @@ class TensorRtEngine:
     """
 
     def __init__(self, library: ModuleType, file: EngineFile, gpu: Gpu, kernel_cache: Path | None = None) -> None:
-        self._manifest, self._gpu = file.manifest, gpu
+        self.description = Description(engine=file.manifest.engine, precision=file.manifest.precision, device=gpu.name)
+        self.device = gpu.device
+        self.largest: Shape | None = file.manifest.profile.largest
         self._lock, self._kernel_cache = threading.Lock(), kernel_cache
         self._logger = library.Logger(library.Logger.ERROR)
         runtime = library.Runtime(self._logger)
@@ -65,20 +67,6 @@ class TensorRtEngine:
         self._cache: Any = None
         self._context = self._new_context(library)
         self._input, self._output = _tensor_names(library, engine)
-
-    @property
-    def device(self) -> torch.device:
-        """The GPU."""
-        return self._gpu.device
-
-    @property
-    def largest(self) -> Shape:
-        """As the engine was built."""
-        return self._manifest.profile.largest
-
-    def describe(self) -> Description:
-        """Say what it is."""
-        return Description(engine=self._manifest.engine, precision=self._manifest.precision, device=self._gpu.name)
 
     def run(self, features: torch.Tensor) -> torch.Tensor:
         """Run the plan; see :class:`recon.engines.base.Engine`."""
@@ -143,7 +131,7 @@ def load(trained: TrainedNetwork, row: EngineRow) -> TensorRtEngine:
 
 
 def on_own_stream(device: torch.device, enqueue: Callable[[int], bool]) -> bool:
-    """Enqueue work on a stream of its own, after all that was enqueued before, and wait for it.
+    """Enqueue work on its own stream, after all that was enqueued before, and wait for it.
 
     On CUDA's default stream TensorRT would synchronise the device between kernels.
     """
@@ -155,13 +143,7 @@ def on_own_stream(device: torch.device, enqueue: Callable[[int], bool]) -> bool:
 
 
 def _refuse_invalid(library: ModuleType, runtime: Any, plan: bytes) -> None:  # noqa: ANN401
-    """Ask TensorRT-RTX whether the plan can run here; plain TensorRT says so by not loading it.
-
-    Raises
-    ------
-    EngineError
-        If it cannot.
-    """
+    """Raise if TensorRT-RTX says that the plan cannot run here; plain TensorRT says so by not loading it."""
     if not hasattr(runtime, "get_engine_validity"):
         return
     validity, diagnostics = runtime.get_engine_validity(plan)
@@ -175,13 +157,7 @@ def _refuse_invalid(library: ModuleType, runtime: Any, plan: bytes) -> None:  # 
 
 
 def _tensor_names(library: ModuleType, engine: Any) -> tuple[str, str]:  # noqa: ANN401
-    """Return the names of the plan's input and output.
-
-    Raises
-    ------
-    EngineError
-        If it does not have exactly one of each.
-    """
+    """Return the names of the plan's input and output; raise if it does not have exactly one of each."""
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     inputs = [n for n in names if engine.get_tensor_mode(n) == library.TensorIOMode.INPUT]
     outputs = [n for n in names if n not in inputs]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from recon.field.constants import FIELD
-from recon.inversion.tikhonov import tikhonov
+from recon.inversion.closed_form import tikhonov
 from recon.operators.dipole import dipole_field
 from recon.operators.lbv import harmonic_local_field, interior, interpolate_doubtful
 from recon.operators.polynomial import fit_polynomial

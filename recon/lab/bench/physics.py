@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
 
 from recon.engines.choose import choose_engine, try_engine
 from recon.engines.torch_eager import TorchEngine
@@ -20,9 +19,9 @@ from recon.lab.bench.row import BenchRow, Say, Seconds, best_of, row, size_of
 from recon.lab.evaluation.rivals import skimage_unwrap
 from recon.lab.simulation.scan import SimulatedScan, simulate_case, true_total
 from recon.masking.head import head_mask
-from recon.network.features import field_tensors, network_features, pad_to_stride
+from recon.network.features import field_tensors, network_features, padded_to_stride
 from recon.network.weights import load_weights
-from recon.options import AUTO, ENGINE_NAMES
+from recon.options import AUTO, ENGINES
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 _SIZES = (1.0, 1.26, 1.59, 2.0)
@@ -64,22 +63,19 @@ def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     trained = load_weights()
     total = true_total(scan)
     features = network_features(field_tensors(total))
-    shape = pad_to_stride(total.grid.shape, trained.network.config.stride)
-    stack = torch.zeros(1, features.shape[0], *shape)
-    x, y, z = features.shape[1:]
-    stack[0, :, :x, :y, :z] = features
+    stack = padded_to_stride(features, trained.network.config.stride)
     say("network, eager torch")
     eager = best_of(1, lambda: TorchEngine(trained).run(stack))
-    for name in ENGINE_NAMES[:-1]:  # the last is the reference
+    for name in list(ENGINES)[:-1]:  # the last is the reference
         engine, attempt = try_engine(name, trained)
         if engine is None:
             say(f"{name} left out: {attempt.reason}")
             continue
-        say(f"network, {engine.describe()}")
+        say(f"network, {engine.description}")
         run = partial(engine.run, stack.to(engine.device))
         run()
-        what = f"network forward, {size_of(shape)}"
-        yield row("engines", what, str(engine.describe()), best_of(2, run), "torch fp32, eager", eager)
+        what = f"network forward, {size_of(tuple(stack.shape[2:]))}"
+        yield row("engines", what, str(engine.description), best_of(2, run), "torch fp32, eager", eager)
 
 
 def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
@@ -89,7 +85,7 @@ def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     invert = partial(find_method("network"), total, AUTO)
     invert()
     ours = best_of(2, invert)
-    name = str(choose_engine(AUTO).prepare().describe())
+    name = str(choose_engine(AUTO).prepare().description)
     for method in _ITERATIVE:
         say(f"inversion, {method}: this takes minutes")
         peer = best_of(1, partial(find_method(method), total, AUTO))

@@ -174,7 +174,6 @@ def r2star(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
 
 
 def _warnings(volume: FloatArray, mask: BoolArray) -> tuple[str, ...]:
-    """Return what a reader of R2* has to know."""
     said = [
         "R2* includes the dephasing by macroscopic field gradients: it is too large beside sinuses and strong sources."
     ]

@@ -43,15 +43,7 @@ class Frame:
 
 
 def upright(echoes: GradientEcho, reconstruction: Reconstruction, affine: Affine) -> Frame:
-    """Resample map, magnitude and mask to the upright lattice.
-
-    Parameters
-    ----------
-    echoes, reconstruction
-        The acquisition and its map.
-    affine
-        ``(4, 4)`` from voxel to RAS mm.
-    """
+    """Resample map, magnitude and mask to the upright lattice; ``affine`` is ``(4, 4)`` from voxel to RAS mm."""
     mask = reconstruction.susceptibility.mask
     brain = affine[:3, :3] @ np.argwhere(mask).T + affine[:3, 3:]
     low, high = brain.min(axis=1) - REGIONS.margin_mm, brain.max(axis=1) + REGIONS.margin_mm

@@ -11,17 +11,9 @@ _FILES = "mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"
 
 
 def load_map(kind: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """Return one of the template's maps, 1 mm, and its affine.
+    """Return the 1 mm map ``"gm"``, ``"wm"`` (probability times 255) or ``"t1"`` (brain only), and its affine.
 
-    Parameters
-    ----------
-    kind
-        ``"gm"`` or ``"wm"`` (probability times 255) or ``"t1"`` (brain only).
-
-    Returns
-    -------
-    map, affine
-        ``(x, y, z)`` float32 along right, anterior, superior; ``(4, 4)`` from voxel to MNI mm.
+    The map is ``(x, y, z)`` float32 along right, anterior, superior; the affine ``(4, 4)`` from voxel to MNI mm.
     """
     import nibabel
 

@@ -25,15 +25,7 @@ ADULT_PPB: dict[str, tuple[float, float]] = {
 
 
 def plausible_range(name: str, age_years: float | None) -> tuple[tuple[float, float], str]:
-    """Return the least and greatest plausible mean in ppb, and where it is from.
-
-    Parameters
-    ----------
-    name
-        Nucleus.
-    age_years
-        Of the patient; an adult if not known.
-    """
+    """Return the least and greatest plausible mean of a nucleus in ppb, and their source; an adult's without an age."""
     low, high = ADULT_PPB[name]
     if age_years is not None and age_years < ADULT_YEARS:
         return (low - _LOWERED_PPB * (1 - age_years / ADULT_YEARS), high), YOUNG_SOURCE

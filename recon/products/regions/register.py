@@ -1,9 +1,9 @@
 """Registration of the template to a head, driven by the susceptibility map and the magnitude together.
 
 The template has no intensities of its own: what it would look like in this head is the regression of the head's map
-and magnitude on the template's tissue shares where these lie at present. An affine brings the brains' surfaces
-together; then Thirion's demons deform the template, by turns on the map and on the magnitude, and the regression is
-repeated. Both are ITK's, on one thread, so that the same head always gives the same nuclei.
+and magnitude on the template's tissue shares as currently aligned. An affine aligns the brains' surfaces; then
+Thirion's demons deform the template, by turns on the map and on the magnitude, and the regression is repeated. Both
+are ITK's, on one thread, so that the same head always gives the same nuclei.
 """
 
 from __future__ import annotations
@@ -154,17 +154,8 @@ def apply_affine(matrix: npt.NDArray[np.float64], points_mm: FloatArray) -> Floa
 def fit_levels(values: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the level of each tissue in each feature, by robust regression, and the residual standard deviation.
 
-    Parameters
-    ----------
-    values
-        ``(feature, point)`` of the head.
-    shares
-        ``(channel, point)`` of the template at the same places.
-
-    Returns
-    -------
-    levels, deviations
-        ``(feature, channel)`` and ``(feature,)`` float32.
+    Values ``(feature, point)`` of the head and shares ``(channel, point)`` of the template at the same places give
+    levels ``(feature, channel)`` and deviations ``(feature,)``, float32.
     """
     levels, deviations = [], []
     for feature in values:

@@ -50,8 +50,7 @@ def write_lines(
     top: float,
     bottom: float,
     columns: int,
-    size: float = 10.5,
-    colour: str = INK,
+    size: float,
     hanging: str = "",
 ) -> float:
     """Write sentences below each other, wrapped; return where the next would begin, as a share of the page.
@@ -64,5 +63,5 @@ def write_lines(
     if len(wrapped) > room:
         wrapped = [*wrapped[: room - 1], "… (more in the report)"]
     for number, line in enumerate(wrapped):
-        figure.text(left, top - number * step, line, color=colour, fontsize=size, va="top")
+        figure.text(left, top - number * step, line, color=INK, fontsize=size, va="top")
     return top - len(wrapped) * step

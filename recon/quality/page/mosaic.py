@@ -19,18 +19,12 @@ Place = tuple[float, float, float, float]
 """Left, bottom, width and height as shares of the page."""
 
 
-def slice_numbers(box: Box, axis: int, count: int) -> list[int]:
-    """Return evenly spaced slices of the mask's box, without its outermost tenths."""
-    first, last = box[axis].start, box[axis].stop - 1
+def tiles(volume: npt.NDArray[Any], box: Box, plane: Plane, count: int, columns: int) -> npt.NDArray[Any]:
+    """Return evenly spaced slices of the box, without its ends, as one picture, row by row; unused tiles are zero."""
+    first, last = box[plane.through].start, box[plane.through].stop - 1
     margin = 0.08 * (last - first)
-    found = np.linspace(first + margin, last - margin, min(count, last - first + 1))
-    return [int(n) for n in dict.fromkeys(np.round(found).astype(int))]
-
-
-def tiles(volume: npt.NDArray[Any], box: Box, plane: Plane, numbers: list[int], columns: int) -> npt.NDArray[Any]:
-    """Return the slices as one picture, row by row; unused tiles are zero."""
-    cropped = volume[box]
-    cuts = [plane.cut(cropped, n - box[plane.through].start) for n in numbers]
+    numbers = np.round(np.linspace(first + margin, last - margin, min(count, last - first + 1))).astype(int)
+    cuts = [plane.cut(volume[box], n - first) for n in dict.fromkeys(numbers)]
     rows = -(-len(cuts) // columns)
     height, width = cuts[0].shape
     sheet = np.zeros((rows * height, columns * width), dtype=volume.dtype)
@@ -49,7 +43,7 @@ def show(
     aspect: float,
     outline: npt.NDArray[Any] | None = None,
 ) -> Any:  # noqa: ANN401 - matplotlib has no types
-    """Draw a picture with a window, and the outline of a mask if there is one; return the image artist."""
+    """Draw a picture in a window of values, and the outline of a mask if there is one; return the image artist."""
     axes = figure.add_axes(place)
     axes.axis("off")
     shown = axes.imshow(picture, cmap="gray", vmin=window[0], vmax=window[1], aspect=aspect, interpolation="bilinear")

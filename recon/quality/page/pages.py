@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from recon.operators.boxes import mask_box
 from recon.quality.page.canvas import FAINT, INK, new_page, pixels
-from recon.quality.page.mosaic import geometry, show, show_bar, slice_numbers, tiles
+from recon.quality.page.mosaic import geometry, show, show_bar, tiles
 from recon.quality.page.orientation import Plane, planes
 from recon.quality.page.summary import summary_page
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 TISSUE_WINDOW_PPB = (-200.0, 200.0)
 HAEMORRHAGE_WINDOW_PPB = (-1000.0, 1000.0)
 _COLUMNS, _ROWS = 5, 4
-_SHEET = (0.02, 0.05, 0.86, 0.845)
-_BAR = (0.90, 0.25, 0.018, 0.45)
 
 
 def quality_pages(
-    echoes: GradientEcho, reconstruction: Reconstruction, *, affine: npt.NDArray[np.float64] | None = None
+    echoes: GradientEcho, reconstruction: Reconstruction, *, affine: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.uint8], ...]:
     """Return the pages that show a map and its quality.
 
     Parameters
     ----------
-    echoes
-        The acquisition.
-    reconstruction
-        The map with its figures and provenance.
+    echoes, reconstruction
+        The acquisition; its map with figures and provenance.
     affine
-        ``(4, 4)`` from voxel to RAS mm, for the patient's directions at the edges; none are written without it.
+        ``(4, 4)`` from voxel to RAS mm, for the patient's directions at the edges.
 
     Returns
     -------
@@ -44,7 +35,7 @@ def quality_pages(
         Summary, QSM in the tissue window, QSM in the haemorrhage window, total field; each ``(rows, columns, 3)``
         uint8 RGB, all of one size.
     """
-    views = planes(echoes.grid, affine)
+    views = planes(affine)
     return (
         summary_page(echoes, reconstruction, views, TISSUE_WINDOW_PPB),
         _chi_page(reconstruction, views[0], TISSUE_WINDOW_PPB, "tissue window"),
@@ -58,37 +49,24 @@ def _chi_page(
 ) -> npt.NDArray[np.uint8]:
     """Return the mosaic of the map in a fixed window."""
     chi = reconstruction.susceptibility
-    box = mask_box(chi.mask, 2)
-    figure = new_page(f"QSM, {name}", f"{_window(window_ppb)}; zero is the {chi.reference}; {geometry(chi.grid)}")
-    numbers = slice_numbers(box, 2, _COLUMNS * _ROWS)
-    sheet = tiles(chi.chi_ppm * np.float32(1e3), box, plane, numbers, _COLUMNS)
-    shown = show(figure, _SHEET, sheet, window_ppb, aspect=plane.aspect(chi.grid))
-    _edge_letters(figure, plane)
-    show_bar(figure, _BAR, shown, "ppb")
+    window = f"black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
+    figure = new_page(f"QSM, {name}", f"{window}; zero is the {chi.reference}; {geometry(chi.grid)}")
+    sheet = tiles(chi.chi_ppm * np.float32(1e3), mask_box(chi.mask, 2), plane, _COLUMNS * _ROWS, _COLUMNS)
+    shown = show(figure, (0.02, 0.05, 0.86, 0.845), sheet, window_ppb, aspect=plane.aspect(chi.grid))
+    left, right, top, bottom = plane.letters
+    text = f"every tile: left {left}, right {right}, top {top}, bottom {bottom}"
+    figure.text(0.03, 0.924, text, color=FAINT, fontsize=10.5, va="top")
+    show_bar(figure, (0.90, 0.25, 0.018, 0.45), shown, "ppb")
     return pixels(figure)
-
-
-def _window(window: tuple[float, float]) -> str:
-    return f"black {window[0]:+.0f} to white {window[1]:+.0f} ppb"
-
-
-def _edge_letters(figure: Figure, plane: Plane) -> None:
-    """Say once for all tiles which way the patient lies."""
-    if any(plane.letters):
-        left, right, top, bottom = plane.letters
-        text = f"every tile: left {left}, right {right}, top {top}, bottom {bottom}"
-        figure.text(0.03, 0.924, text, color=FAINT, fontsize=10.5, va="top")
 
 
 def _field_page(echoes: GradientEcho, reconstruction: Reconstruction, plane: Plane) -> npt.NDArray[np.uint8]:
     """Return the total field and the histogram of the map."""
     total = reconstruction.total_field
-    box = mask_box(total.mask, 2)
     hz = total.field_ppm * np.float32(GAMMA_HZ_PER_TESLA * 1e-6 * echoes.b0_tesla)
     limit = 100.0 * max(1.0, round(echoes.b0_tesla / 3.0))
     figure = new_page("Total field and distribution of susceptibility", geometry(total.grid))
-    numbers = slice_numbers(box, 2, 10)
-    sheet = tiles(hz, box, plane, numbers, 5)
+    sheet = tiles(hz, mask_box(total.mask, 2), plane, 10, 5)
     shown = show(figure, (0.02, 0.42, 0.86, 0.49), sheet, (-limit, limit), aspect=plane.aspect(total.grid))
     show_bar(figure, (0.90, 0.50, 0.018, 0.33), shown, "Hz")
     chi_ppb = reconstruction.susceptibility.chi_ppm[total.mask] * 1e3

@@ -5,12 +5,11 @@ import functools
 import pytest
 import torch
 
+from recon.inversion.closed_form import tikhonov, tkd
 from recon.inversion.hd_qsm import hd_qsm
 from recon.inversion.ismv import ismv
 from recon.inversion.tfi import tfi
 from recon.inversion.tgv import tgv
-from recon.inversion.tikhonov import tikhonov
-from recon.inversion.tkd import tkd
 from tests.support.sphere import GRID, sphere_field
 
 CHI_PPM = 0.2

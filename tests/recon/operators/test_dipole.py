@@ -16,14 +16,14 @@ GRID = Grid(shape=SHAPE, voxel_size_mm=VOXEL, b0_direction=OBLIQUE)
 
 
 def test_kernel_range_and_mean():
-    kernel = dipole_kernel(SHAPE, VOXEL, OBLIQUE)
+    kernel = dipole_kernel(SHAPE, GRID)
     assert kernel[0, 0, 0] == 0
     assert kernel.max() <= 1 / 3 + 1e-6
     assert kernel.min() >= -2 / 3 - 1e-6
 
 
 def test_kernel_is_the_spectrum_of_a_real_operator():
-    kernel = dipole_kernel(SHAPE, VOXEL, OBLIQUE)
+    kernel = dipole_kernel(SHAPE, GRID)
     back = torch.fft.rfftn(torch.fft.irfftn(kernel.to(torch.complex64), s=SHAPE))
     torch.testing.assert_close(back.real, kernel, atol=1e-5, rtol=0)
 

@@ -79,7 +79,7 @@ def test_streaks_raise_the_energy_at_the_magic_angle():
     from recon.operators.dipole import convolve, dipole_kernel, good_fft_shape
 
     shape = good_fft_shape(GRID.shape)
-    kernel = dipole_kernel(shape, GRID.voxel_size_mm, GRID.b0_direction)
+    kernel = dipole_kernel(shape, GRID)
     white = torch.randn(GRID.shape, generator=torch.Generator().manual_seed(0)) * 0.02
     streaks = convolve(white, 1.0 / (kernel.abs() + 0.01), shape).numpy() / 10
     everywhere = np.ones(GRID.shape, bool)

@@ -110,7 +110,7 @@ def test_the_engine_file_of_these_weights_is_found_and_runs(trained):
     found = loaded(trained)
     features = volume(12, 8, 16)
     torch.testing.assert_close(found.run(features), TorchEngine(trained).run(features), rtol=0, atol=1e-6)
-    assert str(found.describe()) == "tensorrt-rtx fp16 NVIDIA Test 1"
+    assert str(found.description) == "tensorrt-rtx fp16 NVIDIA Test 1"
     assert found.largest == (64, 64, 64)
 
 

@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 
 from recon.errors import InvalidInputError
-from recon.quality.page import quality_pages, refusal_page
 from recon.quality.page.canvas import PAGE_COLUMNS, PAGE_ROWS, new_page, write_lines
+from recon.quality.page.pages import quality_pages
+from recon.quality.page.refusal import refusal_page
 from recon.quality.page.summary import figure_lines, provenance_lines, shown_number
 from recon.types import Verdict
 from tests.support.small_result import small_result
+
+AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @pytest.fixture(scope="module")
 def pages():
     scan, result = small_result()
-    return quality_pages(scan.echoes, result)
+    return quality_pages(scan.echoes, result, affine=AFFINE)
 
 
 def test_pages_are_rgb_of_one_size(pages):
@@ -32,7 +35,9 @@ def test_pages_are_rgb_of_one_size(pages):
 
 def test_pages_are_the_same_every_time(pages):
     scan, result = small_result()
-    assert all(np.array_equal(a, b) for a, b in zip(pages, quality_pages(scan.echoes, result), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(pages, quality_pages(scan.echoes, result, affine=AFFINE), strict=True)
+    )
 
 
 def test_the_mask_is_outlined_in_colour(pages):
@@ -56,7 +61,8 @@ def test_the_haemorrhage_window_is_wider(pages):
 
 def test_warnings_change_the_summary_alone(pages):
     scan, result = small_result()
-    warned = quality_pages(scan.echoes, dataclasses.replace(result, warnings=("Read it with care. " * 60,)))
+    result = dataclasses.replace(result, warnings=("Read it with care. " * 60,))
+    warned = quality_pages(scan.echoes, result, affine=AFFINE)
     assert not np.array_equal(warned[0], pages[0])
     assert all(np.array_equal(a, b) for a, b in zip(warned[1:], pages[1:], strict=True))
 
@@ -64,7 +70,7 @@ def test_warnings_change_the_summary_alone(pages):
 def test_the_verdict_is_on_the_summary():
     scan, result = small_result()
     judged = {
-        level: quality_pages(scan.echoes, dataclasses.replace(result, verdict=Verdict(level=level)))[0]
+        level: quality_pages(scan.echoes, dataclasses.replace(result, verdict=Verdict(level=level)), affine=AFFINE)[0]
         for level in ("ok", "degraded", "failed")
     }
     assert not np.array_equal(judged["ok"], judged["degraded"])
@@ -104,7 +110,7 @@ def test_a_refusal_says_its_reason():
 def test_text_that_does_not_fit_says_so():
     figure = new_page("title")
     before = len(figure.texts)
-    write_lines(figure, ["word " * 500], left=0.1, top=0.5, bottom=0.4, columns=40)
+    write_lines(figure, ["word " * 500], left=0.1, top=0.5, bottom=0.4, columns=40, size=10.5)
     texts = [t.get_text() for t in figure.texts[before:]]
     assert texts[-1] == "… (more in the report)"
     assert len(texts) <= 7
@@ -115,9 +121,9 @@ def test_an_empty_mask_is_refused():
     empty = np.zeros_like(scan.brain)
     total = dataclasses.replace(result.total_field, mask=empty)
     with pytest.raises(InvalidInputError, match="mask is empty"):
-        quality_pages(scan.echoes, dataclasses.replace(result, total_field=total))
+        quality_pages(scan.echoes, dataclasses.replace(result, total_field=total), affine=AFFINE)
 
 
 def test_importing_the_pages_loads_no_matplotlib():
-    code = "import sys, recon.quality.page; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
+    code = "import sys, recon.quality.page.pages; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

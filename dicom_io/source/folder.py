@@ -36,12 +36,10 @@ def find_acquisitions(
     patterns: Patterns = NO_PATTERNS,
     prepare: Callable[[tuple[ImageHeader, ...]], tuple[ImageHeader, ...]] = tuple,
 ) -> FolderScan:
-    """Read the headers of all files below a folder and group them.
+    """Read the headers of all files below a folder and group them; hidden files and folders are left out.
 
     Parameters
     ----------
-    folder
-        Searched recursively; hidden files and folders are left out.
     patterns
         The site's patterns to look for in texts (``ImageHeader.labels``).
     prepare

@@ -10,9 +10,8 @@ from pydicom import dcmread
 
 from dicom_io.derived.products import SERIES_NAMES
 from dicom_io.identity import is_own_output
-from dicom_io.source.elements import Elements
+from dicom_io.source.elements import Elements, tolerant
 from dicom_io.source.folder import FolderScan
-from dicom_io.source.tolerance import tolerant
 
 _NEEDED: Final = ["SeriesNumber", "InstanceCreatorUID", "SoftwareVersions"]
 _PER_SERIES: Final = 100
@@ -23,25 +22,15 @@ _LARGEST: Final = 2**31 - 1
 def series_numbers(source: int | None, *, used: Collection[int], revision: int = 1) -> Mapping[str, int]:
     """Give each derived series of an acquisition a number, in the order of the product table.
 
-    Series 5 has 501 for the first, 502 for the next and so on; a second revision begins at 521. A number that
-    another series of the study has is left out. The numbers depend on nothing else, so a repetition gives the
+    Series 5 has 501 for the first, 502 for the next and so on; a second revision begins at 521. A number that is
+    ``used`` by another series of the study is left out. The numbers depend on nothing else, so a repetition gives the
     same ones, whichever of the series are written.
-
-    Parameters
-    ----------
-    source
-        SeriesNumber of the source; None if it has none.
-    used
-        Numbers of the study's other series.
-    revision
-        Counts up from 1.
     """
     base = (source or 0) * _PER_SERIES
     if not 0 <= base < _LARGEST - 100 * _PER_SERIES:
         base = (source or 0) % 10_000_000 * _PER_SERIES
-    first = base + 1 + (revision - 1) * _PER_REVISION % (_PER_SERIES - _PER_REVISION)
+    number = base + 1 + (revision - 1) * _PER_REVISION % (_PER_SERIES - _PER_REVISION)
     numbers: dict[str, int] = {}
-    number = first
     for name in SERIES_NAMES:
         while number in used:
             number += 1

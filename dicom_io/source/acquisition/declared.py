@@ -10,21 +10,10 @@ from dicom_io.source.header import ImageHeader
 
 
 def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    """Compare the images that are there with the scanner's own counts.
+    """Say in words what is missing by the scanner's own counts; nothing if no count is stated.
 
-    Where images of one acquisition state different counts, the smallest is used.
-
-    Parameters
-    ----------
-    grid
-        Images in their places.
-    used, headers
-        Images that are reconstructed, and all images of the acquisition.
-
-    Returns
-    -------
-    tuple of str
-        What is missing, in words; empty if nothing is, or if no count is stated.
+    Where images of one acquisition state different counts, the smallest is used. ``used`` are the images that are
+    reconstructed, ``headers`` all images of the acquisition.
     """
     missing = _missing_echoes(grid, used) + _missing_slices(grid, used)
     return missing or _missing_images(grid, headers)

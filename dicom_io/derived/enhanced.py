@@ -38,7 +38,7 @@ _IMAGE_TYPE = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
 def write_enhanced_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write a susceptibility map in ppb as one object of as many frames as there are slices.
 
-    Folder and errors are as of ``dicom_io.derived.mr.write_images``.
+    Folder and errors as in ``dicom_io.derived.mr.write_images``.
     """
     volume, series = store(product, None, sources), sources.series
     image, clipped, warnings = _image(volume, series), volume.clipped, volume.warnings

@@ -22,7 +22,7 @@ from dicom_io.derived.series_files import WrittenSeries, write_series
 def write_parametric_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write a susceptibility map in ppb without rounding or clipping, one frame per slice, ascending.
 
-    Folder and errors are as of ``dicom_io.derived.mr.write_images``.
+    Folder and errors as in ``dicom_io.derived.mr.write_images``.
     """
     series, susceptibility = sources.series, sources.reconstruction.susceptibility
     series.check_shape(susceptibility.chi_ppm.shape)

@@ -22,7 +22,7 @@ Page = npt.NDArray[np.uint8]
 
 
 def write_quality_page(product: Product, pages: Sequence[Page], sources: Sources, folder: Path) -> tuple[WrittenSeries]:
-    """Write the pages that show a map and its quality; errors as of ``write_pages``."""
+    """Write the pages that show a map and its quality; errors as in ``write_pages``."""
     return (write_pages(product, pages, sources.series.context, folder, comments=map_texts(sources)[1]),)
 
 

@@ -29,13 +29,7 @@ _SPATIAL: Final = Code("309825002", "SCT", "Spatial and Relational Concept")
 
 
 def write_mask(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
-    """Write the mask of a reconstruction as a BINARY segmentation.
-
-    Raises
-    ------
-    DicomError
-        The mask is empty or does not fit the source.
-    """
+    """Write the mask of a reconstruction as a BINARY segmentation; errors as in ``write_segments``."""
     mask = sources.reconstruction.susceptibility.mask
     method = sources.reconstruction.total_field.mask_method
     segment = describe_segment(1, "Mask of the map", BRAIN, sources, method=f"mask {method}")
@@ -48,7 +42,7 @@ def write_phase_quality(product: Product, _made: None, sources: Sources, folder:
     Raises
     ------
     DicomError
-        The reliability is zero everywhere, not finite, or does not fit the source.
+        As in ``write_segments``, or a value is not finite.
     """
     quality = sources.reconstruction.total_field.quality
     require_finite(quality)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -97,7 +97,11 @@ def write_regional_report(
     ]
     segmentation = write_segments(REGIONS, masks, descriptions, sources, folder.with_name(REGIONS.name))
     segments = dcmread(segmentation.paths[0], stop_before_pixels=True)
-    uid = sources.uid(product.name, regions=[_texts(one) for one in report.regions])
+    figures = [
+        [one.name, one.side, f"{one.mean_ppb:.6g}", f"{one.sd_ppb:.6g}", f"{one.volume_mm3:.6g}"]
+        for one in report.regions
+    ]
+    uid = sources.uid(product.name, regions=figures)
     made = Comprehensive3DSR(
         evidence=_evidence(series, segments),
         content=_content(report, sources, segments),
@@ -204,7 +208,3 @@ def _site(region: RegionMeasure) -> Code:
 
 def _name(region: RegionMeasure) -> str:
     return f"{_site(region).meaning}, {region.side}"
-
-
-def _texts(region: RegionMeasure) -> Sequence[str]:
-    return [region.name, region.side, f"{region.mean_ppb:.6g}", f"{region.sd_ppb:.6g}", f"{region.volume_mm3:.6g}"]

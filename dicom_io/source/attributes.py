@@ -58,7 +58,7 @@ def header_values(elements: Elements, patterns: Patterns) -> dict[str, Any]:
     return {
         **{name: elements.text(keyword) for name, keyword in _TEXT.items()},
         **{name: elements.integer(keyword) for name, keyword in _INTEGER.items()},
-        **{name: _exactly(count, elements.numbers(keyword)) for name, (keyword, count) in _VECTOR.items()},
+        **{name: elements.vector(keyword, count) for name, (keyword, count) in _VECTOR.items()},
         **_meaning(elements),
         "rows": elements.integer("Rows") or 0,
         "columns": elements.integer("Columns") or 0,
@@ -98,17 +98,13 @@ def _matches(elements: Elements, keyword: str, glob: str) -> bool:
     return any(fnmatchcase(text.casefold(), glob.casefold()) for text in elements.texts(keyword) or ("",))
 
 
-def _exactly(count: int, values: tuple[float, ...]) -> tuple[float, ...] | None:
-    return values if len(values) == count else None
-
-
 def _acquired_matrix(elements: Elements) -> tuple[int, int] | None:
     """Rows and columns of the k-space that was acquired, from AcquisitionMatrix or the steps of Enhanced MR.
 
     AcquisitionMatrix: frequency rows, frequency columns, phase rows, phase columns, two of them 0 (PS3.3 C.8.3.1).
     """
-    matrix = elements.numbers("AcquisitionMatrix")
-    if len(matrix) == 4:
+    matrix = elements.vector("AcquisitionMatrix", 4)
+    if matrix is not None:
         rows, columns = int(max(matrix[0], matrix[2])), int(max(matrix[1], matrix[3]))
     else:
         frequency = elements.integer("MRAcquisitionFrequencyEncodingSteps") or 0

@@ -74,6 +74,11 @@ class Elements:
             return ()
         return values if all(math.isfinite(v) for v in values) else ()
 
+    def vector(self, keyword: str, count: int) -> tuple[float, ...] | None:
+        """Values of a numeric element, if they are as many as they should be."""
+        values = self.numbers(keyword)
+        return values if len(values) == count else None
+
     def number(self, name: str | Private) -> float | None:
         """First value of a numeric element."""
         return next(iter(self.numbers(name)), None)

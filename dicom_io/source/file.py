@@ -72,7 +72,7 @@ class ImageFile:
     native: Native | None
 
     def images(self) -> Iterator[Dataset]:
-        """Yield the image, or each frame as the classic image it would be; errors as of ``classic_frames``."""
+        """Yield the image, or each frame as the classic image it would be; errors as in ``classic_frames``."""
         if Elements(self.dataset).text("SOPClassUID") in MULTI_FRAME_CLASSES:
             yield from classic_frames(self.dataset, self.frames)
         else:
@@ -97,8 +97,8 @@ def read_image_file(path: Path) -> ImageFile:
         raise refuse("not-dicom", detail=type(error).__name__) from None
     dataset, pixels_at = _parse(content)
     elements = Elements(dataset)
-    _check_kind(elements)
     frames = elements.integer("NumberOfFrames") or 1
+    _check_kind(elements, frames)
     _check_pixel_format(elements)
     _check_lossless(elements, str(dataset.file_meta.TransferSyntaxUID))
     value_at = _check_pixel_length(dataset, content, pixels_at, frames)
@@ -132,7 +132,7 @@ def _dataset_start(dataset: FileDataset) -> int:
     return 132 + 12 + length if isinstance(length, int) else 0
 
 
-def _check_kind(elements: Elements) -> None:
+def _check_kind(elements: Elements, frames: int) -> None:
     if is_own_output(elements):
         raise refuse("own-output")
     sop_class = elements.text("SOPClassUID")
@@ -148,7 +148,6 @@ def _check_kind(elements: Elements) -> None:
     for attribute in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
         if not elements.text(attribute):
             raise refuse("no-identity", attribute=attribute)
-    frames = elements.integer("NumberOfFrames") or 1
     if sop_class == MRImageStorage and frames != 1:
         raise refuse("unsupported-frames", detail=f"MR Image Storage with {frames} frames")
 

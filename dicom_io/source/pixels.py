@@ -79,13 +79,7 @@ def native_pixels(dataset: Dataset, value_at: int | None) -> Native | None:
 
 
 def read_native(path: Path, native: Native, rows: int, columns: int, frame: int) -> Stored:
-    """Read one frame of uncompressed values, ``(row, column)``.
-
-    Raises
-    ------
-    OSError, ValueError
-        The file cannot be read, or is too short.
-    """
+    """Read one frame of uncompressed values, ``(row, column)``; a ``ValueError`` if the file is too short."""
     count = rows * columns
     stored = np.fromfile(path, native.dtype, count, offset=native.offset + 2 * count * frame).reshape(rows, columns)
     if unused := 16 - native.bits_stored:  # as pydicom does: the highest bit that is used is the sign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -30,13 +31,8 @@ def series_numbers(source: int | None, *, used: Collection[int], revision: int =
     if not 0 <= base < _LARGEST - 100 * _PER_SERIES:
         base = (source or 0) % 10_000_000 * _PER_SERIES
     number = base + 1 + (revision - 1) * _PER_REVISION % (_PER_SERIES - _PER_REVISION)
-    numbers: dict[str, int] = {}
-    for name in SERIES_NAMES:
-        while number in used:
-            number += 1
-        numbers[name] = number
-        number += 1
-    return numbers
+    free = (candidate for candidate in itertools.count(number) if candidate not in used)
+    return dict(zip(SERIES_NAMES, free, strict=False))
 
 
 def series_numbers_of(paths: Iterable[Path]) -> set[int]:
@@ -59,6 +55,6 @@ def series_numbers_of(paths: Iterable[Path]) -> set[int]:
 
 
 def used_series_numbers(scan: FolderScan) -> set[int]:
-    """Return the series numbers of everything in a folder, of whatever study: one too many does no harm."""
+    """Return the series numbers of everything in a folder, of any study; one too many does no harm."""
     used = {header.series_number for one in scan.acquisitions for header in one.headers}
-    return {number for number in used if number is not None} | series_numbers_of(path for path, _ in scan.ignored)
+    return {number for number in used if number is not None} | series_numbers_of(path for path, _ in scan.skipped)

@@ -66,7 +66,7 @@ class SeriesContext:
         revision: int,
         used_series_numbers: Collection[int],
     ) -> Self:
-        """Describe an acquisition by one of its images and its elements; further parameters as of ``SourceSeries.of``.
+        """Describe an acquisition by one of its images and its elements; further parameters as in ``SourceSeries.of``.
 
         The acquisition may be incomplete or contradict itself.
         """
@@ -131,8 +131,6 @@ class SourceSeries:
         ----------
         created
             When the derived objects are made; without an offset, in the local time of the machine.
-        revision
-            As of ``SeriesContext``.
         used_series_numbers
             Of other series of the study, beside those of the acquisition.
 

@@ -28,9 +28,6 @@ IN_PLANE_TOLERANCE_MM: Final = 0.05
 LARGEST_GIB: Final = 16.0
 """Stored pixels of one acquisition beyond which memory would be at risk; 0.5 mm whole head, ten echoes: 3 GiB."""
 
-_POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
-_CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
-
 State = Literal["complete", "incomplete", "refused"]
 
 
@@ -120,9 +117,11 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
             raise refuse("phase-difference")
         if _differences_only(echoes):
             return refuse("phase-difference")
-        return _POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        if not magnitude:
+            return refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        return (*magnitude, Component.PHASE)
     if Component.REAL in echoes or Component.IMAGINARY in echoes:
-        return (*magnitude, *_CARTESIAN)
+        return (*magnitude, Component.REAL, Component.IMAGINARY)
     found = f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes" if magnitude else "found none"
     return refuse("no-phase", found=found)
 

@@ -15,7 +15,10 @@ def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequ
     Where images of one acquisition state different counts, the smallest is used. ``used`` are the images that are
     reconstructed, ``headers`` all images of the acquisition.
     """
-    missing = _missing_echoes(grid, used) + _missing_slices(grid, used)
+    missing = _missing_echoes(grid, used)
+    slices, found = _smallest(header.declared_slices for header in used), len(grid.positions_mm)
+    if found < slices:
+        missing += (f"{slices - found} of {slices} slices of every echo",)
     return missing or _missing_images(grid, headers)
 
 
@@ -29,12 +32,6 @@ def _missing_echoes(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[st
     if numbers and (found + len(gaps) <= declared or max(numbers) >= declared):
         return tuple(f"echo {number}: all images" for number in gaps)
     return (f"{declared - found} of {declared} echoes",) if found < declared else ()
-
-
-def _missing_slices(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    declared = _smallest(header.declared_slices for header in headers)
-    found = len(grid.positions_mm)
-    return (f"{declared - found} of {declared} slices of every echo",) if found < declared else ()
 
 
 def _missing_images(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def test_two_runs_write_the_same_bytes(scans: dict[str, Path], tmp_path: Path) -
             assert [p.read_bytes() for p in series.paths] == [p.read_bytes() for p in second[name].paths], name
 
 
-def test_no_object_bears_the_mark_of_a_library(scans: dict[str, Path], tmp_path: Path) -> None:
+def test_no_object_names_the_library_that_made_it(scans: dict[str, Path], tmp_path: Path) -> None:
     for series in write_everything(only_acquisition(scans["ge"]), tmp_path / "out").values():
         image = pydicom.dcmread(series.paths[0])
         assert image.Manufacturer == "QSM plugin"

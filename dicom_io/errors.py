@@ -8,12 +8,8 @@ class DicomError(Exception):
 class Refusal(DicomError):  # noqa: N818  (a reason, not an error)
     """Input that is rejected, and why, in words for a technologist.
 
-    Parameters
-    ----------
-    code
-        Stable name of the reason, one of ``dicom_io.refusals.CATALOGUE``.
-    message
-        What was found, what was expected, what to do. Never holds patient data.
+    The code is one of ``dicom_io.refusals.CATALOGUE``. The message says what was found, what was expected and what to
+    do; it never holds patient data.
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -129,18 +129,5 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
 
 
 def refuse(code: str, **details: object) -> Refusal:
-    """Make the refusal for a reason of the catalogue.
-
-    Parameters
-    ----------
-    code
-        Key of ``CATALOGUE``.
-    **details
-        Values for the sentence's placeholders.
-
-    Returns
-    -------
-    Refusal
-        To be raised, or kept as the answer to "why was this not reconstructed?"
-    """
+    """Make the refusal for a reason of ``CATALOGUE``; ``details`` are the values of the sentence's placeholders."""
     return Refusal(code, CATALOGUE[code].format(**details))

@@ -26,7 +26,8 @@ def product_row(product: Product) -> str:
 def contrast_row(name: str) -> str:
     images = MR_IMAGES[name]
     unit, quantity = (
-        code and f'({code.value}, {code.scheme}, "{code.meaning}")' for code in (images.unit, images.quantity)
+        code and f'({code.value}, {code.scheme_designator}, "{code.meaning}")'
+        for code in (images.unit, images.quantity)
     )
     scales = " | ".join(f"{profile.slope}, {profile.intercept}" for profile in images.profiles.values())
     window = f"{images.windows[0].center} / {images.windows[0].width}"
@@ -57,7 +58,7 @@ def test_the_map_is_encoded_as_stated() -> None:
 def test_every_code_status_and_identifier_is_named() -> None:
     own = [*SITES.values(), *(images.quantity for images in MR_IMAGES.values() if images.quantity)]
     for code in own:
-        assert code.scheme != "99QSMPLUGIN" or f"`{code.value}`" in STATEMENT
+        assert code.scheme_designator != "99QSMPLUGIN" or f"`{code.value}`" in STATEMENT
     for status in DELIVERED:
         assert f"0x{status:04X}" in STATEMENT
     assert IMPLEMENTATION_CLASS_UID in STATEMENT

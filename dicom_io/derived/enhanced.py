@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from dicom_io.derived.codes import BRAIN
+from dicom_io.derived.codes import BRAIN, code_item
 from dicom_io.derived.context.references import contributing_equipment, put, referenced_series, source_evidence
 from dicom_io.derived.context.series_module import qualify
 from dicom_io.derived.context.source import frame_of_reference, inherit_study, take
@@ -38,7 +38,7 @@ _IMAGE_TYPE = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
 def write_enhanced_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write a susceptibility map in ppb as one object of as many frames as there are slices.
 
-    Parameters and errors are those of ``dicom_io.derived.mr.write_images``.
+    Folder and errors as in ``dicom_io.derived.mr.write_images``.
     """
     volume, series = store(product, None, sources), sources.series
     image, clipped, warnings = _image(volume, series), volume.clipped, volume.warnings
@@ -96,7 +96,7 @@ def _describe_frame(item: Dataset) -> None:
 def _shared(volume: StoredVolume, series: SourceSeries) -> Dataset:
     group, anatomy, frame_type, rescale, windows = (Dataset() for _ in range(5))
     anatomy.FrameLaterality = "U"
-    anatomy.AnatomicRegionSequence = [BRAIN.item()]
+    anatomy.AnatomicRegionSequence = [code_item(BRAIN)]
     frame_type.FrameType = _IMAGE_TYPE
     _describe_frame(frame_type)
     set_rescale(rescale, volume)

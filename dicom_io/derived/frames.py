@@ -9,8 +9,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
-from dicom_io.derived.codes import IMAGE_PROCESSING
-from dicom_io.derived.context.references import put, source_images
+from dicom_io.derived.codes import IMAGE_PROCESSING, code_item
+from dicom_io.derived.context.references import put, referenced_series, source_images
+from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source import frame_of_reference, take
 from dicom_io.derived.context.source_series import SourceSeries
 from dicom_io.derived.product import Product
@@ -40,7 +41,7 @@ def derivation_image(used: Sequence[ImageHeader], description: str = "") -> Data
     item = Dataset()
     if description:
         item.DerivationDescription = description
-    item.DerivationCodeSequence = [IMAGE_PROCESSING.item()]
+    item.DerivationCodeSequence = [code_item(IMAGE_PROCESSING)]
     put(item, source_images(used))
     return item
 
@@ -94,12 +95,9 @@ def bare_object(sop_class_uid: str, uid: str, series_uid: str, series: SourceSer
 
 
 def bare_planes(series: SourceSeries) -> list[Dataset]:
-    """Make images with the source's geometry and no name, for a library that reads geometry from images.
+    """Make an image per slice, ascending, with the source's geometry and no name, for a library that reads geometry.
 
-    Returns
-    -------
-    list of Dataset
-        One per slice, ascending; what a library takes from them is replaced by ``restore``.
+    What the library takes from them is replaced by ``restored``.
     """
     planes = []
     for z, source in enumerate(series.datasets):
@@ -114,19 +112,10 @@ def bare_planes(series: SourceSeries) -> list[Dataset]:
     return planes
 
 
-def restore(made: Dataset, series: SourceSeries, uid: UID, used: Callable[[int], Sequence[ImageHeader]]) -> None:
-    """Give a multi-frame object that a library made the source's own strings and references, and reproducible UIDs.
+def restored(made: Dataset, series: SourceSeries, uid: UID, used: Callable[[int], Sequence[ImageHeader]]) -> Dataset:
+    """Give what a library made from ``bare_planes`` the source's own strings and references, and reproducible UIDs.
 
-    Parameters
-    ----------
-    made
-        Made from ``bare_planes``; changed in place.
-    series
-        The source images.
-    uid
-        SeriesInstanceUID, from which its other UIDs follow.
-    used
-        Source images of a slice.
+    ``uid`` is the SeriesInstanceUID, from which its other UIDs follow; ``used`` gives the source images of a slice.
     """
     shared = made.SharedFunctionalGroupsSequence[0]
     shared.PixelMeasuresSequence = [pixel_measures(series)]
@@ -138,6 +127,9 @@ def restore(made: Dataset, series: SourceSeries, uid: UID, used: Callable[[int],
     organization = uid_of(uid, "dimensions")
     for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
         item.DimensionOrganizationUID = organization
+    derived = adopt(made, series.context)
+    put(derived, referenced_series([header for z in range(len(series.headers)) for header in used(z)]))
+    return derived
 
 
 def _slice_of(group: Dataset, series: SourceSeries) -> int:

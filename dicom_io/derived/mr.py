@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from dicom_io.derived.codes import IMAGE_PROCESSING
+from dicom_io.derived.codes import IMAGE_PROCESSING, code_item
 from dicom_io.derived.context.references import (
     contributing_equipment,
     put,
@@ -40,17 +40,8 @@ def write_images(product: Product, contrast: Contrast | None, sources: Sources, 
     writes the same objects. Each image takes position, patient and study from the first-echo image of its
     slice, byte for byte. Values out of the profile's range are clipped, and their number is stated.
 
-    Parameters
-    ----------
-    product
-        Row of the product table.
-    contrast
-        The volume, if it is not the map.
-    sources
-        The map and the images it was made from.
-    folder
-        Holds the series and nothing else; a previous version is replaced. It appears complete or not at all,
-        readable by its owner only.
+    ``folder`` holds the series and nothing else; a previous version is replaced. It appears complete or not at all,
+    readable by its owner only.
 
     Raises
     ------
@@ -65,7 +56,7 @@ def write_images(product: Product, contrast: Contrast | None, sources: Sources, 
 
 def _images(volume: StoredVolume, series: SourceSeries) -> Iterator[Dataset]:
     alike = (
-        sequence_element("DerivationCodeSequence", [IMAGE_PROCESSING.item()]),
+        sequence_element("DerivationCodeSequence", [code_item(IMAGE_PROCESSING)]),
         sequence_element("RealWorldValueMappingSequence", [real_world_value_mapping(volume)]),
     )
     for z in series.order:

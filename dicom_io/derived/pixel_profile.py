@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from dicom_io.errors import DicomError
-
-if TYPE_CHECKING:
-    from recon.types import FloatArray
+from recon.types import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +72,6 @@ PROFILES = profiles(("1", "-2048"), ("0.1", "-3276.8"))
 
 def encode(values: FloatArray, profile: PixelProfile) -> tuple[npt.NDArray[np.uint16], int]:
     """Return stored values, and how many values were out of range and clipped.
-
-    Parameters
-    ----------
-    values
-        Any shape, in the series' unit.
-    profile
-        The scale.
 
     Raises
     ------

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from pydicom.sr.coding import Code
 from pydicom.uid import UID, Comprehensive3DSRStorage, MRImageStorage, SegmentationStorage
 
-from dicom_io.derived.codes import Code
 from dicom_io.derived.pixel_profile import PixelProfile
 
 FIRST_PART: Final = "qsm"
@@ -78,7 +78,7 @@ class Product:
         Of its objects.
     write
         ``"module:function"`` that writes it, called with the product, what ``make`` returned (None without ``make``),
-        the ``Sources`` and the folder; returns the series that it wrote.
+        the ``Sources`` and the folder; returns the series that it wrote. By default, as classic MR images.
     make
         ``"module:function"`` that makes its arrays, called with the acquisition and its reconstruction.
     needs
@@ -100,7 +100,7 @@ class Product:
     title: str
     number: int
     sop_class_uid: UID = MRImageStorage
-    write: str = ""
+    write: str = "dicom_io.derived.mr:write_images"
     make: str = ""
     needs: tuple[str, ...] = ()
     images: MRImages | None = None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pydicom.sr.coding import Code
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     EnhancedMRImageStorage,
@@ -18,7 +19,6 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from dicom_io.derived.codes import Code
 from dicom_io.derived.pixel_profile import PROFILES, profiles
 from dicom_io.derived.product import FIRST_PART, REFUSAL_PART, MRImages, NiftiName, Product, Window
 
@@ -53,7 +53,6 @@ _ROWS: Final = (
         description="susceptibility as MR images, in ppb",
         title="QSM chi ppb",
         number=1,
-        write="dicom_io.derived.mr:write_images",
         images=QSM_IMAGES,
         part=FIRST_PART,
         default=True,
@@ -77,7 +76,6 @@ _ROWS: Final = (
         title="SWI",
         number=2,
         make="recon.products.contrasts.weighted:swi",
-        write="dicom_io.derived.mr:write_images",
         images=_weighted("OTHER", "SWI"),
         nifti=NiftiName("anat/swi", "arbitrary"),
     ),
@@ -87,7 +85,6 @@ _ROWS: Final = (
         title="SWI by QSM",
         number=3,
         make="recon.products.contrasts.weighted:true_swi",
-        write="dicom_io.derived.mr:write_images",
         images=_weighted("OTHER", "TRUE_SWI"),
         nifti=NiftiName("anat/desc-qsmmask_swi", "arbitrary"),
     ),
@@ -97,7 +94,6 @@ _ROWS: Final = (
         title="SWI minIP",
         number=4,
         make="recon.products.contrasts.projection:minimum_projection",
-        write="dicom_io.derived.mr:write_images",
         images=_weighted("PROJECTION IMAGE", "SWI_MINIP"),
         nifti=NiftiName("anat/minIP", "arbitrary"),
     ),
@@ -107,7 +103,6 @@ _ROWS: Final = (
         title="R2* 1/s",
         number=5,
         make="recon.products.contrasts.relaxation:r2star",
-        write="dicom_io.derived.mr:write_images",
         images=MRImages(
             flavor=("OTHER", "R2STAR"),
             unit=Code("/s", "UCUM", "/s"),
@@ -124,7 +119,6 @@ _ROWS: Final = (
         title="Total field Hz",
         number=6,
         make="recon.products.contrasts.fields:total_field_hz",
-        write="dicom_io.derived.mr:write_images",
         images=MRImages(
             flavor=("OTHER", "TOTAL_FIELD"),
             unit=Code("Hz", "UCUM", "Hz"),
@@ -141,7 +135,6 @@ _ROWS: Final = (
         title="Local field ppb",
         number=7,
         make="recon.products.contrasts.fields:local_field_ppb",
-        write="dicom_io.derived.mr:write_images",
         images=MRImages(
             flavor=("OTHER", "LOCAL_FIELD"),
             unit=PPB,
@@ -205,6 +198,7 @@ _ROWS: Final = (
         number=9,
         sop_class_uid=SecondaryCaptureImageStorage,
         part=REFUSAL_PART,
+        write="",
         default=True,
     ),
 )
@@ -213,7 +207,7 @@ PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType({row.name: row for row
 """Every product, in the order in which they are made."""
 
 QSM: Final = "qsm"
-"""The product that a job is nothing without; it has no switch."""
+"""The product that every job makes; it has no switch."""
 QSM_ENHANCED: Final = "qsm-enhanced"
 REFUSAL_PAGE: Final = "refusal-page"
 
@@ -229,8 +223,9 @@ REGIONS: Final = Product(
     title="QSM regions",
     number=14,
     sop_class_uid=SegmentationStorage,
+    write="",
 )
-"""The Segmentation that the regional report refers to: a series, and no product of its own."""
+"""The Segmentation that the regional report refers to: a series, not a product of its own."""
 
 SERIES_NAMES: Final = tuple(row.name for row in sorted((*_ROWS, REGIONS), key=lambda row: row.number))
 """Every derived series, in the order of their numbers."""

@@ -22,7 +22,7 @@ Page = npt.NDArray[np.uint8]
 
 
 def write_quality_page(product: Product, pages: Sequence[Page], sources: Sources, folder: Path) -> tuple[WrittenSeries]:
-    """Write the pages that show a map and its quality; parameters and errors as of ``write_pages``."""
+    """Write the pages that show a map and its quality; errors as in ``write_pages``."""
     return (write_pages(product, pages, sources.series.context, folder, comments=map_texts(sources)[1]),)
 
 
@@ -33,12 +33,8 @@ def write_pages(
 
     Parameters
     ----------
-    product, folder
-        As of ``dicom_io.derived.mr.write_images``.
     pages
         ``(row, column, 3)`` uint8, red, green, blue; free of anything that identifies the patient.
-    context
-        Of the job's series.
     comments
         ImageComments: what is on the pages, as text.
 

@@ -10,36 +10,26 @@ import numpy as np
 import numpy.typing as npt
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.seg import Segmentation, SegmentDescription
-from pydicom.sr.coding import Code as SrCode
+from pydicom.sr.coding import Code
 
-from dicom_io.derived.codes import BRAIN, Code
+from dicom_io.derived.codes import BRAIN
 from dicom_io.derived.context.derivation import shortened
-from dicom_io.derived.context.references import put, referenced_series
-from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source import take
 from dicom_io.derived.context.source_series import Sources
-from dicom_io.derived.frames import bare_planes, identity_arguments, restore
+from dicom_io.derived.frames import bare_planes, identity_arguments, restored
 from dicom_io.derived.pixel_profile import require_finite
 from dicom_io.derived.product import Product
 from dicom_io.derived.series_files import WrittenSeries, write_series
 from dicom_io.errors import DicomError
 from dicom_io.identity import SOFTWARE_NAME, SOFTWARE_VERSIONS
 
-_ANATOMY: Final = SrCode("123037004", "SCT", "Anatomical Structure")
+_ANATOMY: Final = Code("123037004", "SCT", "Anatomical Structure")
 _QUALITY: Final = Code("phase-quality", "99QSMPLUGIN", "Reliability of the phase")
-_SPATIAL: Final = SrCode("309825002", "SCT", "Spatial and Relational Concept")
+_SPATIAL: Final = Code("309825002", "SCT", "Spatial and Relational Concept")
 
 
 def write_mask(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
-    """Write the mask of a reconstruction as a BINARY segmentation.
-
-    Parameters are those of ``dicom_io.derived.mr.write_images``.
-
-    Raises
-    ------
-    DicomError
-        The mask is empty or does not fit the source.
-    """
+    """Write the mask of a reconstruction as a BINARY segmentation; errors as in ``write_segments``."""
     mask = sources.reconstruction.susceptibility.mask
     method = sources.reconstruction.total_field.mask_method
     segment = describe_segment(1, "Mask of the map", BRAIN, sources, method=f"mask {method}")
@@ -49,12 +39,10 @@ def write_mask(product: Product, _made: None, sources: Sources, folder: Path) ->
 def write_phase_quality(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write the reliability of the phase, 0 to 1, as a FRACTIONAL segmentation of 255 steps.
 
-    Parameters are those of ``dicom_io.derived.mr.write_images``.
-
     Raises
     ------
     DicomError
-        The reliability is zero everywhere, not finite, or does not fit the source.
+        As in ``write_segments``, or a value is not finite.
     """
     quality = sources.reconstruction.total_field.quality
     require_finite(quality)
@@ -65,18 +53,18 @@ def write_phase_quality(product: Product, _made: None, sources: Sources, folder:
 
 def describe_segment(number: int, label: str, structure: Code, sources: Sources, *, method: str) -> SegmentDescription:
     """Describe a segment, with a tracking UID that follows from source and label."""
-    own = structure.scheme.startswith("99")
+    own = structure.scheme_designator.startswith("99")
     algorithm = AlgorithmIdentificationSequence(
         name=SOFTWARE_NAME,
         version=SOFTWARE_VERSIONS,
-        family=SrCode("123110", "DCM", "Artificial Intelligence"),
+        family=Code("123110", "DCM", "Artificial Intelligence"),
         parameters={"method": shortened(method, 64)},
     )
     return SegmentDescription(
         segment_number=number,
         segment_label=shortened(label, 64),
         segmented_property_category=_SPATIAL if own else _ANATOMY,
-        segmented_property_type=SrCode(*structure),
+        segmented_property_type=structure,
         algorithm_type="AUTOMATIC",
         algorithm_identification=algorithm,
         tracking_uid=sources.uid("tracking", label=label),
@@ -99,8 +87,6 @@ def write_segments(
         ``(x, y, z, segment)``, bool for BINARY or float32 in 0..1 for FRACTIONAL.
     descriptions
         One per segment.
-    product, sources, folder
-        As of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------
@@ -125,8 +111,6 @@ def write_segments(
         content_label=product.name.upper().replace("-", "_"),
         content_description=product.title,
     )
-    restore(made, series, uid, lambda z: [series.headers[z]])
-    derived = adopt(made, series.context)
+    derived = restored(made, series, uid, lambda z: [series.headers[z]])
     derived.update(take(series.context.dataset, ("BodyPartExamined",)))  # sides are stated for each segment
-    put(derived, referenced_series(series.headers))
     return write_series([derived], product, series.context, uid, folder)

@@ -23,7 +23,7 @@ from dicom_io.derived.context.source_series import SeriesContext
 from dicom_io.derived.product import Product
 from dicom_io.errors import DicomError
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.source.tolerance import tolerant
+from dicom_io.source.elements import tolerant
 
 _WRITERS: Final = 4
 
@@ -67,18 +67,10 @@ def write_series(
     clipped: int = 0,
     warnings: tuple[str, ...] = (),
 ) -> WrittenSeries:
-    """Write images as Explicit VR Little Endian files, named by their place in the series.
+    """Write images, complete but for the series module, as Explicit VR Little Endian files named by their place.
 
-    Parameters
-    ----------
-    images
-        Complete but for the series module, in order.
-    product, context, uid
-        As of ``set_series_module``.
-    folder
-        Holds the series and nothing else; replaced if it holds an earlier one.
-    clipped, warnings
-        Stated in the result.
+    ``folder`` holds the series and nothing else; an earlier one is replaced. ``clipped`` and ``warnings`` are stated in
+    the result.
 
     Raises
     ------
@@ -109,10 +101,7 @@ def write_series(
 def replaced_folder(folder: Path, *, ours: str) -> Iterator[Path]:
     """Give a temporary folder that takes the place of ``folder`` if the block ends without an exception.
 
-    Parameters
-    ----------
-    folder
-        Replaced only if all of its entries have names that match ``ours``, a regular expression.
+    ``folder`` is replaced only if the names of all its entries match ``ours``, a regular expression.
 
     Raises
     ------

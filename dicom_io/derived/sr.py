@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -27,9 +27,8 @@ from highdicom.sr import (
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code as SrCode
+from pydicom.sr.coding import Code
 
-from dicom_io.derived.codes import Code
 from dicom_io.derived.context.derivation import shortened
 from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source_series import Sources, SourceSeries
@@ -65,16 +64,14 @@ SITES: Final[Mapping[str, Code]] = MappingProxyType(
 )
 """Finding sites by the names of ``recon.products.regions``; a code of our own where no SNOMED CT code is certain."""
 
-_SIDES: Final = MappingProxyType(
-    {"left": SrCode("7771000", "SCT", "Left"), "right": SrCode("24028007", "SCT", "Right")}
-)
-_MM3: Final = SrCode("mm3", "UCUM", "cubic millimeter")
-_VOLUME: Final = SrCode("118565006", "SCT", "Volume")
-_QUALITY: Final = SrCode("111050", "DCM", "Quality Assessment")
+_SIDES: Final = MappingProxyType({"left": Code("7771000", "SCT", "Left"), "right": Code("24028007", "SCT", "Right")})
+_MM3: Final = Code("mm3", "UCUM", "cubic millimeter")
+_VOLUME: Final = Code("118565006", "SCT", "Volume")
+_QUALITY: Final = Code("111050", "DCM", "Quality Assessment")
 _PLAUSIBLE: Final = MappingProxyType(
     {
-        True: SrCode("plausible", "99QSMPLUGIN", "Within the range of the literature"),
-        False: SrCode("implausible", "99QSMPLUGIN", "Outside the range of the literature"),
+        True: Code("plausible", "99QSMPLUGIN", "Within the range of the literature"),
+        False: Code("implausible", "99QSMPLUGIN", "Outside the range of the literature"),
     }
 )
 
@@ -83,13 +80,6 @@ def write_regional_report(
     product: Product, report: RegionalReport, sources: Sources, folder: Path
 ) -> tuple[WrittenSeries, WrittenSeries]:
     """Write the regions as a segmentation, in a folder beside ``folder``, and their figures as a report.
-
-    Parameters
-    ----------
-    report
-        The regions, on the grid of the sources.
-    product, sources, folder
-        As of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------
@@ -100,9 +90,18 @@ def write_regional_report(
     if not report.regions:
         raise DicomError("no region was found; nothing is written")
     series.check_shape(report.labels.shape)
-    segmentation = _write_regions(report, sources, folder.with_name(REGIONS.name))
+    masks = np.stack([report.labels == region.label for region in report.regions], axis=-1)
+    descriptions = [
+        describe_segment(number, _name(region), _site(region), sources, method=report.method)
+        for number, region in enumerate(report.regions, start=1)
+    ]
+    segmentation = write_segments(REGIONS, masks, descriptions, sources, folder.with_name(REGIONS.name))
     segments = dcmread(segmentation.paths[0], stop_before_pixels=True)
-    uid = sources.uid(product.name, regions=[_texts(one) for one in report.regions])
+    figures = [
+        [one.name, one.side, f"{one.mean_ppb:.6g}", f"{one.sd_ppb:.6g}", f"{one.volume_mm3:.6g}"]
+        for one in report.regions
+    ]
+    uid = sources.uid(product.name, regions=figures)
     made = Comprehensive3DSR(
         evidence=_evidence(series, segments),
         content=_content(report, sources, segments),
@@ -119,15 +118,6 @@ def write_regional_report(
     return segmentation, write_series([derived], product, series.context, uid, folder, warnings=report.warnings)
 
 
-def _write_regions(report: RegionalReport, sources: Sources, folder: Path) -> WrittenSeries:
-    masks = np.stack([report.labels == region.label for region in report.regions], axis=-1)
-    descriptions = [
-        describe_segment(number, _name(region), _site(region), sources, method=report.method)
-        for number, region in enumerate(report.regions, start=1)
-    ]
-    return write_segments(REGIONS, masks, descriptions, sources, folder)
-
-
 def _content(report: RegionalReport, sources: Sources, segments: Dataset) -> MeasurementReport:
     observer = DeviceObserverIdentifyingAttributes(
         uid=INSTANCE_CREATOR_UID,
@@ -139,7 +129,7 @@ def _content(report: RegionalReport, sources: Sources, segments: Dataset) -> Mea
     context = ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=observer)
     return MeasurementReport(
         observation_context=ObservationContext(observer_device_context=context),
-        procedure_reported=SrCode("122144", "DCM", "Quantitative Analysis"),
+        procedure_reported=Code("122144", "DCM", "Quantitative Analysis"),
         imaging_measurements=_groups(report, sources, segments),
         title=codes.DCM.ImagingMeasurementReport,
     )
@@ -162,7 +152,7 @@ def _groups(
 ) -> list[VolumetricROIMeasurementsAndQualitativeEvaluations]:
     algorithm, groups = _algorithm(report, sources.reconstruction), []
     for number, region in enumerate(report.regions, start=1):
-        name, site = _name(region), SrCode(*_site(region))
+        name, site = _name(region), _site(region)
         segment = ReferencedSegment(
             sop_class_uid=segments.SOPClassUID,
             sop_instance_uid=segments.SOPInstanceUID,
@@ -206,7 +196,7 @@ def _measurements(region: RegionMeasure) -> list[Measurement]:
         (region.median_ppb, codes.SCT.Median),
     )
     measured = [
-        Measurement(name=SrCode(*SUSCEPTIBILITY), value=round(value, 3), unit=SrCode(*PPB), derivation=derivation)
+        Measurement(name=SUSCEPTIBILITY, value=round(value, 3), unit=PPB, derivation=derivation)
         for value, derivation in statistics
     ]
     return [*measured, Measurement(name=_VOLUME, value=round(region.volume_mm3, 3), unit=_MM3)]
@@ -218,7 +208,3 @@ def _site(region: RegionMeasure) -> Code:
 
 def _name(region: RegionMeasure) -> str:
     return f"{_site(region).meaning}, {region.side}"
-
-
-def _texts(region: RegionMeasure) -> Sequence[str]:
-    return [region.name, region.side, f"{region.mean_ppb:.6g}", f"{region.sd_ppb:.6g}", f"{region.volume_mm3:.6g}"]

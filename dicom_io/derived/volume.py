@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
-from dicom_io.derived.codes import Code
+from dicom_io.derived.codes import code_item
 from dicom_io.derived.context.derivation import clipping_warning, contrast_texts, map_texts
 from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.pixel_profile import PixelProfile, encode
@@ -130,11 +131,11 @@ def real_world_value_mapping(volume: StoredVolume) -> Dataset:
     mapping.add_new("RealWorldValueLastValueMapped", "US", profile.largest)
     mapping.RealWorldValueIntercept = float(profile.intercept)
     mapping.RealWorldValueSlope = float(profile.slope)
-    mapping.MeasurementUnitsCodeSequence = [images.unit.item()]
+    mapping.MeasurementUnitsCodeSequence = [code_item(images.unit)]
     if images.quantity is not None:
         item = Dataset()  # PS3.3 Table C.7.6.16-12b
         item.ValueType = "CODE"
-        item.ConceptNameCodeSequence = [_QUANTITY.item()]
-        item.ConceptCodeSequence = [images.quantity.item()]
+        item.ConceptNameCodeSequence = [code_item(_QUANTITY)]
+        item.ConceptCodeSequence = [code_item(images.quantity)]
         mapping.QuantityDefinitionSequence = [item]
     return mapping

@@ -12,10 +12,35 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from dicom_io.source.components import Component
-from dicom_io.source.elements import Elements
+from dicom_io.source.elements import Elements, Private
 from dicom_io.source.file import MULTI_FRAME_CLASSES
 from dicom_io.source.vendors import vendor_of
 
+_TEXT: Final = {
+    "sop_class_uid": "SOPClassUID",
+    "sop_instance_uid": "SOPInstanceUID",
+    "study_instance_uid": "StudyInstanceUID",
+    "series_instance_uid": "SeriesInstanceUID",
+    "frame_of_reference_uid": "FrameOfReferenceUID",
+    "sequence_name": "SequenceName",
+    "model": "ManufacturerModelName",
+    "body_part": "BodyPartExamined",
+    "patient_position": "PatientPosition",
+}
+_INTEGER: Final = {
+    "series_number": "SeriesNumber",
+    "instance_number": "InstanceNumber",
+    "acquisition_number": "AcquisitionNumber",
+    "temporal_position": "TemporalPositionIdentifier",
+    "temporal_positions": "NumberOfTemporalPositions",
+    "echo_number": "EchoNumbers",
+}
+_VECTOR: Final = {
+    "image_position_mm": ("ImagePositionPatient", 3),
+    "image_orientation": ("ImageOrientationPatient", 6),
+    "pixel_spacing_mm": ("PixelSpacing", 2),
+}
+_COIL: Final = Private(0x0051, "SIEMENS MR HEADER", 0x0F)
 _DISTORTION_TERMS: Final = ("ND", "DIS2D", "DIS3D")
 _FILTER_TERMS: Final = frozenset({"SWI", "SWAN", "SWIP", "HP", "FILTERED", "HOMODYNE", "PHA_HP", "PHASE_HP"})
 _FILTER_WORDS: Final = re.compile(r"(?<!un)(?<!un-)filter|homodyne|high.?pass|pha_hp|\bhpf\b", re.IGNORECASE)
@@ -25,75 +50,33 @@ Patterns = Mapping[str, tuple[str, str]]
 
 
 def header_values(elements: Elements, patterns: Patterns) -> dict[str, Any]:
-    """Values of ``ImageHeader`` that follow from the elements of one image or frame.
+    """Values of ``ImageHeader`` that follow from the elements of one image, or of a frame as a classic image.
 
-    Parameters
-    ----------
-    elements
-        The image, or the frame as a classic image.
-    patterns
-        Named globs over texts; the names of those that match are kept as ``labels``.
+    The names of the ``patterns`` that match are kept as ``labels``.
     """
+    echo_time_ms = elements.number("EchoTime")
     return {
+        **{name: elements.text(keyword) for name, keyword in _TEXT.items()},
+        **{name: elements.integer(keyword) for name, keyword in _INTEGER.items()},
+        **{name: elements.vector(keyword, count) for name, (keyword, count) in _VECTOR.items()},
+        **_meaning(elements),
         "rows": elements.integer("Rows") or 0,
         "columns": elements.integer("Columns") or 0,
-        **_identity(elements),
-        **_meaning(elements),
-        **_physics(elements),
-        **_plane(elements),
-        **_equipment(elements),
+        "acquired": elements.text("AcquisitionDate") + elements.text("AcquisitionTime"),
+        "protocol_sha256": hashlib.sha256(elements.text("ProtocolName").encode()).hexdigest(),
+        "scanning_sequence": elements.texts("ScanningSequence"),
+        "distortion": next((value for value in elements.texts("ImageType") if value in _DISTORTION_TERMS), ""),
+        "echo_time_s": None if echo_time_ms is None else round(echo_time_ms * 1e-3, 9),
+        "field_strength_t": elements.number("MagneticFieldStrength"),
+        "imaging_frequency_mhz": elements.number("ImagingFrequency"),
+        "coil": elements.text("ReceiveCoilName") or elements.text(_COIL),
+        "acquired_matrix": _acquired_matrix(elements),
         "labels": tuple(sorted(name for name, pattern in patterns.items() if _matches(elements, *pattern))),
     }
 
 
-def _matches(elements: Elements, keyword: str, glob: str) -> bool:
-    return any(fnmatchcase(text.casefold(), glob.casefold()) for text in elements.texts(keyword) or ("",))
-
-
-def _equipment(elements: Elements) -> dict[str, Any]:
-    coil = elements.text("ReceiveCoilName") or "".join(elements.private_texts(0x0051, "SIEMENS MR HEADER", 0x0F)[:1])
-    return {
-        "model": elements.text("ManufacturerModelName"),
-        "body_part": elements.text("BodyPartExamined"),
-        "patient_position": elements.text("PatientPosition"),
-        "coil": coil,
-        "acquired_matrix": _acquired_matrix(elements),
-    }
-
-
-def _acquired_matrix(elements: Elements) -> tuple[int, int] | None:
-    """Rows and columns of the k-space that was acquired, from AcquisitionMatrix or the steps of Enhanced MR.
-
-    AcquisitionMatrix: frequency rows, frequency columns, phase rows, phase columns, two of them 0 (PS3.3 C.8.3.1).
-    """
-    matrix = elements.numbers("AcquisitionMatrix")
-    if len(matrix) == 4:
-        rows, columns = int(max(matrix[0], matrix[2])), int(max(matrix[1], matrix[3]))
-    else:
-        frequency = elements.integer("MRAcquisitionFrequencyEncodingSteps") or 0
-        phase = elements.integer("MRAcquisitionPhaseEncodingStepsInPlane") or 0
-        along_rows = elements.text("InPlanePhaseEncodingDirection") == "ROW"
-        rows, columns = (frequency, phase) if along_rows else (phase, frequency)
-    return (rows, columns) if min(rows, columns) > 0 else None
-
-
-def _identity(elements: Elements) -> dict[str, Any]:
-    return {
-        "sop_class_uid": elements.text("SOPClassUID"),
-        "sop_instance_uid": elements.text("SOPInstanceUID"),
-        "study_instance_uid": elements.text("StudyInstanceUID"),
-        "series_instance_uid": elements.text("SeriesInstanceUID"),
-        "frame_of_reference_uid": elements.text("FrameOfReferenceUID"),
-        "series_number": elements.integer("SeriesNumber"),
-        "instance_number": elements.integer("InstanceNumber"),
-        "acquisition_number": elements.integer("AcquisitionNumber"),
-        "temporal_position": elements.integer("TemporalPositionIdentifier"),
-        "acquired": elements.text("AcquisitionDate") + elements.text("AcquisitionTime"),
-        "protocol_sha256": hashlib.sha256(elements.text("ProtocolName").encode()).hexdigest(),
-    }
-
-
 def _meaning(elements: Elements) -> dict[str, Any]:
+    """Return what the vendor's row of the table says of the image."""
     vendor = vendor_of(elements)
     component = vendor.component(elements)
     scale = None if component is None else vendor.value_scale(elements, component)
@@ -108,33 +91,27 @@ def _meaning(elements: Elements) -> dict[str, Any]:
         "declared_slices": vendor.declared_slices(elements),
         "declared_echoes": vendor.declared_echoes(elements),
         "declared_images": None if multi_frame else elements.integer("ImagesInAcquisition"),
-        "temporal_positions": elements.integer("NumberOfTemporalPositions"),
-        "distortion": next((value for value in elements.texts("ImageType") if value in _DISTORTION_TERMS), ""),
-        "sequence_name": elements.text("SequenceName"),
-        "scanning_sequence": elements.texts("ScanningSequence"),
     }
 
 
-def _physics(elements: Elements) -> dict[str, Any]:
-    echo_time_ms = elements.number("EchoTime")
-    return {
-        "echo_number": elements.integer("EchoNumbers"),
-        "echo_time_s": None if echo_time_ms is None else round(echo_time_ms * 1e-3, 9),
-        "field_strength_t": elements.number("MagneticFieldStrength"),
-        "imaging_frequency_mhz": elements.number("ImagingFrequency"),
-    }
+def _matches(elements: Elements, keyword: str, glob: str) -> bool:
+    return any(fnmatchcase(text.casefold(), glob.casefold()) for text in elements.texts(keyword) or ("",))
 
 
-def _plane(elements: Elements) -> dict[str, Any]:
-    return {
-        "image_position_mm": _exactly(3, elements.numbers("ImagePositionPatient")),
-        "image_orientation": _exactly(6, elements.numbers("ImageOrientationPatient")),
-        "pixel_spacing_mm": _exactly(2, elements.numbers("PixelSpacing")),
-    }
+def _acquired_matrix(elements: Elements) -> tuple[int, int] | None:
+    """Rows and columns of the k-space that was acquired, from AcquisitionMatrix or the steps of Enhanced MR.
 
-
-def _exactly(count: int, values: tuple[float, ...]) -> tuple[float, ...] | None:
-    return values if len(values) == count else None
+    AcquisitionMatrix: frequency rows, frequency columns, phase rows, phase columns, two of them 0 (PS3.3 C.8.3.1).
+    """
+    matrix = elements.vector("AcquisitionMatrix", 4)
+    if matrix is not None:
+        rows, columns = int(max(matrix[0], matrix[2])), int(max(matrix[1], matrix[3]))
+    else:
+        frequency = elements.integer("MRAcquisitionFrequencyEncodingSteps") or 0
+        phase = elements.integer("MRAcquisitionPhaseEncodingStepsInPlane") or 0
+        along_rows = elements.text("InPlanePhaseEncodingDirection") == "ROW"
+        rows, columns = (frequency, phase) if along_rows else (phase, frequency)
+    return (rows, columns) if min(rows, columns) > 0 else None
 
 
 def _filter_hint(elements: Elements) -> str:

@@ -1,4 +1,4 @@
-"""Tolerant reading of single elements: a value that cannot be read is missing, never an exception.
+"""Tolerant reading: a single value that cannot be read is missing, never an exception.
 
 Values are read from the raw bytes, so that a damaged or non-conformant element that we do not need does not stop the
 reading of an image, and free text (names, comments) stays undecoded.
@@ -8,60 +8,89 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
-from typing import Final, cast
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Final, NamedTuple, cast
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 _BINARY: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 
+tag_of: Final = cache(Tag)
+"""Tag of a keyword."""
+
+
+@contextmanager
+def tolerant() -> Iterator[None]:
+    """Silence the library's warnings about deviations in other vendors' images; they may quote values of the image."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+class Private(NamedTuple):
+    """A private element; ``vr`` is used where the file does not state one (PS3.5 §7.8)."""
+
+    group: int
+    creator: str
+    element: int
+    vr: str = "UN"
+
 
 class Elements:
-    """Elements of one data set (or sequence item), by keyword, or by tag for private ones."""
+    """Elements of one data set (or sequence item), by keyword, or as ``Private``."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
-    def texts(self, keyword: str) -> tuple[str, ...]:
+    def texts(self, name: str | Private) -> tuple[str, ...]:
         """Values of a text element without padding; empty if missing."""
-        return _texts(self._value(_tag(keyword)))
+        return _texts(self._value(self._tag(name)))
 
-    def text(self, keyword: str) -> str:
+    def text(self, name: str | Private) -> str:
         """First value of a text element; empty if missing."""
-        return next(iter(self.texts(keyword)), "")
+        return next(iter(self.texts(name)), "")
 
-    def numbers(self, keyword: str) -> tuple[float, ...]:
+    def numbers(self, name: str | Private) -> tuple[float, ...]:
         """Values of a numeric element; empty if missing or if one of them is not a finite number."""
-        return self._numbers(_tag(keyword), dictionary_VR(keyword))
+        tag = self._tag(name)
+        element = None if tag is None else self.dataset.get_item(tag, keep_deferred=True)
+        if element is None or element.value is None:
+            return ()
+        raw, vr = cast("object", element), element.VR
+        if vr in (None, "UN"):
+            vr = name.vr if isinstance(name, Private) else dictionary_VR(name)
+        try:
+            if isinstance(raw, RawDataElement) and vr in _BINARY:
+                values = _unpack(raw, _BINARY[vr])
+            else:
+                values = tuple(float(text) for text in _texts(element.value) if text)
+        except (ValueError, TypeError, struct.error):
+            return ()
+        return values if all(math.isfinite(v) for v in values) else ()
 
-    def number(self, keyword: str) -> float | None:
+    def vector(self, keyword: str, count: int) -> tuple[float, ...] | None:
+        """Values of a numeric element, if they are as many as they should be."""
+        values = self.numbers(keyword)
+        return values if len(values) == count else None
+
+    def number(self, name: str | Private) -> float | None:
         """First value of a numeric element."""
-        return next(iter(self.numbers(keyword)), None)
+        return next(iter(self.numbers(name)), None)
 
-    def integer(self, keyword: str) -> int | None:
+    def integer(self, name: str | Private) -> int | None:
         """First value of a numeric element, if it is a whole number."""
-        return _whole(self.number(keyword))
+        value = self.number(name)
+        return int(value) if value is not None and value == int(value) else None
 
-    def private_numbers(self, group: int, creator: str, element: int, vr: str) -> tuple[float, ...]:
-        """Values of a private element; ``vr`` is used where the file does not state one (PS3.5 §7.8)."""
-        tag = self._private_tag(group, creator, element)
-        return () if tag is None else self._numbers(tag, vr)
-
-    def private_integer(self, group: int, creator: str, element: int, vr: str) -> int | None:
-        """First value of a private element, if it is a whole number."""
-        return _whole(next(iter(self.private_numbers(group, creator, element, vr)), None))
-
-    def private_texts(self, group: int, creator: str, element: int) -> tuple[str, ...]:
-        """Values of a private text element."""
-        tag = self._private_tag(group, creator, element)
-        return () if tag is None else _texts(self._value(tag))
-
-    def private_bytes(self, group: int, creator: str, element: int) -> bytes:
-        """Undecoded value of a private element; empty if missing."""
-        tag = self._private_tag(group, creator, element)
-        value = None if tag is None else self._value(tag)
+    def raw(self, name: Private) -> bytes:
+        """Undecoded value; empty if missing."""
+        value = self._value(self._tag(name))
         return value if isinstance(value, bytes) else b""
 
     def items(self, keyword: str) -> tuple[Elements, ...]:
@@ -73,37 +102,17 @@ class Elements:
         except Exception:  # a damaged sequence raises nearly anything from the parser; it counts as missing
             return ()
 
-    def _private_tag(self, group: int, creator: str, element: int) -> int | None:
+    def _tag(self, name: str | Private) -> int | None:
+        if isinstance(name, str):
+            return tag_of(name)
         for tag in self.dataset.keys():  # noqa: SIM118  (iterating a data set decodes its elements)
-            if tag.group == group and 0x10 <= tag.elem <= 0xFF and _texts(self._value(tag))[:1] == (creator,):
-                return group << 16 | tag.elem << 8 | element
+            if tag.group == name.group and 0x10 <= tag.elem <= 0xFF and _texts(self._value(tag))[:1] == (name.creator,):
+                return name.group << 16 | tag.elem << 8 | name.element
         return None
 
-    def _value(self, tag: int) -> object | None:
-        element = self.dataset.get_item(tag, keep_deferred=True)
+    def _value(self, tag: int | None) -> object | None:
+        element = None if tag is None else self.dataset.get_item(tag, keep_deferred=True)
         return None if element is None else cast("object | None", element.value)
-
-    def _numbers(self, tag: int, default_vr: str) -> tuple[float, ...]:
-        element = self.dataset.get_item(tag, keep_deferred=True)
-        if element is None or element.value is None:
-            return ()
-        raw = cast("object", element)
-        vr = element.VR if element.VR not in (None, "UN") else default_vr
-        try:
-            if isinstance(raw, RawDataElement) and vr in _BINARY:
-                values = _unpack(raw, _BINARY[vr])
-            else:
-                values = tuple(float(text) for text in _texts(element.value) if text)
-        except (ValueError, TypeError, struct.error):
-            return ()
-        return values if all(math.isfinite(v) for v in values) else ()
-
-
-def _tag(keyword: str) -> int:
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return tag
 
 
 def _unpack(element: RawDataElement, code: str) -> tuple[float, ...]:
@@ -123,7 +132,3 @@ def _texts(value: object) -> tuple[str, ...]:
         parts = [str(part) for part in value] if isinstance(value, Iterable) else [str(value)]
     texts = tuple(part.strip(" \0") for part in parts)
     return texts if any(texts) else ()
-
-
-def _whole(value: float | None) -> int | None:
-    return int(value) if value is not None and value == int(value) else None

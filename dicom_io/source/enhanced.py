@@ -15,10 +15,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.valuerep import format_number_as_ds
 
-from dicom_io.errors import Refusal
 from dicom_io.refusals import refuse
-from dicom_io.source.elements import Elements
-from dicom_io.source.tolerance import tolerant
+from dicom_io.source.elements import Elements, tolerant
 
 _CLASSIC_NUMBER: Final = {"EffectiveEchoTime": "EchoTime", "TransmitterFrequency": "ImagingFrequency"}
 _CLASSIC_TEXT: Final = {"PulseSequenceName": "SequenceName", "FrameType": "ImageType"}
@@ -35,29 +33,23 @@ def classic_frames(dataset: Dataset, frames: int) -> Iterator[Dataset]:
     Refusal
         The functional groups do not describe each frame.
     """
-    try:
-        yield from _frames(dataset, frames)
-    except Refusal:
-        raise
-    except Exception as error:  # damaged functional groups raise nearly anything from the parser
-        raise refuse("unsupported-frames", detail=type(error).__name__) from None
-
-
-def _frames(dataset: Dataset, frames: int) -> Iterator[Dataset]:
-    per_frame = Elements(dataset).items(_PER_FRAME)
+    elements = Elements(dataset)
+    per_frame = elements.items(_PER_FRAME)
     if len(per_frame) != frames:
         raise refuse("unsupported-frames", detail=f"{frames} frames, {len(per_frame)} described")
-    shared = Elements(dataset).items(_SHARED)[:1]
-    common = Dataset()
-    _copy(dataset, common)
-    for group in shared:
-        _flatten(group.dataset, common)
-    for group in per_frame:
-        frame = Dataset()
-        _copy(common, frame)
-        _flatten(group.dataset, frame)
-        _as_classic(frame)
-        yield frame
+    try:
+        common = Dataset()
+        _copy(dataset, common)
+        for group in elements.items(_SHARED)[:1]:
+            _flatten(group.dataset, common)
+        for group in per_frame:
+            frame = Dataset()
+            _copy(common, frame)
+            _flatten(group.dataset, frame)
+            _as_classic(frame)
+            yield frame
+    except Exception as error:  # damaged functional groups raise nearly anything from the parser
+        raise refuse("unsupported-frames", detail=type(error).__name__) from None
 
 
 def _copy(source: Dataset, target: Dataset, *, private_only: bool = False) -> None:

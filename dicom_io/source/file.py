@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pydicom import dcmread
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -25,16 +26,21 @@ from pydicom.uid import (
 
 from dicom_io.identity import is_own_output
 from dicom_io.refusals import refuse
-from dicom_io.source.elements import Elements
+from dicom_io.source.elements import Elements, tolerant
+from dicom_io.source.enhanced import classic_frames
 from dicom_io.source.pixels import Native, native_pixels, uncompressed_value
-from dicom_io.source.tolerance import tolerant
 
 MULTI_FRAME_CLASSES: Final = frozenset({EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
 _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _MAYBE_LOSSY: Final = frozenset({JPEGLSNearLossless, JPEG2000, HTJ2K})
 """Syntaxes for both; their images are accepted only if they state that nothing was lost."""
 
-_PIXEL_FORMAT: Final = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16}
+_PIXEL_FORMAT: Final = {
+    "SamplesPerPixel": (1,),
+    "PhotometricInterpretation": ("MONOCHROME2",),
+    "BitsAllocated": (16,),
+    "PixelRepresentation": (0, 1),
+}
 _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
 """Values of ImageType of a volume tiled into one image: Siemens', United Imaging's."""
 
@@ -65,6 +71,13 @@ class ImageFile:
     frames: int
     native: Native | None
 
+    def images(self) -> Iterator[Dataset]:
+        """Yield the image, or each frame as the classic image it would be; errors as in ``classic_frames``."""
+        if Elements(self.dataset).text("SOPClassUID") in MULTI_FRAME_CLASSES:
+            yield from classic_frames(self.dataset, self.frames)
+        else:
+            yield self.dataset
+
     def content_sha256(self) -> str:
         """Hash the stored data set; the file meta information, which names the last sender, does not change it."""
         return hashlib.sha256(self.content).hexdigest()
@@ -84,8 +97,8 @@ def read_image_file(path: Path) -> ImageFile:
         raise refuse("not-dicom", detail=type(error).__name__) from None
     dataset, pixels_at = _parse(content)
     elements = Elements(dataset)
-    _check_kind(elements)
     frames = elements.integer("NumberOfFrames") or 1
+    _check_kind(elements, frames)
     _check_pixel_format(elements)
     _check_lossless(elements, str(dataset.file_meta.TransferSyntaxUID))
     value_at = _check_pixel_length(dataset, content, pixels_at, frames)
@@ -119,7 +132,7 @@ def _dataset_start(dataset: FileDataset) -> int:
     return 132 + 12 + length if isinstance(length, int) else 0
 
 
-def _check_kind(elements: Elements) -> None:
+def _check_kind(elements: Elements, frames: int) -> None:
     if is_own_output(elements):
         raise refuse("own-output")
     sop_class = elements.text("SOPClassUID")
@@ -135,25 +148,19 @@ def _check_kind(elements: Elements) -> None:
     for attribute in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
         if not elements.text(attribute):
             raise refuse("no-identity", attribute=attribute)
-    frames = elements.integer("NumberOfFrames") or 1
     if sop_class == MRImageStorage and frames != 1:
         raise refuse("unsupported-frames", detail=f"MR Image Storage with {frames} frames")
 
 
 def _check_pixel_format(elements: Elements) -> None:
-    found: dict[str, object] = {
-        "SamplesPerPixel": elements.integer("SamplesPerPixel"),
-        "PhotometricInterpretation": elements.text("PhotometricInterpretation"),
-        "BitsAllocated": elements.integer("BitsAllocated"),
-    }
-    for attribute, value in _PIXEL_FORMAT.items():
-        if found[attribute] != value:
-            stated = f"{attribute} {found[attribute] or 'missing'}"
-            raise refuse("unsupported-pixels", found=stated, expected=f"{attribute} {value}")
+    for attribute, accepted in _PIXEL_FORMAT.items():
+        is_text = attribute == "PhotometricInterpretation"
+        found = (elements.text(attribute) or None) if is_text else elements.integer(attribute)
+        if found not in accepted:
+            stated, expected = "missing" if found is None else found, " or ".join(map(str, accepted))
+            raise refuse("unsupported-pixels", found=f"{attribute} {stated}", expected=f"{attribute} {expected}")
     if not 1 <= (elements.integer("BitsStored") or 0) <= 16:
         raise refuse("unsupported-pixels", found="BitsStored not in 1 to 16", expected="BitsStored 12 or 16")
-    if elements.integer("PixelRepresentation") not in (0, 1):
-        raise refuse("unsupported-pixels", found="PixelRepresentation missing", expected="PixelRepresentation 0 or 1")
     if min(elements.integer("Rows") or 0, elements.integer("Columns") or 0) < 1:
         raise refuse("unsupported-pixels", found="Rows or Columns missing", expected="an image matrix")
 

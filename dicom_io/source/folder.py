@@ -22,12 +22,12 @@ class FolderScan:
     ----------
     acquisitions
         Images that belong together, whether or not they can be reconstructed.
-    ignored
+    skipped
         Files that are not MR source images, each with the reason.
     """
 
     acquisitions: tuple[Acquisition, ...]
-    ignored: tuple[tuple[Path, Refusal], ...]
+    skipped: tuple[tuple[Path, Refusal], ...]
 
 
 def find_acquisitions(
@@ -36,16 +36,10 @@ def find_acquisitions(
     patterns: Patterns = NO_PATTERNS,
     prepare: Callable[[tuple[ImageHeader, ...]], tuple[ImageHeader, ...]] = tuple,
 ) -> FolderScan:
-    """Read the headers of all files below a folder and group them.
+    """Read the headers of all files below a folder and group them; hidden files and folders are left out.
 
-    Parameters
-    ----------
-    folder
-        Searched recursively; hidden files and folders are left out.
-    patterns
-        The site's patterns to look for in texts (``ImageHeader.labels``).
-    prepare
-        What the site adds to the headers of a file.
+    ``patterns`` are the site's, to look for in texts (``ImageHeader.labels``); ``prepare`` adds what the site knows to
+    the headers of a file.
 
     Raises
     ------
@@ -55,13 +49,13 @@ def find_acquisitions(
     if not folder.is_dir():
         raise refuse("not-dicom", detail="no such folder")
     headers: list[ImageHeader] = []
-    ignored: list[tuple[Path, Refusal]] = []
+    skipped: list[tuple[Path, Refusal]] = []
     for path in _files(folder):
         try:
             headers += prepare(read_headers(path, patterns))
         except Refusal as reason:
-            ignored.append((path, reason))
-    return FolderScan(acquisitions=group_acquisitions(headers), ignored=tuple(ignored))
+            skipped.append((path, reason))
+    return FolderScan(acquisitions=group_acquisitions(headers), skipped=tuple(skipped))
 
 
 def _files(folder: Path) -> list[Path]:

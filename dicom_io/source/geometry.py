@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from dicom_io.refusals import refuse
 from dicom_io.source.header import ImageHeader
-from dicom_io.source.magnets import Vector, b0_in_patient
 
-ORTHONORMAL_TOLERANCE: Final = 1e-3
+Vector = tuple[float, float, float]
+
+_ORTHONORMAL_TOLERANCE: Final = 1e-3
 """How far row and column directions may be from unit length and from a right angle."""
 
 
@@ -38,27 +38,9 @@ def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
         raise refuse("no-geometry", attribute="PixelSpacing")
     row, column = orientation[:3], orientation[3:]
     errors = (abs(dot(row, row) - 1), abs(dot(column, column) - 1), abs(dot(row, column)))
-    if max(errors) > ORTHONORMAL_TOLERANCE:
+    if max(errors) > _ORTHONORMAL_TOLERANCE:
         raise refuse("no-geometry", attribute="ImageOrientationPatient")
     return row, column, cross(row, column)
-
-
-def b0_direction(header: ImageHeader) -> Vector:
-    """Express the main field in image axes: its components along row, column and normal, unit length.
-
-    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first; the site
-    states the field of open magnets (``dicom_io.source.magnets``).
-
-    Raises
-    ------
-    Refusal
-        ``no-geometry``, ``vertical-field``, ``no-patient-position``.
-    """
-    in_patient = b0_in_patient(header)
-    row, column, normal = axes(header)
-    field = (dot(row, in_patient), dot(column, in_patient), dot(normal, in_patient))
-    length = math.sqrt(dot(field, field))
-    return (field[0] / length, field[1] / length, field[2] / length)
 
 
 def position_mm(header: ImageHeader) -> Vector:

@@ -6,19 +6,16 @@ sources by them: only the service may read a stored header.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
-from pydicom.dataset import Dataset
 
 from dicom_io.source.attributes import Patterns, header_values
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
-from dicom_io.source.enhanced import classic_frames
 from dicom_io.source.file import MULTI_FRAME_CLASSES, ImageFile, read_image_file
 from dicom_io.source.pixels import Native, decode, read_native
 from dicom_io.source.vendors import vendor_named
@@ -32,8 +29,6 @@ class ImageHeader:
 
     Parameters
     ----------
-    path
-        The file.
     frame
         Frame within the file, from 0; 0 for classic images.
     content_sha256
@@ -54,8 +49,6 @@ class ImageHeader:
         How many slices and echoes the scanner says there are; None if it does not say.
     declared_images
         ImagesInAcquisition; what it counts differs between scanners. None if missing, or for frames.
-    temporal_positions
-        NumberOfTemporalPositions.
     protocol_sha256
         Hash of ProtocolName, which is free text and only compared.
     acquired
@@ -63,8 +56,6 @@ class ImageHeader:
     distortion
         Distortion correction, ``"ND"``, ``"DIS2D"``, ``"DIS3D"``, or empty: corrected and uncorrected
         images of one scan show different positions.
-    echo_time_s
-        EchoTime in seconds.
     image_position_mm, image_orientation, pixel_spacing_mm
         As in the Image Plane module (PS3.3 C.7.6.2); pixel spacing is between rows, then between columns.
     model, body_part, patient_position, coil
@@ -127,6 +118,11 @@ class ImageHeader:
     native: Native | None
     b0_stated: Literal["vertical", "horizontal"] | tuple[float, float, float] | None = None
 
+    @property
+    def is_frame(self) -> bool:
+        """Whether it is a frame of a multi-frame object."""
+        return self.sop_class_uid in MULTI_FRAME_CLASSES
+
     def to_json(self) -> str:
         """Text that ``from_json`` turns back into an equal header."""
         return _JSON.dump_json(self).decode()
@@ -143,16 +139,14 @@ _JSON: Final = TypeAdapter(ImageHeader)
 def read_headers(
     path: Path, patterns: Patterns = NO_PATTERNS, *, content_sha256: str | None = None
 ) -> tuple[ImageHeader, ...]:
-    """Read one header per frame of a file; one for a classic image.
+    """Read one header per frame of a DICOM file; one for a classic image.
 
     Parameters
     ----------
-    path
-        A DICOM file.
     patterns
         The site's patterns to look for in texts; see ``ImageHeader.labels``.
     content_sha256
-        Hash of the stored data set if it is known already; it is computed if None.
+        Hash of the stored data set, where it is known already.
 
     Raises
     ------
@@ -162,25 +156,20 @@ def read_headers(
     """
     image = read_image_file(path)
     digest = content_sha256 or image.content_sha256()
-    frames: Iterable[Dataset] = [image.dataset]
-    if str(image.dataset.SOPClassUID) in MULTI_FRAME_CLASSES:
-        frames = classic_frames(image.dataset, image.frames)
-    return tuple(_header(path, image, digest, frame, number, patterns) for number, frame in enumerate(frames))
-
-
-def _header(
-    path: Path, image: ImageFile, content_sha256: str, dataset: Dataset, frame: int, patterns: Patterns
-) -> ImageHeader:
-    values = header_values(Elements(dataset), patterns)
-    return ImageHeader(
-        path=path,
-        frame=frame,
-        content_sha256=content_sha256,
-        transfer_syntax_uid=image.transfer_syntax_uid,
-        stored_peak=_stored_peak(path, image, frame, values),
-        native=image.native,
-        **values,
-    )
+    headers = []
+    for frame, dataset in enumerate(image.images()):
+        values = header_values(Elements(dataset), patterns)
+        header = ImageHeader(
+            path=path,
+            frame=frame,
+            content_sha256=digest,
+            transfer_syntax_uid=image.transfer_syntax_uid,
+            stored_peak=_stored_peak(path, image, frame, values),
+            native=image.native,
+            **values,
+        )
+        headers.append(header)
+    return tuple(headers)
 
 
 def _stored_peak(path: Path, image: ImageFile, frame: int, values: dict[str, Any]) -> int | None:

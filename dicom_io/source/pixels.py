@@ -15,8 +15,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from dicom_io.refusals import refuse
-from dicom_io.source.elements import Elements
-from dicom_io.source.tolerance import tolerant
+from dicom_io.source.elements import Elements, tolerant
 
 Stored = npt.NDArray[Any]
 
@@ -43,16 +42,9 @@ class Native:
 
 
 def uncompressed_value(content: bytes, pixels_at: int, syntax: UID) -> tuple[int, int]:
-    """Return where the value of Pixel Data begins and how many bytes of it there are, in an uncompressed syntax.
+    """Return where the value of Pixel Data begins in a file's content, and how many bytes of it there are.
 
-    Parameters
-    ----------
-    content
-        The file.
-    pixels_at
-        Where the element begins; where there is none, its value is empty.
-    syntax
-        Transfer syntax that the file states.
+    The element begins at ``pixels_at``; where there is none, its value is empty.
 
     Raises
     ------
@@ -74,15 +66,7 @@ def uncompressed_value(content: bytes, pixels_at: int, syntax: UID) -> tuple[int
 
 
 def native_pixels(dataset: Dataset, value_at: int | None) -> Native | None:
-    """Say how the stored values of a file are to be read; None if they are compressed.
-
-    Parameters
-    ----------
-    dataset
-        All elements before Pixel Data, of an object with 16 bits allocated.
-    value_at
-        Where the uncompressed value of Pixel Data begins; None if there is none.
-    """
+    """Say how the stored 16-bit values that begin at ``value_at`` are read; None if they are compressed."""
     if value_at is None:
         return None
     elements, syntax = Elements(dataset), dataset.file_meta.TransferSyntaxUID
@@ -95,13 +79,7 @@ def native_pixels(dataset: Dataset, value_at: int | None) -> Native | None:
 
 
 def read_native(path: Path, native: Native, rows: int, columns: int, frame: int) -> Stored:
-    """Read one frame of uncompressed values, ``(row, column)``.
-
-    Raises
-    ------
-    OSError, ValueError
-        The file cannot be read, or is too short.
-    """
+    """Read one frame of uncompressed values, ``(row, column)``; a ``ValueError`` if the file is too short."""
     count = rows * columns
     stored = np.fromfile(path, native.dtype, count, offset=native.offset + 2 * count * frame).reshape(rows, columns)
     if unused := 16 - native.bits_stored:  # as pydicom does: the highest bit that is used is the sign

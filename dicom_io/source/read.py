@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import dcmread
 
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
-from dicom_io.source.field_strength import b0_tesla
-from dicom_io.source.geometry import b0_direction
+from dicom_io.source.elements import Elements, tolerant
 from dicom_io.source.header import ImageHeader
+from dicom_io.source.main_field import b0_direction, b0_tesla
 from dicom_io.source.pixels import decode, read_native
 from dicom_io.source.vendors import vendor_named
 from recon.types import FloatArray, GradientEcho, Grid
@@ -23,16 +24,13 @@ from recon.types import FloatArray, GradientEcho, Grid
 _SLAB: Final = 16
 """Slices decoded before they are turned into the volume: 16 float32 along z fill a cache line."""
 
+_IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
+
 _Stacks = dict[Path, npt.NDArray[Any]]
 
 
 def read_acquisition(acquisition: Acquisition) -> GradientEcho:
     """Decode a complete acquisition.
-
-    Parameters
-    ----------
-    acquisition
-        Images that belong together.
 
     Returns
     -------
@@ -43,12 +41,13 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
     Raises
     ------
     Refusal
-        The acquisition is not complete, with the reason; or ``unreadable-pixels``.
+        The acquisition is not complete, with the reason; or ``identity-differs``, ``unreadable-pixels``.
     """
     if acquisition.completeness.reason is not None:
         raise acquisition.completeness.reason
+    _check_identity(acquisition.headers)
     slices = acquisition.slices
-    first = slices.cells[0, slices.components[0], 0][0]
+    first = slices.first_echo[0]
     grid = image_grid(slices, first)
     shape = (len(slices.echo_times_s), *grid.shape)
     magnitude, phase_rad = np.empty(shape, np.float32), np.empty(shape, np.float32)
@@ -69,6 +68,22 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
         b0_tesla=b0_tesla(first),
         grid=grid,
     )
+
+
+def _check_identity(headers: Sequence[ImageHeader]) -> None:
+    """Make sure that all echoes and components are of one patient and request, looking at one image of each.
+
+    A derived series takes what one of them says; if they disagree, an archive would file it under another patient or
+    another request than half of its sources.
+    """
+    stacks = {(h.series_instance_uid, h.echo_time_s, h.component): h for h in headers}
+    first: dict[str, object] = {}
+    for path in dict.fromkeys(header.path for header in stacks.values()):
+        with tolerant():
+            found = Elements(dcmread(path, specific_tags=list(_IDENTITY), stop_before_pixels=True))
+        for keyword in _IDENTITY:
+            if first.setdefault(keyword, found.texts(keyword)) != found.texts(keyword):
+                raise refuse("identity-differs", attribute=keyword)
 
 
 def image_grid(slices: SliceGrid, header: ImageHeader) -> Grid:

@@ -16,11 +16,7 @@ Phase resolution a little below 100 % is usual, and partial Fourier acquisition 
 def zero_fill_note(acquisition: Acquisition) -> str | None:
     """Note that the images were interpolated in plane; None if they were not, or if the header does not say.
 
-    Parameters
-    ----------
-    acquisition
-        Images whose AcquisitionMatrix (PS3.3 C.8.3.1), or steps of Enhanced MR (C.8.13.5.4), are compared with
-        Rows and Columns.
+    AcquisitionMatrix (PS3.3 C.8.3.1), or the steps of Enhanced MR (C.8.13.5.4), are compared with Rows and Columns.
     """
     for header in acquisition.headers:
         if header.component is None or header.acquired_matrix is None or header.pixel_spacing_mm is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from highdicom.legacy import LegacyConvertedEnhancedMRImage
 from pydicom.dataset import Dataset
 
-from dicom_io.source.tolerance import tolerant
+from dicom_io.source.elements import tolerant
 from dicom_io.synthetic.enhanced import gather
 from dicom_io.synthetic.study import Image, Study, as_file
 from recon.types import GradientEcho

@@ -36,7 +36,7 @@ def explain_folder(folder: Path, settings: Settings) -> dict[str, Any]:
         patterns=patterns_of(settings.rules),
         prepare=partial(with_field, calling_ae="", magnets=settings.magnets),
     )
-    ignored = Counter((reason.code, reason.message) for _, reason in scan.ignored)
+    ignored = Counter((reason.code, reason.message) for _, reason in scan.skipped)
     return {
         "acquisitions": [_explain(acquisition, settings) for acquisition in scan.acquisitions],
         "ignored": [{"code": code, "reason": text, "files": count} for (code, text), count in ignored.items()],

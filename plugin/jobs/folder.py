@@ -56,7 +56,7 @@ def reconstruct_folder(
     for acquisition, place in zip(ready, places, strict=True):
         outcomes.append(_reconstruct(acquisition, place, wanted, used, progress))
         used |= reserved_series_numbers(acquisition, revision=1, used=used)
-    ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.ignored]
+    ignored = [{"file": str(p), "code": reason.code, "reason": reason.message} for p, reason in scan.skipped]
     return {"acquisitions": outcomes, "ignored": ignored}
 
 

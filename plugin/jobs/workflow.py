@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dicom_io.derived.context.source import check_identity
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.derived.products import FIRST, OBJECTS, QSM
 from dicom_io.source.read import read_acquisition
@@ -133,7 +132,6 @@ def read(job: Job, folder: Path, progress: Progress) -> float:
     """Read the images into arrays in SI units; return the seconds it took."""
     began = time.perf_counter()
     progress(f"reading {len(job.headers)} images")
-    check_identity(job.headers)
     save(read_acquisition(job.acquisition), folder / WORK_FOLDER / "echoes")
     return time.perf_counter() - began
 

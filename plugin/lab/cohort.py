@@ -169,10 +169,10 @@ def from_images_to_images(
     from dicom_io.derived.context.source_series import Sources, SourceSeries
     from dicom_io.derived.mr import write_images
     from dicom_io.derived.products import PRODUCTS, QSM
-    from dicom_io.derived.read_series import read_qsm_ppb
     from dicom_io.source.folder import find_acquisitions
     from dicom_io.source.read import read_acquisition
     from dicom_io.synthetic import write_scan
+    from plugin.lab.read_series import read_qsm_ppb
     from recon.options import Options
     from recon.pipeline import reconstruct
 

@@ -59,11 +59,7 @@ class RegionMeasure:
     volume_mm3
         Of the nucleus as segmented.
     plausible
-        Whether the mean lies within ``range_ppb``.
-    range_ppb
-        Least and greatest mean that the literature reports.
-    range_source
-        Where the range is from, for people.
+        Whether the mean lies within the range that the literature reports (``recon.products.regions.ranges``).
     """
 
     label: int
@@ -74,8 +70,6 @@ class RegionMeasure:
     median_ppb: float
     volume_mm3: float
     plausible: bool
-    range_ppb: tuple[float, float]
-    range_source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +88,6 @@ class RegionalReport:
         How the nuclei were found, for people.
     parameters
         Every setting that influenced the result, the unit in the name.
-    references
-        DOI of each method that ran.
     warnings
         What a reader has to know, in sentences.
     """
@@ -105,5 +97,4 @@ class RegionalReport:
     reference: str
     method: str
     parameters: Mapping[str, str | float | int | bool]
-    references: tuple[str, ...]
     warnings: tuple[str, ...]

@@ -354,7 +354,7 @@ def test_a_folder_lists_the_files_that_it_skips(tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text("left out")
     scan = find_acquisitions(tmp_path)
     assert len(scan.acquisitions) == 1
-    assert [(path.name, reason.code) for path, reason in scan.ignored] == [("LICENSE", "not-dicom")]
+    assert [(path.name, reason.code) for path, reason in scan.skipped] == [("LICENSE", "not-dicom")]
     with pytest.raises(Refusal):
         find_acquisitions(tmp_path / "absent")
 

@@ -66,8 +66,6 @@ def make_regions(shape: tuple[int, int, int]) -> RegionalReport:
             median_ppb=mean - 1,
             volume_mm3=float((labels == label).sum()) * 0.819,
             plausible=label == 1,
-            range_ppb=(50.0, 200.0),
-            range_source="somebody 2020",
         )
         for label, name, side, mean in ((1, "pallidum", "left", 123.456), (2, "dentate", "right", 12.0))
     ]
@@ -77,7 +75,6 @@ def make_regions(shape: tuple[int, int, int]) -> RegionalReport:
         reference="whole-brain mean",
         method="registration of a template",
         parameters={"iterations": 3},
-        references=(),
         warnings=("One side is missing.",),
     )
 

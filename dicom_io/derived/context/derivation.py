@@ -11,7 +11,6 @@ from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.pixel_profile import PixelProfile
 from dicom_io.identity import SOFTWARE_VERSIONS
 from recon.products.types import Contrast
-from recon.types import Reconstruction
 
 _DESCRIPTION_LENGTH: Final = 1024  # ST, PS3.5 §6.2
 _COMMENTS_LENGTH: Final = 10240  # LT
@@ -34,7 +33,10 @@ def map_texts(sources: Sources, *further: str) -> tuple[str, str]:
     inside = susceptibility.chi_ppm[susceptibility.mask].astype(np.float64) * 1e3
     spread = f" ({inside.mean():.1f} +- {inside.std():.1f} ppb in the mask)" if inside.size else ""
     subject = f"Magnetic susceptibility in ppb relative to {susceptibility.reference}{spread}."
-    details = (*_quality(reconstruction), *_details(provenance.parameters, provenance.references))
+    figures = {**reconstruction.total_field.figures, **reconstruction.figures}
+    stated = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())  # by their names in ``report.json``
+    quality = [f"Quality figures: {stated}."] if stated else []
+    details = (*quality, *_details(provenance.parameters, provenance.references))
     return _texts(subject, sources, further, details)
 
 
@@ -82,13 +84,6 @@ def _making(sources: Sources) -> tuple[str, ...]:
         f"Quality verdict: {sources.reconstruction.verdict.level}.",
         *([f"Revision {revision}, made again after more source images arrived."] if revision > 1 else []),
     )
-
-
-def _quality(reconstruction: Reconstruction) -> tuple[str, ...]:
-    """Return the figures of field and map, by the names that ``report.json`` has for them."""
-    figures = {**reconstruction.total_field.figures, **reconstruction.figures}
-    stated = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-    return (f"Quality figures: {stated}.",) if stated else ()
 
 
 def _details(parameters: Mapping[str, str | float | int | bool], references: Sequence[str]) -> tuple[str, ...]:

@@ -17,16 +17,15 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_sequence_item
-from pydicom.tag import Tag
+from pydicom.sr.coding import Code
 
-from dicom_io.derived.codes import Code
+from dicom_io.derived.codes import code_item
 from dicom_io.derived.context.source import take
 from dicom_io.explicit_vr import explicit_element
 from dicom_io.identity import MANUFACTURER, MODEL_NAME, SOFTWARE_VERSIONS
-from dicom_io.source.file import MULTI_FRAME_CLASSES
+from dicom_io.source.elements import tag_of
 from dicom_io.source.header import ImageHeader
 
-_tag = lru_cache(maxsize=64)(Tag)
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _SOURCE: Final = Code("121322", "DCM", "Source image for image processing operation")
 _SCANNER: Final = Code("109101", "DCM", "Acquisition Equipment")
@@ -64,8 +63,7 @@ def source_images(headers: Sequence[ImageHeader]) -> RawDataElement:
     purpose = _purpose()
     items = []
     for header in headers:
-        is_frame = header.sop_class_uid in MULTI_FRAME_CLASSES
-        number = _element("ReferencedFrameNumber", "IS", str(header.frame + 1)) if is_frame else b""
+        number = _element("ReferencedFrameNumber", "IS", str(header.frame + 1)) if header.is_frame else b""
         alike = _element("SpatialLocationsPreserved", "CS", "YES")
         items.append(_item(_instance(header) + number + alike + purpose))
     return _sequence("SourceImageSequence", b"".join(items))
@@ -91,9 +89,9 @@ def contributing_equipment(source: Dataset, created: datetime) -> list[Dataset]:
     scanner = take(source, _EQUIPMENT)
     if "Manufacturer" not in scanner:
         scanner.Manufacturer = "unknown"
-    scanner.PurposeOfReferenceCodeSequence = [_SCANNER.item()]
+    scanner.PurposeOfReferenceCodeSequence = [code_item(_SCANNER)]
     software = Dataset()
-    software.PurposeOfReferenceCodeSequence = [_SOFTWARE.item()]
+    software.PurposeOfReferenceCodeSequence = [code_item(_SOFTWARE)]
     software.Manufacturer, software.ManufacturerModelName = MANUFACTURER, MODEL_NAME
     software.SoftwareVersions = SOFTWARE_VERSIONS
     software.ContributionDateTime = created.strftime("%Y%m%d%H%M%S")
@@ -120,7 +118,7 @@ def _instance(header: ImageHeader) -> bytes:
 
 @lru_cache(maxsize=1)
 def _purpose() -> bytes:
-    element = sequence_element("PurposeOfReferenceCodeSequence", [_SOURCE.item()])
+    element = sequence_element("PurposeOfReferenceCodeSequence", [code_item(_SOURCE)])
     return _element("PurposeOfReferenceCodeSequence", "SQ", element.value or b"")
 
 
@@ -129,9 +127,9 @@ def _item(content: bytes) -> bytes:
 
 
 def _element(keyword: str, vr: str, content: str | bytes) -> bytes:
-    tag = _tag(keyword)
+    tag = tag_of(keyword)
     return explicit_element(tag.group, tag.element, vr, content)
 
 
 def _sequence(keyword: str, value: bytes) -> RawDataElement:
-    return RawDataElement(_tag(keyword), "SQ", len(value), value, 0, False, True)
+    return RawDataElement(tag_of(keyword), "SQ", len(value), value, 0, False, True)

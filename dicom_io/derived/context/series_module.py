@@ -15,21 +15,10 @@ from dicom_io.uids import uid_of
 
 
 def set_series_module(derived: Dataset, product: Product, context: SeriesContext, uid: UID, number: int) -> None:
-    """Make a data set an object of a derived series.
+    """Make a data set the object of a number in a derived series; it keeps a SOPInstanceUID that it has.
 
     General Equipment describes what made the series, which is this software; the scanner is named in
     ContributingEquipmentSequence (PS3.3 C.12.1.1.5).
-
-    Parameters
-    ----------
-    derived
-        The data set; keeps a SOPInstanceUID that it has.
-    product, context
-        Whose series it is.
-    uid
-        SeriesInstanceUID.
-    number
-        InstanceNumber.
     """
     day, time = context.created.strftime("%Y%m%d"), context.created.strftime("%H%M%S")
     derived.SOPClassUID = product.sop_class_uid
@@ -59,17 +48,7 @@ def qualify(image: Dataset) -> None:
 def adopt(made: Dataset, context: SeriesContext) -> Dataset:
     """Put an object that a library made under the patient and study of its sources, as those are encoded.
 
-    Parameters
-    ----------
-    made
-        The object; its own patient and study are replaced.
-    context
-        Of its series.
-
-    Returns
-    -------
-    Dataset
-        To be written in Explicit VR Little Endian.
+    It is to be written in Explicit VR Little Endian.
     """
     adopted = inherit_study(context.dataset)
     inherited = set(adopted.keys())

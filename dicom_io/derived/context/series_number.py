@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -10,9 +11,8 @@ from pydicom import dcmread
 
 from dicom_io.derived.products import SERIES_NAMES
 from dicom_io.identity import is_own_output
-from dicom_io.source.elements import Elements
+from dicom_io.source.elements import Elements, tolerant
 from dicom_io.source.folder import FolderScan
-from dicom_io.source.tolerance import tolerant
 
 _NEEDED: Final = ["SeriesNumber", "InstanceCreatorUID", "SoftwareVersions"]
 _PER_SERIES: Final = 100
@@ -23,31 +23,16 @@ _LARGEST: Final = 2**31 - 1
 def series_numbers(source: int | None, *, used: Collection[int], revision: int = 1) -> Mapping[str, int]:
     """Give each derived series of an acquisition a number, in the order of the product table.
 
-    Series 5 has 501 for the first, 502 for the next and so on; a second revision begins at 521. A number that
-    another series of the study has is left out. The numbers depend on nothing else, so a repetition gives the
+    Series 5 has 501 for the first, 502 for the next and so on; a second revision begins at 521. A number that is
+    ``used`` by another series of the study is left out. The numbers depend on nothing else, so a repetition gives the
     same ones, whichever of the series are written.
-
-    Parameters
-    ----------
-    source
-        SeriesNumber of the source; None if it has none.
-    used
-        Numbers of the study's other series.
-    revision
-        Counts up from 1.
     """
     base = (source or 0) * _PER_SERIES
     if not 0 <= base < _LARGEST - 100 * _PER_SERIES:
         base = (source or 0) % 10_000_000 * _PER_SERIES
-    first = base + 1 + (revision - 1) * _PER_REVISION % (_PER_SERIES - _PER_REVISION)
-    numbers: dict[str, int] = {}
-    number = first
-    for name in SERIES_NAMES:
-        while number in used:
-            number += 1
-        numbers[name] = number
-        number += 1
-    return numbers
+    number = base + 1 + (revision - 1) * _PER_REVISION % (_PER_SERIES - _PER_REVISION)
+    free = (candidate for candidate in itertools.count(number) if candidate not in used)
+    return dict(zip(SERIES_NAMES, free, strict=False))
 
 
 def series_numbers_of(paths: Iterable[Path]) -> set[int]:
@@ -70,6 +55,6 @@ def series_numbers_of(paths: Iterable[Path]) -> set[int]:
 
 
 def used_series_numbers(scan: FolderScan) -> set[int]:
-    """Return the series numbers of everything in a folder, of whatever study: one too many does no harm."""
+    """Return the series numbers of everything in a folder, of any study; one too many does no harm."""
     used = {header.series_number for one in scan.acquisitions for header in one.headers}
-    return {number for number in used if number is not None} | series_numbers_of(path for path, _ in scan.ignored)
+    return {number for number in used if number is not None} | series_numbers_of(path for path, _ in scan.skipped)

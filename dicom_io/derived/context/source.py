@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Final
 
-from pydicom import dcmread
 from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
 
 from dicom_io.errors import Refusal
-from dicom_io.refusals import refuse
-from dicom_io.source.elements import Elements
-from dicom_io.source.enhanced import classic_frames
-from dicom_io.source.file import MULTI_FRAME_CLASSES, read_image_file
+from dicom_io.source.elements import Elements, tag_of, tolerant
+from dicom_io.source.file import read_image_file
 from dicom_io.source.header import ImageHeader
-from dicom_io.source.tolerance import tolerant
 from dicom_io.uids import uid_of
 
 # Type 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present, empty where the source lacks them.
@@ -107,7 +103,6 @@ _AGE: Final = re.compile(r"(\d{3})([DWMY])")
 _PER_YEAR: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 _OFFSET: Final = re.compile(r"([+-])(\d{2})([0-5]\d)")
 _LARGEST_OFFSET: Final = timedelta(hours=14)
-_IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 _REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
 _REFERENCE: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
 _REQUEST: Final = (
@@ -121,9 +116,7 @@ _REQUEST: Final = (
 
 
 def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
-    """Elements of images, without pixels; of frames, as the classic images they would be.
-
-    Each file is read once.
+    """Elements of images, without pixels; of frames, as the classic images they would be; each file is read once.
 
     Raises
     ------
@@ -133,68 +126,30 @@ def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
     files: dict[Path, list[Dataset]] = {}
     for header in headers:
         if header.path not in files:
-            image = read_image_file(header.path)
-            multi_frame = header.sop_class_uid in MULTI_FRAME_CLASSES
-            frames = classic_frames(image.dataset, image.frames) if multi_frame else [image.dataset]
-            files[header.path] = list(frames)
+            files[header.path] = list(read_image_file(header.path).images())
     return [files[header.path][header.frame] for header in headers]
 
 
 def first_readable(headers: Sequence[ImageHeader]) -> tuple[ImageHeader, Dataset]:
-    """Return the first image that can still be read, and its elements.
-
-    Raises
-    ------
-    Refusal
-        There is none.
-    """
-    for header in headers:
-        try:
+    """Return the first image that can still be read, and its elements; a ``Refusal`` if there is none."""
+    for header in headers[:-1]:
+        with suppress(Refusal):
             return header, source_datasets([header])[0]
-        except Refusal as refusal:
-            reason = refusal
-    raise reason
-
-
-def check_identity(headers: Sequence[ImageHeader]) -> None:
-    """Make sure that all echoes and components are of one patient and request, looking at one image of each.
-
-    A derived series takes what one of them says; if they disagree, an archive would file it under another patient or
-    another request than half of its sources.
-
-    Raises
-    ------
-    Refusal
-        ``identity-differs``.
-    """
-    stacks = {(h.series_instance_uid, h.echo_time_s, h.component): h for h in headers}
-    first: dict[str, object] = {}
-    for path in dict.fromkeys(header.path for header in stacks.values()):
-        with tolerant():
-            found = dcmread(path, specific_tags=list(_IDENTITY), stop_before_pixels=True)
-        for keyword in _IDENTITY:
-            value = Elements(found).texts(keyword)
-            if first.setdefault(keyword, value) != value:
-                raise refuse("identity-differs", attribute=keyword)
+    return headers[-1], source_datasets(headers[-1:])[0]
 
 
 def inherit_study(source: Dataset) -> Dataset:
     """Start a derived object with the patient and the study of its source.
 
-    Returns
-    -------
-    Dataset
-        To be written in Explicit VR Little Endian; text that is added must be ASCII.
+    It is to be written in Explicit VR Little Endian; text that is added must be ASCII.
     """
     derived = Dataset()
     terms = list(Elements(source).texts("SpecificCharacterSet"))
     with tolerant():
         derived.set_original_encoding(False, True, convert_encodings(terms) if terms else None)  # elements stay raw
-    _take(source, derived, required=_STUDY_REQUIRED, optional=_STUDY_OPTIONAL)
-    for keyword in _STUDY_ALIKE:
-        element = _raw(source, keyword)
-        if element is not None:
-            derived[element.tag] = element
+    derived.update(take(source, _STUDY_OPTIONAL))
+    derived.update(take(source, _STUDY_ALIKE, empty=True))
+    _require(derived, source, _STUDY_REQUIRED)
     for keyword in _REFERENCES:
         items = [take(item.dataset, _REFERENCE) for item in Elements(source).items(keyword)]
         if items and all(items):
@@ -206,15 +161,10 @@ def inherit_study(source: Dataset) -> Dataset:
 
 
 def inherit(source: Dataset) -> Dataset:
-    """Start a derived image with everything that it shares with its source: patient, study, position, sequence.
-
-    Returns
-    -------
-    Dataset
-        As ``inherit_study``.
-    """
+    """Start a derived image as ``inherit_study``, with the position and the pulse sequence of its source as well."""
     derived = inherit_study(source)
-    _take(source, derived, required=_IMAGE_REQUIRED, optional=_IMAGE_OPTIONAL)
+    derived.update(take(source, _IMAGE_OPTIONAL))
+    _require(derived, source, _IMAGE_REQUIRED)
     for keyword, value in _IMAGE_ALWAYS.items():
         if keyword not in derived:
             setattr(derived, keyword, value)
@@ -237,13 +187,13 @@ def frame_of_reference(source: Dataset) -> str:
     return elements.text("FrameOfReferenceUID") or uid_of("frame of reference", elements.text("SeriesInstanceUID"))
 
 
-def take(source: Dataset, keywords: Sequence[str]) -> Dataset:
-    """Take elements that have a value, as they are encoded, for an item of a sequence."""
+def take(source: Dataset, keywords: Sequence[str], *, empty: bool = False) -> Dataset:
+    """Take elements as they are encoded; those without a value only if they are wanted ``empty``."""
     part = Dataset()
     part.set_original_encoding(False, True)
     for keyword in keywords:
         element = _raw(source, keyword)
-        if element is not None and element.value:
+        if element is not None and (element.value or empty):
             part[element.tag] = element
     return part
 
@@ -263,19 +213,17 @@ def utc_offset(source: Dataset) -> timezone | None:
     return None if size > _LARGEST_OFFSET else timezone(-size if found[1] == "-" else size)
 
 
-def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optional: Sequence[str]) -> None:
-    """Take elements that have a value; those that are required also without one."""
-    for keyword in (*required, *optional):
-        element = _raw(source, keyword)
-        if element is not None and (element.value or keyword in required):
-            derived[element.tag] = element
-        elif keyword in required:
+def _require(derived: Dataset, source: Dataset, keywords: Sequence[str]) -> None:
+    """Take elements of type 2, which are present without a value where the source lacks them."""
+    derived.update(take(source, keywords, empty=True))
+    for keyword in keywords:
+        if keyword not in derived:
             setattr(derived, keyword, None)
 
 
 def _raw(source: Dataset, keyword: str) -> RawDataElement | DataElement | None:
     """Element of text, as encoded; PS3.5 encodes text alike in all transfer syntaxes."""
-    tag = Tag(keyword)
+    tag = tag_of(keyword)
     element = source.get_item(tag, keep_deferred=True)
     if element is None or not isinstance(element.value, bytes):
         return element

@@ -14,12 +14,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_io.derived.context.series_number import series_numbers
-from dicom_io.derived.context.source import check_identity, patient_age_years, source_datasets, utc_offset
+from dicom_io.derived.context.source import patient_age_years, source_datasets, utc_offset
 from dicom_io.errors import DicomError
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.grouping import Acquisition
-from dicom_io.source.file import MULTI_FRAME_CLASSES
 from dicom_io.source.geometry import axes
 from dicom_io.source.header import ImageHeader
 from dicom_io.uids import uid_of
@@ -28,7 +27,7 @@ from recon.types import Reconstruction
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesContext:
-    """Whose the derived series of a job are, when they are made and how they are numbered.
+    """Patient, study, time and numbers of a job's derived series.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ class SeriesContext:
         revision: int,
         used_series_numbers: Collection[int],
     ) -> Self:
-        """Describe an acquisition by one of its images and its elements; further parameters as of ``SourceSeries.of``.
+        """Describe an acquisition by one of its images and its elements; further parameters as in ``SourceSeries.of``.
 
         The acquisition may be incomplete or contradict itself.
         """
@@ -86,20 +85,12 @@ class SeriesContext:
         )
 
     def description(self, title: str) -> str:
-        """Return SeriesDescription: what it is, of which series, and that it is for research."""
+        """Return SeriesDescription: title, number of the source series, and that it is for research."""
         revision = f" r{self.revision}" if self.revision > 1 else ""
         return f"{title} [S{self.source_series_number}] RESEARCH{revision}"
 
     def uid(self, name: str, **settings: object) -> UID:
-        """Identify a derived series: the same sources and settings give the same UID.
-
-        Parameters
-        ----------
-        name
-            Of the series.
-        **settings
-            Whatever decides about the bytes of its objects.
-        """
+        """Identify a derived series; ``settings`` are whatever else decides about the bytes of its objects."""
         images = sorted(f"{header.sop_instance_uid}/{header.frame}" for header in self.acquisition.headers)
         return uid_of(name, *images, json.dumps({"revision": self.revision, **settings}, sort_keys=True))
 
@@ -138,28 +129,27 @@ class SourceSeries:
 
         Parameters
         ----------
-        acquisition
-            The images.
         created
             When the derived objects are made; without an offset, in the local time of the machine.
-        revision
-            As of ``SeriesContext``.
         used_series_numbers
             Of other series of the study, beside those of the acquisition.
 
         Raises
         ------
         DicomError
-            There is no such revision; a ``Refusal`` if the acquisition is not complete, its images disagree in
-            the patient, or a source is no longer what its header was read from.
+            There is no such revision; a ``Refusal`` if the acquisition is not complete, or a source is no longer what
+            its header was read from.
         """
-        check_identity(acquisition.headers)
         slices = acquisition.slices
-        headers = _first_echo(slices)
+        headers = slices.first_echo
         datasets = tuple(source_datasets(headers))
-        used = used_series_numbers
         context = SeriesContext.of(
-            acquisition, headers[0], datasets[0], created=created, revision=revision, used_series_numbers=used
+            acquisition,
+            headers[0],
+            datasets[0],
+            created=created,
+            revision=revision,
+            used_series_numbers=used_series_numbers,
         )
         return cls(context=context, slices=slices, headers=headers, datasets=datasets)
 
@@ -171,7 +161,7 @@ class SourceSeries:
     @property
     def is_enhanced(self) -> bool:
         """Whether the scanner sent multi-frame objects."""
-        return self.headers[0].sop_class_uid in MULTI_FRAME_CLASSES
+        return self.headers[0].is_frame
 
     @property
     def order(self) -> list[int]:
@@ -250,16 +240,8 @@ class Sources:
 
 
 def reserved_series_numbers(acquisition: Acquisition, *, revision: int, used: Collection[int]) -> frozenset[int]:
-    """Return the series numbers that the derived series of a complete acquisition have or may get.
-
-    ``used`` are those of the study's other series.
-    """
-    source = _first_echo(acquisition.slices)[0]
-    return frozenset(_numbers(acquisition, source, revision, used).values())
-
-
-def _first_echo(slices: SliceGrid) -> tuple[ImageHeader, ...]:
-    return tuple(slices.cells[0, slices.components[0], z][0] for z in range(len(slices.positions_mm)))
+    """Return the numbers of a complete acquisition's derived series, beside those that are ``used`` in the study."""
+    return frozenset(_numbers(acquisition, acquisition.slices.first_echo[0], revision, used).values())
 
 
 def _numbers(acquisition: Acquisition, source: ImageHeader, revision: int, used: Collection[int]) -> Mapping[str, int]:

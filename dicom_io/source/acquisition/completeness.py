@@ -15,9 +15,9 @@ from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.declared import missing_by_count
 from dicom_io.source.acquisition.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
 from dicom_io.source.components import Component
-from dicom_io.source.field_strength import b0_tesla
-from dicom_io.source.geometry import axes, b0_direction, position_mm
+from dicom_io.source.geometry import axes, position_mm
 from dicom_io.source.header import ImageHeader
+from dicom_io.source.main_field import b0_direction, b0_tesla
 
 if TYPE_CHECKING:  # an acquisition holds its completeness
     from dicom_io.source.acquisition.grouping import Acquisition
@@ -27,11 +27,6 @@ IN_PLANE_TOLERANCE_MM: Final = 0.05
 
 LARGEST_GIB: Final = 16.0
 """Stored pixels of one acquisition beyond which memory would be at risk; 0.5 mm whole head, ten echoes: 3 GiB."""
-
-_BYTES_PER_PIXEL: Final = 2
-
-_POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
-_CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
 
 State = Literal["complete", "incomplete", "refused"]
 
@@ -64,25 +59,13 @@ class Completeness:
 
 
 def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Completeness:
-    """Decide from the headers whether an acquisition can be reconstructed and is not too large.
+    """Decide from the headers whether an acquisition can be reconstructed and its stored pixels are not too large.
 
     A stack whose outer slices or last echoes have not arrived looks complete, unless the scanner declares how
     many there are; callers that receive images one by one therefore also wait for the end of the association
-    or a pause.
-
-    Parameters
-    ----------
-    acquisition
-        Images that belong together, so far.
-    largest_gib
-        Most stored pixels in GiB that are accepted.
-
-    Returns
-    -------
-    Completeness
-        With the first reason against it, in the order in which a technologist would correct them.
+    or a pause. The first reason is given, in the order in which a technologist would correct them.
     """
-    found_gib = sum(_BYTES_PER_PIXEL * header.rows * header.columns for header in acquisition.headers) / 2**30
+    found_gib = sum(2 * header.rows * header.columns for header in acquisition.headers) / 2**30
     if found_gib > largest_gib:
         return Completeness(
             state="refused", reason=refuse("too-large", found=f"{found_gib:.3g}", limit=f"{largest_gib:.3g}")
@@ -94,7 +77,7 @@ def completeness_of(images: Sequence[ImageHeader]) -> Completeness:
     """Work out what ``Acquisition.completeness`` holds, from the headers of all its images."""
     headers = [header for header in images if header.component is not None]
     try:
-        _check_identity(images)
+        _check_copies(images)
         _check_sequence(images)
         components = _components(headers)
         if isinstance(components, Refusal):
@@ -108,7 +91,7 @@ def completeness_of(images: Sequence[ImageHeader]) -> Completeness:
         return Completeness(state="refused", reason=reason)
 
 
-def _check_identity(headers: Sequence[ImageHeader]) -> None:
+def _check_copies(headers: Sequence[ImageHeader]) -> None:
     copies = Counter((header.sop_instance_uid, header.frame) for header in headers)
     count = sum(1 for number in copies.values() if number > 1)
     if count:
@@ -134,9 +117,11 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
             raise refuse("phase-difference")
         if _differences_only(echoes):
             return refuse("phase-difference")
-        return _POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        if not magnitude:
+            return refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        return (*magnitude, Component.PHASE)
     if Component.REAL in echoes or Component.IMAGINARY in echoes:
-        return (*magnitude, *_CARTESIAN)
+        return (*magnitude, Component.REAL, Component.IMAGINARY)
     found = f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes" if magnitude else "found none"
     return refuse("no-phase", found=found)
 

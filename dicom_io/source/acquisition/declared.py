@@ -10,23 +10,15 @@ from dicom_io.source.header import ImageHeader
 
 
 def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    """Compare the images that are there with the scanner's own counts.
+    """Say in words what is missing by the scanner's own counts; nothing if no count is stated.
 
-    Where images of one acquisition state different counts, the smallest is used.
-
-    Parameters
-    ----------
-    grid
-        Images in their places.
-    used, headers
-        Images that are reconstructed, and all images of the acquisition.
-
-    Returns
-    -------
-    tuple of str
-        What is missing, in words; empty if nothing is, or if no count is stated.
+    Where images of one acquisition state different counts, the smallest is used. ``used`` are the images that are
+    reconstructed, ``headers`` all images of the acquisition.
     """
-    missing = _missing_echoes(grid, used) + _missing_slices(grid, used)
+    missing = _missing_echoes(grid, used)
+    slices, found = _smallest(header.declared_slices for header in used), len(grid.positions_mm)
+    if found < slices:
+        missing += (f"{slices - found} of {slices} slices of every echo",)
     return missing or _missing_images(grid, headers)
 
 
@@ -40,12 +32,6 @@ def _missing_echoes(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[st
     if numbers and (found + len(gaps) <= declared or max(numbers) >= declared):
         return tuple(f"echo {number}: all images" for number in gaps)
     return (f"{declared - found} of {declared} echoes",) if found < declared else ()
-
-
-def _missing_slices(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    declared = _smallest(header.declared_slices for header in headers)
-    found = len(grid.positions_mm)
-    return (f"{declared - found} of {declared} slices of every echo",) if found < declared else ()
 
 
 def _missing_images(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:

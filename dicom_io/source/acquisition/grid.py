@@ -46,6 +46,11 @@ class SliceGrid:
     spacing_mm: float
     cells: Mapping[Cell, tuple[ImageHeader, ...]]
 
+    @property
+    def first_echo(self) -> tuple[ImageHeader, ...]:
+        """First echo's image of each slice, of a complete grid."""
+        return tuple(self.cells[0, self.components[0], z][0] for z in range(len(self.positions_mm)))
+
     def all_cells(self) -> Iterable[Cell]:
         """Every place that needs one image."""
         return itertools.product(range(len(self.echo_times_s)), self.components, range(len(self.positions_mm)))
@@ -62,18 +67,10 @@ class SliceGrid:
 
 
 def slice_grid(headers: Sequence[ImageHeader], components: tuple[Component, ...]) -> SliceGrid:
-    """Put images in their places.
-
-    Parameters
-    ----------
-    headers
-        Images with an echo time and a geometry; those of other components are left out.
-    components
-        Components that make up each echo.
-    """
+    """Put images with an echo time and a geometry in their places; those of other components are left out."""
     used = [(header, position_mm(header)[2]) for header in headers if header.component in components]
     echo_times = sorted({echo_key_s(header) for header, _ in used})
-    found = merge_positions(position for _, position in used)
+    found = _merged(position for _, position in used)
     spacing = min((b - a for a, b in itertools.pairwise(found)), default=0.0)
     positions = _fill_gaps(found, spacing)
     cells: dict[Cell, list[ImageHeader]] = defaultdict(list)
@@ -101,7 +98,7 @@ def echo_key_s(header: ImageHeader) -> float:
     return round(header.echo_time_s or 0.0, 6)
 
 
-def merge_positions(positions_mm: Iterable[float]) -> tuple[float, ...]:
+def _merged(positions_mm: Iterable[float]) -> tuple[float, ...]:
     """Distinct positions, increasing: those within ``POSITION_TOLERANCE_MM`` are one."""
     merged: list[float] = []
     for position in sorted(positions_mm):

@@ -198,13 +198,11 @@ def _distance(block: _Block, group: Sequence[_Block]) -> tuple[float, bool]:
 
 def _pause_s(block: _Block, group: Sequence[_Block]) -> float:
     """Shortest time between a block and the blocks of a group; 0 if times are not known."""
-    return min(_gap_s(block, other) for other in group)
-
-
-def _gap_s(a: _Block, b: _Block) -> float:
-    if a.interval is None or b.interval is None:
+    known = [other.interval for other in group if other.interval is not None]
+    if block.interval is None or len(known) < len(group):
         return 0.0
-    return max(0.0, a.interval[0] - b.interval[1], b.interval[0] - a.interval[1])
+    begin, end = block.interval
+    return min(max(0.0, begin - other[1], other[0] - end) for other in known)
 
 
 def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:

@@ -30,7 +30,7 @@ class Vendor:
         What Manufacturer begins with, in capitals; any of these.
     open_magnets
         Regular expression of ManufacturerModelName, in any case, for magnets whose field is vertical
-        (``dicom_io.source.magnets``); empty if none are known.
+        (``dicom_io.source.main_field``); empty if none are known.
     component
         What the image shows; None if it is not a component of the complex signal.
     value_scale
@@ -78,7 +78,7 @@ VENDORS: Final = (
         open_magnets="OVATION|OPENSPEED|PROFILE",
         component=ge.component,
         value_scale=ge.value_scale,
-        declared_slices=ge.declared_slices,
+        declared_slices=lambda elements: elements.integer(ge.LOCATIONS),
         radians_per_step=ge.radians_per_step,
         restore_phase=ge.restore_phase,
     ),
@@ -88,8 +88,8 @@ VENDORS: Final = (
         open_magnets="PANORAMA",
         component=philips.component,
         value_scale=philips.value_scale,
-        declared_slices=philips.declared_slices,
-        declared_echoes=philips.declared_echoes,
+        declared_slices=lambda elements: elements.integer(philips.SLICES),
+        declared_echoes=lambda elements: elements.integer(philips.ECHOES),
     ),
     # All rows below: from documentation only; not tested on scanner data.
     # "CANON_MEC" since the company was renamed (public Galan 3T headers). No private element is needed or known.

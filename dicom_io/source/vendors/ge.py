@@ -19,19 +19,23 @@ from typing import Final
 import numpy as np
 
 from dicom_io.source.components import Component
-from dicom_io.source.elements import Elements
+from dicom_io.source.elements import Elements, Private
 from dicom_io.source.vendors import standard
 from dicom_io.source.vendors.standard import Scale
 from recon.types import FloatArray
 
+LOCATIONS: Final = Private(0x0021, "GEMS_RELA_01", 0x4F, "SS")
+"""Locations in acquisition: how many slices there are."""
+
 _PEAK_TOLERANCE: Final = 0.01
 
+_IMAGE_TYPE: Final = Private(0x0043, "GEMS_PARM_01", 0x2F, "SS")
 _COMPONENT_OF_CODE: Final = (Component.MAGNITUDE, Component.PHASE, Component.REAL, Component.IMAGINARY)
 
 
 def component(elements: Elements) -> Component | None:
     """Image type (0043,102F): 0 magnitude, 1 phase, 2 real, 3 imaginary; ImageType where it is absent."""
-    code = elements.private_integer(0x0043, "GEMS_PARM_01", 0x2F, "SS")
+    code = elements.integer(_IMAGE_TYPE)
     if code is None:
         return standard.component(elements, 2)
     return _COMPONENT_OF_CODE[code] if 0 <= code < len(_COMPONENT_OF_CODE) else None
@@ -40,11 +44,6 @@ def component(elements: Elements) -> Component | None:
 def value_scale(elements: Elements, component: Component) -> Scale | None:
     """Real and imaginary as stored; polar phase by its stated unit, else by its range (``radians_per_step``)."""
     return standard.radians_by_unit(elements) if component is Component.PHASE else standard.linear(elements)
-
-
-def declared_slices(elements: Elements) -> int | None:
-    """Locations in acquisition (0021,104F)."""
-    return elements.private_integer(0x0021, "GEMS_RELA_01", 0x4F, "SS")
 
 
 def radians_per_step(peak: int) -> float | None:
@@ -62,10 +61,7 @@ def radians_per_step(peak: int) -> float | None:
 def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
     """Undo the alternation of slices where it is present, and invert the polarity.
 
-    Parameters
-    ----------
-    magnitude, phase_rad
-        ``(echo, x, y, z)`` float32; the phase is changed in place.
+    ``(echo, x, y, z)`` float32; the phase is changed in place.
     """
     if slices_alternate(magnitude[0], phase_rad[0]):
         odd = phase_rad[..., 1::2]
@@ -74,20 +70,11 @@ def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
 
 
 def slices_alternate(magnitude: FloatArray, phase_rad: FloatArray) -> bool:
-    """Measure whether every other slice is inverted.
+    """Measure whether the signal ``(x, y, z)`` of neighbouring slices points in opposite directions.
 
-    Neighbouring slices of anatomy point the same way in the complex plane, ``Σ Re(c_z* · c_{z+1}) > 0``,
-    unless the sign alternates. Complex arithmetic: wraps do not matter, and bright voxels count most.
-
-    Parameters
-    ----------
-    magnitude, phase_rad
-        ``(x, y, z)`` of the echo with the shortest time, in which the field has turned the phase least.
-
-    Returns
-    -------
-    bool
-        True if the signal of neighbouring slices points in opposite directions.
+    Neighbouring slices of anatomy point the same way in the complex plane, ``Σ Re(c_z* · c_{z+1}) > 0``, unless the
+    sign alternates. Complex arithmetic: wraps do not matter, and bright voxels count most. To be measured in the echo
+    with the shortest time, in which the field has turned the phase least.
     """
     agreement = 0.0
     for z in range(magnitude.shape[-1] - 1):

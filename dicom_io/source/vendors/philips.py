@@ -10,10 +10,15 @@ import math
 from typing import Final
 
 from dicom_io.source.components import Component
-from dicom_io.source.elements import Elements
+from dicom_io.source.elements import Elements, Private
 from dicom_io.source.vendors import standard
 from dicom_io.source.vendors.standard import Scale
 
+SLICES: Final = Private(0x2001, "Philips Imaging DD 001", 0x18, "SL")
+ECHOES: Final = Private(0x2001, "Philips Imaging DD 001", 0x14, "SL")
+"""NumberOfSlicesMR and NumberOfEchoes."""
+
+_SCALE_SLOPE: Final = Private(0x2005, "Philips MR Imaging DD 001", 0x0E, "FL")
 _COMPONENT_OF_KIND: Final = {
     "M_FFE": Component.MAGNITUDE,
     "PHASE MAP": Component.PHASE,
@@ -47,20 +52,10 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
     if component is Component.PHASE:
         return standard.radians_by_unit(elements) or _milliradians_by_range(elements)
     display = standard.linear(elements)
-    scale_slope = elements.private_numbers(0x2005, "Philips MR Imaging DD 001", 0x0E, "FL")
-    if not scale_slope or scale_slope[0] <= 0:
+    scale_slope = elements.number(_SCALE_SLOPE)
+    if scale_slope is None or scale_slope <= 0:
         return display
-    return Scale(slope=1 / scale_slope[0], intercept=display.intercept / (display.slope * scale_slope[0]))
-
-
-def declared_slices(elements: Elements) -> int | None:
-    """NumberOfSlicesMR (2001,1018)."""
-    return elements.private_integer(0x2001, "Philips Imaging DD 001", 0x18, "SL")
-
-
-def declared_echoes(elements: Elements) -> int | None:
-    """NumberOfEchoes (2001,1014)."""
-    return elements.private_integer(0x2001, "Philips Imaging DD 001", 0x14, "SL")
+    return Scale(slope=1 / scale_slope, intercept=display.intercept / (display.slope * scale_slope))
 
 
 def _milliradians_by_range(elements: Elements) -> Scale | None:

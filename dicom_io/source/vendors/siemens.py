@@ -11,11 +11,14 @@ import re
 from typing import Final
 
 from dicom_io.source.components import Component
-from dicom_io.source.elements import Elements
+from dicom_io.source.elements import Elements, Private
 from dicom_io.source.vendors import standard
 from dicom_io.source.vendors.standard import Scale
 
-_PROTOCOL: Final = ((0x0029, "SIEMENS CSA HEADER", 0x20), (0x0021, "SIEMENS MR SDS 01", 0x19))  # VB to VE; XA
+_PROTOCOL: Final = (
+    Private(0x0029, "SIEMENS CSA HEADER", 0x20),
+    Private(0x0021, "SIEMENS MR SDS 01", 0x19),
+)  # VB to VE; XA
 _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(\d{1,5})")
 _PARTITIONS: Final = re.compile(rb"sKSpace\.lImagesPerSlab\s*=\s*(\d{1,5})")
 _ECHOES: Final = re.compile(r"\*?[a-z_]+[23]d(\d{1,3})", re.IGNORECASE)
@@ -52,7 +55,7 @@ def declared_slices(elements: Elements) -> int | None:
     ``lImagesPerSlab`` does not count slice oversampling. Several slabs, and distortion correction in three dimensions,
     give another number of slices; for these no count is returned.
     """
-    protocol = next((text for text in (elements.private_bytes(*place) for place in _PROTOCOL) if text), b"")
+    protocol = next((text for text in (elements.raw(place) for place in _PROTOCOL) if text), b"")
     begin = protocol.rfind(b"### ASCCONV BEGIN")
     if begin < 0 or "DIS3D" in elements.texts("ImageType"):
         return None

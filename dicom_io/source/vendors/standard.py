@@ -39,13 +39,8 @@ class Scale:
 def component(elements: Elements, *places: int) -> Component | None:
     """Component from ComplexImageComponent, or from ImageType.
 
-    Parameters
-    ----------
-    elements
-        The image.
-    *places
-        Indices in ImageType, of which the first that names a component counts. Without any, for scanners whose use of
-        ImageType is not known, the only name after the second value counts; two different names are ambiguous.
+    ``places`` are indices in ImageType, of which the first that names a component counts. Without any, for scanners
+    whose use of ImageType is not known, the only name after the second value counts; two different names are ambiguous.
     """
     image_type = elements.texts("ImageType")
     if _NOT_A_COMPONENT.intersection(image_type):

@@ -181,9 +181,9 @@ def _wait_for_instances(pacs: Pacs, expected: int, since: float, log: Path) -> f
 
 def _judge(arrived: list[Path], scan: SimulatedScan, images: tuple[Path, ...], picture: Path) -> Judgement:
     """Compare what the PACS holds with the ground truth, and draw it."""
-    from dicom_io.derived.read_series import read_qsm_ppb
     from dicom_io.source.folder import find_acquisitions
     from dicom_io.source.read import read_acquisition
+    from plugin.lab.read_series import read_qsm_ppb
     from recon.engines.deepbet import segment
     from recon.field.total import total_field
     from recon.lab.evaluation.judge import judge

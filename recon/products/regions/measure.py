@@ -49,7 +49,7 @@ def measure_regions(
 
     References
     ----------
-    Fonov et al., doi:10.1016/j.neuroimage.2010.07.033 (template).
+    Fonov et al., doi:10.1016/j.neuroimage.2010.07.033 (template); doi:10.1016/S1361-8415(98)80022-4 (demons).
     """
     chi = reconstruction.susceptibility
     _require_brain(reconstruction.total_field)
@@ -80,7 +80,6 @@ def measure_regions(
             "nucleus_scale_sd": REGIONS.scale_sd,
             "brain_overlap": round(registered.brain_overlap, 3),
         },
-        references=("doi:10.1016/j.neuroimage.2010.07.033", "doi:10.1016/S1361-8415(98)80022-4"),
         warnings=tuple(warnings),
     )
 
@@ -135,7 +134,7 @@ def _measures(
         if values.size < REGIONS.fewest_voxels:
             missed.append(_words(nucleus))
             continue
-        limits, source = plausible_range(nucleus.nucleus.tissue, age_years)
+        low, high = plausible_range(nucleus.nucleus.tissue, age_years)
         measured.append(
             RegionMeasure(
                 label=number,
@@ -145,9 +144,7 @@ def _measures(
                 sd_ppb=float(values.std()),
                 median_ppb=float(np.median(values)),
                 volume_mm3=values.size * reconstruction.susceptibility.grid.voxel_volume_mm3,
-                plausible=limits[0] <= float(values.mean()) <= limits[1],
-                range_ppb=limits,
-                range_source=source,
+                plausible=low <= float(values.mean()) <= high,
             )
         )
     return tuple(measured), missed

@@ -51,7 +51,7 @@ def test_each_object_is_valid(study: tuple[Path, dict[str, WrittenSeries]]) -> N
     _, written = study
     assert set(written) == set(SERIES_NAMES)
     for name, series in written.items():
-        for path in dict.fromkeys((series.paths[0], series.paths[-1])):
+        for path in series.paths if name == "qsm" else dict.fromkeys((series.paths[0], series.paths[-1])):
             report = verify("dciodvfy", [path])
             assert report, "it was not read"
             assert [line for line in report if line.startswith("Error")] == [], name

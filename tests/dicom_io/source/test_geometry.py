@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_io.source.geometry import axes, b0_direction, cross, dot, position_mm
+from dicom_io.source.geometry import axes, cross, dot, position_mm
 from dicom_io.source.header import ImageHeader
+from dicom_io.source.main_field import b0_direction
 from dicom_io.source.read import read_acquisition
 from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import only_acquisition

@@ -162,3 +162,15 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path, echoes: GradientEch
     (a,), (c,) = find_acquisitions(tmp_path / "a").acquisitions, find_acquisitions(tmp_path / "c").acquisitions
     assert len(other) == len(first)
     assert a.key != c.key
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID"])
+def test_echoes_of_two_patients_are_refused(keyword: str, tmp_path: Path) -> None:
+    """A worklist mistake that was corrected at the scanner between magnitude and phase."""
+    write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1)
+    change(tmp_path / "scan", lambda d: setattr(d, keyword, "20000101"), only="P")
+    with pytest.raises(Refusal) as refusal:
+        read_acquisition(only_acquisition(tmp_path / "scan"))
+    assert refusal.value.code == "identity-differs"
+    assert keyword in str(refusal.value)
+    assert "20000101" not in str(refusal.value)

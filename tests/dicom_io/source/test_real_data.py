@@ -78,8 +78,8 @@ def test_enhanced_frames_equal_their_classic_description(real_data: Path) -> Non
         assert {header.scanning_sequence for header in headers} == {("GR",)}
 
 
-def test_mosaics_are_ignored_in_every_transfer_syntax(real_data: Path) -> None:
+def test_mosaics_are_skipped_in_every_transfer_syntax(real_data: Path) -> None:
     scan = find_acquisitions(real_data / "transfer_syntaxes")
     assert scan.acquisitions == ()
-    codes = [reason.code for path, reason in scan.ignored if path.suffix == ".dcm"]
+    codes = [reason.code for path, reason in scan.skipped if path.suffix == ".dcm"]
     assert codes == ["mosaic"] * 9

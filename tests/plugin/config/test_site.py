@@ -2,7 +2,7 @@ import pytest
 
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.geometry import b0_direction
+from dicom_io.source.main_field import b0_direction
 from plugin.config.rules import Magnet, Rule
 from plugin.config.settings import Settings
 from plugin.config.site import patterns_of, select, with_field

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
 from pydicom.uid import EnhancedMRImageStorage
 
-from dicom_io.derived.codes import Code
+from dicom_io.derived.codes import code_item
 from dicom_io.derived.context.references import referenced_series, sequence_element, source_images
 from dicom_io.source.header import ImageHeader
 from dicom_io.synthetic import write_scan
@@ -41,7 +42,7 @@ def test_source_images_are_encoded_as_pydicom_encodes_their_data_sets(headers: l
             item.ReferencedFrameNumber = header.frame + 1
         item.SpatialLocationsPreserved = "YES"
         purpose = Code("121322", "DCM", "Source image for image processing operation")
-        item.PurposeOfReferenceCodeSequence = [purpose.item()]
+        item.PurposeOfReferenceCodeSequence = [code_item(purpose)]
     assert source_images(headers) == sequence_element("SourceImageSequence", items)
 
 

@@ -85,7 +85,7 @@ def test_the_same_head_gives_the_same_nuclei(found):
 
 def test_ranges_are_lower_for_the_young_and_cover_every_nucleus():
     assert set(ADULT_PPB) == {n.tissue for n in NUCLEI}
-    adult, child = (plausible_range("pallidum", years)[0] for years in (40.0, 5.0))
+    adult, child = (plausible_range("pallidum", years) for years in (40.0, 5.0))
     assert child[0] < adult[0]
     assert child[1] == adult[1]
     assert plausible_range("pallidum", None) == plausible_range("pallidum", 20.0)

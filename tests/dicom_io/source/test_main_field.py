@@ -1,4 +1,4 @@
-"""Cylinders, open magnets and what the site states of them."""
+"""Strength and direction of the main field: headers, cylinders, open magnets and what the site states of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.completeness import assess
-from dicom_io.source.geometry import axes, b0_direction
-from dicom_io.source.magnets import b0_in_patient
+from dicom_io.source.geometry import axes
+from dicom_io.source.header import ImageHeader
+from dicom_io.source.main_field import b0_direction, b0_tesla
 from dicom_io.source.read import image_grid
 from dicom_io.synthetic import write_scan
+from recon.types import GAMMA_HZ_PER_TESLA
 from tests.dicom_io.conftest import only_acquisition
 from tests.support.phantom import change, make_echoes
 from tests.support.synthetic import read_header
@@ -41,7 +43,7 @@ def test_a_vertical_field_follows_the_position_of_the_patient(position: str, dir
         assert answer.reason is not None
         assert answer.reason.code == "no-patient-position"
         with pytest.raises(Refusal):
-            b0_in_patient(headers[0])
+            b0_direction(headers[0])
         return
     assert answer.state == "complete"
     row, column, normal = axes(headers[0])
@@ -59,3 +61,45 @@ def test_an_open_magnet_is_rejected_until_the_site_states_its_field(model: str, 
     assert reason.code == "vertical-field"
     stated = replace(acquisition, headers=tuple(replace(h, b0_stated=(0.0, 1.0, 0.0)) for h in acquisition.headers))
     assert assess(stated).state == "complete"
+
+
+@pytest.fixture(scope="module")
+def header(scans: dict[str, Path]) -> ImageHeader:
+    return read_header(sorted(scans["siemens"].glob("*.dcm"))[0])
+
+
+def with_strength(header: ImageHeader, nominal: float | None, frequency_mhz: float | None) -> ImageHeader:
+    return replace(header, field_strength_t=nominal, imaging_frequency_mhz=frequency_mhz)
+
+
+@pytest.mark.parametrize(
+    ("nominal", "frequency_mhz", "tesla"),
+    [
+        (3.0, 123.25, 123.25e6 / GAMMA_HZ_PER_TESLA),  # "3 T" is 2.89 T
+        (3.0, None, 3.0),
+        (None, 63.87, 63.87e6 / GAMMA_HZ_PER_TESLA),
+        (1.5, 638_700_000.0, 1.5),  # a frequency in other units is not used
+        (15000.0, 63.87, 63.87e6 / GAMMA_HZ_PER_TESLA),  # gauss is not tesla
+    ],
+)
+def test_measured_frequency_before_nominal_label(
+    nominal: float | None, frequency_mhz: float | None, tesla: float, header: ImageHeader
+) -> None:
+    assert b0_tesla(with_strength(header, nominal, frequency_mhz)) == pytest.approx(tesla)
+
+
+@pytest.mark.parametrize(
+    ("nominal", "frequency_mhz", "code"),
+    [
+        (None, None, "no-field-strength"),
+        (0.0, None, "no-field-strength"),
+        (3.0, 63.87, "field-strength-conflict"),
+        (3.0, 51.7, "field-strength-conflict"),  # phosphorus
+    ],
+)
+def test_missing_or_contradicting_field_strength(
+    nominal: float | None, frequency_mhz: float | None, code: str, header: ImageHeader
+) -> None:
+    with pytest.raises(Refusal) as refusal:
+        b0_tesla(with_strength(header, nominal, frequency_mhz))
+    assert refusal.value.code == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -97,6 +98,7 @@ def with_dcm2niix(paths: Sequence[Path], grid: Grid, acquisition: Acquisition) -
     command = [program, "-f", "map", "-o", out, paths[0].parent]
     subprocess.run(command, check=True, capture_output=True)
     (file,) = out.glob("*.nii")
+    assert json.loads(file.with_suffix(".json").read_text())["ImageType"][0] == "DERIVED"
     image = nibabel.load(file)
     to_left_posterior = np.diag([-1.0, -1.0, 1.0])
     return _placed(

@@ -9,16 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
 
-from dicom_io.errors import DicomError
+from plugin.errors import PluginError
 
 
 def read_qsm_ppb(paths: Iterable[Path]) -> npt.NDArray[np.float32]:
     """Read a QSM series through its real world value mapping (PS3.3 C.7.6.16.2.11).
-
-    Parameters
-    ----------
-    paths
-        The images of one series, in any order.
 
     Returns
     -------
@@ -27,15 +22,13 @@ def read_qsm_ppb(paths: Iterable[Path]) -> npt.NDArray[np.float32]:
 
     Raises
     ------
-    DicomError
-        There are no images, or they are of several series, or they map to no real world value.
+    PluginError
+        There are no images, or they are of several series.
     """
     images = [dcmread(path) for path in paths]
     series = {str(image.SeriesInstanceUID) for image in images}
     if len(series) != 1:
-        raise DicomError(f"found images of {len(series)} series; expected those of one QSM series")
-    if any("RealWorldValueMappingSequence" not in image for image in images):
-        raise DicomError("an image has no real world value mapping; expected a QSM series of this product")
+        raise PluginError(f"found images of {len(series)} series; expected those of one QSM series")
     row, column = np.array(images[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
     normal = np.cross(row, column)
     images.sort(key=lambda image: float(np.dot(np.array(image.ImagePositionPatient, dtype=float), normal)))

@@ -123,9 +123,9 @@ def _commit(index: Index, answers: CommitmentAnswers, event: evt.Event) -> int:
             transaction_uid=transaction,
             calling_ae=str(event.assoc.requestor.ae_title).strip(),
             address=str(event.assoc.requestor.address),
-            references=references,
-            attempts=0,
+            refs=references,
             asked_at=now,
+            next_at=now,
         )
     )
     answers.wake(transaction, event.assoc)

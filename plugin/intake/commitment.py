@@ -73,7 +73,7 @@ class CommitmentAnswers(threading.Thread):
         report = self.report(row)
         kept = self._open.pop(row.transaction_uid, None)
         association = kept() if kept is not None else None
-        log = get_logger().bind(calling_ae=row.calling_ae, images=len(row.references))
+        log = get_logger().bind(calling_ae=row.calling_ae, images=len(row.refs))
         if _report_on(association, report) or self._report_on_new(row, report):
             self._spool.index.settle_commitment(row.transaction_uid, "answered")
             log.info("commitment.answered", failed=len(report.get("FailedSOPSequence") or ()))
@@ -108,7 +108,7 @@ class CommitmentAnswers(threading.Thread):
         report = Dataset()
         report.TransactionUID = row.transaction_uid
         here, failed = [], []
-        for sop_class, instance in row.references:
+        for sop_class, instance in row.refs:
             item = Dataset()
             item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
             reason = self._why_not(sop_class, instance)

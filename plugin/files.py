@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from plugin.errors import SpoolError
+from plugin.errors import ConfigurationError, SpoolError
 
 PART: Final = ".part-"
 """How the names of files and folders begin that are being written."""
@@ -45,14 +45,16 @@ def check_folder_can_be_made(folder: Path) -> None:
 
     Raises
     ------
-    SpoolError
+    ConfigurationError
         It would not.
     """
     nearest = next(level for level in (folder, *folder.parents) if level.exists())
     if not nearest.is_dir():
-        raise SpoolError(f"{folder}: {nearest} is not a folder; choose another spool")
+        raise ConfigurationError(f"{folder}: {nearest} is not a folder; choose another spool")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise SpoolError(f"{folder}: {nearest} is not writable by this user; choose another spool or its rights")
+        raise ConfigurationError(
+            f"{folder}: {nearest} is not writable by this user; choose another spool or its rights"
+        )
 
 
 @contextmanager

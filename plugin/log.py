@@ -48,6 +48,11 @@ def describe(error: BaseException) -> dict[str, str]:
     return {"error": type(error).__name__, "where": where}
 
 
+def unexpected(error: BaseException) -> str:
+    """Sentence about an unexpected error, without its text."""
+    return "unexpected {error} at {where}; please report it".format(**describe(error))
+
+
 def _named(process: str) -> structlog.typing.Processor:
     """Put the process's name into each line, and leave empty fields out."""
 

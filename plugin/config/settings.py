@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -95,6 +96,20 @@ class Reconstruction(Frozen):
     engine: str = "auto"
     fallback: str = "lbv-hd-qsm"
 
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        from recon.options import AUTO, ENGINE_NAMES, METHODS  # the receiver does without
+
+        known = {"method": METHODS, "engine": (AUTO, *ENGINE_NAMES), "fallback": ("", *METHODS)}
+        mistakes = [
+            f"no {name} {getattr(self, name)!r}; expected one of {', '.join(names)}"
+            for name, names in known.items()
+            if getattr(self, name) not in names
+        ]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return self
+
 
 class Settings(Frozen):
     """Everything a site decides.
@@ -170,8 +185,7 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        mistakes = tuple(_contradictions(self))
-        if mistakes:
+        if mistakes := _contradictions(self):
             raise ValueError("\n".join(mistakes))
         return self
 
@@ -189,11 +203,9 @@ class Settings(Frozen):
 def _contradictions(settings: Settings) -> list[str]:
     mistakes = []
     names = [d.name for d in settings.destinations]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        mistakes.append(f"destinations: the name {name!r} is used {names.count(name)} times; make each unique")
-    rules = [rule.name for rule in settings.rules]
-    for name in sorted({n for n in rules if rules.count(n) > 1}):
-        mistakes.append(f"rules: the name {name!r} is used {rules.count(name)} times; make each unique")
+    for part, used in (("destinations", names), ("rules", [rule.name for rule in settings.rules])):
+        repeated = {name: count for name, count in Counter(used).items() if count > 1}
+        mistakes += [f"{part}: the name {n!r} is used {count} times; make each unique" for n, count in repeated.items()]
     for magnet in settings.magnets:
         if isinstance(magnet.field, tuple) and not 0.99 <= sum(c * c for c in magnet.field) <= 1.01:
             mistakes.append(f"magnets: the field of {magnet.model!r} is not a direction of length 1")
@@ -204,23 +216,17 @@ def _contradictions(settings: Settings) -> list[str]:
             f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
             'list the AE titles that may send, or write ae_title = "*" to accept every one'
         )
-    mistakes += _unmade_objects(settings)
+    mistakes += [
+        f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
+        for d in settings.destinations
+        for name in d.objects or ()
+        if name not in settings.objects.names
+    ]
     if settings.retry.longest_seconds < settings.retry.first_seconds:
         mistakes.append("retry: longest_seconds is below first_seconds")
     if settings.database_url and not settings.database_url.startswith(("postgresql://", "sqlite:///")):
         mistakes.append("database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool")
     return mistakes
-
-
-def _unmade_objects(settings: Settings) -> list[str]:
-    """List objects that a destination is to get and that are not made."""
-    made = set(settings.objects.names)
-    return [
-        f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
-        for d in settings.destinations
-        for name in d.objects or ()
-        if name not in made
-    ]
 
 
 def read_settings(path: Path) -> Settings:
@@ -231,40 +237,41 @@ def read_settings(path: Path) -> Settings:
     ConfigurationError
         With every mistake of the file, one a line.
     """
-    values = read_values(path)
     try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
         settings = Settings.model_validate(values)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         lines = [*_lines(error), *_further_contradictions(values, error)]
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in lines)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
     return settings.model_copy(update={"spool": (path.parent / settings.spool).resolve()})
 
 
-def read_values(path: Path) -> dict[str, Any]:
-    """Read a configuration file without judging its values.
+def checked_settings(**values: object) -> Settings:
+    """Validate settings that are given on the command line; the others have their defaults.
 
     Raises
     ------
     ConfigurationError
-        It is not a TOML file.
+        With every mistake, one a line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_lines(error))) from error
 
 
 def _further_contradictions(values: Mapping[str, Any], error: ValidationError) -> list[str]:
     """List contradictions between values that are each valid, where other values are not."""
     wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
-    if not wrong:
-        return []
-    try:
-        Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
-    except ValidationError as contradictions:
-        return [line for line in _lines(contradictions) if line.partition(":")[0] not in wrong]
+    if wrong:
+        try:
+            Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
+        except ValidationError as contradictions:
+            return [line for line in _lines(contradictions) if line.partition(":")[0] not in wrong]
     return []
 
 

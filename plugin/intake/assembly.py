@@ -1,7 +1,7 @@
 """Assembly: headers of new images, acquisitions of headers, jobs of complete acquisitions.
 
-One pass looks at what is new and at what still waits. Everything it knows is in the index, so a pass after a
-restart decides what the pass before it would have decided; the headers kept in memory only save reading them.
+A pass looks at what is new and at what still waits. All it knows is in the index, so it decides the same after a
+restart; the headers kept in memory only save reading them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_field
-from plugin.intake.candidate import Candidate, unexpected
+from plugin.intake.candidate import Candidate, write_job
 from plugin.intake.completion import Arrival, Decision, State, decide
 from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
 from plugin.intake.spool import Spool
-from plugin.intake.submit import is_meant_for_a_map, write_job
-from plugin.log import describe, get_logger
+from plugin.log import describe, get_logger, unexpected
 
 Headers = tuple[ImageHeader, ...]
 
@@ -125,7 +124,7 @@ class Assembler:
             for one in acquisitions
         ]
 
-    def _refuse_study(self, study: str, images: int, reason: Refusal) -> None:
+    def _refuse_study(self, study: str, images: int, reason: str) -> None:
         """Show a study that cannot be grouped as one refused acquisition, beside what was decided before."""
         earlier = self._spool.index.acquisitions(study)
         kept = [row for row in earlier if row.state != State.COLLECTING and row.acquisition != study]
@@ -134,10 +133,8 @@ class Assembler:
             study=study,
             state=State.REFUSED,
             images=images,
-            code=reason.code,
-            reason=reason.message,
-            missing=(),
-            job="",
+            code="unexpected",
+            reason=reason,
             changed_at=self._clock(),
         )
         self._spool.index.save_acquisitions(study, [*kept, refused])
@@ -159,11 +156,7 @@ class Assembler:
         return any(row.state == State.COLLECTING for row in rows)
 
     def _judge(
-        self,
-        study: str,
-        candidate: Candidate,
-        known: AcquisitionRow | None,
-        associations: Mapping[str, AssociationRow],
+        self, study: str, candidate: Candidate, known: AcquisitionRow | None, associations: Mapping[str, AssociationRow]
     ) -> AcquisitionRow:
         """Decide about an acquisition, submit a complete one, and announce what changed.
 
@@ -196,7 +189,7 @@ class Assembler:
             self._submit(write_job(self._spool, study, acquisition, sender))
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
-            without = row.state in (State.REFUSED, State.INCOMPLETE) and is_meant_for_a_map(acquisition)
+            without = row.state in (State.REFUSED, State.INCOMPLETE) and candidate.is_meant_for_a_map
             if without and self._refuse is not None:
                 self._refuse(write_job(self._spool, study, acquisition, sender, (row.code, row.reason)))
         return row
@@ -205,15 +198,11 @@ class Assembler:
         self, candidate: Candidate, selection: Selection, associations: Mapping[str, AssociationRow]
     ) -> Decision:
         """Decide when it is complete, then whether it is ours: rules may count its echoes."""
-        decision = decide(
-            candidate.completeness,
-            self._arrival(candidate, associations),
-            quiet_seconds=self._settings.quiet_seconds,
-            counted=candidate.completeness.counted,
-        )
+        arrival = self._arrival(candidate, associations)
+        decision = decide(candidate.completeness, arrival, quiet_seconds=self._settings.quiet_seconds)
         if decision.state is State.COLLECTING or selection.action == "reconstruct":
             return decision
-        return replace(decision, state=State.IGNORED, code=NOT_OURS, reason=selection.reason, missing=())
+        return Decision(state=State.IGNORED, code=NOT_OURS, reason=selection.reason, evidence=decision.evidence)
 
     def _arrival(self, candidate: Candidate, associations: Mapping[str, AssociationRow]) -> Arrival:
         came = [associations[name] for name in {image.association for image in candidate.images}]

@@ -83,7 +83,9 @@ class Database:
                 connection.execute(f"DELETE FROM {table} WHERE {replacing[0]}", replacing[1])
             for row in rows:
                 names = _columns(type(row))
-                statement = f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+                statement = (
+                    f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+                )
                 connection.execute(statement, [_stored(getattr(row, name)) for name in names])
 
 

@@ -63,11 +63,11 @@ class AcquisitionRow:
     study: str
     state: str
     images: int
-    code: str
-    reason: str
-    missing: Json[tuple[str, ...]]
-    job: str
     changed_at: float
+    code: str = ""
+    reason: str = ""
+    missing: Json[tuple[str, ...]] = ()
+    job: str = ""
     series: Json[tuple[str, ...]] = ()
     evidence: str = ""
     rules: Json[tuple[str, ...]] = ()

@@ -17,41 +17,31 @@ import numpy as np
 from plugin.files import replaced_folder
 from recon.types import GradientEcho, Reconstruction
 
-T = TypeVar("T")
-
+T = TypeVar("T", GradientEcho, Reconstruction)
 _VALUES = "values.json"
 
 
 def save(value: GradientEcho | Reconstruction, folder: Path) -> None:
     """Save an acquisition or a result; replaces the folder as a whole."""
     with replaced_folder(folder) as part:
-        values = json.dumps(_without_arrays(value, part, ""), indent=2)
-        (part / _VALUES).write_text(values, encoding="utf-8")
+        (part / _VALUES).write_text(json.dumps(_without_arrays(value, part, "")), encoding="utf-8")
 
 
-def load_echoes(folder: Path) -> GradientEcho:
-    """Load an acquisition; its arrays are mapped from the files, writing to them changes no file."""
-    return _with_arrays(GradientEcho, _values(folder), folder, "")
-
-
-def load_reconstruction(folder: Path) -> Reconstruction:
-    """Load a result; its arrays are mapped from the files, writing to them changes no file."""
-    return _with_arrays(Reconstruction, _values(folder), folder, "")
+def load(kind: type[T], folder: Path) -> T:
+    """Load an acquisition or a result; its arrays are mapped from the files, writing to them changes no file."""
+    values = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
+    loaded: T = _with_arrays(kind, values, folder, "")
+    return loaded
 
 
 def free_pages(echoes: GradientEcho) -> None:
-    """Free the memory of a loaded acquisition's arrays; they are read from the files again when they are used again."""
+    """Free the memory of a loaded acquisition's arrays; their next use reads the files again."""
     for array in (echoes.magnitude, echoes.phase_rad):
         base: Any = array
         while base is not None and not isinstance(base, mmap.mmap):
             base = getattr(base, "base", None)
         if base is not None:
             base.madvise(mmap.MADV_DONTNEED)
-
-
-def _values(folder: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
-    return values
 
 
 def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401 - any field of a dataclass
@@ -65,7 +55,7 @@ def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _with_arrays(kind: type[T], values: Mapping[str, Any], folder: Path, name: str) -> T:
+def _with_arrays(kind: type[Any], values: Mapping[str, Any], folder: Path, name: str) -> Any:  # noqa: ANN401
     """Make a dataclass of what ``_without_arrays`` made of it."""
     hints = get_type_hints(kind)
 

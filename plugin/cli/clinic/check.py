@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,9 +18,6 @@ from plugin.cli.console import (
     print_table,
     tell,
 )
-
-if TYPE_CHECKING:
-    from plugin.config.settings import Settings
 
 
 def check(
@@ -66,9 +62,13 @@ def _tell_folder(found: dict[str, Any]) -> None:
 
 
 def _check_config(path: Path, as_json: bool) -> None:
-    settings = _read_checked(path)
+    from plugin.config.settings import read_settings
+    from plugin.files import check_folder_can_be_made
+
+    settings = read_settings(path)
+    check_folder_can_be_made(settings.spool)
     if as_json:
-        print_json(settings.model_dump(mode="json", by_alias=True, exclude={"database_url"}))  # it may hold a password
+        print_json(settings.model_dump(mode="json", exclude={"database_url"}))  # it may hold a password
         return
     where = [f"{d.name} ({d.ae_title}@{d.host}:{d.port})" for d in settings.destinations]
     where += ["whoever sent the images"] if settings.return_to_sender else []
@@ -82,36 +82,3 @@ def _check_config(path: Path, as_json: bool) -> None:
         f"  makes {listed(settings.objects.names)}, profile {settings.profile}",
         *(f"  {line}" for line in gets),
     )
-
-
-def _read_checked(path: Path) -> Settings:
-    """Read a configuration without changing anything on the disk.
-
-    Raises
-    ------
-    ConfigurationError
-        It has mistakes; the message lists all of them.
-    """
-    from pydantic import ValidationError
-
-    from plugin.config.reconstruction import options_of
-    from plugin.config.settings import Reconstruction, read_settings, read_values
-    from plugin.errors import ConfigurationError, SpoolError
-    from plugin.files import check_folder_can_be_made
-
-    mistakes: list[str] = []
-    chosen = read_values(path).get("reconstruction", {})
-    with suppress(ValidationError):  # its mistakes are those of the whole file
-        try:
-            options_of(Reconstruction.model_validate(chosen))
-        except ConfigurationError as error:
-            mistakes += [f"{path}: {line}" for line in str(error).splitlines()]
-    settings = None
-    try:
-        settings = read_settings(path)
-        check_folder_can_be_made(settings.spool)
-    except (ConfigurationError, SpoolError) as error:
-        mistakes.insert(0, str(error))
-    if mistakes or settings is None:
-        raise ConfigurationError("\n".join(mistakes))
-    return settings

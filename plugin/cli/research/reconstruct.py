@@ -46,17 +46,19 @@ def reconstruct(
     Each further object gets a folder of its own beside qsm/. Several acquisitions get a sub-folder of OUT each. A
     mask has the axes of the images: columns, rows, slices. Of a configuration, magnets and largest_gib are used.
     """
-    from plugin.config.reconstruction import objects_of, options_of, profile_of
-    from plugin.config.settings import Reconstruction
+    from plugin.config.settings import checked_settings
+    from plugin.config.switches import objects_of
     from plugin.jobs.folder import reconstruct_folder
     from plugin.jobs.products import NIFTI
     from plugin.jobs.workflow import Wanted
+    from recon.options import Options
 
     require_folder(folder)
+    chosen = checked_settings(reconstruction={"method": method, "engine": engine}, profile=profile)
     wanted = Wanted(
-        options=options_of(Reconstruction(method=method, engine=engine)),
+        options=Options(**dict(chosen.reconstruction)),
         objects=(*objects_of(objects), *([NIFTI] if nifti else [])),
-        profile=profile_of(profile),
+        profile=chosen.profile,
         mask=mask,
     )
     with progress_shown("reconstruct") as say:

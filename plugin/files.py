@@ -1,7 +1,7 @@
 """Files and folders that are whole or absent, on the disk, and for the service's user alone.
 
-Whatever is written has a passing name, beginning with ``PART``, until all of it is on the disk. After a kill or a power
-failure there is the old content or the new one, and at most a file of such a name, which the next attempt replaces.
+Until all of it is on the disk, a file has a temporary name, which begins with ``PART``. After a kill or a power failure
+there is the old content or the new one, and at most a file of such a name, which the next attempt replaces.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from plugin.errors import ConfigurationError, SpoolError
 
 PART: Final = ".part-"
-"""How the names of files and folders begin that are being written."""
+"""Beginning of the names of files and folders that are being written."""
 
 
 def make_private_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Structured log lines: a stable event name, a few known fields, never patient data.
 
-Every field that may appear in the log is listed in ``FIELDS``; a value under any other name is withheld. So
-no line can carry a patient attribute by accident, whatever a library puts into an exception.
+Every field that may appear is listed in ``FIELDS``; a value under any other name is withheld. So no line can carry a
+patient attribute by accident, whatever a library puts into an exception.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import MutableMapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -53,25 +54,15 @@ def unexpected(error: BaseException) -> str:
     return "unexpected {error} at {where}; please report it".format(**describe(error))
 
 
-def _named(process: str) -> structlog.typing.Processor:
-    """Put the process's name into each line, and leave empty fields out."""
-
-    def add(
-        _logger: Any,  # noqa: ANN401
-        _method: str,
-        event: MutableMapping[str, Any],
-    ) -> MutableMapping[str, Any]:
-        return {"process": process, **{name: value for name, value in event.items() if value is not None}}
-
-    return add
-
-
-def _withhold_unknown(
+def _restrict(
+    process: str,
     _logger: Any,  # noqa: ANN401 - structlog's processor signature
     _method: str,
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    return {name: value if name in FIELDS else WITHHELD for name, value in event.items()}
+    """Put the process's name into a line, leave empty fields out, and withhold what ``FIELDS`` does not list."""
+    named = {"process": process, **event}.items()
+    return {name: value if name in FIELDS else WITHHELD for name, value in named if value is not None}
 
 
 class _Library(logging.Handler):
@@ -79,7 +70,8 @@ class _Library(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = get_logger().bind(logger=record.name, where=f"{record.module}:{record.lineno}")
-        line.log(record.levelno, "library.message", error=_exception_name(record))
+        error = record.exc_info[0] if record.exc_info else None
+        line.log(record.levelno, "library.message", error=error and error.__name__)
 
 
 def _warned(
@@ -106,24 +98,17 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
         get_logger().critical("thread.failed", **describe(args.exc_value))
 
 
-def _exception_name(record: logging.LogRecord) -> str | None:
-    return record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-
-
 def configure(log: Log, *, process: str) -> None:
     """Send this process's log lines to standard error."""
     text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
-        if text
-        else structlog.processors.JSONRenderer(sort_keys=True)
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(sort_keys=True)
+    if text:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
     structlog.configure(
         processors=[
-            _named(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text),
-            _withhold_unknown,
+            partial(_restrict, process),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log.level.upper()]),
@@ -131,11 +116,12 @@ def configure(log: Log, *, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _route(_Library(level=logging.WARNING))
+    _route()
 
 
-def _route(library: logging.Handler) -> None:
+def _route() -> None:
     """Route everything that writes text by itself through the log: libraries, warnings, uncaught errors."""
+    library = _Library(level=logging.WARNING)
     logging.getLogger().handlers[:] = [library]
     own_console = logging.getLogger("dbos")  # would print to standard error unless it has a handler
     own_console.handlers[:], own_console.propagate = [library], False

@@ -1,4 +1,4 @@
-"""The configuration: one TOML file, read once, validated as a whole, frozen, handed on as an argument."""
+"""The configuration: one TOML file, read once, validated as a whole, frozen, passed on as an argument."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
 SENDER = "sender"
-"""Name of the destination that is whoever sent the images."""
+"""Name of the destination that stands for the sender of the images."""
 
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
@@ -29,17 +29,10 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class Destination(Frozen):
-    """A storage SCP that the derived series go to.
+    """A storage SCP that the derived series go to; ``name`` names its deliveries in ``status`` and in the log.
 
-    Parameters
-    ----------
-    name
-        What people call it; it names the delivery in ``status`` and in the log.
-    ae_title, host, port
-        Where it listens.
-    objects
-        Which of the objects that are switched on it gets, such as ``["qsm", "swi"]``; all of them where it is not
-        given, of which an Enhanced MR object then stands for the classic images of the same map.
+    ``objects`` are those of the objects switched on that it gets, such as ``["qsm", "swi"]``. Where it is not given, it
+    gets all, of which an Enhanced MR object then stands for the classic images of the same map.
     """
 
     name: Name
@@ -52,14 +45,8 @@ class Destination(Frozen):
 class Caller(Frozen):
     """An application entity that may send to us.
 
-    Parameters
-    ----------
-    ae_title
-        Its calling AE title; ``"*"`` stands for every title.
-    host
-        The only IP address it may call from; empty means any.
-    return_port
-        Where its own storage SCP listens, for ``return_to_sender``.
+    ``"*"`` stands for every calling AE title. ``host`` is the only IP address it may call from; empty means any. For
+    ``return_to_sender``, its own storage SCP listens on ``return_port``.
     """
 
     ae_title: AETitle
@@ -135,23 +122,22 @@ class Settings(Frozen):
     largest_gib
         Largest acquisition that is accepted, in GiB of pixels.
     rules, otherwise
-        Which acquisitions are ours, and what is done with those that no rule fits.
+        Which acquisitions are reconstructed, and what is done with those that no rule fits.
     magnets
         Scanners whose main field is not along the patient's head-foot axis.
     network_silence_seconds
-        After how long without a word from the sender an association is aborted.
+        How long a sender may be silent before its association is aborted.
     destinations, return_to_sender
         Where the derived series go.
-    sender_objects
-        What goes back to the sender: a console has room for the map, or for a notice that none was made.
-    objects
-        What is made.
+    objects, sender_objects
+        What is made, and what of it goes back to the sender: a console has room for the map, or for a notice that
+        none was made.
     profile
         How the map's values are stored: ``console12`` in 12 bits, 1 ppb a step, as consoles expect; ``pacs16`` in
         16 bits, 0.1 ppb a step.
     window_presets
         Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read
-        two windows and choose one of their own instead.
+        two windows.
     withhold_failed_maps
         Whether a map that failed its quality check is withheld, and the page with the reasons delivered in its place.
     """
@@ -278,9 +264,7 @@ def _further_contradictions(values: Mapping[str, Any], error: ValidationError) -
 def _lines(error: ValidationError) -> list[str]:
     lines = []
     for mistake in error.errors():
-        where = ""
-        for part in mistake["loc"]:
-            where += f"[{part}]" if isinstance(part, int) else f".{part}"
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in mistake["loc"])
         text = mistake["msg"].removeprefix("Value error, ")
-        lines += [f"{where.lstrip('.')}: {text}" if where else line for line in text.splitlines()]
+        lines += [f"{where.lstrip('.')}: {line}" if where else line for line in text.splitlines()]
     return lines

@@ -1,6 +1,6 @@
 """What a scanner announces besides sending images, and asks: MPPS, Instance Availability, storage commitment.
 
-Each is in the index before its sender hears of success. Statuses are those of PS3.4 F.7 (procedure steps), R.3
+Each is in the index before its sender gets the answer "success". Statuses are those of PS3.4 F.7 (procedure steps), R.3
 (availability) and J.3 (commitment). Commitment is answered from the index and the disk alone, never from memory: a
 request is kept until its N-EVENT-REPORT was acknowledged, on the association that it came on while that is open, else
 on a new one to where the requester listens, later and later, for a day.
@@ -61,7 +61,7 @@ def add_contexts(ae: AE) -> None:
 def handlers(
     index: Index, answers: CommitmentAnswers
 ) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
-    """Handlers to be added to those of the storage SCP."""
+    """Return handlers to add to those of the storage SCP."""
     return [
         (evt.EVT_N_CREATE, _answered, [partial(_create, index)]),
         (evt.EVT_N_SET, _answered, [partial(_set, index)]),
@@ -219,7 +219,7 @@ class CommitmentAnswers(threading.Thread):
                 association.release()
 
     def _report(self, row: CommitmentRow) -> Dataset:
-        """Make the event's information: what is here, and what is not, with the reason."""
+        """Make the event's information: which objects are here, and which are not, with the reason."""
         report = Dataset()
         report.TransactionUID = row.transaction_uid
         here: list[Dataset] = []

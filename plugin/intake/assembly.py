@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +37,7 @@ _REPEATS_SECONDS = 0.1
 class Assembler:
     """Turn received images into jobs.
 
-    ``submit`` queues a reconstruction; ``refuse``, if given, a notice that an acquisition has no map.
+    ``submit`` queues a reconstruction; ``refuse``, if given, a notice that no map was made of an acquisition.
     """
 
     def __init__(
@@ -197,7 +198,7 @@ class Assembler:
     def _decide_one(
         self, candidate: Candidate, selection: Selection, associations: Mapping[str, AssociationRow]
     ) -> Decision:
-        """Decide when it is complete, then whether it is ours: rules may count its echoes."""
+        """Decide when it is complete, then whether the site wants it: rules may count its echoes."""
         arrival = self._arrival(candidate, associations)
         decision = decide(candidate.completeness, arrival, quiet_seconds=self._settings.quiet_seconds)
         if decision.state is State.COLLECTING or selection.action == "reconstruct":
@@ -206,7 +207,10 @@ class Assembler:
 
     def _arrival(self, candidate: Candidate, associations: Mapping[str, AssociationRow]) -> Arrival:
         came = [associations[name] for name in {image.association for image in candidate.images}]
-        cut_off = [one for one in came if one.ended_how in ("aborted", "lost") and not _made_good(one, came)]
+        released = max((one.opened_at for one in came if one.ended_how == "released"), default=-math.inf)
+        interrupted = [one for one in came if one.ended_how in ("aborted", "lost")]
+        # A sender may have gone on with a later association, and released that.
+        cut_off = [one.ended_how for one in interrupted if released < (one.ended_at or 0.0)]
         mine = {image.image for image in candidate.images}
         announced = self._spool.index.announced(candidate.series, sorted(mine))
         return Arrival(
@@ -216,15 +220,9 @@ class Assembler:
             idle_seconds=self._clock() - candidate.last.received_at,
             associations=len(came),
             open=sum(one.ended_at is None for one in came),
-            aborted=sum(one.ended_how == "aborted" for one in cut_off),
-            lost=sum(one.ended_how == "lost" for one in cut_off),
+            aborted=cut_off.count("aborted"),
+            lost=cut_off.count("lost"),
         )
-
-
-def _made_good(cut_off: AssociationRow, came: Iterable[AssociationRow]) -> bool:
-    """Say whether the sender of an interrupted association went on with a later one, and released that."""
-    ended = cut_off.ended_at or 0.0
-    return any(one.ended_how == "released" and one.opened_at >= ended for one in came)
 
 
 def _verdict(row: AcquisitionRow) -> tuple[object, ...]:

@@ -53,9 +53,9 @@ class Candidate:
 
     @property
     def is_meant_for_a_map(self) -> bool:
-        """Whether somebody may wait for a map: there is phase, or there are the echoes of a T2* weighted scan.
+        """Whether a map may be expected: there is phase, or there are the echoes of a T2* weighted scan.
 
-        A localizer or a T1 weighted series has no map either, and nobody wants to read that at the console.
+        A localizer or a T1 weighted series has no map either, but needs no notice at the console.
         """
         components = {header.component for header in self.acquisition.headers}
         echo_times = {header.echo_time_s for header in self.acquisition.headers}

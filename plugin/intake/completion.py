@@ -46,13 +46,11 @@ class Arrival:
     ----------
     idle_seconds
         Since the last of them.
-    associations
-        How many associations they came on.
-    open
-        How many of those may still bring images.
+    associations, open
+        How many associations they came on, and how many of those may still bring images.
     aborted, lost
-        How many of those were cut off by an A-ABORT, or by the network's or this service's failure, and not made
-        good by a later association that was released.
+        How many were cut off by an A-ABORT, or by a failure of the network or of this service, and not made good by a
+        later association that was released.
     announced
         Who announced all images of the acquisition: ``"mpps"``, ``"ian"``, ``"commitment"``, or nobody.
     awaited, expected

@@ -75,15 +75,7 @@ class AcquisitionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """What later jobs of a study have to know of a job.
-
-    Parameters
-    ----------
-    images
-        SOP Instance UID and frame.
-    numbers
-        Series numbers that are reserved for its results.
-    """
+    """What later jobs of a study must know of a job: its images (SOP Instance UID, frame) and series numbers."""
 
     job: str
     study: str
@@ -181,12 +173,11 @@ class Index(Notices):
 
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the skipped images, and those under the UID of another."""
-        rows = self._read(
-            "SELECT COUNT(*) AS received, COALESCE(SUM(code IS NOT NULL), 0) AS ignored,"
-            " COALESCE(SUM(header IS NULL AND code IS NULL), 0) AS unread,"
+        (counts,) = self._read(
+            "SELECT COUNT(*) AS received, COUNT(code) AS ignored, COUNT(*) - COUNT(COALESCE(header, code)) AS unread,"
             " (SELECT COUNT(*) FROM conflict) AS conflicts FROM image"
         )
-        return rows[0]
+        return counts
 
     def ignored(self) -> list[dict[str, Any]]:
         """Return why images were skipped, as ``code``, ``reason`` and number of ``images``."""
@@ -253,13 +244,7 @@ class Index(Notices):
 
 
 def existing_index(spool: Path) -> Index:
-    """Open the index of a spool that a service has used.
-
-    Raises
-    ------
-    PluginError
-        None has.
-    """
+    """Open the index of a spool; raise ``PluginError`` if no service has used it."""
     if not (spool / INDEX_FILE).exists():
         raise PluginError(f"no service has used the spool {spool} yet; start one, or name its configuration")
     return Index(spool / INDEX_FILE)

@@ -1,6 +1,6 @@
 """What senders say about images besides sending them: which there are (MPPS, IAN), and which to answer for.
 
-The rows are part of the index, and so durable before a peer hears of success.
+The rows are part of the index: they are on the disk before the peer gets its answer.
 """
 
 from __future__ import annotations
@@ -22,18 +22,9 @@ _ABOUT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Announced:
-    """What was announced of the series of an acquisition.
+    """Which images, by hash, were announced of the series of an acquisition, and by whom.
 
-    Parameters
-    ----------
-    images
-        Announced images, by hash.
-    sources
-        Who announced them.
-    awaited
-        How many of them have not arrived.
-    expected
-        How many images of the same announcements, of any series, have not arrived.
+    ``awaited`` counts those that have not arrived, ``expected`` those of the same announcements, of any series.
     """
 
     images: frozenset[str] = frozenset()
@@ -60,16 +51,10 @@ class Notices(Database):
     """Tables of announcements, procedure steps and commitments."""
 
     def add_notice(self, source: str, name: str, images: Sequence[tuple[str, str]], now: float) -> None:
-        """Keep an announcement of images; the same one again changes nothing.
+        """Keep an announcement by ``"mpps"``, ``"ian"`` or ``"commitment"``; the same one again changes nothing.
 
-        Parameters
-        ----------
-        source
-            ``"mpps"``, ``"ian"`` or ``"commitment"``.
-        name
-            Hash of the UID of the step, the notification or the transaction.
-        images
-            Hashes of ``(series, image)`` UIDs; the series is empty where the sender does not say it.
+        ``name`` is the hash of the UID of the step, the notification or the transaction. ``images`` are hashes of
+        ``(series, image)`` UIDs; the series is empty where the sender does not say it.
         """
         statement = "INSERT OR IGNORE INTO announced (source, name, series, image, announced_at) VALUES (?, ?, ?, ?, ?)"
         with self._transaction() as connection:
@@ -105,7 +90,7 @@ class Notices(Database):
         return self._write(statement, step, now) == 1
 
     def step_state(self, step: str) -> str | None:
-        """Return the state of a procedure step, None for one that nobody began."""
+        """Return the state of a procedure step, None for one that was never begun."""
         rows = self._read("SELECT state FROM step WHERE step = ?", step)
         return str(rows[0]["state"]) if rows else None
 

@@ -6,8 +6,8 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final
 
 from dicom_io.derived.context.source import first_readable
@@ -91,18 +91,11 @@ def _make(
     content: Any = None
     if product.make:
         needed = {need: getattr(sources.series, need) for need in product.needs}
-        content = resolve(product.make)(echoes, sources.reconstruction, **needed)
+        content = resolve_name(product.make)(echoes, sources.reconstruction, **needed)
     if contrasts is not None and product.make and product.nifti:
         contrasts[name] = content
-    written: tuple[WrittenSeries, ...] = resolve(product.write)(product, content, sources, folder)
+    written: tuple[WrittenSeries, ...] = resolve_name(product.write)(product, content, sources, folder)
     return written
-
-
-def resolve(reference: str) -> Callable[..., Any]:
-    """Import a function that the table names as ``"module:function"``."""
-    module, _, name = reference.partition(":")
-    function: Callable[..., Any] = getattr(import_module(module), name)
-    return function
 
 
 def discard_half_written(folder: Path) -> None:

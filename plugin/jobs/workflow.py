@@ -1,4 +1,4 @@
-"""The middle of the product on one screen: read → reconstruct → write → deliver, then what is wanted beside the map.
+"""The middle of the product on one screen: read → reconstruct → write → deliver, then the objects beside the map.
 
 The service runs ``make`` with durable steps; ``qsm-plugin reconstruct`` runs the very same function at a desk. Steps
 exchange folders (``plugin.jobs.scratch``), never arrays. Each writes its files completely or not at all, and may be run
@@ -43,7 +43,7 @@ Runner = Callable[[str, Callable[[], Any]], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be made of an acquisition.
+    """What to make of an acquisition.
 
     Parameters
     ----------

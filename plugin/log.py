@@ -15,7 +15,7 @@ import warnings
 from collections.abc import MutableMapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -54,12 +54,7 @@ def unexpected(error: BaseException) -> str:
     return "unexpected {error} at {where}; please report it".format(**describe(error))
 
 
-def _restrict(
-    process: str,
-    _logger: Any,  # noqa: ANN401 - structlog's processor signature
-    _method: str,
-    event: MutableMapping[str, Any],
-) -> MutableMapping[str, Any]:
+def _restrict(process: str, _logger: object, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     """Put the process's name into a line, leave empty fields out, and withhold what ``FIELDS`` does not list."""
     named = {"process": process, **event}.items()
     return {name: value if name in FIELDS else WITHHELD for name, value in named if value is not None}
@@ -75,12 +70,7 @@ class _Library(logging.Handler):
 
 
 def _warned(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object, **_named: object
 ) -> None:
     """Replace ``warnings.showwarning``, whose text may quote the value warned of."""
     where = f"{'/'.join(filename.split('/')[-2:])}:{lineno}"
@@ -116,12 +106,7 @@ def configure(log: Log, *, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _route()
-
-
-def _route() -> None:
-    """Route everything that writes text by itself through the log: libraries, warnings, uncaught errors."""
-    library = _Library(level=logging.WARNING)
+    library = _Library(level=logging.WARNING)  # from here: whatever writes text by itself
     logging.getLogger().handlers[:] = [library]
     own_console = logging.getLogger("dbos")  # would print to standard error unless it has a handler
     own_console.handlers[:], own_console.propagate = [library], False

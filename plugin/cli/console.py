@@ -121,17 +121,16 @@ def progress_shown(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: note(f"{time.monotonic() - began:7.1f} s  {title}: {text}")
         return
     with people.status(title) as spinner:
-        step: tuple[str, float] | None = None
+        steps: list[tuple[str, float]] = []
 
         def end_step() -> None:
-            if step:
-                people.print(f"[green]✓[/] {step[0]} [dim]{time.monotonic() - step[1]:.1f} s[/]")
+            for text, since in steps[-1:]:
+                people.print(f"[green]✓[/] {text} [dim]{time.monotonic() - since:.1f} s[/]")
 
-        def show(text: str) -> None:
-            nonlocal step
+        def begin_step(text: str) -> None:
             end_step()
-            step = (text, time.monotonic())
+            steps.append((text, time.monotonic()))
             spinner.update(f"{title}: {text}")
 
-        yield show
+        yield begin_step
         end_step()

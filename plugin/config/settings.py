@@ -103,8 +103,6 @@ class Settings(Frozen):
 
     Parameters
     ----------
-    ae_title, bind, port
-        Who we are on the network and where we listen.
     require_called_aet
         Whether callers must address us by exactly ``ae_title``.
     allowed_callers
@@ -123,12 +121,8 @@ class Settings(Frozen):
         Largest acquisition that is accepted, in GiB of pixels.
     rules, otherwise
         Which acquisitions are reconstructed, and what is done with those that no rule fits.
-    magnets
-        Scanners whose main field is not along the patient's head-foot axis.
     network_silence_seconds
         How long a sender may be silent before its association is aborted.
-    destinations, return_to_sender
-        Where the derived series go.
     objects, sender_objects
         What is made, and what of it goes back to the sender: a console has room for the map, or for a notice that
         none was made.

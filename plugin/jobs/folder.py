@@ -86,9 +86,9 @@ def _discard_earlier(place: Path, report: dict[str, Any]) -> None:
 
 
 def _identity(acquisition: Acquisition) -> dict[str, Any]:
-    series = sorted({h.series_number for h in acquisition.headers if h.series_number is not None})
-    images = len(acquisition.headers)
-    return {"acquisition": acquisition.key, "vendor": acquisition.vendor, "series": series, "images": images}
+    headers = acquisition.headers
+    series = sorted({header.series_number for header in headers if header.series_number is not None})
+    return {"acquisition": acquisition.key, "vendor": acquisition.vendor, "series": series, "images": len(headers)}
 
 
 def _name(acquisition: Acquisition) -> str:

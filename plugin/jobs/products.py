@@ -42,16 +42,8 @@ def make_products(
 ) -> Made:
     """Make products; one that cannot be made does not keep the others from being made.
 
-    Parameters
-    ----------
-    names
-        Of ``PRODUCTS``, and ``NIFTI`` after those that it is to hold.
-    echoes, sources
-        The acquisition, its reconstruction and source series.
-    folder
-        The job's; each product gets a folder of its own below.
-    progress
-        Told what begins.
+    ``names`` are of ``PRODUCTS``, with ``NIFTI`` after those that it is to hold. Each product gets a folder of its own
+    below ``folder``, the job's.
 
     Raises
     ------

@@ -68,14 +68,8 @@ def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool
 def files_for(series: Sequence[Mapping[str, Any]], objects: Sequence[str] | None, part: str) -> list[str]:
     """Choose the files of a delivery to a destination, relative to the job's folder.
 
-    Parameters
-    ----------
-    series
-        ``series`` of a job's report.
-    objects
-        What the destination is to get; None for all, of which an Enhanced MR object then stands for the classic images.
-    part
-        Of the job, as the product table has it.
+    ``objects`` is what the destination is to get; None for all, of which an Enhanced MR object then stands for the
+    classic images of the same map. ``part`` is as in the product table.
     """
     if objects is None:
         names = {one["object"] for one in series}

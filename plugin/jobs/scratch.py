@@ -24,13 +24,13 @@ _VALUES = "values.json"
 def save(value: GradientEcho | Reconstruction, folder: Path) -> None:
     """Save an acquisition or a result; replaces the folder as a whole."""
     with replaced_folder(folder) as part:
-        (part / _VALUES).write_text(json.dumps(_without_arrays(value, part, "")), encoding="utf-8")
+        (part / _VALUES).write_text(json.dumps(_without_arrays(value, part, "array")), encoding="utf-8")
 
 
 def load(kind: type[T], folder: Path) -> T:
     """Load an acquisition or a result; its arrays are mapped from the files, writing to them changes no file."""
     values = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
-    loaded: T = _with_arrays(kind, values, folder, "")
+    loaded: T = _with_arrays(kind, values, folder, "array")
     return loaded
 
 
@@ -47,7 +47,7 @@ def free_pages(echoes: GradientEcho) -> None:
 def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401 - any field of a dataclass
     """Turn a dataclass into plain values, and write its arrays to files named after their fields."""
     if isinstance(value, np.ndarray):
-        np.save(_array_file(folder, name), value, allow_pickle=False)
+        np.save(folder / f"{name}.npy", value, allow_pickle=False)
         return None
     if dataclasses.is_dataclass(value):
         fields = (field.name for field in dataclasses.fields(value))
@@ -60,7 +60,7 @@ def _with_arrays(kind: type[Any], values: Mapping[str, Any], folder: Path, name:
     hints = get_type_hints(kind)
 
     def restored(field: str, value: Any) -> Any:  # noqa: ANN401 - any field of a dataclass
-        path = _array_file(folder, f"{name}.{field}")
+        path = folder / f"{name}.{field}.npy"
         if value is None and path.exists():
             # Copy-on-write, not read-only: compiled functions are specialised for writable arrays.
             return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
@@ -69,7 +69,3 @@ def _with_arrays(kind: type[Any], values: Mapping[str, Any], folder: Path, name:
         return tuple(value) if isinstance(value, list) else value
 
     return kind(**{field: restored(field, value) for field, value in values.items()})
-
-
-def _array_file(folder: Path, name: str) -> Path:
-    return folder / f"{name.removeprefix('.')}.npy"

@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +84,9 @@ def make(
 ) -> Report:
     """Make the derived objects of an acquisition, and report how they were made.
 
-    An object beside the map that cannot be made is named in the report, with the reason.
-
-    Parameters
-    ----------
-    folder
-        Gets a folder of each object, and ``report.json``; the files in the report are relative to it.
-    deliver
-        Told when a part of the objects is complete, with the report so far: the map goes before the others are made.
+    An object beside the map that cannot be made is named in the report, with the reason. Each object gets a folder
+    below ``folder``, beside ``report.json``, whose file names are relative to it. ``deliver`` is called when a part of
+    the objects is complete, with the report so far: the map goes before the others are made.
 
     Raises
     ------
@@ -104,7 +98,7 @@ def make(
     report: Report = run("write", lambda: write(job, folder, wanted, read_seconds, progress))
     deliver(report, FIRST_PART)
     if wanted.others:
-        report = run("others", partial(others, job, folder, wanted, report, progress))
+        report = run("others", lambda: others(job, folder, wanted, report, progress))
         deliver(report, OTHER_PART)
     discard_work(folder)
     return report

@@ -146,7 +146,6 @@ def _requestor(calling_ae: str, paths: Iterable[Path]) -> AE:
             f"the files have {len(contexts)} combinations of SOP class and transfer syntax, "
             f"one association has room for {MAXIMUM_CONTEXTS}; send them in smaller parts"
         )
-    ae.requested_contexts = []
     for sop_class, transfer_syntax in contexts:
         ae.add_requested_context(sop_class, transfer_syntax)
     return ae

@@ -11,7 +11,7 @@ from dbos import WorkflowStatus
 
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.intake.index import AcquisitionRow, existing_index
+from plugin.intake.index import existing_index
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, client, delivery_of
 from plugin.service.process import ENGINES_FILE
 
@@ -35,6 +35,10 @@ _ENDED = {
 """Code and sentence of workflows that ended without an error of their own."""
 
 
+_SHOWN = ("state", "images", "code", "reason", "job", "changed_at", "missing")
+"""What is shown of an acquisition."""
+
+
 def status(settings: Settings) -> dict[str, Any]:
     """Return the state of the service as JSON values, the latest first; free of patient data.
 
@@ -55,7 +59,10 @@ def status(settings: Settings) -> dict[str, Any]:
     return {
         "images": images,
         "ignored": ignored,
-        "acquisitions": [_acquisition(row) for row in acquisitions],
+        "acquisitions": [
+            {"acquisition": row.acquisition[:16], **{name: getattr(row, name) for name in _SHOWN}}
+            for row in acquisitions
+        ],
         "jobs": [_job(job, deliveries[job.workflow_id]) for job in workflows if job.name == RECONSTRUCT],
         "engines": json.loads(engines.read_text(encoding="utf-8")) if engines.exists() else [],
     }
@@ -84,11 +91,6 @@ def retry(settings: Settings, job: str) -> list[str]:
                 queue, (destination, _) = DELIVER, delivery_of(one.workflow_id)
             connected.rewind_workflow(one.workflow_id, queue_name=queue, queue_partition_key=destination)
     return [one.workflow_id for one in failed]
-
-
-def _acquisition(row: AcquisitionRow) -> dict[str, Any]:
-    names = ("state", "images", "code", "reason", "job", "changed_at", "missing")
-    return {"acquisition": row.acquisition[:16], **{name: getattr(row, name) for name in names}}
 
 
 def _job(job: WorkflowStatus, deliveries: list[WorkflowStatus]) -> dict[str, Any]:

@@ -21,8 +21,7 @@ def _tell(found: dict[str, Any]) -> None:
     images = found["images"]
     tell(f"{images['received']} images received, {images['ignored']} of them skipped")
     if images["conflicts"]:
-        text = "objects have the UID of an earlier image and other content; they are in conflicts/"
-        tell(f"  {images['conflicts']} {text}")
+        tell(f"  {images['conflicts']} objects have the UID of an earlier image and other content: see conflicts/")
     tell(*(f"  {one['images']} × {one['code']}: {one['reason']}" for one in found["ignored"]))
     waiting = [
         {**row, "since": ago(row["changed_at"]), "why": "; ".join(row["missing"]) or row["reason"]}

@@ -89,7 +89,7 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
 
 
 def configure(log: Log, *, process: str) -> None:
-    """Send this process's log lines to standard error."""
+    """Send log lines to standard error, and through the log what libraries, warnings and uncaught errors write."""
     text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(sort_keys=True)
     if text:
@@ -106,7 +106,7 @@ def configure(log: Log, *, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    library = _Library(level=logging.WARNING)  # from here: whatever writes text by itself
+    library = _Library(level=logging.WARNING)
     logging.getLogger().handlers[:] = [library]
     own_console = logging.getLogger("dbos")  # would print to standard error unless it has a handler
     own_console.handlers[:], own_console.propagate = [library], False

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator, model_validator
 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
@@ -83,19 +83,16 @@ class Reconstruction(Frozen):
     engine: str = "auto"
     fallback: str = "lbv-hd-qsm"
 
-    @model_validator(mode="after")
-    def _is_known(self) -> Self:
-        from recon.options import AUTO, ENGINE_NAMES, METHODS  # the receiver does without
+    @field_validator("method", "engine", "fallback")  # not the defaults: this module needs no recon
+    @classmethod
+    def _is_known(cls, name: str, info: ValidationInfo) -> str:
+        from recon.options import AUTO, ENGINE_NAMES, METHODS
 
-        known = {"method": METHODS, "engine": (AUTO, *ENGINE_NAMES), "fallback": ("", *METHODS)}
-        mistakes = [
-            f"no {name} {getattr(self, name)!r}; expected one of {', '.join(names)}"
-            for name, names in known.items()
-            if getattr(self, name) not in names
-        ]
-        if mistakes:
-            raise ValueError("\n".join(mistakes))
-        return self
+        names = {"method": tuple(METHODS), "engine": (AUTO, *ENGINE_NAMES), "fallback": ("", *METHODS)}
+        known = names[str(info.field_name)]
+        if name not in known:
+            raise ValueError(f"no {info.field_name} {name!r}; expected one of {', '.join(known)}")
+        return name
 
 
 class Settings(Frozen):

@@ -119,8 +119,8 @@ def test_the_desk_chooses_as_a_site_does():
         checked_settings(reconstruction={"method": "magic", "engine": "steam"}, profile="12")
     message = str(caught.value)
     for said in (
-        "reconstruction: no method 'magic'; expected one of",
-        "reconstruction: no engine 'steam'",
+        "reconstruction.method: no method 'magic'; expected one of",
+        "reconstruction.engine: no engine 'steam'",
         "console12",
     ):
         assert said in message

@@ -26,18 +26,14 @@ class SpoolError(PluginError):
 
 
 class DeliveryError(PluginError):
-    """A series could not be handed to a destination."""
+    """A series could not be delivered to a destination."""
 
 
 class JobFailedError(PluginError):
     """A job ended without a result.
 
-    Parameters
-    ----------
-    code
-        Stable name of the reason, such as ``"missing-slices"``.
-    sentence
-        What was found, what was expected, what to do; free of patient data.
+    ``code`` is a stable name of the reason, such as ``"missing-slices"``; ``sentence`` says what was found, what was
+    expected and what to do, free of patient data.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

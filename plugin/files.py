@@ -1,7 +1,7 @@
 """Files and folders that are whole or absent, on the disk, and for the service's user alone.
 
-Whatever is written has a passing name, beginning with ``PART``, until all of it is on the disk. After a kill or a power
-failure there is the old content or the new one, and at most a file of such a name, which the next attempt replaces.
+Until all of it is on the disk, a file has a temporary name, which begins with ``PART``. After a kill or a power failure
+there is the old content or the new one, and at most a file of such a name, which the next attempt replaces.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from plugin.errors import SpoolError
+from plugin.errors import ConfigurationError, SpoolError
 
 PART: Final = ".part-"
-"""How the names of files and folders begin that are being written."""
+"""Beginning of the names of files and folders that are being written."""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -45,14 +45,16 @@ def check_folder_can_be_made(folder: Path) -> None:
 
     Raises
     ------
-    SpoolError
+    ConfigurationError
         It would not.
     """
     nearest = next(level for level in (folder, *folder.parents) if level.exists())
     if not nearest.is_dir():
-        raise SpoolError(f"{folder}: {nearest} is not a folder; choose another spool")
+        raise ConfigurationError(f"{folder}: {nearest} is not a folder; choose another spool")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise SpoolError(f"{folder}: {nearest} is not writable by this user; choose another spool or its rights")
+        raise ConfigurationError(
+            f"{folder}: {nearest} is not writable by this user; choose another spool or its rights"
+        )
 
 
 @contextmanager

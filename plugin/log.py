@@ -1,7 +1,7 @@
 """Structured log lines: a stable event name, a few known fields, never patient data.
 
-Every field that may appear in the log is listed in ``FIELDS``; a value under any other name is withheld. So
-no line can carry a patient attribute by accident, whatever a library puts into an exception.
+Every field that may appear is listed in ``FIELDS``; a value under any other name is withheld. So no line can carry a
+patient attribute by accident, whatever a library puts into an exception.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import threading
 import traceback
 import warnings
 from collections.abc import MutableMapping
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -48,25 +49,15 @@ def describe(error: BaseException) -> dict[str, str]:
     return {"error": type(error).__name__, "where": where}
 
 
-def _named(process: str) -> structlog.typing.Processor:
-    """Put the process's name into each line, and leave empty fields out."""
-
-    def add(
-        _logger: Any,  # noqa: ANN401
-        _method: str,
-        event: MutableMapping[str, Any],
-    ) -> MutableMapping[str, Any]:
-        return {"process": process, **{name: value for name, value in event.items() if value is not None}}
-
-    return add
+def unexpected(error: BaseException) -> str:
+    """Sentence about an unexpected error, without its text."""
+    return "unexpected {error} at {where}; please report it".format(**describe(error))
 
 
-def _withhold_unknown(
-    _logger: Any,  # noqa: ANN401 - structlog's processor signature
-    _method: str,
-    event: MutableMapping[str, Any],
-) -> MutableMapping[str, Any]:
-    return {name: value if name in FIELDS else WITHHELD for name, value in event.items()}
+def _restrict(process: str, _logger: object, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Put the process's name into a line, leave empty fields out, and withhold what ``FIELDS`` does not list."""
+    named = {"process": process, **event}.items()
+    return {name: value if name in FIELDS else WITHHELD for name, value in named if value is not None}
 
 
 class _Library(logging.Handler):
@@ -74,16 +65,12 @@ class _Library(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = get_logger().bind(logger=record.name, where=f"{record.module}:{record.lineno}")
-        line.log(record.levelno, "library.message", error=_exception_name(record))
+        error = record.exc_info[0] if record.exc_info else None
+        line.log(record.levelno, "library.message", error=error and error.__name__)
 
 
 def _warned(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object, **_named: object
 ) -> None:
     """Replace ``warnings.showwarning``, whose text may quote the value warned of."""
     where = f"{'/'.join(filename.split('/')[-2:])}:{lineno}"
@@ -101,24 +88,17 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
         get_logger().critical("thread.failed", **describe(args.exc_value))
 
 
-def _exception_name(record: logging.LogRecord) -> str | None:
-    return record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-
-
 def configure(log: Log, *, process: str) -> None:
-    """Send this process's log lines to standard error."""
+    """Send log lines to standard error, and through the log what libraries, warnings and uncaught errors write."""
     text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
-        if text
-        else structlog.processors.JSONRenderer(sort_keys=True)
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(sort_keys=True)
+    if text:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
     structlog.configure(
         processors=[
-            _named(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text),
-            _withhold_unknown,
+            partial(_restrict, process),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log.level.upper()]),
@@ -126,11 +106,7 @@ def configure(log: Log, *, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _route(_Library(level=logging.WARNING))
-
-
-def _route(library: logging.Handler) -> None:
-    """Route everything that writes text by itself through the log: libraries, warnings, uncaught errors."""
+    library = _Library(level=logging.WARNING)
     logging.getLogger().handlers[:] = [library]
     own_console = logging.getLogger("dbos")  # would print to standard error unless it has a handler
     own_console.handlers[:], own_console.propagate = [library], False

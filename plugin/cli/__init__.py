@@ -81,16 +81,11 @@ def main() -> None:
 
 def _print_error(error: Exception) -> None:
     """Print an error as the one JSON object that ``--json`` promises."""
-    unexpected = exit_status(error) is None
-    code = "unexpected" if unexpected else getattr(error, "code", None) or _code(error)
-    reason = f"unexpected {type(error).__name__}; please report it" if unexpected else _sentence(error)
+    code, reason = "unexpected", f"unexpected {type(error).__name__}; please report it"
+    if exit_status(error) is not None:
+        words = re.findall("[A-Z][a-z]+", type(error).__name__.removesuffix("Error"))  # NoSuchFolder: no-such-folder
+        code, reason = getattr(error, "code", None) or "-".join(words).lower(), _sentence(error)
     typer.echo(json.dumps({"error": {"code": code, "reason": reason}}, indent=2))
-
-
-def _code(error: Exception) -> str:
-    """Name an error after its class: ``NoSuchFolderError`` is ``no-such-folder``."""
-    name = type(error).__name__.removesuffix("Error")
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 def _sentence(error: Exception) -> str:
@@ -99,7 +94,7 @@ def _sentence(error: Exception) -> str:
 
 
 def exit_status(error: Exception) -> int | None:
-    """Translate an error of the product into an exit status; None for an error nobody expected."""
+    """Translate an error of the product into an exit status; None for an unexpected error."""
     from dicom_io.errors import DicomError, Refusal
     from recon.errors import InvalidInputError, ReconError
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -17,6 +17,8 @@ from rich.table import Table
 
 from plugin.config.settings import Settings, read_settings
 from plugin.errors import NoSuchFolderError
+
+T = TypeVar("T")
 
 DONE, FAILED, USAGE, REFUSED = range(4)
 
@@ -45,13 +47,7 @@ def load_settings(config: Path | None) -> Settings:
 
 
 def require_folder(folder: Path) -> None:
-    """Refuse a folder that does not exist.
-
-    Raises
-    ------
-    NoSuchFolderError
-        It does not exist, or is a file.
-    """
+    """Raise ``NoSuchFolderError`` if a folder does not exist, or is a file."""
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "no such folder"
         raise NoSuchFolderError(f"{folder}: {found}; name a folder with DICOM images")
@@ -67,6 +63,11 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
+def show(found: T, as_json: bool, for_people: Callable[[T], None]) -> None:
+    """Print a command's result: as one JSON object, or for people."""
+    (print_json if as_json else for_people)(found)
+
+
 def tell(*lines: str) -> None:
     """Print lines of a command's result, for people."""
     for line in lines:
@@ -80,24 +81,16 @@ def note(*lines: str) -> None:
 
 
 class _Cell(string.Formatter):
-    """Formats a cell; None is left empty."""
-
     def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 - as the original
-        """See :class:`string.Formatter`."""
+        """Leave None empty."""
         return "" if value is None else str(super().format_field(value, format_spec))
 
 
 def print_table(title: str, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str] | Sequence[str]) -> None:
-    """Print a table, for people.
+    """Print a table of values by name, for people.
 
-    Parameters
-    ----------
-    title
-        Stands above it.
-    rows
-        Values by name.
-    columns
-        Format of the cells by heading, ``{"time s": "{seconds:.1f}"}``; or headings alone that are names of values.
+    ``columns`` gives the format of the cells by heading, ``{"time s": "{seconds:.1f}"}``, or headings alone that are
+    names of values.
     """
     cells = columns if isinstance(columns, Mapping) else {name: f"{{{name}}}" for name in columns}
     laid_out = Table(*cells, title=title, title_justify="left")
@@ -128,17 +121,16 @@ def progress_shown(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: note(f"{time.monotonic() - began:7.1f} s  {title}: {text}")
         return
     with people.status(title) as spinner:
-        step: tuple[str, float] | None = None
+        steps: list[tuple[str, float]] = []
 
         def end_step() -> None:
-            if step:
-                people.print(f"[green]✓[/] {step[0]} [dim]{time.monotonic() - step[1]:.1f} s[/]")
+            for text, since in steps[-1:]:
+                people.print(f"[green]✓[/] {text} [dim]{time.monotonic() - since:.1f} s[/]")
 
-        def show(text: str) -> None:
-            nonlocal step
+        def begin_step(text: str) -> None:
             end_step()
-            step = (text, time.monotonic())
+            steps.append((text, time.monotonic()))
             spinner.update(f"{title}: {text}")
 
-        yield show
+        yield begin_step
         end_step()

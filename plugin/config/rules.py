@@ -1,4 +1,4 @@
-"""What a site says of its own scanners: the parts of the configuration below ``[[rules]]`` and ``[[magnets]]``."""
+"""What a site says about its own scanners: the parts of the configuration below ``[[rules]]`` and ``[[magnets]]``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,10 @@ class Frozen(BaseModel):
 
 
 class Rule(Frozen):
-    """Which acquisitions are ours; the first rule that fits decides. Texts are globs; case does not matter.
+    """Which acquisitions are reconstructed; the first rule that fits decides, and its name is shown as the reason.
 
-    Parameters
-    ----------
-    name
-        What people call it; it is shown as the reason of a decision.
-    action
-        Whether the acquisitions it fits are reconstructed or ignored.
-    calling_ae, protocol, series, sequence, body_part, model
-        Calling AE title, ProtocolName, SeriesDescription, SequenceName, BodyPartExamined, ManufacturerModelName.
-    minimum_echoes, maximum_echoes
-        Number of echoes.
+    The texts are globs of calling AE title, ProtocolName, SeriesDescription, SequenceName, BodyPartExamined and
+    ManufacturerModelName; case does not matter.
     """
 
     name: Name
@@ -45,13 +37,9 @@ class Rule(Frozen):
 class Magnet(Frozen):
     """The B0 direction in a scanner that is not a cylinder.
 
-    Parameters
-    ----------
-    model, calling_ae
-        Globs: ManufacturerModelName of the scanner, and who sends its images.
-    field
-        ``"vertical"``, ``"horizontal"`` (along the table, as everywhere else), or the direction in patient axes
-        (left, posterior, head).
+    ``model`` and ``calling_ae`` are globs of its ManufacturerModelName and of who sends its images. ``field`` is
+    ``"vertical"``, ``"horizontal"`` (along the table, as everywhere else), or the direction in patient axes (left,
+    posterior, head).
     """
 
     model: str = "*"

@@ -1,13 +1,14 @@
-"""The configuration: one TOML file, read once, validated as a whole, frozen, handed on as an argument."""
+"""The configuration: one TOML file, read once, validated as a whole, frozen, passed on as an argument."""
 
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator, model_validator
 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
@@ -15,7 +16,7 @@ from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
 SENDER = "sender"
-"""Name of the destination that is whoever sent the images."""
+"""Name of the destination that stands for the sender of the images."""
 
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
@@ -28,17 +29,10 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class Destination(Frozen):
-    """A storage SCP that the derived series go to.
+    """A storage SCP that the derived series go to; ``name`` names its deliveries in ``status`` and in the log.
 
-    Parameters
-    ----------
-    name
-        What people call it; it names the delivery in ``status`` and in the log.
-    ae_title, host, port
-        Where it listens.
-    objects
-        Which of the objects that are switched on it gets, such as ``["qsm", "swi"]``; all of them where it is not
-        given, of which an Enhanced MR object then stands for the classic images of the same map.
+    ``objects`` are those of the objects switched on that it gets, such as ``["qsm", "swi"]``. Where it is not given, it
+    gets all, of which an Enhanced MR object then stands for the classic images of the same map.
     """
 
     name: Name
@@ -51,14 +45,8 @@ class Destination(Frozen):
 class Caller(Frozen):
     """An application entity that may send to us.
 
-    Parameters
-    ----------
-    ae_title
-        Its calling AE title; ``"*"`` stands for every title.
-    host
-        The only IP address it may call from; empty means any.
-    return_port
-        Where its own storage SCP listens, for ``return_to_sender``.
+    ``"*"`` stands for every calling AE title. ``host`` is the only IP address it may call from; empty means any. For
+    ``return_to_sender``, its own storage SCP listens on ``return_port``.
     """
 
     ae_title: AETitle
@@ -95,14 +83,23 @@ class Reconstruction(Frozen):
     engine: str = "auto"
     fallback: str = "lbv-hd-qsm"
 
+    @field_validator("method", "engine", "fallback")  # not the defaults: this module needs no recon
+    @classmethod
+    def _is_known(cls, name: str, info: ValidationInfo) -> str:
+        from recon.options import AUTO, ENGINE_NAMES, METHODS
+
+        names = {"method": tuple(METHODS), "engine": (AUTO, *ENGINE_NAMES), "fallback": ("", *METHODS)}
+        known = names[str(info.field_name)]
+        if name not in known:
+            raise ValueError(f"no {info.field_name} {name!r}; expected one of {', '.join(known)}")
+        return name
+
 
 class Settings(Frozen):
     """Everything a site decides.
 
     Parameters
     ----------
-    ae_title, bind, port
-        Who we are on the network and where we listen.
     require_called_aet
         Whether callers must address us by exactly ``ae_title``.
     allowed_callers
@@ -120,23 +117,18 @@ class Settings(Frozen):
     largest_gib
         Largest acquisition that is accepted, in GiB of pixels.
     rules, otherwise
-        Which acquisitions are ours, and what is done with those that no rule fits.
-    magnets
-        Scanners whose main field is not along the patient's head-foot axis.
+        Which acquisitions are reconstructed, and what is done with those that no rule fits.
     network_silence_seconds
-        After how long without a word from the sender an association is aborted.
-    destinations, return_to_sender
-        Where the derived series go.
-    sender_objects
-        What goes back to the sender: a console has room for the map, or for a notice that none was made.
-    objects
-        What is made.
+        How long a sender may be silent before its association is aborted.
+    objects, sender_objects
+        What is made, and what of it goes back to the sender: a console has room for the map, or for a notice that
+        none was made.
     profile
         How the map's values are stored: ``console12`` in 12 bits, 1 ppb a step, as consoles expect; ``pacs16`` in
         16 bits, 0.1 ppb a step.
     window_presets
         Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read
-        two windows and choose one of their own instead.
+        two windows.
     withhold_failed_maps
         Whether a map that failed its quality check is withheld, and the page with the reasons delivered in its place.
     """
@@ -170,8 +162,7 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        mistakes = tuple(_contradictions(self))
-        if mistakes:
+        if mistakes := _contradictions(self):
             raise ValueError("\n".join(mistakes))
         return self
 
@@ -189,11 +180,9 @@ class Settings(Frozen):
 def _contradictions(settings: Settings) -> list[str]:
     mistakes = []
     names = [d.name for d in settings.destinations]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        mistakes.append(f"destinations: the name {name!r} is used {names.count(name)} times; make each unique")
-    rules = [rule.name for rule in settings.rules]
-    for name in sorted({n for n in rules if rules.count(n) > 1}):
-        mistakes.append(f"rules: the name {name!r} is used {rules.count(name)} times; make each unique")
+    for part, used in (("destinations", names), ("rules", [rule.name for rule in settings.rules])):
+        repeated = {name: count for name, count in Counter(used).items() if count > 1}
+        mistakes += [f"{part}: the name {n!r} is used {count} times; make each unique" for n, count in repeated.items()]
     for magnet in settings.magnets:
         if isinstance(magnet.field, tuple) and not 0.99 <= sum(c * c for c in magnet.field) <= 1.01:
             mistakes.append(f"magnets: the field of {magnet.model!r} is not a direction of length 1")
@@ -204,23 +193,17 @@ def _contradictions(settings: Settings) -> list[str]:
             f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
             'list the AE titles that may send, or write ae_title = "*" to accept every one'
         )
-    mistakes += _unmade_objects(settings)
+    mistakes += [
+        f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
+        for d in settings.destinations
+        for name in d.objects or ()
+        if name not in settings.objects.names
+    ]
     if settings.retry.longest_seconds < settings.retry.first_seconds:
         mistakes.append("retry: longest_seconds is below first_seconds")
     if settings.database_url and not settings.database_url.startswith(("postgresql://", "sqlite:///")):
         mistakes.append("database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool")
     return mistakes
-
-
-def _unmade_objects(settings: Settings) -> list[str]:
-    """List objects that a destination is to get and that are not made."""
-    made = set(settings.objects.names)
-    return [
-        f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
-        for d in settings.destinations
-        for name in d.objects or ()
-        if name not in made
-    ]
 
 
 def read_settings(path: Path) -> Settings:
@@ -231,49 +214,48 @@ def read_settings(path: Path) -> Settings:
     ConfigurationError
         With every mistake of the file, one a line.
     """
-    values = read_values(path)
     try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
         settings = Settings.model_validate(values)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         lines = [*_lines(error), *_further_contradictions(values, error)]
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in lines)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
     return settings.model_copy(update={"spool": (path.parent / settings.spool).resolve()})
 
 
-def read_values(path: Path) -> dict[str, Any]:
-    """Read a configuration file without judging its values.
+def checked_settings(**values: object) -> Settings:
+    """Validate settings that are given on the command line; the others have their defaults.
 
     Raises
     ------
     ConfigurationError
-        It is not a TOML file.
+        With every mistake, one a line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_lines(error))) from error
 
 
 def _further_contradictions(values: Mapping[str, Any], error: ValidationError) -> list[str]:
     """List contradictions between values that are each valid, where other values are not."""
     wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
-    if not wrong:
-        return []
-    try:
-        Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
-    except ValidationError as contradictions:
-        return [line for line in _lines(contradictions) if line.partition(":")[0] not in wrong]
+    if wrong:
+        try:
+            Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
+        except ValidationError as contradictions:
+            return [line for line in _lines(contradictions) if line.partition(":")[0] not in wrong]
     return []
 
 
 def _lines(error: ValidationError) -> list[str]:
     lines = []
     for mistake in error.errors():
-        where = ""
-        for part in mistake["loc"]:
-            where += f"[{part}]" if isinstance(part, int) else f".{part}"
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in mistake["loc"])
         text = mistake["msg"].removeprefix("Value error, ")
-        lines += [f"{where.lstrip('.')}: {text}" if where else line for line in text.splitlines()]
+        lines += [f"{where.lstrip('.')}: {line}" if where else line for line in text.splitlines()]
     return lines

@@ -1,4 +1,4 @@
-"""What a site says about its scanners, applied to headers: which acquisitions are ours, and the B0 direction."""
+"""What a site says about its scanners, applied to headers: what is reconstructed, and the B0 direction."""
 
 from __future__ import annotations
 
@@ -22,16 +22,9 @@ _TEXTS = {"protocol": "ProtocolName", "series": "SeriesDescription"}
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Whether an acquisition is ours.
+    """Whether an acquisition is reconstructed.
 
-    Parameters
-    ----------
-    action
-        What is done with it.
-    rule
-        Name of the rule that decided; empty if none did.
-    trace
-        What each rule that was asked said, in words, in their order.
+    ``rule`` names the rule that decided, if one did; ``trace`` is what each rule that was asked said, in words.
     """
 
     action: Literal["reconstruct", "ignore"]
@@ -59,8 +52,7 @@ def patterns_of(rules: Sequence[Rule]) -> Patterns:
 def select(acquisition: Acquisition, calling_ae: str, settings: Settings) -> Selection:
     """Ask the rules in their order; the first that fits decides.
 
-    The headers were read with ``patterns_of(settings.rules)``. At the desk ``calling_ae`` is empty, and rules over the
-    sender do not apply.
+    The headers were read with ``patterns_of(settings.rules)``. At the desk ``calling_ae`` is empty and not compared.
     """
     trace: list[str] = []
     for rule in settings.rules:
@@ -90,14 +82,9 @@ def _misfit(rule: Rule, acquisition: Acquisition, calling_ae: str) -> str | None
 
 def with_field(headers: tuple[ImageHeader, ...], calling_ae: str, magnets: Sequence[Magnet]) -> tuple[ImageHeader, ...]:
     """Give headers the B0 direction in the patient, where the site states one for their scanner."""
-    return tuple(_with_field(header, calling_ae, magnets) for header in headers)
-
-
-def _with_field(header: ImageHeader, calling_ae: str, magnets: Sequence[Magnet]) -> ImageHeader:
-    for magnet in magnets:
-        if _fits(magnet.model, header.model) and (not calling_ae or _fits(magnet.calling_ae, calling_ae)):
-            return replace(header, b0_stated=magnet.field)
-    return header
+    near = [magnet for magnet in magnets if not calling_ae or _fits(magnet.calling_ae, calling_ae)]
+    fields = [next((m.field for m in near if _fits(m.model, header.model)), None) for header in headers]
+    return tuple(replace(h, b0_stated=field) if field else h for h, field in zip(headers, fields, strict=True))
 
 
 def _fits(glob: str, value: str) -> bool:

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, field_validator
 
-from dicom_io.derived.products import PRODUCTS, QSM
+from dicom_io.derived.products import OBJECTS, PRODUCTS, QSM
+from plugin.errors import ConfigurationError
 
 _DEFAULTS: Final = {name: product.default for name, product in PRODUCTS.items() if name != QSM}
 
@@ -25,7 +26,6 @@ def _switchable(name: str) -> str:
 
 ObjectName = Annotated[str, AfterValidator(_known)]
 """Name of an object that a destination may get."""
-
 
 Switches = dict[Annotated[str, AfterValidator(_switchable)], bool]
 
@@ -46,3 +46,18 @@ class Objects(RootModel[Switches]):
     def names(self) -> tuple[str, ...]:
         """Products that are switched on, the QSM series among them."""
         return tuple(name for name in PRODUCTS if name == QSM or self.root[name])
+
+
+def objects_of(names: str) -> tuple[str, ...]:
+    """Turn "all", or names with commas between them, into derived objects; the QSM series is always one of them.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such object.
+    """
+    chosen = OBJECTS if names.strip() == "all" else {name.strip() for name in names.split(",") if name.strip()}
+    if unknown := sorted(set(chosen) - set(OBJECTS)):
+        text = f"no object {', '.join(map(repr, unknown))}; expected all, or some of {', '.join(OBJECTS)}"
+        raise ConfigurationError(text)
+    return tuple(name for name in OBJECTS if name in (QSM, *chosen))

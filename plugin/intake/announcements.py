@@ -1,38 +1,54 @@
-"""What a scanner announces besides sending images: MPPS, Instance Availability Notification, storage commitment.
+"""What a scanner announces besides sending images, and asks: MPPS, Instance Availability, storage commitment.
 
-Each is in the index before its sender hears of success. Statuses are those of PS3.4 F.7 (procedure steps), R.3
-(availability) and J.3 (commitment).
+Each is in the index before its sender gets the answer "success". Statuses are those of PS3.4 F.7 (procedure steps), R.3
+(availability) and J.3 (commitment). Commitment is answered from the index and the disk alone, never from memory: a
+request is kept until its N-EVENT-REPORT was acknowledged, on the association that it came on while that is open, else
+on a new one to where the requester listens, later and later, for a day.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from weakref import ReferenceType, ref
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, evt
+from pydicom.filereader import read_file_meta_info
+from pynetdicom import AE, build_role, evt
+from pynetdicom.association import Association
 from pynetdicom.sop_class import (
     InstanceAvailabilityNotification,
     ModalityPerformedProcedureStep,
     StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
 )
 
-from plugin.intake.commitment import CommitmentAnswers
+from plugin.config.settings import Settings
 from plugin.intake.index import Index
 from plugin.intake.notices import CommitmentRow
+from plugin.intake.spool import Spool
 from plugin.log import describe, get_logger, uid_hash
+from plugin.network.entities import new_ae, send_without_delay
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
 DUPLICATE_INSTANCE = 0x0111
 NO_SUCH_INSTANCE = 0x0112
-NO_SUCH_ACTION = 0x0123
+CLASS_CONFLICT = 0x0119
 MISSING_ATTRIBUTE = 0x0120
+NO_SUCH_ACTION = 0x0123
+"""Statuses, and the reasons of what cannot be committed to (PS3.3 C.14.1.1)."""
+
+SAME_ASSOCIATION_SECONDS = 0.3
+"""How long a requester has to end its association before it is assumed to wait on it for the answer."""
 
 IN_PROGRESS = "IN PROGRESS"
 _FINAL = ("COMPLETED", "DISCONTINUED")
+_POLL_SECONDS = 1.0
+_COMPLETE, _WITH_FAILURES = 1, 2
 
 
 def add_contexts(ae: AE) -> None:
@@ -45,7 +61,7 @@ def add_contexts(ae: AE) -> None:
 def handlers(
     index: Index, answers: CommitmentAnswers
 ) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
-    """Handlers to be added to those of the storage SCP."""
+    """Return handlers to add to those of the storage SCP."""
     return [
         (evt.EVT_N_CREATE, _answered, [partial(_create, index)]),
         (evt.EVT_N_SET, _answered, [partial(_set, index)]),
@@ -94,14 +110,14 @@ def _set(index: Index, event: evt.Event) -> int:
     return SUCCESS
 
 
-def _announce(index: Index, source: str, name: str, series: object, kinds: tuple[str, ...]) -> None:
+def _announce(index: Index, source: str, name: str, series: Iterable[Dataset], kinds: tuple[str, ...]) -> None:
     images = tuple(_images(series, kinds))
     index.add_notice(source, name, images, time.time())
     get_logger().info("notice.received", reason=source, images=len(images))
 
 
-def _images(series: object, kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for one in series:  # type: ignore[attr-defined]  # a pydicom sequence
+def _images(series: Iterable[Dataset], kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for one in series:
         for kind in kinds:
             for item in one.get(kind) or ():
                 yield uid_hash(str(one.SeriesInstanceUID)), uid_hash(str(item.ReferencedSOPInstanceUID))
@@ -123,11 +139,120 @@ def _commit(index: Index, answers: CommitmentAnswers, event: evt.Event) -> int:
             transaction_uid=transaction,
             calling_ae=str(event.assoc.requestor.ae_title).strip(),
             address=str(event.assoc.requestor.address),
-            references=references,
-            attempts=0,
+            refs=references,
             asked_at=now,
+            next_at=now,
         )
     )
     answers.wake(transaction, event.assoc)
     get_logger().info("commitment.requested", images=len(references))
     return SUCCESS
+
+
+class CommitmentAnswers(threading.Thread):
+    """Send the answers that are due."""
+
+    def __init__(self, spool: Spool, settings: Settings) -> None:
+        super().__init__(name="commitment", daemon=True)
+        self._spool = spool
+        self._settings = settings
+        self._asked = threading.Event()
+        self._ended = threading.Event()
+        self._open: dict[str, ReferenceType[Association]] = {}
+
+    def wake(self, transaction_uid: str, association: Association) -> None:
+        """Note that a request was kept, and on which association it came."""
+        self._open[transaction_uid] = ref(association)
+        self._asked.set()
+
+    def stop(self) -> None:
+        """End after the answer in progress; the others are sent after the next start."""
+        self._ended.set()
+        self._asked.set()
+        self.join(timeout=15.0)
+
+    def run(self) -> None:
+        """Answer until stopped."""
+        while not self._ended.is_set():
+            if self._asked.wait(_POLL_SECONDS):
+                self._asked.clear()
+                self._ended.wait(SAME_ASSOCIATION_SECONDS)
+            try:
+                for row in self._spool.index.due_commitments(time.time()):
+                    if not self._ended.is_set():
+                        self._answer(row)
+            except Exception as error:  # a full disk, or a closed index; the next round tries again
+                get_logger().error("commitment.failed", **describe(error))
+
+    def _answer(self, row: CommitmentRow) -> None:
+        report = self._report(row)
+        kept = self._open.pop(row.transaction_uid, None)
+        association = kept() if kept is not None else None
+        log = get_logger().bind(calling_ae=row.calling_ae, images=len(row.refs))
+        if _report_on(association, report) or self._report_on_new(row, report):
+            self._spool.index.settle_commitment(row.transaction_uid, "answered")
+            log.info("commitment.answered", failed=len(report.get("FailedSOPSequence") or ()))
+            return
+        retry, now = self._settings.retry, time.time()
+        if now - row.asked_at > 3600 * retry.give_up_after_hours:
+            self._spool.index.settle_commitment(row.transaction_uid, "given up")
+            log.error("commitment.given_up")
+            return
+        pause = min(retry.longest_seconds, retry.first_seconds * 2.0**row.attempts)
+        self._spool.index.postpone_commitment(row.transaction_uid, now + pause)
+        log.warning("commitment.postponed", retry_in_seconds=pause)
+
+    def _report_on_new(self, row: CommitmentRow, report: Dataset) -> bool:
+        ae = new_ae(self._settings.ae_title)
+        ae.add_requested_context(StorageCommitmentPushModel)
+        association = ae.associate(
+            row.address,
+            self._settings.return_port(row.calling_ae),
+            ae_title=row.calling_ae,
+            ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
+            evt_handlers=[(evt.EVT_CONN_OPEN, send_without_delay)],
+        )
+        try:
+            return _report_on(association, report)
+        finally:
+            if association.is_established:
+                association.release()
+
+    def _report(self, row: CommitmentRow) -> Dataset:
+        """Make the event's information: which objects are here, and which are not, with the reason."""
+        report = Dataset()
+        report.TransactionUID = row.transaction_uid
+        here: list[Dataset] = []
+        failed: list[Dataset] = []
+        for sop_class, instance in row.refs:
+            item = Dataset()
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
+            if reason := self._why_not(sop_class, instance):
+                item.FailureReason = reason
+            (failed if reason else here).append(item)
+        if here:
+            report.ReferencedSOPSequence = here
+        if failed:
+            report.FailedSOPSequence = failed
+        return report
+
+    def _why_not(self, sop_class: str, instance: str) -> int | None:
+        """Say why an object cannot be committed to: not here, here with two contents, or of another class."""
+        stored = self._spool.index.stored(uid_hash(instance))
+        if stored is None or not (path := self._spool.folder / stored).exists():
+            return NO_SUCH_INSTANCE
+        return None if read_file_meta_info(path).MediaStorageSOPClassUID == sop_class else CLASS_CONFLICT
+
+
+def _report_on(association: Association | None, report: Dataset) -> bool:
+    """Send the event on an association; say whether it was acknowledged."""
+    if association is None or not association.is_established:
+        return False
+    kind = _WITH_FAILURES if "FailedSOPSequence" in report else _COMPLETE
+    try:
+        status, _ = association.send_n_event_report(
+            report, kind, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+        )
+    except (RuntimeError, ValueError):  # the association ended meanwhile, or the peer did not accept our role
+        return False
+    return bool(status) and status.Status == 0x0000

@@ -1,16 +1,17 @@
 """Assembly: headers of new images, acquisitions of headers, jobs of complete acquisitions.
 
-One pass looks at what is new and at what still waits. Everything it knows is in the index, so a pass after a
-restart decides what the pass before it would have decided; the headers kept in memory only save reading them.
+A pass looks at what is new and at what still waits. All it knows is in the index, so it decides the same after a
+restart; the headers kept in memory only save reading them.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +20,11 @@ from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_field
-from plugin.intake.candidate import Candidate, unexpected
+from plugin.intake.candidate import Candidate, write_job
 from plugin.intake.completion import Arrival, Decision, State, decide
 from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
 from plugin.intake.spool import Spool
-from plugin.intake.submit import is_meant_for_a_map, write_job
-from plugin.log import describe, get_logger
+from plugin.log import describe, get_logger, unexpected
 
 Headers = tuple[ImageHeader, ...]
 
@@ -37,7 +37,7 @@ _REPEATS_SECONDS = 0.1
 class Assembler:
     """Turn received images into jobs.
 
-    ``submit`` queues a reconstruction; ``refuse``, if given, a notice that an acquisition has no map.
+    ``submit`` queues a reconstruction; ``refuse``, if given, a notice that no map was made of an acquisition.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Assembler:
             for one in acquisitions
         ]
 
-    def _refuse_study(self, study: str, images: int, reason: Refusal) -> None:
+    def _refuse_study(self, study: str, images: int, reason: str) -> None:
         """Show a study that cannot be grouped as one refused acquisition, beside what was decided before."""
         earlier = self._spool.index.acquisitions(study)
         kept = [row for row in earlier if row.state != State.COLLECTING and row.acquisition != study]
@@ -134,10 +134,8 @@ class Assembler:
             study=study,
             state=State.REFUSED,
             images=images,
-            code=reason.code,
-            reason=reason.message,
-            missing=(),
-            job="",
+            code="unexpected",
+            reason=reason,
             changed_at=self._clock(),
         )
         self._spool.index.save_acquisitions(study, [*kept, refused])
@@ -159,11 +157,7 @@ class Assembler:
         return any(row.state == State.COLLECTING for row in rows)
 
     def _judge(
-        self,
-        study: str,
-        candidate: Candidate,
-        known: AcquisitionRow | None,
-        associations: Mapping[str, AssociationRow],
+        self, study: str, candidate: Candidate, known: AcquisitionRow | None, associations: Mapping[str, AssociationRow]
     ) -> AcquisitionRow:
         """Decide about an acquisition, submit a complete one, and announce what changed.
 
@@ -196,7 +190,7 @@ class Assembler:
             self._submit(write_job(self._spool, study, acquisition, sender))
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
-            without = row.state in (State.REFUSED, State.INCOMPLETE) and is_meant_for_a_map(acquisition)
+            without = row.state in (State.REFUSED, State.INCOMPLETE) and candidate.is_meant_for_a_map
             if without and self._refuse is not None:
                 self._refuse(write_job(self._spool, study, acquisition, sender, (row.code, row.reason)))
         return row
@@ -204,20 +198,19 @@ class Assembler:
     def _decide_one(
         self, candidate: Candidate, selection: Selection, associations: Mapping[str, AssociationRow]
     ) -> Decision:
-        """Decide when it is complete, then whether it is ours: rules may count its echoes."""
-        decision = decide(
-            candidate.completeness,
-            self._arrival(candidate, associations),
-            quiet_seconds=self._settings.quiet_seconds,
-            counted=candidate.completeness.counted,
-        )
+        """Decide when it is complete, then whether the site wants it: rules may count its echoes."""
+        arrival = self._arrival(candidate, associations)
+        decision = decide(candidate.completeness, arrival, quiet_seconds=self._settings.quiet_seconds)
         if decision.state is State.COLLECTING or selection.action == "reconstruct":
             return decision
-        return replace(decision, state=State.IGNORED, code=NOT_OURS, reason=selection.reason, missing=())
+        return Decision(state=State.IGNORED, code=NOT_OURS, reason=selection.reason, evidence=decision.evidence)
 
     def _arrival(self, candidate: Candidate, associations: Mapping[str, AssociationRow]) -> Arrival:
         came = [associations[name] for name in {image.association for image in candidate.images}]
-        cut_off = [one for one in came if one.ended_how in ("aborted", "lost") and not _made_good(one, came)]
+        released = max((one.opened_at for one in came if one.ended_how == "released"), default=-math.inf)
+        interrupted = [one for one in came if one.ended_how in ("aborted", "lost")]
+        # A sender may have gone on with a later association, and released that.
+        cut_off = [one.ended_how for one in interrupted if released < (one.ended_at or 0.0)]
         mine = {image.image for image in candidate.images}
         announced = self._spool.index.announced(candidate.series, sorted(mine))
         return Arrival(
@@ -227,15 +220,9 @@ class Assembler:
             idle_seconds=self._clock() - candidate.last.received_at,
             associations=len(came),
             open=sum(one.ended_at is None for one in came),
-            aborted=sum(one.ended_how == "aborted" for one in cut_off),
-            lost=sum(one.ended_how == "lost" for one in cut_off),
+            aborted=cut_off.count("aborted"),
+            lost=cut_off.count("lost"),
         )
-
-
-def _made_good(cut_off: AssociationRow, came: Iterable[AssociationRow]) -> bool:
-    """Say whether the sender of an interrupted association went on with a later one, and released that."""
-    ended = cut_off.ended_at or 0.0
-    return any(one.ended_how == "released" and one.opened_at >= ended for one in came)
 
 
 def _verdict(row: AcquisitionRow) -> tuple[object, ...]:

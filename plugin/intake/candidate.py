@@ -1,21 +1,28 @@
-"""Acquisitions as far as they have come, with what the index knows of their images."""
+"""Acquisitions as far as they have come, and the jobs that they become."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Final
 
+from dicom_io.derived.context.series_number import series_numbers_of
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
-from plugin.intake.index import ReadImage
-from plugin.jobs.job import job_name
-from plugin.log import describe, uid_hash
+from dicom_io.source.components import Component
+from plugin.intake.index import AssociationRow, JobRow, ReadImage
+from plugin.intake.spool import Spool
+from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
+from plugin.log import uid_hash, unexpected
+
+_MANY_ECHOES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """An acquisition as far as it has come."""
+    """An acquisition as far as it has come, with what the index knows of its images."""
 
     acquisition: Acquisition
     images: tuple[ReadImage, ...]
@@ -37,15 +44,52 @@ class Candidate:
         try:
             return assess(self.acquisition, largest_gib=self.largest_gib)
         except Exception as error:  # no acquisition, however odd, may stop the others
-            return Completeness(state="refused", reason=unexpected(error))
+            return Completeness(state="refused", reason=Refusal("unexpected", unexpected(error)))
 
     @cached_property
     def last(self) -> ReadImage:
         """The image that came last."""
         return max(self.images, key=lambda image: image.received_at)
 
+    @property
+    def is_meant_for_a_map(self) -> bool:
+        """Whether a map may be expected: there is phase, or there are the echoes of a T2* weighted scan.
 
-def unexpected(error: Exception) -> Refusal:
-    """Make a reason of an unexpected error, without its text."""
-    details = describe(error)
-    return Refusal("unexpected", f"unexpected {details['error']} at {details['where']}; please report it")
+        A localizer or a T1 weighted series has no map either, but needs no notice at the console.
+        """
+        components = {header.component for header in self.acquisition.headers}
+        echo_times = {header.echo_time_s for header in self.acquisition.headers}
+        phase = {Component.PHASE, Component.REAL, Component.IMAGINARY}
+        return bool(components & phase) or len(echo_times) >= _MANY_ECHOES
+
+
+def write_job(
+    spool: Spool,
+    study: str,
+    acquisition: Acquisition,
+    sender: AssociationRow,
+    refusal: tuple[str, str] | None = None,
+) -> str:
+    """Write the job of an acquisition, unless it was written before: its creation time is in its objects.
+
+    Its series numbers collide with nothing that the study is known to hold. With a refusal (code and sentence), the
+    job only says why there is no map. Returns the name of the job.
+    """
+    name = job_name(acquisition, refusal)
+    folder = spool.folder / "jobs" / name
+    if (folder / JOB_FILE).exists():
+        return name
+    others, images = [row for row in spool.index.jobs(study) if row.job != name], images_of(acquisition.headers)
+    held = series_numbers_of(spool.folder / path for path in spool.index.one_of_each_series(study))
+    job = Job(
+        acquisition=acquisition,
+        revision=1 if refusal else 1 + sum(row.images <= images for row in others),
+        calling_ae=sender.calling_ae,
+        address=sender.address,
+        used_series_numbers=frozenset(held).union(*(row.numbers for row in others)),
+        refusal=refusal,
+    )
+    if refusal is None:
+        spool.index.add_job(JobRow(job=name, study=study, images=images, numbers=reserved_numbers(job)))
+    job.save(folder, root=Path())
+    return name

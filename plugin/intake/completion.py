@@ -46,13 +46,11 @@ class Arrival:
     ----------
     idle_seconds
         Since the last of them.
-    associations
-        How many associations they came on.
-    open
-        How many of those may still bring images.
+    associations, open
+        How many associations they came on, and how many of those may still bring images.
     aborted, lost
-        How many of those were cut off by an A-ABORT, or by the network's or this service's failure, and not made
-        good by a later association that was released.
+        How many were cut off by an A-ABORT, or by a failure of the network or of this service, and not made good by a
+        later association that was released.
     announced
         Who announced all images of the acquisition: ``"mpps"``, ``"ian"``, ``"commitment"``, or nobody.
     awaited, expected
@@ -80,22 +78,16 @@ class Decision:
     evidence: str = ""
 
 
-def decide(completeness: Completeness, arrival: Arrival, *, quiet_seconds: float, counted: bool = False) -> Decision:
+def decide(completeness: Completeness, arrival: Arrival, *, quiet_seconds: float) -> Decision:
     """Decide whether an acquisition is run, waited for, or given up until more images come.
 
     A release counts at once only where all images came on one association: some senders open one for each image,
-    and their releases say little. A refusal does not wait, for no further image can lift it.
-
-    Parameters
-    ----------
-    quiet_seconds
-        How long to wait where more images may come.
-    counted
-        Whether the scanner declares how many images there are, and that many are there.
+    and their releases say little. A refusal does not wait, for no further image can lift it. ``quiet_seconds`` is how
+    long to wait where more images may come.
     """
     quiet = arrival.idle_seconds >= quiet_seconds
     if completeness.state == "complete":
-        return _decide_full(arrival, quiet=quiet, counted=counted)
+        return _decide_full(arrival, quiet=quiet, counted=completeness.counted)
     refused = completeness.state == "refused"
     all_said_is_here = bool(arrival.announced) and not arrival.expected and not arrival.open
     if not refused and not quiet and not all_said_is_here:
@@ -114,12 +106,14 @@ def _decide_full(arrival: Arrival, *, quiet: bool, counted: bool) -> Decision:
     """Decide about a grid without gaps."""
     structure = "full grid, as many as the scanner counts" if counted else "full grid"
     if arrival.awaited and not counted:
-        return _awaited(arrival) if quiet else Decision(state=State.COLLECTING)
+        what = f"{arrival.awaited} images that the sender announced did not arrive"
+        return _incomplete(AWAITED, what) if quiet else Decision(state=State.COLLECTING)
     if arrival.announced and not arrival.awaited:
         return Decision(state=State.QUEUED, evidence=f"{structure}; all that {arrival.announced} announced")
     if arrival.aborted or arrival.lost:
         if quiet and not counted:
-            return _interrupted(arrival)
+            how = "aborted" if arrival.aborted else "lost"
+            return _incomplete(INTERRUPTED, f"the association was {how} and not resumed, so images may be missing")
         ready, ended = quiet, "interrupted, then quiet"
     elif arrival.open:
         ready, ended = quiet, "association open, but quiet"
@@ -129,12 +123,6 @@ def _decide_full(arrival: Arrival, *, quiet: bool, counted: bool) -> Decision:
     return Decision(state=State.QUEUED, evidence=f"{structure}; {ended}") if ready else Decision(state=State.COLLECTING)
 
 
-def _awaited(arrival: Arrival) -> Decision:
-    reason = f"{arrival.awaited} images that the sender announced did not arrive; send the complete series again"
-    return Decision(state=State.INCOMPLETE, code=AWAITED, reason=reason, evidence="quiet time")
-
-
-def _interrupted(arrival: Arrival) -> Decision:
-    how = "aborted" if arrival.aborted else "lost"
-    reason = f"the association was {how} and not resumed, so images may be missing; send the complete series again"
-    return Decision(state=State.INCOMPLETE, code=INTERRUPTED, reason=reason, evidence="quiet time")
+def _incomplete(code: str, found: str) -> Decision:
+    reason = f"{found}; send the complete series again"
+    return Decision(state=State.INCOMPLETE, code=code, reason=reason, evidence="quiet time")

@@ -72,15 +72,12 @@ def _explain(acquisition: Acquisition, settings: Settings) -> dict[str, Any]:
 def explain_uid(uid: str, settings: Settings) -> dict[str, Any]:
     """Say what became of a study, a series, an image or an acquisition that the service received.
 
-    Parameters
-    ----------
-    uid
-        Study, Series or SOP Instance UID, its hash as in the log, or the beginning of an acquisition's name.
+    ``uid`` is a UID, its hash as in the log, or the beginning of an acquisition's name.
 
     Raises
     ------
     PluginError
-        No service has used the spool, or it received no such thing.
+        No service has used the spool, or it received nothing of this name.
     """
     with closing(existing_index(settings.spool)) as index:
         for name in (uid_hash(uid), uid.strip()):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Json
+
 from plugin.errors import PluginError
-from plugin.intake.database import columns, insertion
 from plugin.intake.notices import Notices
 
 INDEX_FILE = "index.sqlite"
@@ -62,35 +63,24 @@ class AcquisitionRow:
     study: str
     state: str
     images: int
-    code: str
-    reason: str
-    missing: tuple[str, ...]
-    job: str
     changed_at: float
-    series: tuple[str, ...] = ()
+    code: str = ""
+    reason: str = ""
+    missing: Json[tuple[str, ...]] = ()
+    job: str = ""
+    series: Json[tuple[str, ...]] = ()
     evidence: str = ""
-    rules: tuple[str, ...] = ()
+    rules: Json[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobRow:
-    """What later jobs of a study have to know of a job.
-
-    Parameters
-    ----------
-    images
-        SOP Instance UID and frame.
-    numbers
-        Series numbers that are reserved for its results.
-    """
+    """What later jobs of a study must know of a job: its images (SOP Instance UID, frame) and series numbers."""
 
     job: str
     study: str
-    images: frozenset[tuple[str, int]]
-    numbers: frozenset[int]
-
-
-_LISTS = ("missing", "series", "rules")
+    images: Json[frozenset[tuple[str, int]]]
+    numbers: Json[frozenset[int]]
 
 
 class Index(Notices):
@@ -101,98 +91,93 @@ class Index(Notices):
     def open_association(self, association: str, calling_ae: str, address: str, now: float) -> None:
         """Note that a peer may send images from now on."""
         row = AssociationRow(association=association, calling_ae=calling_ae, address=address, opened_at=now)
-        self._write(insertion("association", AssociationRow), asdict(row))
+        self._add("association", row)
 
     def end_association(self, association: str, how: str, now: float) -> None:
         """Note that no more images come on an association; "lost" yields to a better reason."""
         self._write(
             "UPDATE association SET ended_at = ?, ended_how = ?"
             " WHERE association = ? AND (ended_at IS NULL OR ended_how = 'lost')",
-            (now, how, association),
+            *(now, how, association),
         )
 
     def lose_associations(self, now: float) -> int:
         """End every association that was open when the receiver died."""
-        statement = "UPDATE association SET ended_at = ?, ended_how = 'lost' WHERE ended_at IS NULL"
-        return self._write(statement, (now,))
+        return self._write("UPDATE association SET ended_at = ?, ended_how = 'lost' WHERE ended_at IS NULL", now)
 
     def associations(self, names: Sequence[str]) -> dict[str, AssociationRow]:
         """Return associations by name."""
-        statement = f"SELECT {columns(AssociationRow)} FROM association WHERE association IN"
-        rows = self._read(f"{statement} (SELECT value FROM json_each(?))", (json.dumps(names),))
-        return {row["association"]: AssociationRow(**row) for row in rows}
+        condition = "WHERE association IN (SELECT value FROM json_each(?))"
+        rows = self._rows(AssociationRow, "association", condition, json.dumps(names))
+        return {row.association: row for row in rows}
 
     # images
 
     def digest_of(self, image: str) -> str | None:
         """Return the digest of an image that was received before."""
-        rows = self._read("SELECT digest FROM image WHERE image = ?", (image,))
+        rows = self._read("SELECT digest FROM image WHERE image = ?", image)
         return str(rows[0]["digest"]) if rows else None
 
     def add_image(self, row: ImageRow) -> None:
         """Add a received image."""
-        self._write(insertion("image", ImageRow), asdict(row))
+        self._add("image", row)
 
     def confirm_image(self, image: str, association: str, now: float) -> None:
         """Note that an image of an interrupted association came again on another one; it is judged again."""
         self._write(
             "UPDATE image SET association = ?, received_at = ?, header = NULL WHERE image = ? AND association IN"
             " (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
-            (association, now, image),
+            *(association, now, image),
         )
 
     def add_conflict(self, image: str, digest: str, path: str, now: float) -> None:
         """Note an object that came under the UID of another image; the same one again changes nothing."""
-        self._write(
-            "INSERT OR IGNORE INTO conflict (image, digest, path, received_at) VALUES (?, ?, ?, ?)",
-            (image, digest, path, now),
-        )
+        statement = "INSERT OR IGNORE INTO conflict (image, digest, path, received_at) VALUES (?, ?, ?, ?)"
+        self._write(statement, image, digest, path, now)
 
     def paths(self) -> set[str]:
         """Return where the images are, relative to the spool."""
-        return {row.path for row in self._images("TRUE")}
+        return {row.path for row in self._images()}
 
     def unread_images(self, limit: int = 500) -> list[ImageRow]:
         """Return images whose header was not read yet, oldest first."""
-        return self._images("header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?", limit)
+        return self._images("WHERE header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?", limit)
 
     def has_unread(self, study: str) -> bool:
         """Say whether a study has images whose header was not read yet."""
         statement = "SELECT 1 FROM image WHERE study = ? AND header IS NULL AND code IS NULL LIMIT 1"
-        return bool(self._read(statement, (study,)))
+        return bool(self._read(statement, study))
 
     def save_headers(self, headers: Sequence[tuple[str, str]], refused: Sequence[tuple[str, str, str]]) -> None:
         """Store headers as ``(JSON, image)`` and refusals as ``(code, reason, image)``."""
-        with self._transaction() as cursor:
-            cursor.executemany("UPDATE image SET header = ? WHERE image = ?", headers)
-            cursor.executemany("UPDATE image SET code = ?, reason = ? WHERE image = ?", refused)
+        with self._transaction() as connection:
+            connection.executemany("UPDATE image SET header = ? WHERE image = ?", headers)
+            connection.executemany("UPDATE image SET code = ?, reason = ? WHERE image = ?", refused)
 
     def images_of_study(self, study: str) -> list[ReadImage]:
         """Return the usable images of a study."""
-        statement = f"SELECT {columns(ReadImage)} FROM image WHERE study = ? AND header IS NOT NULL"
-        return [ReadImage(**row) for row in self._read(statement, (study,))]
+        return self._rows(ReadImage, "image", "WHERE study = ? AND header IS NOT NULL", study)
 
     def one_of_each_series(self, study: str) -> list[str]:
         """Return the path of one image of each series of a study, whether usable or not."""
-        rows = self._images("image IN (SELECT MIN(image) FROM image WHERE study = ? GROUP BY series)", study)
+        rows = self._images("WHERE image IN (SELECT MIN(image) FROM image WHERE study = ? GROUP BY series)", study)
         return [row.path for row in rows]
 
     def stored(self, image: str) -> str | None:
         """Return where an image is, relative to the spool; None if it is not here, or here with two contents."""
-        rows = self._images("image = ? AND image NOT IN (SELECT image FROM conflict)", image)
+        rows = self._images("WHERE image = ? AND image NOT IN (SELECT image FROM conflict)", image)
         return rows[0].path if rows else None
 
-    def _images(self, where: str, *values: object) -> list[ImageRow]:
-        return [ImageRow(**row) for row in self._read(f"SELECT {columns(ImageRow)} FROM image WHERE {where}", values)]
+    def _images(self, condition: str = "", *values: object) -> list[ImageRow]:
+        return self._rows(ImageRow, "image", condition, *values)
 
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the skipped images, and those under the UID of another."""
-        rows = self._read(
-            "SELECT COUNT(*) AS received, COALESCE(SUM(code IS NOT NULL), 0) AS ignored,"
-            " COALESCE(SUM(header IS NULL AND code IS NULL), 0) AS unread,"
+        (counts,) = self._read(
+            "SELECT COUNT(*) AS received, COUNT(code) AS ignored, COUNT(*) - COUNT(COALESCE(header, code)) AS unread,"
             " (SELECT COUNT(*) FROM conflict) AS conflicts FROM image"
         )
-        return rows[0]
+        return counts
 
     def ignored(self) -> list[dict[str, Any]]:
         """Return why images were skipped, as ``code``, ``reason`` and number of ``images``."""
@@ -210,7 +195,7 @@ class Index(Notices):
             " FROM image LEFT JOIN association ON association.association = image.association"
             " WHERE image = ?1 OR series = ?1 OR study = ?1"
             " GROUP BY 1, 2, 3, 4, 5 ORDER BY MIN(received_at)",
-            (uid,),
+            uid,
         )
 
     # acquisitions
@@ -226,10 +211,8 @@ class Index(Notices):
 
     def acquisitions(self, study: str | None = None) -> list[AcquisitionRow]:
         """Return the acquisitions of one study or of all, the latest first."""
-        where, values = ("", ()) if study is None else (" WHERE study = ?", (study,))
-        statement = f"SELECT {columns(AcquisitionRow)} FROM acquisition{where} ORDER BY changed_at DESC"
-        rows = self._read(statement, values)
-        return [AcquisitionRow(**{**row, **{name: tuple(json.loads(row[name])) for name in _LISTS}}) for row in rows]
+        condition = "WHERE study = ?1 OR ?1 IS NULL ORDER BY changed_at DESC"
+        return self._rows(AcquisitionRow, "acquisition", condition, study)
 
     def acquisitions_called(self, uid: str) -> list[AcquisitionRow]:
         """Return the acquisitions of a study, a series or an image, by the UID's hash, or by the start of their name.
@@ -240,47 +223,28 @@ class Index(Notices):
             "SELECT DISTINCT acquisition FROM acquisition LEFT JOIN image ON image.study = acquisition.study"
             " AND (acquisition.series = '[]' OR image.series IN (SELECT value FROM json_each(acquisition.series)))"
             " WHERE ?1 IN (image.image, image.series, image.study) OR (LENGTH(?1) >= 8 AND acquisition LIKE ?1 || '%')",
-            (uid,),
+            uid,
         )
         names = {row["acquisition"] for row in rows}
         return [row for row in self.acquisitions() if row.acquisition in names]
 
     def save_acquisitions(self, study: str, rows: Sequence[AcquisitionRow]) -> None:
         """Replace what is known of a study's acquisitions."""
-        values = [{**asdict(row), **{name: json.dumps(getattr(row, name)) for name in _LISTS}} for row in rows]
-        with self._transaction() as cursor:
-            cursor.execute("DELETE FROM acquisition WHERE study = ?", (study,))
-            cursor.executemany(insertion("acquisition", AcquisitionRow), values)
+        self._add("acquisition", *rows, replacing=("study = ?", [study]))
 
     # jobs
 
     def add_job(self, row: JobRow) -> None:
         """Note a job; one of the same name was never written, and is replaced."""
-        lists = {"images": json.dumps(sorted(row.images)), "numbers": json.dumps(sorted(row.numbers))}
-        self._write(insertion("job", JobRow), {**asdict(row), **lists})
+        self._add("job", row)
 
     def jobs(self, study: str) -> list[JobRow]:
         """Return all jobs that were made of images of a study."""
-        rows = self._read(f"SELECT {columns(JobRow)} FROM job WHERE study = ?", (study,))
-        return [
-            JobRow(
-                job=row["job"],
-                study=row["study"],
-                images=frozenset((image, frame) for image, frame in json.loads(row["images"])),
-                numbers=frozenset(json.loads(row["numbers"])),
-            )
-            for row in rows
-        ]
+        return self._rows(JobRow, "job", "WHERE study = ?", study)
 
 
 def existing_index(spool: Path) -> Index:
-    """Open the index of a spool that a service has used.
-
-    Raises
-    ------
-    PluginError
-        None has.
-    """
+    """Open the index of a spool; raise ``PluginError`` if no service has used it."""
     if not (spool / INDEX_FILE).exists():
         raise PluginError(f"no service has used the spool {spool} yet; start one, or name its configuration")
     return Index(spool / INDEX_FILE)

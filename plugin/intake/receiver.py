@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 from pynetdicom.transport import ThreadedAssociationServer
@@ -25,7 +25,6 @@ from pynetdicom.transport import ThreadedAssociationServer
 from plugin.config.settings import Caller, Settings
 from plugin.errors import PortTakenError
 from plugin.intake import announcements
-from plugin.intake.commitment import CommitmentAnswers
 from plugin.intake.index import ImageRow
 from plugin.intake.spool import Spool, Stored, shortage
 from plugin.log import describe, get_logger, uid_hash
@@ -46,8 +45,6 @@ REJECT_NO_ROOM = (0x02, 0x03, 0x01)
 UNREADABLE = "unreadable"
 """Stands for the study and series of an object whose UIDs cannot be found."""
 
-_STATUS = {Stored.NEW: SUCCESS, Stored.SAME: SUCCESS, Stored.CONFLICT: DUPLICATE}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reception:
@@ -63,7 +60,7 @@ class Receiver:
     """The running SCPs."""
 
     server: ThreadedAssociationServer
-    answers: CommitmentAnswers
+    answers: announcements.CommitmentAnswers
 
     def shutdown(self) -> None:
         """Stop listening, and answering requests for commitment."""
@@ -82,9 +79,14 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     swept, lost = spool.sweep(), spool.index.lose_associations(time.time())
     if swept or lost:
         get_logger().info("receiver.recovered", images=swept, association=lost)
-    ae = _acceptor(settings)
+    ae = new_ae(settings.ae_title)
+    ae.require_called_aet = settings.require_called_aet
+    ae.maximum_associations = settings.maximum_associations
+    ae.network_timeout = settings.network_silence_seconds
+    ae.add_supported_context(Verification)
+    announcements.add_contexts(ae)
     reception = Reception(spool=spool, settings=settings)
-    answers = CommitmentAnswers(spool, settings)
+    answers = announcements.CommitmentAnswers(spool, settings)
     handlers = [*_handlers(reception), *announcements.handlers(spool.index, answers)]
     try:
         server = ae.start_server((settings.bind, settings.port), block=False, evt_handlers=handlers)
@@ -93,16 +95,6 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     answers.start()
     get_logger().info("receiver.listening", ae_title=settings.ae_title, bind=settings.bind, port=settings.port)
     return Receiver(server=server, answers=answers)
-
-
-def _acceptor(settings: Settings) -> AE:
-    ae = new_ae(settings.ae_title)
-    ae.require_called_aet = settings.require_called_aet
-    ae.maximum_associations = settings.maximum_associations
-    ae.network_timeout = settings.network_silence_seconds
-    ae.add_supported_context(Verification)
-    announcements.add_contexts(ae)
-    return ae
 
 
 def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
@@ -172,7 +164,8 @@ def _receive(event: evt.Event, reception: Reception) -> int:
     """Answer a C-STORE request: the one place where a result becomes a DIMSE status."""
     name = reception.names.get(event.assoc)
     log = get_logger().bind(association=name)
-    if reason := _no_room(name, reception):
+    unrecorded = None if name else "the index cannot be written"  # when the association began
+    if reason := unrecorded or shortage(reception.spool.folder, reception.settings.disk):
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
         return OUT_OF_RESOURCES
     try:
@@ -191,13 +184,7 @@ def _receive(event: evt.Event, reception: Reception) -> int:
         log.debug("image.received")
     else:
         log.warning("image.duplicate", reason=stored.value)
-    return _STATUS[stored]
-
-
-def _no_room(association: str | None, reception: Reception) -> str | None:
-    if association is None:  # its begin could not be recorded
-        return "the index cannot be written"
-    return shortage(reception.spool.folder, reception.settings.disk)
+    return DUPLICATE if stored is Stored.CONFLICT else SUCCESS
 
 
 def _image(event: evt.Event, association: str) -> tuple[ImageRow, Sequence[bytes]]:
@@ -219,8 +206,7 @@ def _image(event: evt.Event, association: str) -> tuple[ImageRow, Sequence[bytes
 def study_and_series(data_set: bytes, transfer_syntax: UID) -> tuple[str, str]:
     """Find the hashed study and series UIDs at the head of an encoded data set, and read no further.
 
-    An object that cannot be read is accepted all the same: it is skipped later with its reason, and costs
-    the rest of its association nothing.
+    An object that cannot be read is accepted: it is skipped later, and the rest of its association is not lost.
     """
     if transfer_syntax.is_deflated:
         return UNREADABLE, UNREADABLE

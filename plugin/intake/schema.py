@@ -1,10 +1,9 @@
 """The index: what was received, and what it was assembled to.
 
-Its truth is the received images; the rows of ``acquisition`` follow from them and the clock, and say which
-job an acquisition was submitted as. The columns name objects by hashes of their UIDs (``plugin.log.uid_hash``); the
-headers hold the UIDs as they are, and the site's own names of protocols, so the file is as private as the images:
-readable by the service's user alone, and not for support mails. It holds no name, number or date of birth of a
-patient. The jobs themselves live in the durable workflow's database.
+Its truth is the received images; the rows of ``acquisition`` follow from them and the clock. The columns name objects
+by hashes of their UIDs (``plugin.log.uid_hash``), but headers hold the UIDs and the site's names of protocols: the file
+is as private as the images, readable by the service's user alone, and not for support mails. It holds no name, number
+or date of birth of a patient. The jobs themselves live in the durable workflow's database.
 """
 
 VERSION = 1

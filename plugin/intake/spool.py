@@ -1,12 +1,12 @@
-"""The spool: received images as the bytes that came, each on the disk before its sender hears of success.
+"""The spool: received images as the bytes that came, each on the disk before its sender gets its answer.
 
 Layout, all below the spool folder and readable by the service's user alone::
 
     images/<study>/<series>/<image>.dcm   names are hashes of the UIDs
     images/.part-<random>                 being written; swept at start
-    conflicts/<image>-<digest>.dcm        came later under the UID of another image; never read
+    conflicts/<image>-<digest>.dcm        other content under the UID of an image; never read
     jobs/<job>/                           what the workflow makes of an acquisition
-    index.sqlite, jobs.sqlite             what is where; the durable workflow
+    index.sqlite, jobs.sqlite             the index; the durable workflow
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Spool:
         self.index = Index(folder / INDEX_FILE)
 
     def sweep(self) -> int:
-        """Remove what was not in the index yet when the service died; its senders never heard of success."""
+        """Remove what was not in the index yet when the service died; its senders were never told that it arrived."""
         known = self.index.paths()
         files = (path for path in self._images.glob("*/*/*.dcm") if str(path.relative_to(self.folder)) not in known)
         stray = [*self._images.glob(f"{PART}*"), *files]

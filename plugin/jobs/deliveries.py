@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from dbos import DBOS
+from dbos import DBOS, EnqueueOptions
 
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.derived.products import QSM, REFUSAL_PAGE
@@ -51,19 +51,9 @@ def queue_deliveries(
         gets_map = part == OTHER_PART and part_for(settings, series, name, FIRST_PART)
         after = delivery_name(job, name, FIRST_PART) if gets_map else ""
         queued.append(delivery_name(job, name, part))
-        DBOS.enqueue_workflow_with_options(
-            {
-                "queue_name": DELIVER,
-                "workflow_name": DELIVER,
-                "workflow_id": queued[-1],
-                "queue_partition_key": name,
-            },
-            job,
-            name,
-            part,
-            files,
-            after,
-        )
+        options: EnqueueOptions = {"queue_name": DELIVER, "workflow_name": DELIVER, "workflow_id": queued[-1]}
+        options["queue_partition_key"] = name
+        DBOS.enqueue_workflow_with_options(options, job, name, part, files, after)
     return queued
 
 
@@ -102,14 +92,9 @@ def deliver_job(settings: Settings, job: str, destination: str, part: str, names
         if pause is None or lasting >= _LASTING_ATTEMPTS:
             log.error("delivery.failed", attempt=attempt, failed=len(names), reason=sent["reason"])
             raise JobFailedError("delivery-failed", f"{len(names)} objects are not at {destination}: {sent['reason']}")
-        wait = pause * random.uniform(0.5, 1.5)  # so that what failed together is not tried together
-        log.warning(
-            "delivery.retried",
-            attempt=attempt,
-            failed=len(names),
-            reason=sent["reason"],
-            retry_in_seconds=round(wait, 1),
-        )
+        wait = round(pause * random.uniform(0.5, 1.5), 1)  # so that what failed together is not tried together
+        reason = sent["reason"]
+        log.warning("delivery.retried", attempt=attempt, failed=len(names), reason=reason, retry_in_seconds=wait)
         DBOS.sleep(wait)
 
 

@@ -30,12 +30,7 @@ def reconstruct_folder(
     """Reconstruct every complete acquisition in a folder; one that fails does not keep the others back.
 
     A single acquisition goes to ``output``, several to a folder each below it. Of the site, magnets and limit of size
-    are used. ``progress`` is told what begins.
-
-    Returns
-    -------
-    dict
-        JSON values: the outcome of each of the ``"acquisitions"``, and the files that were ``"ignored"``.
+    are used. Returns JSON values: the outcome of each of the ``"acquisitions"``, and the files that were ``"ignored"``.
 
     Raises
     ------
@@ -63,12 +58,9 @@ def reconstruct_folder(
 def _reconstruct(
     acquisition: Acquisition, place: Path, wanted: Wanted, used: set[int], progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    def tell(step: str) -> None:
-        progress(f"{_name(acquisition)}: {step}")
-
+    job = Job(acquisition=acquisition, used_series_numbers=frozenset(used))
     try:
-        job = Job(acquisition=acquisition, used_series_numbers=frozenset(used))
-        report = make(job, place, wanted, progress=tell)
+        report = make(job, place, wanted, progress=lambda step: progress(f"{_name(acquisition)}: {step}"))
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:
@@ -94,9 +86,9 @@ def _discard_earlier(place: Path, report: dict[str, Any]) -> None:
 
 
 def _identity(acquisition: Acquisition) -> dict[str, Any]:
-    series = sorted({h.series_number for h in acquisition.headers if h.series_number is not None})
-    images = len(acquisition.headers)
-    return {"acquisition": acquisition.key, "vendor": acquisition.vendor, "series": series, "images": images}
+    headers = acquisition.headers
+    series = sorted({header.series_number for header in headers if header.series_number is not None})
+    return {"acquisition": acquisition.key, "vendor": acquisition.vendor, "series": series, "images": len(headers)}
 
 
 def _name(acquisition: Acquisition) -> str:

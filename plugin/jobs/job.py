@@ -27,8 +27,6 @@ class Job:
 
     Parameters
     ----------
-    acquisition
-        Its images.
     created
         When the job began; written into the derived objects, so that a repetition makes the same bytes.
     revision

@@ -13,20 +13,10 @@ from recon.errors import InvalidInputError
 
 
 def read_mask(path: Path, shape: tuple[int, ...] | None = None) -> npt.NDArray[np.bool_]:
-    """Read a mask.
+    """Read a mask from ``.npy``, ``.nii`` or ``.nii.gz``: ``(x, y, z)`` bool.
 
-    Parameters
-    ----------
-    path
-        ``.npy``, ``.nii`` or ``.nii.gz``. The array is taken as it is stored, ``(x, y, z)`` along columns, rows and
-        slices of the images; a NIfTI file's affine is not used.
-    shape
-        Of the acquisition, if it is known.
-
-    Returns
-    -------
-    ndarray
-        ``(x, y, z)`` bool.
+    The array is taken as it is stored, along columns, rows and slices of the images; a NIfTI file's affine is not used.
+    ``shape`` is that of the acquisition, if it is known.
 
     Raises
     ------

@@ -21,7 +21,6 @@ from dicom_io.derived.series_files import replaced_folder, write_private
 from recon.products.types import Contrast
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 
-Affine = npt.NDArray[np.float64]
 _BIDS_VERSION = "1.10.0"
 _SUBJECT = "sub-01"
 _TOTAL_FIELD = "total-field"
@@ -33,16 +32,12 @@ def write_nifti(
     contrasts: Mapping[str, Contrast],
     folder: Path,
     *,
-    affine: Affine,
+    affine: npt.NDArray[np.float64],
 ) -> None:
     """Write the map, its mask, the total field and the contrasts.
 
     Parameters
     ----------
-    echoes
-        The acquisition, for field strength, echo times and geometry.
-    reconstruction
-        Map, mask, total field and provenance.
     contrasts
         Further volumes, by the name of their product, which has a NIfTI name in the product table.
     folder
@@ -60,10 +55,11 @@ def write_nifti(
     Brain Imaging Data Structure, doi:10.1038/sdata.2016.44; its extension to quantitative MRI,
     doi:10.1038/s41597-022-01571-4.
     """
-    common = _common(echoes, reconstruction)
+    common, description = _common(echoes, reconstruction), _description(reconstruction)
+    volumes = _volumes(echoes, reconstruction, contrasts)
     with replaced_folder(folder, ours=rf"{_SUBJECT}|dataset_description\.json") as part:
-        write_private(part / "dataset_description.json", _json(_description(reconstruction)))
-        for name, values, sidecar in _volumes(echoes, reconstruction, contrasts):
+        write_private(part / "dataset_description.json", _json(description))
+        for name, values, sidecar in volumes:
             nifti = PRODUCTS[name].nifti
             if nifti is None:
                 raise KeyError(f"the product {name!r} has no NIfTI name")
@@ -127,7 +123,7 @@ def _description(reconstruction: Reconstruction) -> dict[str, object]:
     }
 
 
-def _compressed(data: npt.NDArray[Any], affine: Affine) -> bytes:
+def _compressed(data: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> bytes:
     """Return a volume as the bytes of a ``.nii.gz`` file."""
     import nibabel
 

@@ -6,8 +6,8 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final
 
 from dicom_io.derived.context.source import first_readable
@@ -16,8 +16,7 @@ from dicom_io.derived.products import PRODUCTS, QSM, REFUSAL_PAGE, REGIONS
 from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.errors import DicomError
 from plugin.jobs.job import Job
-from plugin.jobs.scratch import load_reconstruction
-from plugin.log import describe
+from plugin.log import unexpected
 from recon.errors import ReconError
 from recon.products.types import Contrast
 from recon.types import GradientEcho
@@ -31,52 +30,20 @@ ADVICE: Final = "Correct the problem named above, then send all images again; ot
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What was made, and why the rest was not.
-
-    Parameters
-    ----------
-    series
-        By product.
-    missing
-        Reasons, by product.
-    seconds
-        By product.
-    """
+    """What was made, why the rest was not, and how long each took, by product."""
 
     series: dict[str, tuple[WrittenSeries, ...]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def load_sources(job: Job, work: Path, profile: str, window_presets: bool = True) -> Sources:
-    """Load what the steps before left in ``work``."""
-    reconstruction = load_reconstruction(work / "reconstruction")
-    series = job.source_series
-    return Sources(reconstruction=reconstruction, series=series, profile=profile, window_presets=window_presets)
-
-
 def make_products(
-    names: Sequence[str],
-    echoes: GradientEcho,
-    sources: Sources,
-    folder: Path,
-    *,
-    progress: Callable[[str], None] = lambda _text: None,
+    names: Sequence[str], echoes: GradientEcho, sources: Sources, folder: Path, progress: Callable[[str], None]
 ) -> Made:
     """Make products; one that cannot be made does not keep the others from being made.
 
-    Parameters
-    ----------
-    names
-        Of ``PRODUCTS``, and ``NIFTI`` after those that it is to hold.
-    echoes
-        The acquisition.
-    sources
-        Its reconstruction and source series.
-    folder
-        The job's; each product gets a folder of its own below.
-    progress
-        Called with what begins.
+    ``names`` are of ``PRODUCTS``, with ``NIFTI`` after those that it is to hold. Each product gets a folder of its own
+    below ``folder``, the job's.
 
     Raises
     ------
@@ -95,7 +62,8 @@ def make_products(
         except Exception as error:
             if name == QSM or isinstance(error, (OSError, MemoryError)):
                 raise
-            made.missing[name] = _reason(error)
+            expected = isinstance(error, (DicomError, ReconError))
+            made.missing[name] = str(error) if expected else unexpected(error)
         made.seconds[name] = time.perf_counter() - began
     return made
 
@@ -115,25 +83,11 @@ def _make(
     content: Any = None
     if product.make:
         needed = {need: getattr(sources.series, need) for need in product.needs}
-        content = resolve(product.make)(echoes, sources.reconstruction, **needed)
+        content = resolve_name(product.make)(echoes, sources.reconstruction, **needed)
     if contrasts is not None and product.make and product.nifti:
         contrasts[name] = content
-    written: tuple[WrittenSeries, ...] = resolve(product.write)(product, content, sources, folder)
+    written: tuple[WrittenSeries, ...] = resolve_name(product.write)(product, content, sources, folder)
     return written
-
-
-def resolve(reference: str) -> Callable[..., Any]:
-    """Import a function that the table names as ``"module:function"``."""
-    module, _, name = reference.partition(":")
-    function: Callable[..., Any] = getattr(import_module(module), name)
-    return function
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, (DicomError, ReconError)):
-        return str(error)
-    details = describe(error)
-    return f"unexpected {details['error']} at {details['where']}; please report it"
 
 
 def discard_half_written(folder: Path) -> None:
@@ -144,17 +98,7 @@ def discard_half_written(folder: Path) -> None:
 
 
 def write_refusal_page(job: Job, folder: Path, refusal: tuple[str, str]) -> WrittenSeries:
-    """Write the page that says at the console why no map was made.
-
-    Parameters
-    ----------
-    job
-        Its images.
-    folder
-        The job's.
-    refusal
-        Code and sentence.
-    """
+    """Write the page that says at the console why no map was made; ``refusal`` is code and sentence."""
     from dicom_io.derived.secondary_capture import write_pages
     from recon.quality.page.refusal import refusal_page
 
@@ -166,6 +110,5 @@ def write_refusal_page(job: Job, folder: Path, refusal: tuple[str, str]) -> Writ
         revision=job.revision,
         used_series_numbers=job.used_series_numbers,
     )
-    comments = f"QSM was not made ({code}): {sentence} For research use only."
-    page = refusal_page(sentence, ADVICE)
-    return write_pages(PRODUCTS[REFUSAL_PAGE], [page], context, folder / REFUSAL_PAGE, comments=comments)
+    pages, comments = [refusal_page(sentence, ADVICE)], f"QSM was not made ({code}): {sentence} For research use only."
+    return write_pages(PRODUCTS[REFUSAL_PAGE], pages, context, folder / REFUSAL_PAGE, comments=comments)

@@ -53,12 +53,8 @@ def refusal_report(job: Job, code: str, reason: str, written: WrittenSeries, fol
 def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool = True) -> dict[str, Any]:
     """Add to a report the series that were made, why others were not, and how long each took if ``timed``."""
     series = [_series(name, one, folder) for name, written in made.series.items() for one in written]
-    warnings = [
-        text if name == QSM else f"{name}: {text}"
-        for name, written in made.series.items()
-        for one in written
-        for text in one.warnings
-    ]
+    named = ((name, text) for name, written in made.series.items() for one in written for text in one.warnings)
+    warnings = [text if name == QSM else f"{name}: {text}" for name, text in named]
     return {
         **report,
         "warnings": list(dict.fromkeys((*report["warnings"], *warnings))),
@@ -72,15 +68,8 @@ def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool
 def files_for(series: Sequence[Mapping[str, Any]], objects: Sequence[str] | None, part: str) -> list[str]:
     """Choose the files of a delivery to a destination, relative to the job's folder.
 
-    Parameters
-    ----------
-    series
-        ``series`` of a job's report.
-    objects
-        What the destination is configured to get; None for all, of which an Enhanced MR object then stands
-        for the classic images of the same map.
-    part
-        Of the job, as the product table has it.
+    ``objects`` is what the destination is to get; None for all, of which an Enhanced MR object then stands for the
+    classic images of the same map. ``part`` is as in the product table.
     """
     if objects is None:
         names = {one["object"] for one in series}

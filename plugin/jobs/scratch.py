@@ -17,30 +17,25 @@ import numpy as np
 from plugin.files import replaced_folder
 from recon.types import GradientEcho, Reconstruction
 
-T = TypeVar("T")
-
+T = TypeVar("T", GradientEcho, Reconstruction)
 _VALUES = "values.json"
 
 
 def save(value: GradientEcho | Reconstruction, folder: Path) -> None:
     """Save an acquisition or a result; replaces the folder as a whole."""
     with replaced_folder(folder) as part:
-        values = json.dumps(_without_arrays(value, part, ""), indent=2)
-        (part / _VALUES).write_text(values, encoding="utf-8")
+        (part / _VALUES).write_text(json.dumps(_without_arrays(value, part, "array")), encoding="utf-8")
 
 
-def load_echoes(folder: Path) -> GradientEcho:
-    """Load an acquisition; its arrays are mapped from the files, writing to them changes no file."""
-    return _with_arrays(GradientEcho, _values(folder), folder, "")
-
-
-def load_reconstruction(folder: Path) -> Reconstruction:
-    """Load a result; its arrays are mapped from the files, writing to them changes no file."""
-    return _with_arrays(Reconstruction, _values(folder), folder, "")
+def load(kind: type[T], folder: Path) -> T:
+    """Load an acquisition or a result; its arrays are mapped from the files, writing to them changes no file."""
+    values = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
+    loaded: T = _with_arrays(kind, values, folder, "array")
+    return loaded
 
 
 def free_pages(echoes: GradientEcho) -> None:
-    """Free the memory of a loaded acquisition's arrays; they are read from the files again when they are used again."""
+    """Free the memory of a loaded acquisition's arrays; their next use reads the files again."""
     for array in (echoes.magnitude, echoes.phase_rad):
         base: Any = array
         while base is not None and not isinstance(base, mmap.mmap):
@@ -49,15 +44,10 @@ def free_pages(echoes: GradientEcho) -> None:
             base.madvise(mmap.MADV_DONTNEED)
 
 
-def _values(folder: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
-    return values
-
-
 def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401 - any field of a dataclass
     """Turn a dataclass into plain values, and write its arrays to files named after their fields."""
     if isinstance(value, np.ndarray):
-        np.save(_array_file(folder, name), value, allow_pickle=False)
+        np.save(folder / f"{name}.npy", value, allow_pickle=False)
         return None
     if dataclasses.is_dataclass(value):
         fields = (field.name for field in dataclasses.fields(value))
@@ -65,12 +55,12 @@ def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _with_arrays(kind: type[T], values: Mapping[str, Any], folder: Path, name: str) -> T:
+def _with_arrays(kind: type[Any], values: Mapping[str, Any], folder: Path, name: str) -> Any:  # noqa: ANN401
     """Make a dataclass of what ``_without_arrays`` made of it."""
     hints = get_type_hints(kind)
 
     def restored(field: str, value: Any) -> Any:  # noqa: ANN401 - any field of a dataclass
-        path = _array_file(folder, f"{name}.{field}")
+        path = folder / f"{name}.{field}.npy"
         if value is None and path.exists():
             # Copy-on-write, not read-only: compiled functions are specialised for writable arrays.
             return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
@@ -79,7 +69,3 @@ def _with_arrays(kind: type[T], values: Mapping[str, Any], folder: Path, name: s
         return tuple(value) if isinstance(value, list) else value
 
     return kind(**{field: restored(field, value) for field, value in values.items()})
-
-
-def _array_file(folder: Path, name: str) -> Path:
-    return folder / f"{name.removeprefix('.')}.npy"

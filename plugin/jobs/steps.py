@@ -12,12 +12,13 @@ from dbos import error as dbos_error
 
 from dicom_io.errors import DicomError, Refusal
 from plugin.errors import JobFailedError, PluginError
-from plugin.log import describe, get_logger
+from plugin.log import get_logger, unexpected
 from recon.errors import InvalidInputError, ReconError
 
 T = TypeVar("T")
 
 _STEP_ATTEMPTS = 3
+_HEALING = ("system-error", "step-failed")
 
 
 def durably(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
@@ -58,9 +59,6 @@ def explained(step: str, function: Callable[[], T]) -> T:
         raise failure_of(error, step) from None
 
 
-_HEALING = ("system-error", "step-failed")
-
-
 def failure_of(error: Exception, step: str) -> JobFailedError:
     """Say in a code and a sentence what went wrong in a step; free of patient data."""
     match error:
@@ -76,9 +74,7 @@ def failure_of(error: Exception, step: str) -> JobFailedError:
             reason = error.strerror if isinstance(error, OSError) else "out of memory"
             return JobFailedError("system-error", f"step {step}: {reason}")
         case _:
-            details = describe(error)
-            sentence = f"step {step}: unexpected {details['error']} at {details['where']}; please report it"
-            return JobFailedError("step-failed", sentence)
+            return JobFailedError("step-failed", f"step {step}: {unexpected(error)}")
 
 
 def may_heal(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""The middle of the product on one screen: read → reconstruct → write → deliver, then what is wanted beside the map.
+"""The middle of the product on one screen: read → reconstruct → write → deliver, then the objects beside the map.
 
 The service runs ``make`` with durable steps; ``qsm-plugin reconstruct`` runs the very same function at a desk. Steps
 exchange folders (``plugin.jobs.scratch``), never arrays. Each writes its files completely or not at all, and may be run
@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.derived.products import FIRST, OBJECTS, QSM
 from dicom_io.source.read import read_acquisition
 from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
 from plugin.jobs.mask_file import read_mask
-from plugin.jobs.products import NIFTI, Made, discard_half_written, load_sources, make_products, write_refusal_page
+from plugin.jobs.products import NIFTI, Made, discard_half_written, make_products, write_refusal_page
 from plugin.jobs.report import refusal_report, report_of, with_series
-from plugin.jobs.scratch import free_pages, load_echoes, save
+from plugin.jobs.scratch import free_pages, load, save
 from recon.options import Options
-from recon.types import Reconstruction
+from recon.types import GradientEcho, Reconstruction
 
 WORK_FOLDER = "work"
 
@@ -40,12 +41,10 @@ Runner = Callable[[str, Callable[[], Any]], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be made of an acquisition.
+    """What to make of an acquisition.
 
     Parameters
     ----------
-    options
-        Inversion method and engine.
     objects
         Of ``dicom_io.derived.products.OBJECTS``, and ``plugin.jobs.products.NIFTI``; the QSM series is always made.
     profile
@@ -73,43 +72,20 @@ class Wanted:
         return [name for name in (*OBJECTS, NIFTI) if name in self.objects and name not in FIRST]
 
 
-def directly(_step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401 - a JSON value
-    """Run a step as a plain call."""
-    return function()
-
-
 def make(
     job: Job,
     folder: Path,
     wanted: Wanted,
     *,
-    run: Runner = directly,
+    run: Runner = lambda _step, function: function(),
     deliver: Callable[[Report, str], None] = lambda _report, _part: None,
     progress: Progress = lambda _text: None,
 ) -> Report:
-    """Make the derived objects of an acquisition.
+    """Make the derived objects of an acquisition, and report how they were made.
 
-    An object beside the map that cannot be made is named in the report, with the reason.
-
-    Parameters
-    ----------
-    job
-        The images.
-    folder
-        Gets a folder of each object, and ``report.json``.
-    wanted
-        What is to be made.
-    run
-        How the steps are run.
-    deliver
-        Told when a part of the objects is complete, with the report so far: the map goes before the others are made.
-    progress
-        Told what begins.
-
-    Returns
-    -------
-    Report
-        How the objects were made, and their files, relative to the folder.
+    An object beside the map that cannot be made is named in the report, with the reason. Each object gets a folder
+    below ``folder``, beside ``report.json``, whose file names are relative to it. ``deliver`` is called when a part of
+    the objects is complete, with the report so far: the map goes before the others are made.
 
     Raises
     ------
@@ -121,8 +97,7 @@ def make(
     report: Report = run("write", lambda: write(job, folder, wanted, read_seconds, progress))
     deliver(report, FIRST_PART)
     if wanted.others:
-        map_report = report
-        report = run("others", lambda: others(job, folder, wanted, map_report, progress))
+        report = run("others", lambda: others(job, folder, wanted, report, progress))
         deliver(report, OTHER_PART)
     discard_work(folder)
     return report
@@ -141,7 +116,7 @@ def reconstruct(folder: Path, wanted: Wanted, progress: Progress) -> None:
     from recon.pipeline import reconstruct as reconstruct_arrays
 
     work = folder / WORK_FOLDER
-    echoes = load_echoes(work / "echoes")
+    echoes = load(GradientEcho, work / "echoes")
     mask = None if wanted.mask is None else read_mask(wanted.mask, echoes.grid.shape)
 
     def on_step(step: str) -> None:
@@ -156,9 +131,10 @@ def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress:
     """Write the QSM series and the report."""
     began = time.perf_counter()
     progress("writing the QSM series")
-    made, result = _make_products(job, folder, wanted, wanted.first)
+    made, result = _make_products(job, folder, wanted, wanted.first, lambda _text: None)
     seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
-    return _save(with_series(report_of(job, result, seconds), made, folder, timed=False), folder)
+    report = report_of(job, result, seconds)
+    return _save(with_series(report, made, folder, timed=False), folder)
 
 
 def others(job: Job, folder: Path, wanted: Wanted, report: Report, progress: Progress) -> Report:
@@ -179,12 +155,17 @@ def discard_work(folder: Path) -> None:
 
 
 def _make_products(
-    job: Job, folder: Path, wanted: Wanted, names: Sequence[str], progress: Progress = lambda _text: None
+    job: Job, folder: Path, wanted: Wanted, names: Sequence[str], progress: Progress
 ) -> tuple[Made, Reconstruction]:
     discard_half_written(folder)
     work = folder / WORK_FOLDER
-    sources = load_sources(job, work, wanted.profile, wanted.window_presets)
-    made = make_products(names, load_echoes(work / "echoes"), sources, folder, progress=progress)
+    sources = Sources(
+        reconstruction=load(Reconstruction, work / "reconstruction"),
+        series=job.source_series,
+        profile=wanted.profile,
+        window_presets=wanted.window_presets,
+    )
+    made = make_products(names, load(GradientEcho, work / "echoes"), sources, folder, progress)
     return made, sources.reconstruction
 
 

@@ -1,1 +1,1 @@
-"""DICOM associations in and out, and what is changed in pynetdicom for them."""
+"""DICOM associations in and out, and changes to pynetdicom."""

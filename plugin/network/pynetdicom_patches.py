@@ -1,12 +1,11 @@
-"""What is changed in pynetdicom, for the whole process: three defects, and the time that each answer takes.
+"""Changes to pynetdicom, for the whole process: three defects, and the time that each answer takes.
 
-The changes reach into private names, so they are made only in the version that they were written for and measured
-with, which ``pyproject.toml`` pins. Any other version stays as it is, and the log says so.
+They reach into private names, so they are made only in the version that they were measured with, which
+``pyproject.toml`` pins. Any other version stays as it is, and the log says so.
 
 Figures here and in :mod:`plugin.network.encoding` are of the receiver's process, for 320 images of 131 kB from dcmtk's
-``storescu`` on one association; two cores, medians of five runs with and without by turns. Images a second were
-measured at a load of 1.5 to 2, and with the library's threads changed as well, which brought nothing (298 images/s
-without) and is gone; processor time was measured with the code as it is, at a load of 3 to 4.
+``storescu`` on one association; two cores, medians of five runs with and without by turns, at a load of 1.5 to 2 for
+images a second and of 3 to 4 for processor time.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ def patch_pynetdicom() -> None:
         get_logger().warning("pynetdicom.not_patched", reason=reason)
         return
     AssociationSocket._shutdown_socket = _close_socket
-    # A sender waits until the reactor has paused, lest it take the answer, which _get_message prevents. A thread that
-    # ends serving an N-EVENT-REPORT says that the reactor runs although it has paused: the sender would wait for ever.
+    # A sender waits until the reactor has paused, so that it does not take the answer; _get_message prevents that. A
+    # thread that ends an N-EVENT-REPORT says that the reactor runs although it has paused: the sender waits for ever.
     Association._is_paused = property(lambda _association: True, lambda _association, _paused: None)
     DIMSEServiceProvider.get_msg = _get_message
     DIMSEServiceProvider.send_msg = _send_message
@@ -70,12 +69,9 @@ def _get_message(dimse: DIMSEServiceProvider, block: bool = False) -> Any:  # no
 
     pynetdicom's own takes whatever comes next. A request that arrives while a sender waits, such as an image while
     storage commitment is reported, aborts the association; and a reactor that was not stopped in time takes the
-    answer, which costs the sender its whole time-out and gives it an empty status.
+    answer, so that the sender waits for its whole time-out and gets an empty status.
 
-    Returns
-    -------
-    tuple
-        Presentation context ID and message; both None if there is none, or the association has ended.
+    Returns presentation context ID and message; both are None if there is none, or the association has ended.
     """
     messages = dimse.msg_queue
 

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -47,18 +48,9 @@ _REJECTIONS: dict[tuple[object, object], str] = {
 class SendReport:
     """What became of each file.
 
-    Parameters
-    ----------
-    delivered
-        Files that the peer has.
-    undelivered
-        Files that it does not have, or may not have, in the order in which to send them again.
-    reason
-        Why the first of them failed; empty if all were delivered.
-    lasting
-        Whether the peer refused the objects themselves, so that trying again does not help.
-    seconds
-        How long it took.
+    ``undelivered`` are those that the peer does not have, or may not have, in the order in which to send them again;
+    ``reason`` is why the first of them failed. It is ``lasting`` if the peer refused the objects themselves, so that
+    trying again does not help.
     """
 
     delivered: tuple[Path, ...]
@@ -68,8 +60,7 @@ class SendReport:
     seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Failure:
+class _Failure(NamedTuple):
     """Why a peer does not have an object."""
 
     reason: str
@@ -96,9 +87,8 @@ def send_files(
 ) -> SendReport:
     """Send DICOM files by C-STORE (PS3.4 Annex B), on one association while it lasts.
 
-    An answer without a status means that nobody knows whether the object arrived: the association is aborted
-    and the object sent again, which changes nothing at a peer that has it. ``progress`` is called with each delivered
-    file.
+    After an answer without a status, the object may or may not have arrived: the association is aborted and the object
+    sent again, which changes nothing at a peer that has it. ``progress`` is called with each delivered file.
 
     Raises
     ------
@@ -156,7 +146,6 @@ def _requestor(calling_ae: str, paths: Iterable[Path]) -> AE:
             f"the files have {len(contexts)} combinations of SOP class and transfer syntax, "
             f"one association has room for {MAXIMUM_CONTEXTS}; send them in smaller parts"
         )
-    ae.requested_contexts = []
     for sop_class, transfer_syntax in contexts:
         ae.add_requested_context(sop_class, transfer_syntax)
     return ae
@@ -224,13 +213,7 @@ def _send_one(association: Association, path: Path) -> _Failure | None:
 
 
 def _store(association: Association, path: Path) -> Dataset:
-    """Send a file's bytes; encode them again only if the peer accepts no other transfer syntax for the object.
-
-    Raises
-    ------
-    ValueError
-        No presentation context was accepted for it.
-    """
+    """Send a file's bytes; encode them again only if the peer accepts no other transfer syntax for the object."""
     association.dimse_timeout = TIMEOUT_S + path.stat().st_size / _SLOWEST_BYTES_PER_S
     try:
         answer: Dataset = association.send_c_store(path)

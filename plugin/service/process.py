@@ -62,11 +62,11 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
-    from plugin.config.reconstruction import options_of
     from plugin.jobs.durable import start_worker
+    from recon.options import Options
     from recon.pipeline import warm_up
 
-    options = options_of(settings.reconstruction)
+    options = Options(**dict(settings.reconstruction))
     began = time.monotonic()
     attempts = warm_up(options)
     report_engines(settings, attempts)

@@ -7,11 +7,11 @@ from collections import defaultdict
 from contextlib import closing
 from typing import Any
 
-from dbos import DBOSClient, WorkflowStatus
+from dbos import WorkflowStatus
 
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.intake.index import AcquisitionRow, existing_index
+from plugin.intake.index import existing_index
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, client, delivery_of
 from plugin.service.process import ENGINES_FILE
 
@@ -26,14 +26,17 @@ _STATES = {
 }
 
 _ENDED = {
-    "CANCELLED": ("cancelled", "somebody cancelled it; qsm-plugin retry runs it again"),
+    "CANCELLED": ("cancelled", "it was cancelled; qsm-plugin retry runs it again"),
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": (
         "worker-died",
-        "the worker died each time it worked on this, perhaps for lack of memory; look at the system's log for why,"
-        " then qsm-plugin retry",
+        "the worker died each time it worked on this; look at the system's log for why, then qsm-plugin retry",
     ),
 }
 """Code and sentence of workflows that ended without an error of their own."""
+
+
+_SHOWN = ("state", "images", "code", "reason", "job", "changed_at", "missing")
+"""What is shown of an acquisition."""
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -52,22 +55,17 @@ def status(settings: Settings) -> dict[str, Any]:
     for workflow in workflows:
         if workflow.name == DELIVER:
             deliveries[workflow.workflow_id.partition(".")[0]].append(workflow)
+    engines = settings.spool / ENGINES_FILE  # written when a worker starts
     return {
         "images": images,
         "ignored": ignored,
-        "acquisitions": [_acquisition(row) for row in acquisitions],
+        "acquisitions": [
+            {"acquisition": row.acquisition[:16], **{name: getattr(row, name) for name in _SHOWN}}
+            for row in acquisitions
+        ],
         "jobs": [_job(job, deliveries[job.workflow_id]) for job in workflows if job.name == RECONSTRUCT],
-        "engines": _engines(settings),
+        "engines": json.loads(engines.read_text(encoding="utf-8")) if engines.exists() else [],
     }
-
-
-def _engines(settings: Settings) -> list[dict[str, str]]:
-    """Return what became of each inference engine when the worker started last; nothing before it first did."""
-    try:
-        engines: list[dict[str, str]] = json.loads((settings.spool / ENGINES_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    return engines
 
 
 def retry(settings: Settings, job: str) -> list[str]:
@@ -87,35 +85,18 @@ def retry(settings: Settings, job: str) -> list[str]:
         failed = [one for one in mine if _STATES[one.status] == "failed"]
         if not failed:
             raise PluginError(f"nothing of job {job} failed; qsm-plugin status says how far it is")
-        for one in failed:
-            _rewind(connected, one)
+        for one in failed:  # from their first step: what steps exchanged is gone, deliveries count the time that passed
+            queue, destination = RECONSTRUCT, None
+            if one.name == DELIVER:
+                queue, (destination, _) = DELIVER, delivery_of(one.workflow_id)
+            connected.rewind_workflow(one.workflow_id, queue_name=queue, queue_partition_key=destination)
     return [one.workflow_id for one in failed]
-
-
-def _rewind(connected: DBOSClient, workflow: WorkflowStatus) -> None:
-    """Queue a workflow from its first step: what steps exchanged is gone, and deliveries count the time that passed."""
-    if workflow.name == DELIVER:
-        destination, _ = delivery_of(workflow.workflow_id)
-        connected.rewind_workflow(workflow.workflow_id, queue_name=DELIVER, queue_partition_key=destination)
-    else:
-        connected.rewind_workflow(workflow.workflow_id, queue_name=RECONSTRUCT)
-
-
-def _acquisition(row: AcquisitionRow) -> dict[str, Any]:
-    names = ("state", "images", "code", "reason", "job", "changed_at")
-    shown = {name: getattr(row, name) for name in names}
-    return {"acquisition": row.acquisition[:16], **shown, "missing": list(row.missing)}
 
 
 def _job(job: WorkflowStatus, deliveries: list[WorkflowStatus]) -> dict[str, Any]:
     named = sorted((delivery_of(one.workflow_id), one) for one in deliveries)
-    return {
-        "job": job.workflow_id,
-        **_workflow(job),
-        "deliveries": [
-            {"destination": destination, "part": part, **_workflow(one)} for (destination, part), one in named
-        ],
-    }
+    shown = [{"destination": destination, "part": part, **_workflow(one)} for (destination, part), one in named]
+    return {"job": job.workflow_id, **_workflow(job), "deliveries": shown}
 
 
 def _workflow(workflow: WorkflowStatus) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import IO
 
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
@@ -30,6 +31,7 @@ _HEALTHY_SECONDS = 60.0
 class _Child:
     role: str
     process: subprocess.Popen[bytes]
+    lifeline: IO[bytes]
     started: float
     deaths: int = 0
     start_again: float | None = None
@@ -38,10 +40,7 @@ class _Child:
 def serve(settings: Settings) -> int:
     """Run the service until SIGTERM or Ctrl-C.
 
-    Returns
-    -------
-    int
-        Exit status: 0 after a stop that was asked for, 2 if a process cannot run as configured.
+    Returns the exit status: 0 after a stop that was asked for, 2 if a process cannot run as configured.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def serve(settings: Settings) -> int:
 
 
 def check_port(settings: Settings) -> None:
-    """Try to listen on the port, for a while: a killed predecessor may be on its way out.
+    """Try to listen on the port, for a while: a killed predecessor may still be ending.
 
     Raises
     ------
@@ -77,22 +76,19 @@ def check_port(settings: Settings) -> None:
         Another program does, or the address is not this machine's.
     """
     deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
-    while (reason := _why_not(settings)) is not None:
-        if time.monotonic() > deadline:
-            raise PortTakenError(settings.bind, settings.port, reason)
-        time.sleep(0.1)
-
-
-def _why_not(settings: Settings) -> str | None:
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    while True:
         try:
-            probe.bind((settings.bind, settings.port))
-            probe.listen(1)
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((settings.bind, settings.port))
+                probe.listen(1)
+                return
         except OSError as error:
-            return error.strerror or "the address cannot be used"
-    return None
+            if time.monotonic() > deadline:
+                reason = error.strerror or "the address cannot be used"
+                raise PortTakenError(settings.bind, settings.port, reason) from error
+        time.sleep(0.1)
 
 
 def _supervise(settings: Settings, stopping: threading.Event) -> int:
@@ -115,7 +111,7 @@ def _start(role: str, settings: Settings) -> _Child:
     process.stdin.write(settings.model_dump_json().encode() + b"\n")
     process.stdin.flush()
     get_logger().debug("process.started", process=role, pid=process.pid)
-    return _Child(role=role, process=process, started=time.monotonic())
+    return _Child(role=role, process=process, lifeline=process.stdin, started=time.monotonic())
 
 
 def _revive(child: _Child, settings: Settings) -> int | None:
@@ -125,7 +121,7 @@ def _revive(child: _Child, settings: Settings) -> int | None:
         status = child.process.poll()
         if status is None:
             return None
-        _close_input(child)
+        child.lifeline.close()
         child.deaths = 0 if now - child.started > _HEALTHY_SECONDS else child.deaths + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**child.deaths)
         child.start_again = now + pause
@@ -133,13 +129,9 @@ def _revive(child: _Child, settings: Settings) -> int | None:
         return status
     if now >= child.start_again:
         again = _start(child.role, settings)
-        child.process, child.started, child.start_again = again.process, again.started, None
+        child.process, child.lifeline, child.started = again.process, again.lifeline, again.started
+        child.start_again = None
     return None
-
-
-def _close_input(child: _Child) -> None:
-    if child.process.stdin is not None:
-        child.process.stdin.close()
 
 
 def _stop(children: list[_Child]) -> None:
@@ -154,4 +146,4 @@ def _stop(children: list[_Child]) -> None:
             get_logger().warning("process.killed", process=child.role)
             child.process.kill()
             child.process.wait()
-        _close_input(child)
+        child.lifeline.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 from pydicom.uid import MRImageStorage
@@ -15,7 +16,6 @@ from dicom_io.derived.secondary_capture import write_pages
 from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.read import read_acquisition
-from plugin.jobs.products import resolve
 from recon.products.types import Contrast, RegionalReport, RegionMeasure
 from recon.types import Reconstruction
 from tests.support.phantom import make_reconstruction
@@ -87,7 +87,7 @@ def sources_of(acquisition: Acquisition, *, profile: str = "console12") -> Sourc
 
 def write(name: str, content: object, sources: Sources, folder: Path) -> tuple[WrittenSeries, ...]:
     """Write a product as a job does."""
-    written: tuple[WrittenSeries, ...] = resolve(PRODUCTS[name].write)(PRODUCTS[name], content, sources, folder)
+    written: tuple[WrittenSeries, ...] = resolve_name(PRODUCTS[name].write)(PRODUCTS[name], content, sources, folder)
     return written
 
 

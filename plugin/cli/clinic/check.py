@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.console import (
-    DONE,
-    REFUSED,
-    ConfigOption,
-    JsonOption,
-    listed,
-    load_settings,
-    print_json,
-    print_table,
-    tell,
-)
+from plugin.cli.console import DONE, REFUSED, ConfigOption, JsonOption, listed, load_settings, print_table, show, tell
 
 if TYPE_CHECKING:
     from plugin.config.settings import Settings
@@ -33,16 +22,18 @@ def check(
 
     A folder is judged by the rules, magnets and limits of the site, where --config names its configuration.
     """
-    if not path.is_dir():
-        _check_config(path, as_json)
-        return
+    from plugin.config.settings import read_settings
+    from plugin.files import check_folder_can_be_made
     from plugin.intake.explain import explain_folder
 
+    if not path.is_dir():
+        settings = read_settings(path)
+        check_folder_can_be_made(settings.spool)
+        shown = settings.model_dump(mode="json", exclude={"database_url"})  # it may hold a password
+        show(shown, as_json, lambda _shown: _tell_settings(path, settings))
+        return
     found = explain_folder(path, load_settings(config))
-    if as_json:
-        print_json(found)
-    else:
-        _tell_folder(found)
+    show(found, as_json, _tell_folder)
     raise typer.Exit(DONE if any(one["state"] == "complete" for one in found["acquisitions"]) else REFUSED)
 
 
@@ -65,53 +56,16 @@ def _tell_folder(found: dict[str, Any]) -> None:
         tell("The folder is empty.")
 
 
-def _check_config(path: Path, as_json: bool) -> None:
-    settings = _read_checked(path)
-    if as_json:
-        print_json(settings.model_dump(mode="json", by_alias=True, exclude={"database_url"}))  # it may hold a password
-        return
+def _tell_settings(path: Path, settings: Settings) -> None:
     where = [f"{d.name} ({d.ae_title}@{d.host}:{d.port})" for d in settings.destinations]
-    where += ["whoever sent the images"] if settings.return_to_sender else []
+    where += ["the sender of the images"] if settings.return_to_sender else []
     gets = [f"{d.name} gets {listed(d.objects)}" for d in settings.destinations if d.objects is not None]
-    gets += [f"whoever sent the images gets {listed(settings.sender_objects)}"] if settings.return_to_sender else []
+    gets += [f"the sender gets {listed(settings.sender_objects)}"] if settings.return_to_sender else []
     tell(
         f"{path}: valid",
         f"  listens as {settings.ae_title} on {settings.bind}:{settings.port}",
         f"  keeps images in {settings.spool}",
-        f"  delivers to {', '.join(where) or 'nobody: QSM series stay in the spool'}",
+        f"  delivers to {', '.join(where) or 'no destination: QSM series stay in the spool'}",
         f"  makes {listed(settings.objects.names)}, profile {settings.profile}",
         *(f"  {line}" for line in gets),
     )
-
-
-def _read_checked(path: Path) -> Settings:
-    """Read a configuration without changing anything on the disk.
-
-    Raises
-    ------
-    ConfigurationError
-        It has mistakes; the message lists all of them.
-    """
-    from pydantic import ValidationError
-
-    from plugin.config.reconstruction import options_of
-    from plugin.config.settings import Reconstruction, read_settings, read_values
-    from plugin.errors import ConfigurationError, SpoolError
-    from plugin.files import check_folder_can_be_made
-
-    mistakes: list[str] = []
-    chosen = read_values(path).get("reconstruction", {})
-    with suppress(ValidationError):  # its mistakes are those of the whole file
-        try:
-            options_of(Reconstruction.model_validate(chosen))
-        except ConfigurationError as error:
-            mistakes += [f"{path}: {line}" for line in str(error).splitlines()]
-    settings = None
-    try:
-        settings = read_settings(path)
-        check_folder_can_be_made(settings.spool)
-    except (ConfigurationError, SpoolError) as error:
-        mistakes.insert(0, str(error))
-    if mistakes or settings is None:
-        raise ConfigurationError("\n".join(mistakes))
-    return settings

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, print_json, tell
+from plugin.cli.console import JsonOption, show, tell
 
 
 def echo(
@@ -20,7 +20,5 @@ def echo(
 
     peer = parse_address(address)
     seconds = ask(peer, calling_ae=calling)
-    if as_json:
-        print_json({"peer": str(peer), "seconds": round(seconds, 4)})
-    else:
-        tell(f"{peer} answered in {1000 * seconds:.0f} ms")
+    found = {"peer": str(peer), "seconds": round(seconds, 4)}
+    show(found, as_json, lambda _found: tell(f"{peer} answered in {1000 * seconds:.0f} ms"))

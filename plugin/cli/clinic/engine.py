@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from plugin.cli.console import JsonOption, names_of, print_json, print_table, progress_shown, tell
+from plugin.cli.console import JsonOption, names_of, print_json, print_table, progress_shown, show, tell
 from plugin.errors import ConfigurationError
 
 app = typer.Typer(help="Build, list and time the engines that run the network.", no_args_is_help=True)
@@ -63,10 +64,8 @@ def build(
         else:
             file = build_for_gpu(trained, find_gpu(), precision=precision)
     manifest = asdict(file.manifest)
-    if as_json:
-        print_json({"file": str(file.path), "manifest": manifest})
-    else:
-        tell(f"{file.path} ({len(file.plan) / 1e6:.1f} MB)", *(f"  {name}: {manifest[name]}" for name in BUILT))
+    built = (f"{file.path} ({len(file.plan) / 1e6:.1f} MB)", *(f"  {name}: {manifest[name]}" for name in BUILT))
+    show({"file": str(file.path), "manifest": manifest}, as_json, lambda _found: tell(*built))
 
 
 @app.command("list")
@@ -130,17 +129,9 @@ def bench(
 
 
 def _sizes(text: str) -> tuple[int, int, int]:
-    """Read ``X,Y,Z``.
-
-    Raises
-    ------
-    ConfigurationError
-        It is something else.
-    """
-    try:
-        x, y, z = (int(part) for part in text.split(","))
-        if min(x, y, z) < 1:
-            raise ValueError
-    except ValueError:
-        raise ConfigurationError(f"size {text!r}: expected three positive numbers, such as 160,192,160") from None
-    return (x, y, z)
+    """Read ``X,Y,Z``."""
+    match = re.fullmatch(r"\s*([1-9]\d*)\s*,\s*([1-9]\d*)\s*,\s*([1-9]\d*)\s*", text)
+    if match is None:
+        raise ConfigurationError(f"size {text!r}: expected three positive numbers, such as 160,192,160")
+    x, y, z = map(int, match.groups())
+    return x, y, z

@@ -6,17 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plugin.cli.console import (
-    DONE,
-    REFUSED,
-    ConfigOption,
-    JsonOption,
-    ago,
-    load_settings,
-    print_json,
-    print_table,
-    tell,
-)
+from plugin.cli.console import DONE, REFUSED, ConfigOption, JsonOption, ago, load_settings, print_table, show, tell
 
 
 def explain(
@@ -31,10 +21,7 @@ def explain(
     from plugin.intake.explain import explain_uid
 
     found = explain_uid(uid, load_settings(config))
-    if as_json:
-        print_json(found)
-    else:
-        _tell(found)
+    show(found, as_json, _tell)
     good = {State.QUEUED, State.COLLECTING}
     raise typer.Exit(DONE if any(one["state"] in good for one in found["acquisitions"]) else REFUSED)
 

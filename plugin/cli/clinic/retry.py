@@ -1,4 +1,4 @@
-"""``qsm-plugin retry``: resume a failed job where it failed."""
+"""``qsm-plugin retry``: run a failed job, or its failed deliveries, again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import ConfigOption, JsonOption, load_settings, print_json, tell
+from plugin.cli.console import ConfigOption, JsonOption, load_settings, show, tell
 
 
 def retry(
@@ -14,11 +14,8 @@ def retry(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Resume a failed job, or its failed deliveries, where they failed."""
+    """Run a failed job, or its failed deliveries, again."""
     from plugin.service.status import retry as retry_job
 
     queued = retry_job(load_settings(config), job)
-    if as_json:
-        print_json({"retried": queued})
-    else:
-        tell(*(f"queued again: {name}" for name in queued))
+    show({"retried": queued}, as_json, lambda _found: tell(*(f"queued again: {name}" for name in queued)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import DONE, FAILED, JsonOption, note, people, print_json, require_folder, tell
+from plugin.cli.console import DONE, FAILED, JsonOption, note, people, require_folder, show, tell
 from plugin.errors import NoSuchFolderError
 
 
@@ -32,12 +32,14 @@ def send(
     with Progress(console=people, disable=as_json or not people.is_terminal) as bar:
         task = bar.add_task(f"to {peer}", total=len(files))
         report = send_files(files, peer, calling_ae=calling, progress=lambda _path: bar.advance(task))
-    delivered, undelivered = len(report.delivered), [str(path) for path in report.undelivered]
-    if as_json:
-        outcome = {"delivered": delivered, "undelivered": undelivered}
-        print_json({**outcome, "reason": report.reason, "seconds": report.seconds})
-    else:
-        tell(f"{delivered} of {len(files)} objects are at {peer}, {report.seconds:.1f} s")
-        if undelivered:
-            note(f"not delivered: {undelivered[0]} and {len(undelivered) - 1} more: {report.reason}")
-    raise typer.Exit(FAILED if undelivered else DONE)
+    found = {
+        "delivered": len(report.delivered),
+        "undelivered": [str(path) for path in report.undelivered],
+        "reason": report.reason,
+        "seconds": report.seconds,
+    }
+    at_peer = f"{len(report.delivered)} of {len(files)} objects are at {peer}, {report.seconds:.1f} s"
+    show(found, as_json, lambda _found: tell(at_peer))
+    if (left := report.undelivered) and not as_json:
+        note(f"not delivered: {left[0]} and {len(left) - 1} more: {report.reason}")
+    raise typer.Exit(FAILED if report.undelivered else DONE)

@@ -1,10 +1,10 @@
-"""``qsm-plugin status``: what was received, what is waited for, and what became of it."""
+"""``qsm-plugin status``: what was received, and what became of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from plugin.cli.console import ConfigOption, JsonOption, ago, load_settings, print_json, print_table, tell
+from plugin.cli.console import ConfigOption, JsonOption, ago, load_settings, print_table, show, tell
 
 _SHOWN = 20
 """Rows of a table."""
@@ -14,19 +14,14 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show what the service received, waits for, works on, delivered and gave up."""
     from plugin.service.status import status as read_status
 
-    found = read_status(load_settings(config))
-    if as_json:
-        print_json(found)
-    else:
-        _tell(found)
+    show(read_status(load_settings(config)), as_json, _tell)
 
 
 def _tell(found: dict[str, Any]) -> None:
     images = found["images"]
     tell(f"{images['received']} images received, {images['ignored']} of them skipped")
     if images["conflicts"]:
-        text = "objects came with other content under the UID of an image received before; they are in conflicts/"
-        tell(f"  {images['conflicts']} {text}")
+        tell(f"  {images['conflicts']} objects have the UID of an earlier image and other content: see conflicts/")
     tell(*(f"  {one['images']} × {one['code']}: {one['reason']}" for one in found["ignored"]))
     waiting = [
         {**row, "since": ago(row["changed_at"]), "why": "; ".join(row["missing"]) or row["reason"]}

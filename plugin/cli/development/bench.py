@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.console import JsonOption, names_of, print_json, print_table, progress_shown, tell
+from plugin.cli.console import JsonOption, names_of, print_table, progress_shown, show, tell
 from plugin.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ def bench(
     }
     if output is not None:
         output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    if as_json:
-        print_json(found)
-    else:
-        _tell(found)
+    show(found, as_json, _tell)
 
 
 def _run(parts: list[str], voxel_size_mm: float, work: Path, say: Say) -> tuple[list[BenchRow], dict[str, Any] | None]:

@@ -21,6 +21,7 @@ from plugin.cli.console import (
     print_json,
     print_table,
     progress_shown,
+    show,
     tell,
 )
 
@@ -72,12 +73,9 @@ def field(
 
     wanted = names_of(cases) or list(CASES)
     with progress_shown("evaluate field") as say:
-        found = evaluate_field(wanted, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)
-        rows = [asdict(row) for row in found]
-    if as_json:
-        print_json({"rows": rows})
-    else:
-        print_table("Total field against the ground truth", rows, FIELD_COLUMNS)
+        rows = [asdict(row) for row in evaluate_field(wanted, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)]
+    title = "Total field against the ground truth"
+    show({"rows": rows}, as_json, lambda _found: print_table(title, rows, FIELD_COLUMNS))
 
 
 @app.command()

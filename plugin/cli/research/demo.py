@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plugin.cli.console import (
-    JsonOption,
-    SeedOption,
-    VoxelSizeOption,
-    note,
-    print_json,
-    print_table,
-    progress_shown,
-    tell,
-)
+from plugin.cli.console import JsonOption, SeedOption, VoxelSizeOption, note, print_table, progress_shown, show, tell
 
 if TYPE_CHECKING:
     from plugin.lab.demo.run import DemoResult
@@ -38,9 +29,10 @@ def demo(
 
     with progress_shown("demo") as say:
         result = run_demo(output, vendor=vendor, case=case, seed=seed, voxel_size_mm=voxel_size_mm, say=say)
-    if as_json:
-        print_json(_as_json(result))
-        return
+    show(_as_json(result), as_json, lambda _found: _tell(result))
+
+
+def _tell(result: DemoResult) -> None:
     rows = ({"what": what, "value": value} for what, value in _values(result))
     print_table("From scanner to PACS", rows, ("what", "value"))
     note(*(f"[yellow]note[/] {warning}" for warning in result.delivery.report["warnings"]))

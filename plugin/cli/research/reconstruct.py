@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +18,9 @@ from plugin.cli.console import (
     MethodOption,
     load_settings,
     note,
-    print_json,
     progress_shown,
     require_folder,
+    show,
     tell,
 )
 
@@ -46,35 +46,30 @@ def reconstruct(
     Each further object gets a folder of its own beside qsm/. Several acquisitions get a sub-folder of OUT each. A
     mask has the axes of the images: columns, rows, slices. Of a configuration, magnets and largest_gib are used.
     """
-    from plugin.config.reconstruction import objects_of, options_of, profile_of
-    from plugin.config.settings import Reconstruction
+    from plugin.config.settings import checked_settings
+    from plugin.config.switches import objects_of
     from plugin.jobs.folder import reconstruct_folder
     from plugin.jobs.products import NIFTI
     from plugin.jobs.workflow import Wanted
+    from recon.options import Options
 
     require_folder(folder)
+    chosen = checked_settings(reconstruction={"method": method, "engine": engine}, profile=profile)
     wanted = Wanted(
-        options=options_of(Reconstruction(method=method, engine=engine)),
+        options=Options(**dict(chosen.reconstruction)),
         objects=(*objects_of(objects), *([NIFTI] if nifti else [])),
-        profile=profile_of(profile),
+        profile=chosen.profile,
         mask=mask,
     )
     with progress_shown("reconstruct") as say:
         found = reconstruct_folder(folder, output, wanted, load_settings(config), say)
-    if as_json:
-        print_json(found)
-    else:
-        _tell(found["acquisitions"], found["ignored"])
-    raise typer.Exit(_status(found["acquisitions"]))
+    show(found, as_json, _tell)
+    states = {outcome["state"] for outcome in found["acquisitions"]}
+    raise typer.Exit(FAILED if "failed" in states else DONE if "done" in states else REFUSED)
 
 
-def _status(outcomes: Sequence[dict[str, Any]]) -> int:
-    states = {outcome["state"] for outcome in outcomes}
-    return FAILED if "failed" in states else DONE if "done" in states else REFUSED
-
-
-def _tell(outcomes: Sequence[dict[str, Any]], ignored: Sequence[dict[str, str]]) -> None:
-    for outcome in outcomes:
+def _tell(found: dict[str, Any]) -> None:
+    for outcome in found["acquisitions"]:
         numbers = ", ".join(map(str, outcome["series"])) or "without number"
         what = f"series {numbers} ({outcome['images']} images, {outcome['vendor']})"
         if outcome["state"] == "done":
@@ -82,13 +77,13 @@ def _tell(outcomes: Sequence[dict[str, Any]], ignored: Sequence[dict[str, str]])
         else:
             note(f"{what}: {outcome['state']} ({outcome['code']}): {outcome['reason']}")
             note(*(f"  missing: {gap}" for gap in outcome.get("missing", ())))
-    files_of: dict[str, list[str]] = {}
-    for file in ignored:
-        files_of.setdefault(file["reason"], []).append(file["file"])
+    files_of = defaultdict(list)
+    for file in found["ignored"]:
+        files_of[file["reason"]].append(file["file"])
     for reason, files in files_of.items():
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         note(f"[dim]skipped {files[0]}{more}: {reason}[/]")
-    if not outcomes:
+    if not found["acquisitions"]:
         note("no gradient-echo acquisition was found")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, SeedOption, VoxelSizeOption, note, print_json, progress_shown, tell
+from plugin.cli.console import JsonOption, SeedOption, VoxelSizeOption, note, progress_shown, show, tell
 from plugin.errors import ConfigurationError
 
 
@@ -44,12 +44,11 @@ def simulate(
         say(f"writing images as {scanner}")
         files = write_scan(scan.echoes, images, vendor=scanner, study_seed=seed)
         np.savez_compressed(truth, chi_ppm=scan.chi_ppm, field_ppm=scan.field_ppm, brain=scan.brain, label=scan.label)
-    if as_json:
-        print_json({"images": len(files), "dicom": str(images), "truth": str(truth)})
-        return
     shape = " x ".join(map(str, scan.echoes.grid.shape))
-    note(f"{len(scan.echoes.echo_times_s)} echoes of {shape} voxels at {scan.echoes.b0_tesla:g} T")
-    tell(f"{len(files)} images in {images}")
+    if not as_json:
+        note(f"{len(scan.echoes.echo_times_s)} echoes of {shape} voxels at {scan.echoes.b0_tesla:g} T")
+    found = {"images": len(files), "dicom": str(images), "truth": str(truth)}
+    show(found, as_json, lambda _found: tell(f"{len(files)} images in {images}"))
 
 
 def _known_scanner(vendor: str, kind: str, case: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from dicom_io.derived.context.source_series import SourceSeries
 from dicom_io.derived.product import FIRST_PART, OTHER_PART, REFUSAL_PART
 from dicom_io.derived.products import OBJECTS, PRODUCTS, QSM, REFUSAL_PAGE, REGIONS, SERIES_NAMES
-from plugin.jobs.products import resolve
 from recon.errors import InvalidInputError
 from tests.support.everything import MR_IMAGES
 from tests.support.small_result import small_result
@@ -20,10 +20,10 @@ UNITS = {"swi": "1", "true-swi": "1", "min-ip": "1", "r2star": "/s", "total-fiel
 @pytest.mark.parametrize("name", OBJECTS)
 def test_a_product_names_functions_that_take_what_they_are_called_with(name):
     product = PRODUCTS[name]
-    inspect.signature(resolve(product.write)).bind(product, None, None, None)
-    assert inspect.signature(resolve(product.write)).return_annotation.startswith("tuple[WrittenSeries")
+    inspect.signature(resolve_name(product.write)).bind(product, None, None, None)
+    assert inspect.signature(resolve_name(product.write)).return_annotation.startswith("tuple[WrittenSeries")
     if product.make:
-        inspect.signature(resolve(product.make)).bind(None, None, **dict.fromkeys(product.needs))
+        inspect.signature(resolve_name(product.make)).bind(None, None, **dict.fromkeys(product.needs))
     assert all(hasattr(SourceSeries, need) for need in product.needs)
 
 
@@ -79,7 +79,7 @@ def test_r2star_of_a_single_echo_is_refused_with_the_reason():
 
 
 def make(name, echoes, result):
-    return resolve(PRODUCTS[name].make)(echoes, result)
+    return resolve_name(PRODUCTS[name].make)(echoes, result)
 
 
 def _one_echo(echoes):

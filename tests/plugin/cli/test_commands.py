@@ -175,7 +175,7 @@ def test_check_shows_what_is_made_and_who_gets_it(tmp_path):
     shown = " ".join(run("check", config).stdout.split())
     assert "makes qsm, qsm-enhanced, swi, quality-page, refusal-page, profile console12" in shown
     assert "viewer gets swi" in shown
-    assert "whoever sent the images gets qsm, refusal-page" in shown
+    assert "the sender gets qsm, refusal-page" in shown
     assert json.loads(run("check", config, "--json").stdout)["objects"]["swi"] is True
 
 

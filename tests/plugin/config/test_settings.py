@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from plugin.config.settings import Settings, read_settings
+from plugin.config.settings import Settings, checked_settings, read_settings
 from plugin.errors import ConfigurationError
 
 GOOD = """
@@ -110,3 +110,17 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path, text):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_settings(tmp_path / "absent.toml")
+
+
+def test_the_desk_chooses_as_a_site_does():
+    chosen = checked_settings(reconstruction={"method": "tikhonov"}, profile="pacs16")
+    assert (chosen.reconstruction.method, chosen.profile) == ("tikhonov", "pacs16")
+    with pytest.raises(ConfigurationError) as caught:
+        checked_settings(reconstruction={"method": "magic", "engine": "steam"}, profile="12")
+    message = str(caught.value)
+    for said in (
+        "reconstruction.method: no method 'magic'; expected one of",
+        "reconstruction.engine: no engine 'steam'",
+        "console12",
+    ):
+        assert said in message

@@ -1,8 +1,7 @@
 import pytest
 
 from dicom_io.derived.products import OBJECTS, PRODUCTS
-from plugin.config.reconstruction import objects_of, profile_of
-from plugin.config.switches import Objects
+from plugin.config.switches import Objects, objects_of
 from plugin.errors import ConfigurationError
 
 
@@ -34,6 +33,3 @@ def test_the_desk_names_objects_as_a_site_does():
     assert objects_of("") == ("qsm",)
     with pytest.raises(ConfigurationError, match=r"'swy'.*swi"):
         objects_of("swi,swy")
-    assert profile_of("pacs16") == "pacs16"
-    with pytest.raises(ConfigurationError, match="console12"):
-        profile_of("12")

@@ -5,6 +5,7 @@ from dicom_io.source.acquisition.completeness import Completeness
 from plugin.intake.completion import SETTLE_SECONDS, Arrival, State, decide
 
 COMPLETE = Completeness(state="complete")
+COUNTED = Completeness(state="complete", counted=True)
 GAP = Refusal("missing-slices", "echo 3 phase: slices 44-45 are missing")
 INCOMPLETE = Completeness(state="incomplete", reason=GAP, missing=("echo 3 phase: slices 44-45",))
 REFUSED = Completeness(state="refused", reason=Refusal("epi", "echo planar"))
@@ -52,8 +53,8 @@ def test_after_an_interruption_only_the_scanners_own_count_proves_completeness(h
     said = decide(COMPLETE, arrival(60, **{how: 1}), quiet_seconds=60)
     assert (said.state, said.code) == (State.INCOMPLETE, "interrupted")
     assert how in said.reason
-    assert decide(COMPLETE, arrival(59, **{how: 1}), quiet_seconds=60, counted=True).state is State.COLLECTING
-    assert decide(COMPLETE, arrival(60, **{how: 1}), quiet_seconds=60, counted=True).state is State.QUEUED
+    assert decide(COUNTED, arrival(59, **{how: 1}), quiet_seconds=60).state is State.COLLECTING
+    assert decide(COUNTED, arrival(60, **{how: 1}), quiet_seconds=60).state is State.QUEUED
 
 
 def test_what_is_missing_is_handed_on():
@@ -66,21 +67,21 @@ def test_a_clock_that_was_set_back_runs_nothing_early():
 
 
 @pytest.mark.parametrize(
-    ("came", "counted", "evidence"),
+    ("completeness", "came", "evidence"),
     [
-        (arrival(0), True, "full grid, as many as the scanner counts; association released"),
-        (arrival(LONG, associations=2), False, "full grid; associations released"),
-        (arrival(0, open=1, announced="mpps"), False, "full grid; all that mpps announced"),
-        (arrival(60, open=1), False, "full grid; association open, but quiet"),
+        (COUNTED, arrival(0), "full grid, as many as the scanner counts; association released"),
+        (COMPLETE, arrival(LONG, associations=2), "full grid; associations released"),
+        (COMPLETE, arrival(0, open=1, announced="mpps"), "full grid; all that mpps announced"),
+        (COMPLETE, arrival(60, open=1), "full grid; association open, but quiet"),
     ],
 )
-def test_a_decision_says_what_it_follows_from(came, counted, evidence):
-    assert decide(COMPLETE, came, quiet_seconds=60, counted=counted).evidence == evidence
+def test_a_decision_says_what_it_follows_from(completeness, came, evidence):
+    assert decide(completeness, came, quiet_seconds=60).evidence == evidence
 
 
 def test_the_scanners_own_counts_are_stronger_than_what_was_announced():
     came = arrival(LONG, awaited=2)  # such as weighted images that are not sent
-    assert decide(COMPLETE, came, quiet_seconds=60, counted=True).state is State.QUEUED
+    assert decide(COUNTED, came, quiet_seconds=60).state is State.QUEUED
     said = decide(COMPLETE, arrival(60, awaited=2), quiet_seconds=60)
     assert said.code == "announced-missing"
     assert "2 images" in said.reason

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pkgutil import resolve_name
 
 import nibabel
 import numpy as np
@@ -10,7 +11,6 @@ import pytest
 from dicom_io.derived.products import PRODUCTS
 from dicom_io.errors import DicomError
 from plugin.jobs.nifti import write_nifti
-from plugin.jobs.products import resolve
 from tests.support.small_result import small_result
 
 CONTRASTS = ("swi", "true-swi", "min-ip", "r2star", "total-field", "local-field")
@@ -31,7 +31,7 @@ def oblique_affine(grid):
 def written(tmp_path_factory):
     scan, result = small_result()
     folder = tmp_path_factory.mktemp("nifti")
-    contrasts = {name: resolve(PRODUCTS[name].make)(scan.echoes, result) for name in CONTRASTS}
+    contrasts = {name: resolve_name(PRODUCTS[name].make)(scan.echoes, result) for name in CONTRASTS}
     affine = oblique_affine(scan.echoes.grid)
     write_nifti(scan.echoes, result, contrasts, folder, affine=affine)
     return folder, [path for path in sorted(folder.rglob("*")) if path.is_file()], affine

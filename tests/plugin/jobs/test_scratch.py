@@ -4,7 +4,8 @@ import stat
 import numpy as np
 import pytest
 
-from plugin.jobs.scratch import load_echoes, load_reconstruction, save
+from plugin.jobs.scratch import load, save
+from recon.types import GradientEcho, Reconstruction
 from tests.support.small_result import small_result
 from tests.support.synthetic import small_echoes
 
@@ -21,28 +22,28 @@ def equal(a, b):
 def test_echoes_come_back_as_they_were(tmp_path):
     echoes = small_echoes()
     save(echoes, tmp_path / "echoes")
-    assert equal(load_echoes(tmp_path / "echoes"), echoes)
+    assert equal(load(GradientEcho, tmp_path / "echoes"), echoes)
 
 
 def test_a_reconstruction_comes_back_as_it_was(tmp_path):
     _, result = small_result()
     save(result, tmp_path / "result")
-    assert equal(load_reconstruction(tmp_path / "result"), result)
+    assert equal(load(Reconstruction, tmp_path / "result"), result)
 
 
 def test_saving_twice_replaces_and_leaves_nothing_else(tmp_path):
     for seed in range(2):
         save(small_echoes(seed=seed), tmp_path / "echoes")
-    assert equal(load_echoes(tmp_path / "echoes"), small_echoes(seed=1))
+    assert equal(load(GradientEcho, tmp_path / "echoes"), small_echoes(seed=1))
     assert [path.name for path in tmp_path.iterdir()] == ["echoes"]
 
 
 def test_loaded_arrays_can_be_written_without_changing_the_files(tmp_path):
     save(small_echoes(), tmp_path / "echoes")
-    loaded = load_echoes(tmp_path / "echoes")
+    loaded = load(GradientEcho, tmp_path / "echoes")
     loaded.phase_rad[...] = 0
     assert type(loaded.phase_rad) is np.ndarray
-    assert equal(load_echoes(tmp_path / "echoes"), small_echoes())
+    assert equal(load(GradientEcho, tmp_path / "echoes"), small_echoes())
 
 
 def test_only_the_owner_may_read(tmp_path):

@@ -10,9 +10,10 @@ from pydicom import dcmread
 from dicom_io.errors import Refusal
 from dicom_io.source.folder import find_acquisitions
 from plugin.jobs.job import Job, job_name
-from plugin.jobs.scratch import load_reconstruction
+from plugin.jobs.scratch import load
 from plugin.jobs.workflow import Wanted, make
 from recon.options import Options
+from recon.types import Reconstruction
 from tests.support.synthetic import write_small_scan
 
 WANTED = Wanted(options=Options(method="tikhonov"))
@@ -105,7 +106,7 @@ def test_a_mask_of_the_user_wins(acquisition, tmp_path):
     def run(step, function):
         result = function()
         if step == "reconstruct":
-            given.append(load_reconstruction(tmp_path / "out" / "work" / "reconstruction").susceptibility.mask.copy())
+            given.append(load(Reconstruction, tmp_path / "out" / "work" / "reconstruction").susceptibility.mask.copy())
         return result
 
     make(Job(acquisition=acquisition), tmp_path / "out", wanted, run=run)

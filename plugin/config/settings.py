@@ -86,9 +86,9 @@ class Reconstruction(Frozen):
     @field_validator("method", "engine", "fallback")  # not the defaults: this module needs no recon
     @classmethod
     def _is_known(cls, name: str, info: ValidationInfo) -> str:
-        from recon.options import AUTO, ENGINE_NAMES, METHODS
+        from recon.options import AUTO, ENGINES, METHODS
 
-        names = {"method": tuple(METHODS), "engine": (AUTO, *ENGINE_NAMES), "fallback": ("", *METHODS)}
+        names = {"method": tuple(METHODS), "engine": (AUTO, *ENGINES), "fallback": ("", *METHODS)}
         known = names[str(info.field_name)]
         if name not in known:
             raise ValueError(f"no {info.field_name} {name!r}; expected one of {', '.join(known)}")

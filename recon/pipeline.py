@@ -157,7 +157,13 @@ def _attempt(name: str, engine: str, total: TotalField, clock: _Clock) -> _Attem
     chi = np.where(total.mask, inverted.chi_ppm - mean_ppm, 0.0).astype(np.float32)
     figures = clock.timed(f"quality{suffix}", lambda: _figures(chi, total, inverted.device))
     figures["reference_mean_ppb"] = mean_ppm * 1e3
-    return _Attempt(method=name, inverted=inverted, chi_ppm=chi, figures=figures, verdict=judge_quality(figures))
+    return _Attempt(
+        method=name,
+        inverted=inverted,
+        chi_ppm=chi,
+        figures=figures,
+        verdict=judge_quality({**total.figures, **figures}),
+    )
 
 
 def _figures(chi_ppm: FloatArray, total: TotalField, device: str) -> dict[str, float]:

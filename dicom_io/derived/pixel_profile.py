@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from dicom_io.errors import DicomError
-from recon.types import FloatArray
+
+if TYPE_CHECKING:  # the receiver reads the product table, and is to load nothing of the reconstruction
+    from recon.types import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""What radiologists expect beside the susceptibility map: one file per contrast, one row each in ``table``."""
+"""What radiologists expect beside the susceptibility map: one file per contrast."""

@@ -25,12 +25,15 @@ class LoopPlan:
         Its radius.
     phase_rad
         Phase of its receiver chain.
+    misalignment_rad
+        Phase that alignment leaves, as noise at the point of alignment does.
     """
 
     centre_mm: Vector
     normal: Vector
     radius_mm: float
     phase_rad: float
+    misalignment_rad: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class CoilsPlan:
         ``"aligned"``: phases aligned at one point, then weighted by magnitude; ``"adaptive"``: phase of a reference
         coil; ``"body_coil"``: phase of the virtual body coil.
     reference_mm
-        Point of alignment, in head axes.
+        Point of alignment, in head axes; the loop that receives most from it is the reference coil.
     flipped
         Index of the loop whose sign is wrong after alignment; None for none.
     """

@@ -113,7 +113,7 @@ def _vector(values: np.ndarray) -> Vector:
     return (x, y, z)
 
 
-def _array(rng: np.random.Generator, count: int) -> tuple[LoopPlan, ...]:
+def _array(rng: np.random.Generator, count: int, misalignment_rad: float) -> tuple[LoopPlan, ...]:
     """Return loops spread over a helmet that is open below, looking at the head."""
     semi = np.asarray(_HELMET_MM) + rng.uniform(0, 15, 3)
     loops = []
@@ -121,14 +121,15 @@ def _array(rng: np.random.Generator, count: int) -> tuple[LoopPlan, ...]:
         z = 1.0 - (1.0 - _OPEN_BELOW) * (i + 0.5) / count
         angle = np.pi * (1 + np.sqrt(5)) * i
         unit = np.array([np.sqrt(1 - z**2) * np.cos(angle), np.sqrt(1 - z**2) * np.sin(angle), z])
-        unit += rng.normal(0, 0.08, 3)
+        unit += rng.normal(0, 0.15, 3)
         unit /= np.linalg.norm(unit)
         loops.append(
             LoopPlan(
                 centre_mm=_vector(np.asarray(_HEAD_CENTRE_MM) + unit * semi),
-                normal=_vector(unit / semi * 100 + rng.normal(0, 0.15, 3)),
+                normal=_vector(unit / semi * 100 + rng.normal(0, 0.3, 3)),
                 radius_mm=float(rng.uniform(35, 60)),
                 phase_rad=float(rng.uniform(-np.pi, np.pi)),
+                misalignment_rad=float(rng.normal(0, misalignment_rad)),
             )
         )
     return tuple(loops)
@@ -136,12 +137,12 @@ def _array(rng: np.random.Generator, count: int) -> tuple[LoopPlan, ...]:
 
 def _coils(rng: np.random.Generator, setting: Setting) -> CoilsPlan:
     """8 to 32 loops; one sign in twelve arrays is wrong."""
-    loops = _array(rng, int(rng.choice([8, 12, 16, 20, 32])))
+    loops = _array(rng, int(rng.choice([8, 12, 16, 20, 32])), float(rng.uniform(0.0, 0.8)))
     combination = rng.choice(["aligned", "adaptive", "body_coil"], p=[0.4, 0.3, 0.3])
     return CoilsPlan(
         loops=loops,
         combination=str(combination),  # type: ignore[arg-type]
-        reference_mm=_vector(np.asarray(_HEAD_CENTRE_MM) + rng.normal(0, 12, 3)),
+        reference_mm=_vector(np.asarray(_HEAD_CENTRE_MM) + rng.normal(0, 25, 3)),
         flipped=int(rng.integers(len(loops))) if rng.random() < 1 / 12 else None,
     )
 
@@ -235,7 +236,7 @@ def _slabs(rng: np.random.Generator, setting: Setting) -> SlabsPlan:
 
 EFFECTS: dict[str, Effect] = {
     "coils": Effect(
-        probability=0.9, draw=_coils, typical=lambda: CoilsPlan(loops=_array(np.random.default_rng(16), 16))
+        probability=0.9, draw=_coils, typical=lambda: CoilsPlan(loops=_array(np.random.default_rng(16), 16, 0.3))
     ),
     "conductivity": Effect(
         probability=0.9,

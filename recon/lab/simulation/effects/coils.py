@@ -20,7 +20,9 @@ from scipy.interpolate import CubicSpline
 from scipy.special import ellipe, ellipk
 
 from recon.lab.simulation.draw.effect_plans import CoilsPlan, LoopPlan, Vector
+from recon.lab.simulation.lattice import BRAIN_CENTRE_MM
 
+_BRAIN_RADIUS_MM = 70.0
 _WIRE_MM = 4.0
 """Radius of the conductor: the field does not grow beyond its value there."""
 
@@ -77,7 +79,8 @@ def combined(coils: np.ndarray, at_reference: np.ndarray, plan: CoilsPlan, centr
         sign[plan.flipped] = -1.0
     coils = coils * sign[:, None, None, None]
     if plan.combination == "aligned":
-        weights = np.exp(-1j * np.angle(at_reference))
+        left = np.array([loop.misalignment_rad for loop in plan.loops])
+        weights = np.exp(1j * (left - np.angle(at_reference)))
         return np.asarray(np.einsum("c,cxyz->xyz", weights, np.abs(coils) * coils))
     if plan.combination == "adaptive":
         return np.asarray(coils[np.argmax(np.abs(at_reference))])
@@ -106,7 +109,7 @@ def receive_field(
     b0_head: Vector,
     device: torch.device,
 ) -> torch.Tensor:
-    """Return the complex receive field ``(x, y, z)`` of the combined image, magnitude up to 1 in the brain.
+    """Return the complex receive field ``(x, y, z)`` of the combined image, its magnitude about 1 at the brain's rim.
 
     Parameters
     ----------
@@ -126,8 +129,8 @@ def receive_field(
     image = np.stack(np.meshgrid(*coarse_mm, indexing="ij"), -1)
     points = image @ to_head[0] + to_head[1]
     coils = sensitivities(points, plan.loops, b0_head)
-    distance = np.linalg.norm(points - np.asarray(plan.reference_mm), axis=-1)
-    central = distance <= max(70.0, float(distance.min()))
+    distance = np.linalg.norm(points - np.asarray(BRAIN_CENTRE_MM), axis=-1)
+    central = distance <= max(_BRAIN_RADIUS_MM, float(distance.min()))
     reference = sensitivities(np.asarray(plan.reference_mm), plan.loops, b0_head)
     phase = interpolated(combined(coils, reference, plan, central), coarse_mm, to_mm, device).angle()
     root = np.linalg.norm(coils, axis=0)

@@ -1,8 +1,8 @@
 """Signal inside a lattice point's box: a sum over subvoxels where strong sources bend the field.
 
 Field and signal are interpolated by cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711); the mean of
-``signal · exp(i phase)`` over the subvoxels, relative to the point itself, replaces the sinc of the gradient. Only points
-whose phase step to a neighbour passes a limit are summed, block by block.
+``signal · exp(i phase)`` over the subvoxels, relative to the point itself, replaces the sinc of the gradient. Only
+points whose phase step to a neighbour passes a limit are summed, block by block.
 """
 
 from __future__ import annotations

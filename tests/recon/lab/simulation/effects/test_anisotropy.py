@@ -36,7 +36,7 @@ def test_a_ball_of_parallel_fibres_feels_nothing_inside_by_its_own_lorentz_spher
     torch.testing.assert_close(field, scaled, rtol=0, atol=0.0006)
 
 
-@pytest.mark.parametrize("difference, share", [(0.0, 1.0), (0.02, 0.0)])
+@pytest.mark.parametrize(("difference", "share"), [(0.0, 1.0), (0.02, 0.0)])
 def test_without_difference_or_white_matter_there_is_no_field(difference, share):
     fibres = torch.nn.functional.normalize(torch.randn(3, *OBLIQUE.shape), dim=0)
     plan = AnisotropyPlan(difference_ppm=difference)

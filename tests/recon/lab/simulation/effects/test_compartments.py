@@ -25,7 +25,7 @@ def test_axons_across_b0_are_slower_by_the_anisotropy_of_their_sheath():
     assert -6 < hz_at_7t < -4  # Wharton & Bowtell 2012, figure 2
 
 
-@pytest.mark.parametrize("share, time", [(0.0, 0.02), (1.0, 0.0)])
+@pytest.mark.parametrize(("share", "time"), [(0.0, 0.02), (1.0, 0.0)])
 def test_nothing_happens_outside_white_matter_or_at_echo_time_zero(share, time):
     sine = torch.rand(3, 4, 5)
     factor = compartment_factor(PLAN, sine, torch.full((3, 4, 5), share), time, 3.0)

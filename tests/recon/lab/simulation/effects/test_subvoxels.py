@@ -1,4 +1,4 @@
-"""Dephasing inside a voxel: the sinc of a linear field, nearly the truth around a small source, nothing in a uniform one."""
+"""Dephasing inside a voxel: the sinc of a linear field, and nearly the truth around a small source."""
 
 import math
 from dataclasses import replace

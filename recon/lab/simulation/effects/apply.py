@@ -178,12 +178,12 @@ def _receive(lattice: Lattice, plan: EffectsPlan) -> torch.Tensor | None:
         counts = [max(_COIL_LEAST_POINTS, math.ceil((a[-1] - a[0]) / _COIL_STEP_MM) + 1) for a in axes]
         coarse = [np.linspace(a[0], a[-1], n) for a, n in zip(axes, counts, strict=True)]
         head = (np.asarray(lattice.scan.rotation), shift)
-        receive = receive_field(plan.coils, coarse, axes, head, lattice.scan.b0_head, lattice.device)
+        receive = receive_field(plan.coils, coarse, axes, head, lattice.scan.b0_head, lattice.template_mm.device)
     if plan.conductivity:
         middle = lattice.scan.rotation @ (np.asarray(BRAIN_CENTRE_MM) - shift)
-        squared = torch.zeros((), device=lattice.device)
+        squared = torch.zeros((), device=lattice.template_mm.device)
         for axis, positions in enumerate(axes):
-            along = torch.tensor((positions - middle[axis]) ** 2, dtype=torch.float32, device=lattice.device)
+            along = torch.tensor((positions - middle[axis]) ** 2, dtype=torch.float32, device=lattice.template_mm.device)
             squared = squared + along.reshape([-1 if i == axis else 1 for i in range(3)])
         phase = _unit(conductivity_phase_rad(plan.conductivity, squared.sqrt(), lattice.scan.b0_tesla))
         receive = phase if receive is None else receive * phase
@@ -204,7 +204,7 @@ def _velocity_cm_per_s(lattice: Lattice, plan: FlowPlan) -> torch.Tensor:
         peaks = np.concatenate([peaks, encoded_speed(image_mm, speed, plan.direction)])
         radii = np.concatenate([radii, np.full(len(image_mm), radius)])
     velocity = velocity_map([lattice.axis_mm(axis) for axis in range(3)], points, peaks, radii)
-    return torch.tensor(velocity, device=lattice.device)
+    return torch.tensor(velocity, device=lattice.template_mm.device)
 
 
 def _white_share(made: HeadField) -> torch.Tensor:

@@ -14,9 +14,9 @@ _FIRST_MM = (-130.0, -148.0, -122.0)
 def fibre_directions(lattice: Lattice, seed: int) -> torch.Tensor:
     """Return unit vectors ``(3, x, y, z)`` in image axes that turn over about 20 mm."""
     generator = torch.Generator().manual_seed(seed)
-    controls = torch.randn(3, _CONTROLS, _CONTROLS, _CONTROLS, generator=generator).to(lattice.device)
+    controls = torch.randn(3, _CONTROLS, _CONTROLS, _CONTROLS, generator=generator).to(lattice.template_mm.device)
     vectors = sample(controls, _FIRST_MM, _STEP_MM, lattice.template_mm)
-    rotation = torch.tensor(lattice.scan.rotation, dtype=torch.float32, device=lattice.device)
+    rotation = torch.tensor(lattice.scan.rotation, dtype=torch.float32, device=lattice.template_mm.device)
     vectors = torch.einsum("ij,jxyz->ixyz", rotation, vectors)
     length: torch.Tensor = torch.linalg.vector_norm(vectors, dim=0)
     return vectors / length.clamp(min=1e-6)

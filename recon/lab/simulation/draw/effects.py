@@ -29,10 +29,9 @@ from recon.lab.simulation.draw.effect_plans import (
     SlabsPlan,
     SlicesPlan,
     SubvoxelsPlan,
-    Vector,
 )
+from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM, vector
 
-_HEAD_CENTRE_MM = (0.0, -18.0, 8.0)
 _HELMET_MM = (95.0, 115.0, 110.0)
 """Least semi-axes of the ellipsoid that carries the loops."""
 _OPEN_BELOW = -0.45
@@ -108,11 +107,6 @@ def only(name: str) -> EffectsPlan:
     return replace(EffectsPlan(two_dimensional=effect.only == "2D"), **alone)
 
 
-def _vector(values: np.ndarray) -> Vector:
-    x, y, z = (float(v) for v in values)
-    return (x, y, z)
-
-
 def _array(rng: np.random.Generator, count: int, misalignment_rad: float) -> tuple[LoopPlan, ...]:
     """Return loops spread over a helmet that is open below, looking at the head."""
     semi = np.asarray(_HELMET_MM) + rng.uniform(0, 15, 3)
@@ -125,8 +119,8 @@ def _array(rng: np.random.Generator, count: int, misalignment_rad: float) -> tup
         unit /= np.linalg.norm(unit)
         loops.append(
             LoopPlan(
-                centre_mm=_vector(np.asarray(_HEAD_CENTRE_MM) + unit * semi),
-                normal=_vector(unit / semi * 100 + rng.normal(0, 0.3, 3)),
+                centre_mm=vector(np.asarray(BRAIN_CENTRE_MM) + unit * semi),
+                normal=vector(unit / semi * 100 + rng.normal(0, 0.3, 3)),
                 radius_mm=float(rng.uniform(35, 60)),
                 phase_rad=float(rng.uniform(-np.pi, np.pi)),
                 misalignment_rad=float(rng.normal(0, misalignment_rad)),
@@ -142,7 +136,7 @@ def _coils(rng: np.random.Generator, setting: Setting) -> CoilsPlan:
     return CoilsPlan(
         loops=loops,
         combination=str(combination),  # type: ignore[arg-type]
-        reference_mm=_vector(np.asarray(_HEAD_CENTRE_MM) + rng.normal(0, 25, 3)),
+        reference_mm=vector(np.asarray(BRAIN_CENTRE_MM) + rng.normal(0, 25, 3)),
         flipped=int(rng.integers(len(loops))) if rng.random() < 1 / 12 else None,
     )
 
@@ -156,8 +150,8 @@ def _kspace(rng: np.random.Generator, setting: Setting) -> KSpacePlan:
         share[2] = partial[2] = 1.0
     window = rng.choice(["none", "hamming", "tukey"], p=[0.5, 0.2, 0.3])
     return KSpacePlan(
-        acquired=_vector(share),
-        partial=_vector(partial),
+        acquired=vector(share),
+        partial=vector(partial),
         window=str(window),  # type: ignore[arg-type]
         taper=float(rng.uniform(0.1, 0.6)),
     )
@@ -187,7 +181,7 @@ def _arteries(rng: np.random.Generator) -> tuple[ArteryPlan, ...]:
     drawn = []
     for corners, radius, speed in lines:
         bent = corners + rng.normal(0, 1.5, corners.shape)
-        place = tuple(_vector(corner) for corner in bent)
+        place = tuple(vector(corner) for corner in bent)
         size, pace = radius * float(rng.uniform(0.8, 1.25)), speed * float(rng.uniform(0.4, 1.0))
         drawn.append(ArteryPlan(corners_mm=place, radius_mm=size, speed_cm_per_s=pace))
     return tuple(drawn)
@@ -200,7 +194,7 @@ def _flow(rng: np.random.Generator, setting: Setting) -> FlowPlan:
         vein_speed_cm_per_s=float(rng.uniform(5, 25)),
         venc_cm_per_s=float(np.exp(rng.uniform(np.log(30), np.log(200)))),
         power=int(rng.integers(1, 3)),
-        direction=_vector(direction / np.linalg.norm(direction)),
+        direction=vector(direction / np.linalg.norm(direction)),
     )
 
 
@@ -219,7 +213,7 @@ def _motion(rng: np.random.Generator, setting: Setting) -> MotionPlan:
     for _ in starts:
         direction, axis = (v / np.linalg.norm(v) for v in rng.standard_normal((2, 3)))
         size_mm, angle_deg = np.exp(rng.uniform(np.log(0.2), np.log(2.0), 2))
-        poses.append(PosePlan(shift_mm=_vector(direction * size_mm), rotation_deg=_vector(axis * angle_deg)))
+        poses.append(PosePlan(shift_mm=vector(direction * size_mm), rotation_deg=vector(axis * angle_deg)))
     return MotionPlan(poses=tuple(poses), starts=tuple(float(s) for s in starts))
 
 

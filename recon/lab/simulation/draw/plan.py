@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recon.lab.simulation.draw.effect_plans import NO_EFFECTS, EffectsPlan, Vector
 from recon.types import GAMMA_HZ_PER_TESLA
 
-Vector = tuple[float, float, float]
 AXIAL = np.diag([-1.0, -1.0, 1.0])
 """From head (right, anterior, superior) to axial image axes (left, posterior, superior)."""
 BRAIN_CENTRE_MM = (0.0, -18.0, 8.0)
@@ -183,6 +183,8 @@ class ScanPlan:
         Subvoxels per voxel along x, y, z.
     noise_seed
         Seed of the noise.
+    effects
+        What else disturbs the measurement.
     """
 
     shape: tuple[int, int, int]
@@ -199,6 +201,7 @@ class ScanPlan:
     bipolar_rad: float = 0.0
     oversample: tuple[int, int, int] = (1, 1, 1)
     noise_seed: int = 0
+    effects: EffectsPlan = NO_EFFECTS
 
     @property
     def b0_direction(self) -> Vector:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from recon.lab.simulation.draw.effect_plans import EffectsPlan, FlowPlan
-from recon.lab.simulation.draw.plan import ScanPlan
+from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM, ScanPlan
 from recon.lab.simulation.effects.anisotropy import anisotropic_field_ppm
 from recon.lab.simulation.effects.coils import receive_field
 from recon.lab.simulation.effects.compartments import compartment_factor
@@ -28,7 +28,7 @@ from recon.lab.simulation.effects.slices import slab_phase_rad, slice_phase_rad
 from recon.lab.simulation.effects.subvoxels import subvoxel_factor
 from recon.lab.simulation.field import HeadField
 from recon.lab.simulation.head import WHITE_MATTER_LABEL
-from recon.lab.simulation.lattice import BRAIN_CENTRE_MM, Lattice, template_to_head
+from recon.lab.simulation.lattice import Lattice, along, template_to_head
 from recon.types import GAMMA_HZ_PER_TESLA, Grid
 
 _COIL_STEP_MM = 6.0
@@ -183,8 +183,7 @@ def _receive(lattice: Lattice, plan: EffectsPlan) -> torch.Tensor | None:
         middle = lattice.scan.rotation @ (np.asarray(BRAIN_CENTRE_MM) - shift)
         squared = torch.zeros((), device=lattice.template_mm.device)
         for axis, positions in enumerate(axes):
-            along = torch.tensor((positions - middle[axis]) ** 2, dtype=torch.float32, device=lattice.template_mm.device)
-            squared = squared + along.reshape([-1 if i == axis else 1 for i in range(3)])
+            squared = squared + along((positions - middle[axis]) ** 2, axis).to(squared.device)
         phase = _unit(conductivity_phase_rad(plan.conductivity, squared.sqrt(), lattice.scan.b0_tesla))
         receive = phase if receive is None else receive * phase
     return receive
@@ -217,8 +216,8 @@ def _above_mm(scan: ScanPlan, device: torch.device) -> torch.Tensor:
     """Return how far each voxel ``(x, y, z)`` of the image lies above the middle of the brain, along the body."""
     above = torch.full((), scan.centre_mm[2] - BRAIN_CENTRE_MM[2], device=device)
     for axis, (count, size) in enumerate(zip(scan.shape, scan.voxel_size_mm, strict=True)):
-        along = (torch.arange(count, device=device) - (count - 1) / 2) * size * float(scan.rotation[axis, 2])
-        above = above + along.reshape([-1 if i == axis else 1 for i in range(3)])
+        position_mm = (np.arange(count) - (count - 1) / 2) * size
+        above = above + along(position_mm * float(scan.rotation[axis, 2]), axis).to(device)
     return above
 
 

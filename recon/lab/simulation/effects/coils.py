@@ -20,7 +20,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import ellipe, ellipk
 
 from recon.lab.simulation.draw.effect_plans import CoilsPlan, LoopPlan, Vector
-from recon.lab.simulation.lattice import BRAIN_CENTRE_MM
+from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM
 
 _BRAIN_RADIUS_MM = 70.0
 _WIRE_MM = 4.0

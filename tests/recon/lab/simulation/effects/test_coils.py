@@ -8,8 +8,8 @@ import torch
 
 from recon.lab.simulation.draw.effect_plans import LoopPlan
 from recon.lab.simulation.draw.effects import only
+from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM
 from recon.lab.simulation.effects.coils import combined, interpolated, loop_field_per_mm, receive_field, sensitivities
-from recon.lab.simulation.lattice import BRAIN_CENTRE_MM
 
 LOOP = LoopPlan(centre_mm=(10.0, -90.0, 20.0), normal=(0.3, -0.9, 0.2), radius_mm=42.0, phase_rad=0.0)
 B0 = (0.36, 0.48, 0.8)

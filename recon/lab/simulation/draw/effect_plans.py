@@ -292,3 +292,7 @@ class EffectsPlan:
     slices: SlicesPlan | None = None
     slabs: SlabsPlan | None = None
     subvoxels: SubvoxelsPlan | None = None
+
+
+NO_EFFECTS = EffectsPlan()
+"""The plan that changes nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from recon.lab.simulation.draw.effect_plans import FlowPlan, Vector
@@ -51,11 +52,11 @@ def velocity_map(
     velocity = np.zeros(shape, dtype=np.float32)
     first = np.array([axis[0] for axis in axes_mm])
     step = np.array([axis[1] - axis[0] for axis in axes_mm])
-    nearest = np.unique(np.round((points_mm - first) / step).astype(np.int64), axis=0)
+    nearest = np.round((points_mm - first) / step).astype(np.int64)
+    near = np.zeros(shape, dtype=bool)
+    near[tuple(nearest[((nearest >= 0) & (nearest < shape)).all(1)].T)] = True
     reach = np.ceil(radius_mm.max(initial=0.0) / step).astype(int)
-    around = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), -1).reshape(-1, 3)
-    voxels = (nearest[:, None] + around).reshape(-1, 3)
-    voxels = np.unique(voxels[((voxels >= 0) & (voxels < shape)).all(1)], axis=0)
+    voxels = np.argwhere(ndimage.maximum_filter(near, size=tuple(2 * reach + 1)))
     if not len(voxels):
         return velocity
     distance, point = cKDTree(points_mm).query(first + voxels * step)

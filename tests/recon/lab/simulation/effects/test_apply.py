@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recon.lab.simulation.draw.cases import draw_case
-from recon.lab.simulation.draw.effect_plans import EffectsPlan, KSpacePlan
+from recon.lab.simulation.draw.effect_plans import NO_EFFECTS, EffectsPlan, KSpacePlan
 from recon.lab.simulation.draw.effects import ALL_EFFECTS, draw_effects, only
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.effects.apply import (
@@ -58,7 +58,7 @@ def echoes_of(head):
 
 def test_without_effects_nothing_changes(head):
     made, scan = head
-    none = EffectsPlan()
+    none = NO_EFFECTS
     assert disturbed_field_ppm(made, scan, none) is made.field_ppm
     signal, left = signal_of(made), torch.ones_like(made.field_ppm)
     ready = lattice_effects(made, scan, none)

@@ -183,10 +183,8 @@ def _receive(lattice: Lattice, plan: EffectsPlan) -> torch.Tensor | None:
         middle = lattice.scan.rotation @ (np.asarray(BRAIN_CENTRE_MM) - shift)
         squared = torch.zeros((), device=lattice.template_mm.device)
         for axis, positions in enumerate(axes):
-            along = torch.tensor(
-                (positions - middle[axis]) ** 2, dtype=torch.float32, device=lattice.template_mm.device
-            )
-            squared = squared + along.reshape([-1 if i == axis else 1 for i in range(3)])
+            offset_mm = torch.tensor(positions - middle[axis], dtype=torch.float32, device=squared.device)
+            squared = squared + offset_mm.reshape([-1 if i == axis else 1 for i in range(3)]) ** 2
         phase = _unit(conductivity_phase_rad(plan.conductivity, squared.sqrt(), lattice.scan.b0_tesla))
         receive = phase if receive is None else receive * phase
     return receive

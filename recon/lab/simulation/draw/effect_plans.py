@@ -258,7 +258,7 @@ class SlabsPlan:
 class SubvoxelsPlan:
     """Dephasing near strong sources is summed over ``parts``³ subvoxels where phase steps pass ``turns``."""
 
-    parts: int = 4
+    parts: int = 3
     turns: float = 0.25
 
 

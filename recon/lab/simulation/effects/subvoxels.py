@@ -2,7 +2,7 @@
 
 Field and signal are interpolated by cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711); the mean of
 ``signal · exp(i phase)`` over the subvoxels, relative to the point itself, replaces the sinc of the gradient. Only
-points whose phase step to a neighbour passes a limit are summed, block by block.
+points with signal whose phase step to a neighbour passes a limit are summed, block by block.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def subvoxel_factor(
         ``(x, y, z)`` real factor where the limit is not passed.
     """
     factor = torch.complex(elsewhere, torch.zeros_like(elsewhere))
-    strong = _largest_step(field_turns) > plan.turns
+    strong = (_largest_step(field_turns) > plan.turns) & (signal > 0)
     wide = [torch.nn.functional.pad(v[None, None], (_HALO,) * 6, mode="replicate")[0, 0] for v in (field_turns, signal)]
     starts = [range(0, n, _BLOCK) for n in field_turns.shape]
     for corner in itertools.product(*starts):

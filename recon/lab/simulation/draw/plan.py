@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon.lab.simulation.draw.effect_plans import NO_EFFECTS, EffectsPlan, Vector
+from recon.lab.simulation.draw.effect_plans import NO_EFFECTS, EffectsPlan
 from recon.types import GAMMA_HZ_PER_TESLA
 
+Vector = tuple[float, float, float]
 AXIAL = np.diag([-1.0, -1.0, 1.0])
 """From head (right, anterior, superior) to axial image axes (left, posterior, superior)."""
 BRAIN_CENTRE_MM = (0.0, -18.0, 8.0)

@@ -33,7 +33,7 @@ from recon.lab.simulation.draw.effect_plans import (
 )
 
 _HEAD_CENTRE_MM = (0.0, -18.0, 8.0)
-_HELMET_MM = (95.0, 115.0, 110.0)
+_HELMET_MM = (105.0, 125.0, 120.0)
 """Least semi-axes of the ellipsoid that carries the loops."""
 _OPEN_BELOW = -0.45
 """Relative height below which a head coil is open."""

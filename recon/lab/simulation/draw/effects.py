@@ -32,7 +32,7 @@ from recon.lab.simulation.draw.effect_plans import (
 )
 from recon.lab.simulation.draw.plan import BRAIN_CENTRE_MM, vector
 
-_HELMET_MM = (95.0, 115.0, 110.0)
+_HELMET_MM = (105.0, 125.0, 120.0)
 """Least semi-axes of the ellipsoid that carries the loops."""
 _OPEN_BELOW = -0.45
 """Relative height below which a head coil is open."""

@@ -109,7 +109,7 @@ def receive_field(
     b0_head: Vector,
     device: torch.device,
 ) -> torch.Tensor:
-    """Return the complex receive field ``(x, y, z)`` of the combined image, its magnitude about 1 at the brain's rim.
+    """Return the complex receive field ``(x, y, z)`` of the combined image, its mean magnitude 1 in the brain.
 
     Parameters
     ----------
@@ -134,4 +134,4 @@ def receive_field(
     reference = sensitivities(np.asarray(plan.reference_mm), plan.loops, b0_head)
     phase = interpolated(combined(coils, reference, plan, central), coarse_mm, to_mm, device).angle()
     root = np.linalg.norm(coils, axis=0)
-    return torch.polar(interpolated(root / root[central].max(), coarse_mm, to_mm, device).clamp(min=0.0), phase)
+    return torch.polar(interpolated(root / root[central].mean(), coarse_mm, to_mm, device).clamp(min=0.0), phase)

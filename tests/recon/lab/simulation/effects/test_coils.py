@@ -103,12 +103,12 @@ def test_a_flipped_coil_moves_the_phase_and_keeps_the_magnitude():
     assert (right * wrong.conj()).angle().abs().max() > 0.3
 
 
-def test_the_receive_magnitude_is_at_most_one_in_the_brain_and_least_in_its_middle():
+def test_the_receive_magnitude_is_one_on_average_and_least_in_the_middle():
     plan = only("coils").coils
     head = (np.eye(3), np.array(BRAIN_CENTRE_MM))
     magnitude = receive_field(plan, AXES, AXES, head, B0, torch.device("cpu")).abs().numpy()
     distance = np.linalg.norm(places(AXES), axis=-1)
-    assert magnitude[distance < 70].max() == pytest.approx(1.0, abs=1e-3)
+    assert magnitude[distance < 70].mean() == pytest.approx(1.0, abs=1e-3)
     assert magnitude[distance < 20].mean() < 0.7 * magnitude[(distance > 55) & (distance < 70)].mean()
 
 

@@ -1,12 +1,12 @@
-"""What can go wrong between DICOM and typed data: one family, safe to show and to log."""
+"""Errors between DICOM and typed data: one family, safe to show and to log."""
 
 
 class DicomError(Exception):
     """Something could not be read from, or written to, DICOM."""
 
 
-class Refusal(DicomError):  # noqa: N818  (a reason given, not a fault)
-    """Input that is not reconstructed, and why, in words for a technologist.
+class Refusal(DicomError):  # noqa: N818  (a reason, not an error)
+    """Input that is rejected, and why, in words for a technologist.
 
     Parameters
     ----------

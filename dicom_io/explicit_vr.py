@@ -1,4 +1,4 @@
-"""Elements as explicit VR little endian writes them (PS3.5 §7.1.2), of the few kinds that are encoded by hand."""
+"""Elements in explicit VR little endian (PS3.5 §7.1.2), for the few objects that are encoded by hand."""
 
 from __future__ import annotations
 
@@ -10,17 +10,7 @@ _LONG: Final = frozenset({"OB", "SQ"})
 
 
 def explicit_element(group: int, element: int, vr: str, content: str | bytes) -> bytes:
-    """Encode an element.
-
-    Parameters
-    ----------
-    group, element
-        Its tag.
-    vr
-        Its value representation.
-    content
-        Its value.
-    """
+    """Encode an element of a tag, value representation and value."""
     value = even(content, b"\0" if vr == "UI" else b" ")
     if vr in _LONG:
         return struct.pack("<HH2sHI", group, element, vr.encode(), 0, len(value)) + value
@@ -28,6 +18,6 @@ def explicit_element(group: int, element: int, vr: str, content: str | bytes) ->
 
 
 def even(content: str | bytes, pad: bytes = b"\0") -> bytes:
-    """Encode a value to an even length (PS3.5 §6.2); a UID of letters that it must not have goes back as it came."""
+    """Encode a value to an even length (PS3.5 §6.2); malformed characters of a UID are sent back as they came."""
     value = content.encode("iso8859-1") if isinstance(content, str) else content
     return value + pad if len(value) % 2 else value

@@ -1,4 +1,4 @@
-"""Who made a derived object: the marks this software writes, and by which it knows its own output again."""
+"""Who made a derived object: what this software writes of itself, and by which it recognises its own output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MANUFACTURER: Final = "QSM plugin"
 MODEL_NAME: Final = "QSM plugin"
 
 DEVICE_SERIAL_NUMBER: Final = "SOFTWARE"
-"""DeviceSerialNumber (0018,1000), which Enhanced General Equipment requires also of what has none."""
+"""DeviceSerialNumber (0018,1000): software has none, but Enhanced General Equipment requires a value."""
 
 INSTANCE_CREATOR_UID: Final = "2.25.189498120413905374871236400498573920116"
 """InstanceCreatorUID (0008,0014) of everything this software derives: the loop guard (PS3.5 B.2 root)."""

@@ -1,6 +1,6 @@
-"""The catalogue of reasons for which input is refused: a stable code and a sentence each.
+"""The catalogue of reasons why input is rejected: a stable code and a sentence each.
 
-The sentence says what was found, what was expected and what to do. Details filled in are numbers, echo and
+The sentence says what was found, what was expected and what to do. The details filled in are numbers, echo and
 slice numbers and defined terms; never names, identifiers or free text of the patient.
 """
 
@@ -14,93 +14,122 @@ from dicom_io.errors import Refusal
 CATALOGUE: Mapping[str, str] = MappingProxyType(
     {
         # the file
-        "not-dicom": "This file is not DICOM ({detail}); expected a DICOM image. Nothing to do if it is a side file.",
-        "truncated": "The file ends early: {found} of {expected} bytes of pixel data. Send the image again.",
+        "not-dicom": (
+            "The file is not a DICOM image ({detail}). No action is needed if it only accompanies the images; "
+            "otherwise export it again."
+        ),
+        "truncated": "The file is truncated: found {found} of {expected} bytes of pixel data. Send the image again.",
         "unreadable-pixels": "The pixel data cannot be decoded ({detail}). Send the image again, uncompressed.",
-        "no-identity": "{attribute} is missing; every image needs it. Export the images unmodified.",
+        "no-identity": "{attribute} is missing; every image needs it. Send the images as the scanner made them.",
         "identity-differs": (
-            "The echoes disagree in {attribute}; expected the same in all images of an acquisition. Correct the "
-            "patient or the request at the scanner or archive, and send all images again."
+            "{attribute} differs between images of the acquisition; expected the same in all of them. Correct the "
+            "patient or the request at the scanner or in the archive, and send all images again."
         ),
         # the kind of object
         "not-mr-image": (
-            "SOP Class {found} is not an MR image; QSM needs MR Image Storage or Enhanced MR Image Storage."
+            "The SOP Class is {found}; expected MR Image Storage or Enhanced MR Image Storage. Send the MR images of a "
+            "gradient echo."
         ),
-        "own-output": "This image was made by this software; derived maps are not reconstructed again.",
-        "derived": "The image is derived (ImageType {found}); QSM needs the ORIGINAL images of the scanner.",
-        "mosaic": "The image is a mosaic of slices, as of EPI; QSM needs one slice per image of a gradient echo.",
-        "epi": "The sequence is echo planar imaging; QSM needs a (multi-echo) gradient echo.",
-        "not-gradient-echo": "ScanningSequence is {found}; QSM needs a gradient echo (GR).",
-        "unsupported-pixels": "Pixel format not supported: {found}; expected {expected}.",
+        "own-output": "This software made the image; its maps are not reconstructed again. No action is needed.",
+        "derived": "The image is derived (ImageType {found}); expected an original. Send the scanner's own images.",
+        "mosaic": (
+            "The image is a mosaic of slices, as in EPI; expected one slice per image. Send a single- or multi-echo "
+            "gradient echo."
+        ),
+        "epi": "The sequence is echo planar imaging; expected a gradient echo. Send a single- or multi-echo one.",
+        "not-gradient-echo": "ScanningSequence is {found}; expected a gradient echo (GR). Send the gradient echo.",
+        "unsupported-pixels": (
+            "The pixel format is not supported: found {found}, expected {expected}. Send the images as the scanner "
+            "made them."
+        ),
         "lossy": (
-            "The image was compressed with loss ({found}), which changes the phase. Send it uncompressed or "
-            "compressed without loss, from the scanner itself."
+            "The image was compressed with loss ({found}), which changes the phase; expected lossless data. Send the "
+            "scanner's own images, uncompressed or losslessly compressed."
         ),
         "unsupported-frames": "The multi-frame object cannot be used: {detail}. Send classic MR images instead.",
         # what the phase is
         "no-phase": (
-            "No phase images ({found}). QSM needs the phase of each echo: switch on 'magnitude and "
-            "phase' (or real and imaginary) in the reconstruction of the protocol, and send those "
-            "series too."
+            "There are no phase images ({found}); expected the phase of each echo. Switch on 'magnitude and phase' (or "
+            "real and imaginary) in the reconstruction settings of the protocol, and send those series too."
         ),
-        "no-magnitude": "Phase without magnitude ({found}). Send the magnitude images of the same scan too.",
+        "no-magnitude": (
+            "There are phase images ({found}) but no magnitude images; expected both. Send the magnitude images of the "
+            "same scan too."
+        ),
         "phase-difference": (
-            "The phase is that of differences between echoes, as a field map protocol makes it, or the phase of "
-            "the first echo is missing; QSM needs the phase of each echo. Use a multi-echo gradient echo with "
+            "The phase images show differences between echoes, as a field map protocol stores them, or the phase of "
+            "the first echo is missing; expected the phase of each echo. Use a multi-echo gradient echo, and send the "
             "phase images of all echoes."
         ),
         "filtered-phase": (
-            "The phase is filtered ({found}), as for SWI; the filter removed the field QSM is made "
-            "from. Store the unfiltered phase."
+            "The phase was filtered ({found}), as for SWI, which removes part of the field that QSM is computed from; "
+            "expected unfiltered phase. Store the unfiltered phase, and send it."
         ),
         "phase-unit-unknown": (
-            "The unit of the phase values is not known ({found}); expected the vendor's own range, or"
-            " a rescale to radian or milliradian. Send the images as the scanner made them."
+            "The unit of the phase values is unknown ({found}); expected the vendor's own range, or a rescale to "
+            "radians or milliradians. Send the images as the scanner made them."
         ),
         # what belongs together
         "too-large": (
-            "The images of one acquisition hold {found} GiB of pixels; at most {limit} GiB are accepted. Send one "
-            "acquisition only, or raise the limit."
+            "The images of one acquisition hold {found} GiB of pixel data; at most {limit} GiB are accepted. Send one "
+            "acquisition only, or raise the limit in the configuration."
         ),
         "missing-slices": "Images are missing: {gaps}. Send the complete series again.",
-        "duplicate-slices": "Images exist more than once: {gaps}. Send one complete acquisition.",
+        "duplicate-slices": "There are several images of the same slice: {gaps}. Send one complete acquisition.",
         "same-uid-different-content": (
-            "{count} SOP Instance UID(s) occur with different contents. Find out which copy is the "
-            "original and send only that one."
+            "{count} SOP Instance UID(s) occur with different contents; expected one image for each. Find out which "
+            "copy is the original, and send only that one."
         ),
-        "unequal-geometry": "Images of one acquisition differ in {found}; every echo needs the same geometry.",
+        "unequal-geometry": (
+            "Images of one acquisition differ in {found}; expected the same geometry in every echo. Send the images of "
+            "one scan, as the scanner made them."
+        ),
         "uneven-spacing": "Slices are not evenly spaced: {found}; expected equal distances. Send the source series.",
-        "one-slice": "There is one slice only; QSM needs a volume. Send the complete series.",
+        "one-slice": "There is only one slice; expected a volume. Send the complete series.",
         "uncombined-coils": (
-            "The images of single coil elements are stored ({found} of them) where one combined image was expected. "
-            "Switch coil combination on in the reconstruction of the protocol."
+            "The images of {found} single coil elements are stored; expected one combined image. Switch on coil "
+            "combination in the reconstruction settings of the protocol."
         ),
         # physics that is missing
-        "no-geometry": "{attribute} is missing or not usable; the direction of the main field follows from it.",
-        "no-echo-time": "EchoTime is missing or not positive in {found}; QSM needs the time of each echo.",
-        "equal-echo-times": "Echoes {found} state the same EchoTime; each echo needs its own. Check the export.",
+        "no-geometry": (
+            "{attribute} is missing or unusable; the direction of the main field is computed from it. Send the images "
+            "as the scanner made them."
+        ),
+        "no-echo-time": (
+            "EchoTime is missing or not positive in {found}; expected the time of each echo. Send the images as the "
+            "scanner made them."
+        ),
+        "equal-echo-times": (
+            "Echoes {found} state the same EchoTime; expected a different one for each echo. Check how the images were "
+            "exported."
+        ),
         "echo-order": (
-            "EchoTime does not rise with EchoNumbers (echoes {found}), so one of them is wrong. Send the images as the "
-            "scanner made them; some old multi-echo research sequences write wrong times."
+            "EchoTime does not increase with EchoNumbers (sorted by time, the echoes are {found}), so one of the two "
+            "is wrong. Send the images as the scanner made them; some old multi-echo research sequences write wrong "
+            "times."
         ),
         "vertical-field": (
-            "The magnet ({found}) is open and its field vertical, which no element of an image states. Add an entry to "
-            "[[magnets]] in the configuration."
+            "The scanner ({found}) is an open magnet with a vertical field, which no element of an image states. Add "
+            "an entry to [[magnets]] in the configuration."
         ),
         "no-patient-position": (
-            "PatientPosition is {found}; how a vertical field lies in the patient follows from it. Expected HFS, HFP, "
-            "FFS, FFP, or a decubitus such as HFDL."
+            "PatientPosition is {found}; the direction of a vertical field in the patient depends on it. Expected HFS, "
+            "HFP, FFS, FFP, or a decubitus position such as HFDL. Correct it at the scanner, and send the images again."
         ),
-        "no-field-strength": "MagneticFieldStrength and ImagingFrequency are missing; one of them is needed.",
+        "no-field-strength": (
+            "MagneticFieldStrength and ImagingFrequency are missing or implausible; expected at least one of them. "
+            "Send the images as the scanner made them."
+        ),
         "field-strength-conflict": (
-            "MagneticFieldStrength {found} T and ImagingFrequency {frequency} MHz do not belong together (1H)."
+            "MagneticFieldStrength {found} T and ImagingFrequency {frequency} MHz contradict each other for 1H. Send "
+            "images of protons, as the scanner made them."
         ),
     }
 )
 
 
 def refuse(code: str, **details: object) -> Refusal:
-    """Make the refusal of a catalogued reason.
+    """Make the refusal for a reason of the catalogue.
 
     Parameters
     ----------
@@ -112,6 +141,6 @@ def refuse(code: str, **details: object) -> Refusal:
     Returns
     -------
     Refusal
-        To be raised, or kept as the answer to "why was this not reconstructed?".
+        To be raised, or kept as the answer to "why was this not reconstructed?"
     """
     return Refusal(code, CATALOGUE[code].format(**details))

@@ -14,7 +14,11 @@ class NoSuchFolderError(PluginError):
 
 
 class PortTakenError(PluginError):
-    """Another program already listens on the port."""
+    """Another program already listens on the port, or the address is not one of this machine."""
+
+    def __init__(self, bind: str, port: int, reason: str) -> None:
+        advice = "end the program that uses the port, or choose another port or bind address"
+        super().__init__(f"cannot listen on {bind}:{port}: {reason}; {advice}")
 
 
 class SpoolError(PluginError):

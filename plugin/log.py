@@ -22,17 +22,16 @@ if TYPE_CHECKING:
     from plugin.config.settings import Log
 
 FIELDS = frozenset({
-    "acquisition", "address", "ae_title", "association", "attempt", "bind", "called_ae", "calling_ae", "code",
-    "delivered", "destination", "engine", "error", "event", "exit_code", "failed", "host", "image", "images",
-    "job", "level", "logger", "method", "missing", "object", "part", "pid", "port", "process", "reason",
-    "retry_in_seconds", "seconds", "series", "spool", "state", "status", "step", "study", "timestamp",
-    "version", "warnings", "where",
+    "acquisition", "address", "ae_title", "association", "attempt", "bind", "calling_ae", "code", "delivered",
+    "destination", "engine", "error", "event", "exit_code", "failed", "image", "images", "job", "level", "logger",
+    "method", "object", "part", "pid", "port", "process", "reason", "retry_in_seconds", "seconds", "series", "spool",
+    "state", "status", "step", "study", "timestamp", "where",
 })  # fmt: skip
 """Names that a log line may use."""
 
 WITHHELD = "(withheld)"
 
-_RETOLD = ("pynetdicom.transport", "pynetdicom.acse", "pynetdicom.association", "pynetdicom.dul")
+_REPEATED = ("pynetdicom.transport", "pynetdicom.acse", "pynetdicom.association", "pynetdicom.dul")
 """Library loggers whose messages repeat an event of ours."""
 
 
@@ -50,7 +49,7 @@ def describe(error: BaseException) -> dict[str, str]:
 
 
 def _named(process: str) -> structlog.typing.Processor:
-    """Put the process's name into each line, whichever thread writes it, and leave empty fields out."""
+    """Put the process's name into each line, and leave empty fields out."""
 
     def add(
         _logger: Any,  # noqa: ANN401
@@ -86,18 +85,18 @@ def _warned(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Stand in for ``warnings.showwarning``, whose text may quote the value warned of."""
+    """Replace ``warnings.showwarning``, whose text may quote the value warned of."""
     where = f"{'/'.join(filename.split('/')[-2:])}:{lineno}"
     get_logger().warning("library.message", logger="warnings", error=category.__name__, where=where)
 
 
 def _died(_type: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
-    """Stand in for ``sys.excepthook``."""
+    """Replace ``sys.excepthook``."""
     get_logger().critical("process.failed", **describe(error))
 
 
 def _thread_died(args: threading.ExceptHookArgs) -> None:
-    """Stand in for ``threading.excepthook``."""
+    """Replace ``threading.excepthook``."""
     if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
         get_logger().critical("thread.failed", **describe(args.exc_value))
 
@@ -127,15 +126,15 @@ def configure(log: Log, *, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _take_over(_Library(level=logging.WARNING))
+    _route(_Library(level=logging.WARNING))
 
 
-def _take_over(library: logging.Handler) -> None:
-    """Let everything that writes text by itself go through the log: libraries, warnings, uncaught errors."""
+def _route(library: logging.Handler) -> None:
+    """Route everything that writes text by itself through the log: libraries, warnings, uncaught errors."""
     logging.getLogger().handlers[:] = [library]
     own_console = logging.getLogger("dbos")  # would print to standard error unless it has a handler
     own_console.handlers[:], own_console.propagate = [library], False
-    for name in _RETOLD:
+    for name in _REPEATED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.captureWarnings(False)
     warnings.showwarning = _warned

@@ -3,13 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 METHOD_NAMES: Final = ("network", "tikhonov", "tkd", "tv", "hd-qsm", "lbv-hd-qsm", "tfi", "tgv")
 """Keys of :data:`recon.inversion.methods.METHODS`."""
 
-ENGINE_NAMES: Final = ("tensorrt-rtx", "tensorrt", "torch-cuda", "openvino", "torch")
-"""Keys of :data:`recon.engines.choose.ENGINES`, in the order in which :data:`AUTO` tries them."""
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRow:
+    """An inference engine.
+
+    Parameters
+    ----------
+    name
+        As operators and results call it.
+    module
+        Whose ``load(trained, row)`` makes it.
+    device
+        ``"gpu"`` or ``"cpu"``.
+    precision
+        What most layers compute in; ``"bf16"`` becomes fp32 on a processor without it.
+    needs
+        What the machine must have, for people.
+    compiled_for_gpu
+        Whether it makes the most of a GPU; a warning says so where a GPU is there and another engine runs.
+    """
+
+    name: str
+    module: str
+    device: Literal["gpu", "cpu"]
+    precision: Literal["fp32", "fp16", "bf16"]
+    needs: str
+    compiled_for_gpu: bool = False
+
+
+_ENGINES = (
+    EngineRow(
+        name="tensorrt-rtx",
+        module="recon.engines.tensorrt.engine",
+        device="gpu",
+        precision="fp16",
+        needs="an NVIDIA GPU, the extra 'tensorrt-rtx' and a file of `qsm-plugin engine build --ahead-of-time`",
+        compiled_for_gpu=True,
+    ),
+    EngineRow(
+        name="tensorrt",
+        module="recon.engines.tensorrt.engine",
+        device="gpu",
+        precision="fp16",
+        needs="an NVIDIA GPU and the extra 'tensorrt' or 'tensorrt-rtx'",
+        compiled_for_gpu=True,
+    ),
+    EngineRow(
+        name="torch-cuda",
+        module="recon.engines.torch_eager",
+        device="gpu",
+        precision="fp16",
+        needs="an NVIDIA GPU and a CUDA build of torch",
+    ),
+    EngineRow(
+        name="openvino", module="recon.engines.openvino_cpu", device="cpu", precision="bf16", needs="package openvino"
+    ),
+    EngineRow(name="torch", module="recon.engines.torch_eager", device="cpu", precision="fp32", needs="package torch"),
+)
+ENGINES: Final = {row.name: row for row in _ENGINES}
+"""Every engine, in the order in which :data:`AUTO` tries them; the last is the reference."""
+ENGINE_NAMES: Final = tuple(ENGINES)
 
 AUTO: Final = "auto"
 

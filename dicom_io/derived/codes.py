@@ -14,9 +14,12 @@ class Code(NamedTuple):
     scheme: str
     meaning: str
 
+    def item(self) -> Dataset:
+        """Make the item of a code sequence."""
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = self
+        return item
 
-def code_item(value: str, scheme: str, meaning: str) -> Dataset:
-    """Make the item of a code sequence (PS3.3 Table 8.8-1)."""
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return item
+
+IMAGE_PROCESSING = Code("110001", "DCM", "Image Processing")
+BRAIN = Code("12738006", "SCT", "Brain")

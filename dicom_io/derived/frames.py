@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
-from dicom_io.derived.codes import code_item
-from dicom_io.derived.context.origin import Origin
-from dicom_io.derived.context.references import source_images
+from dicom_io.derived.codes import IMAGE_PROCESSING
+from dicom_io.derived.context.references import put, source_images
 from dicom_io.derived.context.source import frame_of_reference, take
+from dicom_io.derived.context.source_series import SourceSeries
+from dicom_io.derived.product import Product
+from dicom_io.identity import DEVICE_SERIAL_NUMBER, MANUFACTURER, MODEL_NAME, SOFTWARE_VERSIONS
 from dicom_io.source.geometry import axes, dot
 from dicom_io.source.header import ImageHeader
 from dicom_io.uids import uid_of
 
+ORIENTATION: Final = ("ImageOrientationPatient",)
+POSITION: Final = ("ImagePositionPatient",)
+"""What the items of PlaneOrientationSequence and PlanePositionSequence take from the source, as encoded."""
 _MEASURES: Final = ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
 
 
-def pixel_measures(origin: Origin) -> Dataset:
+def pixel_measures(series: SourceSeries) -> Dataset:
     """Make the item of PixelMeasuresSequence; what the source does not state follows from the positions."""
-    item = take(origin.datasets[0], _MEASURES)
-    spacing = format_number_as_ds(origin.slices.spacing_mm)
+    item = take(series.datasets[0], _MEASURES)
+    spacing = format_number_as_ds(series.slices.spacing_mm)
     for keyword in _MEASURES[1:]:
         if keyword not in item:
             setattr(item, keyword, spacing)
     return item
-
-
-def plane_orientation(origin: Origin) -> Dataset:
-    """Make the item of PlaneOrientationSequence, as the source has it encoded."""
-    return take(origin.datasets[0], ("ImageOrientationPatient",))
-
-
-def plane_position(origin: Origin, z: int) -> Dataset:
-    """Make the item of PlanePositionSequence of a slice, as the source has it encoded."""
-    return take(origin.datasets[z], ("ImagePositionPatient",))
 
 
 def derivation_image(used: Sequence[ImageHeader], description: str = "") -> Dataset:
@@ -45,8 +40,8 @@ def derivation_image(used: Sequence[ImageHeader], description: str = "") -> Data
     item = Dataset()
     if description:
         item.DerivationDescription = description
-    item.DerivationCodeSequence = [code_item("110001", "DCM", "Image Processing")]
-    item.SourceImageSequence = source_images(used)
+    item.DerivationCodeSequence = [IMAGE_PROCESSING.item()]
+    put(item, source_images(used))
     return item
 
 
@@ -59,7 +54,7 @@ def frame_content(number: int) -> Dataset:
 
 
 def organize(image: Dataset, uid: UID) -> None:
-    """Say that frames are ordered by their place in one stack (PS3.3 C.7.6.17)."""
+    """State that frames are ordered by their place in one stack (PS3.3 C.7.6.17)."""
     organization = uid_of(uid, "dimensions")
     image.DimensionOrganizationSequence = [Dataset()]
     image.DimensionOrganizationSequence[0].DimensionOrganizationUID = organization
@@ -74,41 +69,59 @@ def organize(image: Dataset, uid: UID) -> None:
         image.DimensionIndexSequence.append(index)
 
 
-def bare_planes(origin: Origin) -> list[Dataset]:
-    """Make images that have the source's geometry and nobody's name, for a library that reads it from images.
+def identity_arguments(product: Product, series: SourceSeries, uid: UID) -> dict[str, Any]:
+    """Return what a library that makes an object asks for of its series and its maker."""
+    return {
+        "series_instance_uid": uid,
+        "series_number": series.context.numbers[product.name],
+        "sop_instance_uid": uid_of(uid, "1"),
+        "instance_number": 1,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": MODEL_NAME,
+        "software_versions": SOFTWARE_VERSIONS,
+        "device_serial_number": DEVICE_SERIAL_NUMBER,
+    }
+
+
+def bare_object(sop_class_uid: str, uid: str, series_uid: str, series: SourceSeries) -> Dataset:
+    """Make an object of the study without the patient, for a library that reads identifiers from objects."""
+    item = Dataset()
+    item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID = sop_class_uid, uid, series_uid
+    item.StudyInstanceUID = series.headers[0].study_instance_uid
+    item.PatientID = item.PatientName = item.PatientBirthDate = item.PatientSex = ""
+    item.StudyID = item.StudyDate = item.StudyTime = item.AccessionNumber = item.ReferringPhysicianName = ""
+    return item
+
+
+def bare_planes(series: SourceSeries) -> list[Dataset]:
+    """Make images with the source's geometry and no name, for a library that reads geometry from images.
 
     Returns
     -------
     list of Dataset
-        One per slice, ascending; what a library takes over from them is replaced by ``restore``.
+        One per slice, ascending; what a library takes from them is replaced by ``restore``.
     """
     planes = []
-    for z, source in enumerate(origin.datasets):
-        plane = Dataset()
-        plane.SOPClassUID = MRImageStorage
-        plane.SOPInstanceUID = uid_of("bare plane", origin.sources[z].sop_instance_uid, str(z))
-        plane.StudyInstanceUID = origin.sources[0].study_instance_uid
-        plane.SeriesInstanceUID = origin.sources[0].series_instance_uid
+    for z, source in enumerate(series.datasets):
+        uid = uid_of("bare plane", series.headers[z].sop_instance_uid, str(z))
+        plane = bare_object(MRImageStorage, uid, series.headers[0].series_instance_uid, series)
         plane.FrameOfReferenceUID = frame_of_reference(source)
-        plane.PatientID = plane.PatientName = plane.PatientBirthDate = plane.PatientSex = ""
-        plane.StudyDate = plane.StudyTime = plane.StudyID = plane.AccessionNumber = ""
-        plane.ReferringPhysicianName = ""
         plane.Modality = "MR"
-        plane.Columns, plane.Rows = origin.shape[:2]
-        for item in (pixel_measures(origin), plane_orientation(origin), plane_position(origin, z)):
-            plane.update(item)
+        plane.Columns, plane.Rows = series.shape[:2]
+        plane.update(pixel_measures(series))
+        plane.update(take(source, (*POSITION, *ORIENTATION)))
         planes.append(plane)
     return planes
 
 
-def restore(made: Dataset, origin: Origin, uid: UID, used: Callable[[int], Sequence[ImageHeader]]) -> None:
-    """Give a multi-frame object that a library made the source's own strings and references, and lasting UIDs.
+def restore(made: Dataset, series: SourceSeries, uid: UID, used: Callable[[int], Sequence[ImageHeader]]) -> None:
+    """Give a multi-frame object that a library made the source's own strings and references, and reproducible UIDs.
 
     Parameters
     ----------
     made
         Made from ``bare_planes``; changed in place.
-    origin
+    series
         The source images.
     uid
         SeriesInstanceUID, from which its other UIDs follow.
@@ -116,20 +129,20 @@ def restore(made: Dataset, origin: Origin, uid: UID, used: Callable[[int], Seque
         Source images of a slice.
     """
     shared = made.SharedFunctionalGroupsSequence[0]
-    shared.PixelMeasuresSequence = [pixel_measures(origin)]
-    shared.PlaneOrientationSequence = [plane_orientation(origin)]
+    shared.PixelMeasuresSequence = [pixel_measures(series)]
+    shared.PlaneOrientationSequence = [take(series.datasets[0], ORIENTATION)]
     for group in made.PerFrameFunctionalGroupsSequence:
-        z = _slice_of(group, origin)
-        group.PlanePositionSequence = [plane_position(origin, z)]
+        z = _slice_of(group, series)
+        group.PlanePositionSequence = [take(series.datasets[z], POSITION)]
         group.DerivationImageSequence = [derivation_image(used(z))]
     organization = uid_of(uid, "dimensions")
     for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
         item.DimensionOrganizationUID = organization
 
 
-def _slice_of(group: Dataset, origin: Origin) -> int:
+def _slice_of(group: Dataset, series: SourceSeries) -> int:
     """Find the slice whose position a frame has."""
     x, y, z = (float(value) for value in group.PlanePositionSequence[0].ImagePositionPatient)
-    position = dot((x, y, z), axes(origin.sources[0])[2])
-    positions = origin.slices.positions_mm
+    position = dot((x, y, z), axes(series.headers[0])[2])
+    positions = series.slices.positions_mm
     return min(range(len(positions)), key=lambda index: abs(positions[index] - position))

@@ -3,102 +3,68 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-import highdicom
 import numpy as np
-from highdicom import VOILUTTransformation
+from highdicom import VOILUTFunctionValues, VOILUTTransformation
 from highdicom.pm import DerivedPixelContrastValues, ParametricMap, RealWorldValueMapping
 from pydicom.sr.coding import Code as SrCode
-from pydicom.uid import ParametricMapStorage
 
-from dicom_io.derived.context.derivation import derivation_of_qsm
-from dicom_io.derived.context.origin import Origin
-from dicom_io.derived.context.references import contributing_equipment, referenced_series
-from dicom_io.derived.context.series_module import adopt, mark
+from dicom_io.derived.context.derivation import map_texts
+from dicom_io.derived.context.references import put, referenced_series
+from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source import body_part
-from dicom_io.derived.frames import bare_planes, restore
+from dicom_io.derived.context.source_series import Sources
+from dicom_io.derived.frames import bare_planes, identity_arguments, restore
 from dicom_io.derived.pixel_profile import require_finite
-from dicom_io.derived.products import PPB, QSM, SUSCEPTIBILITY
-from dicom_io.derived.series_files import write_series
-from dicom_io.derived.written import WrittenSeries
-from dicom_io.identity import DEVICE_SERIAL_NUMBER, MANUFACTURER, MODEL_NAME, SOFTWARE_VERSIONS
-from dicom_io.uids import uid_of
-from recon.types import Reconstruction
-
-NAME: Final = "parametric-map"
-_TITLE: Final = "QSM chi ppb float"
+from dicom_io.derived.product import MRImages, Product
+from dicom_io.derived.products import PPB, QSM_IMAGES, SUSCEPTIBILITY
+from dicom_io.derived.series_files import WrittenSeries, write_series
 
 
-def write_parametric_map(reconstruction: Reconstruction, origin: Origin, folder: Path) -> WrittenSeries:
+def write_parametric_map(product: Product, _made: None, sources: Sources, folder: Path) -> tuple[WrittenSeries]:
     """Write a susceptibility map in ppb without rounding or clipping, one frame per slice, ascending.
 
-    Parameters
-    ----------
-    reconstruction, origin, folder
-        As of ``dicom_io.derived.mr.write_qsm``.
-
-    Raises
-    ------
-    DicomError
-        As there.
+    Parameters and errors are those of ``dicom_io.derived.mr.write_images``.
     """
-    susceptibility = reconstruction.susceptibility
-    origin.check_shape(susceptibility.chi_ppm.shape)
+    series, susceptibility = sources.series, sources.reconstruction.susceptibility
+    series.check_shape(susceptibility.chi_ppm.shape)
     require_finite(susceptibility.chi_ppm)
-    uid = origin.series_uid(NAME, reconstruction.provenance, reference=susceptibility.reference)
-    values = np.ascontiguousarray((susceptibility.chi_ppm * np.float32(1000)).transpose(2, 1, 0))
+    uid = sources.uid(product.name, reference=susceptibility.reference)
+    values_ppb = np.ascontiguousarray((susceptibility.chi_ppm * np.float32(1000)).transpose(2, 1, 0))
     made = ParametricMap(
-        source_images=bare_planes(origin),
-        pixel_array=values,
-        series_instance_uid=uid,
-        series_number=origin.numbers[NAME],
-        sop_instance_uid=uid_of(uid, "1"),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=SOFTWARE_VERSIONS,
-        device_serial_number=DEVICE_SERIAL_NUMBER,
+        source_images=bare_planes(series),
+        pixel_array=values_ppb,
+        **identity_arguments(product, series, uid),
         contains_recognizable_visual_features=True,
-        real_world_value_mappings=[_mapping(values)],
-        voi_lut_transformations=[_windows()],
+        **_scale(QSM_IMAGES, (float(values_ppb.min()), float(values_ppb.max()))),
         content_label="QSM",
         content_description="Magnetic susceptibility in ppb",
         derived_pixel_contrast=DerivedPixelContrastValues.QUANTITY,
     )
-    restore(made, origin, uid, origin.images_at)
-    derived = adopt(made, origin)
-    mark(derived, origin, uid=uid, number=origin.numbers[NAME], title=_TITLE)
-    texts = derivation_of_qsm(reconstruction, origin.slices.echo_times_s, revision=origin.revision).texts()
-    derived.ImageComments = texts[1]
-    derived.update(body_part(origin.dataset))
-    derived.ReferencedSeriesSequence = referenced_series(origin.all_images())
-    derived.ContributingEquipmentSequence = contributing_equipment(origin.dataset, origin.created)
-    return WrittenSeries(
-        name=NAME,
-        paths=write_series([derived], folder),
-        sop_class_uid=ParametricMapStorage,
-        series_number=origin.numbers[NAME],
-        description=origin.description(_TITLE),
-    )
+    restore(made, series, uid, series.images_at)
+    derived = adopt(made, series.context)
+    derived.ImageComments = map_texts(sources)[1]
+    derived.update(body_part(series.context.dataset))
+    put(derived, referenced_series(series.all_images()))
+    return (write_series([derived], product, series.context, uid, folder),)
 
 
-def _mapping(values: np.ndarray) -> RealWorldValueMapping:
-    return RealWorldValueMapping(
-        lut_label=QSM.lut_label,
+def _scale(images: MRImages, value_range: tuple[float, float]) -> dict[str, Any]:
+    """Return what a float map states of its values: quantity and unit, and the windows of the MR images."""
+    mapping = RealWorldValueMapping(
+        lut_label=images.lut_label,
         lut_explanation="Magnetic susceptibility in part per billion",
         unit=SrCode(*PPB),
-        value_range=(float(values.min()), float(values.max())),
+        value_range=value_range,
         slope=1.0,
         intercept=0.0,
         quantity_definition=SrCode(*SUSCEPTIBILITY),
     )
-
-
-def _windows() -> VOILUTTransformation:
-    return VOILUTTransformation(
-        window_center=[float(window.center) for window in QSM.windows],
-        window_width=[float(window.width) for window in QSM.windows],
-        window_explanation=[window.explanation for window in QSM.windows],
-        voi_lut_function=highdicom.VOILUTFunctionValues.LINEAR_EXACT,
+    windows = VOILUTTransformation(
+        window_center=[float(window.center) for window in images.windows],
+        window_width=[float(window.width) for window in images.windows],
+        window_explanation=[window.explanation for window in images.windows],
+        voi_lut_function=VOILUTFunctionValues.LINEAR_EXACT,
     )
+    return {"real_world_value_mappings": [mapping], "voi_lut_transformations": [windows]}

@@ -1,4 +1,4 @@
-"""How values become stored integers: a fixed scale for each kind of series, the same for every patient and slice.
+"""How values become stored integers: a fixed scale for each product, the same for every patient and slice.
 
 The scale does not follow the data, so that values can be compared between slices, patients and viewers, also
 in those that ignore the rescale.
@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from dicom_io.errors import DicomError
-from recon.types import FloatArray
+
+if TYPE_CHECKING:
+    from recon.types import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,6 @@ class PixelProfile:
 
     Parameters
     ----------
-    name
-        Name in configuration and provenance.
     bits_stored
         Bits per value; 16 are allocated.
     slope, intercept
@@ -33,7 +33,6 @@ class PixelProfile:
         stored 0 is kept free for padding.
     """
 
-    name: str
     bits_stored: int
     slope: str
     intercept: str
@@ -50,29 +49,32 @@ class PixelProfile:
 
     @property
     def step(self) -> float:
-        """Distance of two neighbouring values, in the series' unit."""
+        """Distance between two neighbouring values, in the series' unit."""
         return float(self.slope)
 
     @property
     def range(self) -> tuple[float, float]:
         """Smallest and largest value that can be stored, in the series' unit."""
-        ends = (self.smallest, self.largest)
-        low, high = (round(stored * self.step + float(self.intercept), 6) for stored in ends)
+        low, high = (round(end * self.step + float(self.intercept), 6) for end in (self.smallest, self.largest))
         return low, high
 
 
-CONSOLE12: Final = PixelProfile(name="console12", bits_stored=12, slope="1", intercept="-2048")
-"""Susceptibility for scanner consoles, which expect 12 bits: steps of 1 ppb, ±2047 ppb."""
+def profiles(console12: tuple[str, str], pacs16: tuple[str, str]) -> Mapping[str, PixelProfile]:
+    """Make a product's two profiles from slope and intercept: 12 bits for scanner consoles, 16 for archives."""
+    return MappingProxyType(
+        {
+            "console12": PixelProfile(bits_stored=12, slope=console12[0], intercept=console12[1]),
+            "pacs16": PixelProfile(bits_stored=16, slope=pacs16[0], intercept=pacs16[1]),
+        }
+    )
 
-PACS16: Final = PixelProfile(name="pacs16", bits_stored=16, slope="0.1", intercept="-3276.8")
-"""Susceptibility for archives: steps of 0.1 ppb, ±3276 ppb."""
 
-PROFILES: Final[Mapping[str, PixelProfile]] = MappingProxyType({p.name: p for p in (CONSOLE12, PACS16)})
-"""Those of susceptibility, by name; other kinds of series have their own two under the same names."""
+PROFILES = profiles(("1", "-2048"), ("0.1", "-3276.8"))
+"""Of susceptibility in ppb: ±2047 in steps of 1, or ±3276 in steps of 0.1. Other products have the same two names."""
 
 
 def encode(values: FloatArray, profile: PixelProfile) -> tuple[npt.NDArray[np.uint16], int]:
-    """Turn values into stored values.
+    """Return stored values, and how many values were out of range and clipped.
 
     Parameters
     ----------
@@ -80,11 +82,6 @@ def encode(values: FloatArray, profile: PixelProfile) -> tuple[npt.NDArray[np.ui
         Any shape, in the series' unit.
     profile
         The scale.
-
-    Returns
-    -------
-    ndarray of uint16, int
-        Stored values, and how many were out of range and clipped.
 
     Raises
     ------
@@ -98,13 +95,7 @@ def encode(values: FloatArray, profile: PixelProfile) -> tuple[npt.NDArray[np.ui
 
 
 def require_finite(values: FloatArray) -> None:
-    """Refuse values that are no numbers.
-
-    Raises
-    ------
-    DicomError
-        A value is not finite.
-    """
+    """Raise a ``DicomError`` if a value is not finite."""
     count = int(np.count_nonzero(~np.isfinite(values)))
     if count:
         raise DicomError(f"{count} values are not finite; nothing is written")

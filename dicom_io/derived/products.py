@@ -1,166 +1,236 @@
-"""The derived series of MR images, one row each: what they are called, what they measure, how they are shown.
+"""The products: what is made of an acquisition, one row each.
 
-A new one: one row here, and a function in ``recon.products.contrasts`` that makes its volume.
+Switches, NIfTI names, series numbers, deliveries and the conformance statement follow from this table. A new contrast
+is a function in ``recon.products.contrasts`` and a row here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    EnhancedMRImageStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
+
 from dicom_io.derived.codes import Code
-from dicom_io.derived.pixel_profile import CONSOLE12, PACS16, PixelProfile
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """How values are shown, in the series' unit.
-
-    Parameters
-    ----------
-    center, width
-        WindowCenter and WindowWidth (PS3.3 C.11.2.1.2), whole numbers: consoles cut others off.
-    explanation
-        What it is for.
-    """
-
-    center: int
-    width: int
-    explanation: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeriesKind:
-    """One derived series of MR images.
-
-    Parameters
-    ----------
-    name
-        Its name in configuration, its folder, and its part in every UID.
-    title
-        How SeriesDescription begins; ASCII.
-    flavor
-        Values 3 and 4 of ImageType; value 3 is a defined term of PS3.3 C.8.3.1.1.1.
-    contrast_unit
-        UCUM code of the volume that is handed in.
-    unit, quantity
-        Unit and quantity of the real world value mapping; weighted images have no quantity.
-    lut_label
-        LUTLabel of the mapping (SH).
-    profiles
-        How values are stored, by the name of the site's profile.
-    windows
-        The first is the default.
-    """
-
-    name: str
-    title: str
-    flavor: tuple[str, str]
-    contrast_unit: str
-    unit: Code
-    quantity: Code | None
-    lut_label: str
-    profiles: Mapping[str, PixelProfile]
-    windows: tuple[Window, ...]
-
-
-def shown_by(kind: SeriesKind, window_presets: bool) -> SeriesKind:
-    """Return a kind with all of its windows, or with the first alone."""
-    return kind if window_presets else replace(kind, windows=kind.windows[:1])
-
+from dicom_io.derived.pixel_profile import PROFILES, profiles
+from dicom_io.derived.product import FIRST_PART, REFUSAL_PART, MRImages, NiftiName, Product, Window
 
 PPB: Final = Code("[ppb]", "UCUM", "part per billion")
-PPM: Final = Code("[ppm]", "UCUM", "part per million")
 SUSCEPTIBILITY: Final = Code("126396", "DCM", "Magnetic Susceptibility")
-_NO_UNITS: Final = Code("1", "UCUM", "no units")
-_OWN: Final = "99QSMPLUGIN"
 
-TISSUE_PPB: Final = Window(center=0, width=400, explanation="Tissue")
-HAEMORRHAGE_PPB: Final = Window(center=0, width=2000, explanation="Haemorrhage")
-
-
-def _profiles(console12: tuple[str, str], pacs16: tuple[str, str]) -> Mapping[str, PixelProfile]:
-    """Give slope and intercept of both profiles."""
-    rows = (("console12", 12, *console12), ("pacs16", 16, *pacs16))
-    made = (PixelProfile(name=n, bits_stored=b, slope=s, intercept=i) for n, b, s, i in rows)
-    return MappingProxyType({profile.name: profile for profile in made})
-
-
-_PPB_PROFILES: Final = MappingProxyType({p.name: p for p in (CONSOLE12, PACS16)})
-_WEIGHTED_PROFILES: Final = _profiles(("1", "0"), ("0.1", "0"))
-
-
-def _weighted(name: str, title: str, flavor: tuple[str, str]) -> SeriesKind:
-    """Make the row of a weighted image: 1000 is the bright end of the brain."""
-    return SeriesKind(
-        name=name,
-        title=title,
-        flavor=flavor,
-        contrast_unit="1",
-        unit=_NO_UNITS,
-        quantity=None,
-        lut_label=flavor[1],
-        profiles=_WEIGHTED_PROFILES,
-        windows=(Window(center=500, width=1000, explanation="Weighted"),),
-    )
-
-
-QSM: Final = SeriesKind(
-    name="qsm",
-    title="QSM chi ppb",
+QSM_IMAGES: Final = MRImages(
     flavor=("OTHER", "QSM"),
-    contrast_unit="[ppb]",
     unit=PPB,
     quantity=SUSCEPTIBILITY,
     lut_label="QSM_PPB",
-    profiles=_PPB_PROFILES,
-    windows=(TISSUE_PPB, HAEMORRHAGE_PPB),
+    profiles=PROFILES,
+    windows=(Window(0, 400, "Tissue"), Window(0, 2000, "Haemorrhage")),
 )
 
-KINDS: Final[Mapping[str, SeriesKind]] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            QSM,
-            _weighted("swi", "SWI", ("OTHER", "SWI")),
-            _weighted("true-swi", "SWI by QSM", ("OTHER", "TRUE_SWI")),
-            _weighted("min-ip", "SWI minIP", ("PROJECTION IMAGE", "SWI_MINIP")),
-            SeriesKind(
-                name="r2star",
-                title="R2* 1/s",
-                flavor=("OTHER", "R2STAR"),
-                contrast_unit="1/s",
-                unit=Code("/s", "UCUM", "/s"),
-                quantity=Code("126395", "DCM", "R2*"),
-                lut_label="R2STAR",
-                profiles=_profiles(("0.25", "0"), ("0.1", "0")),
-                windows=(Window(center=30, width=60, explanation="Tissue"),),
-            ),
-            SeriesKind(
-                name="total-field",
-                title="Total field Hz",
-                flavor=("OTHER", "TOTAL_FIELD"),
-                contrast_unit="Hz",
-                unit=Code("Hz", "UCUM", "Hz"),
-                quantity=Code("total-field", _OWN, "Total field"),
-                lut_label="TOTAL_FIELD_HZ",
-                profiles=_profiles(("0.5", "-1024"), ("0.1", "-3276.8")),
-                windows=(Window(center=0, width=200, explanation="Total field"),),
-            ),
-            SeriesKind(
-                name="local-field",
-                title="Local field ppb",
-                flavor=("OTHER", "LOCAL_FIELD"),
-                contrast_unit="[ppb]",
-                unit=PPB,
-                quantity=Code("local-field", _OWN, "Local field"),
-                lut_label="LOCAL_FIELD_PPB",
-                profiles=_PPB_PROFILES,
-                windows=(Window(center=0, width=100, explanation="Local field"),),
-            ),
-        )
-    }
+
+def _weighted(*flavor: str) -> MRImages:
+    """Return how a weighted image is stored: 1000 is the bright end of the brain."""
+    return MRImages(
+        flavor=(flavor[0], flavor[1]),
+        unit=Code("1", "UCUM", "no units"),
+        quantity=None,
+        lut_label=flavor[1],
+        profiles=profiles(("1", "0"), ("0.1", "0")),
+        windows=(Window(500, 1000, "Weighted"),),
+    )
+
+
+_ROWS: Final = (
+    Product(
+        name="qsm",
+        description="susceptibility as MR images, in ppb",
+        title="QSM chi ppb",
+        number=1,
+        write="dicom_io.derived.mr:write_images",
+        images=QSM_IMAGES,
+        part=FIRST_PART,
+        default=True,
+        nifti=NiftiName("anat/Chimap", "ppm"),
+    ),
+    Product(
+        name="qsm-enhanced",
+        description="susceptibility as one Enhanced MR object, where the scanner sent Enhanced MR",
+        title="QSM chi ppb",
+        number=10,
+        sop_class_uid=EnhancedMRImageStorage,
+        write="dicom_io.derived.enhanced:write_enhanced_map",
+        images=QSM_IMAGES,
+        part=FIRST_PART,
+        default=True,
+        enhanced_only=True,
+    ),
+    Product(
+        name="swi",
+        description="susceptibility-weighted images",
+        title="SWI",
+        number=2,
+        make="recon.products.contrasts.weighted:swi",
+        write="dicom_io.derived.mr:write_images",
+        images=_weighted("OTHER", "SWI"),
+        nifti=NiftiName("anat/swi", "arbitrary"),
+    ),
+    Product(
+        name="true-swi",
+        description="susceptibility-weighted images with the map as the mask",
+        title="SWI by QSM",
+        number=3,
+        make="recon.products.contrasts.weighted:true_swi",
+        write="dicom_io.derived.mr:write_images",
+        images=_weighted("OTHER", "TRUE_SWI"),
+        nifti=NiftiName("anat/desc-qsmmask_swi", "arbitrary"),
+    ),
+    Product(
+        name="min-ip",
+        description="minimum intensity projections of the susceptibility-weighted images",
+        title="SWI minIP",
+        number=4,
+        make="recon.products.contrasts.projection:minimum_projection",
+        write="dicom_io.derived.mr:write_images",
+        images=_weighted("PROJECTION IMAGE", "SWI_MINIP"),
+        nifti=NiftiName("anat/minIP", "arbitrary"),
+    ),
+    Product(
+        name="r2star",
+        description="R2* in 1/s",
+        title="R2* 1/s",
+        number=5,
+        make="recon.products.contrasts.relaxation:r2star",
+        write="dicom_io.derived.mr:write_images",
+        images=MRImages(
+            flavor=("OTHER", "R2STAR"),
+            unit=Code("/s", "UCUM", "/s"),
+            quantity=Code("126395", "DCM", "R2*"),
+            lut_label="R2STAR",
+            profiles=profiles(("0.25", "0"), ("0.1", "0")),
+            windows=(Window(30, 60, "Tissue"),),
+        ),
+        nifti=NiftiName("anat/R2starmap", "1/s"),
+    ),
+    Product(
+        name="total-field",
+        description="total field in Hz",
+        title="Total field Hz",
+        number=6,
+        make="recon.products.contrasts.fields:total_field_hz",
+        write="dicom_io.derived.mr:write_images",
+        images=MRImages(
+            flavor=("OTHER", "TOTAL_FIELD"),
+            unit=Code("Hz", "UCUM", "Hz"),
+            quantity=Code("total-field", "99QSMPLUGIN", "Total field"),
+            lut_label="TOTAL_FIELD_HZ",
+            profiles=profiles(("0.5", "-1024"), ("0.1", "-3276.8")),
+            windows=(Window(0, 200, "Total field"),),
+        ),
+        nifti=NiftiName("fmap/fieldmap", "Hz"),
+    ),
+    Product(
+        name="local-field",
+        description="local field in ppb",
+        title="Local field ppb",
+        number=7,
+        make="recon.products.contrasts.fields:local_field_ppb",
+        write="dicom_io.derived.mr:write_images",
+        images=MRImages(
+            flavor=("OTHER", "LOCAL_FIELD"),
+            unit=PPB,
+            quantity=Code("local-field", "99QSMPLUGIN", "Local field"),
+            lut_label="LOCAL_FIELD_PPB",
+            profiles=PROFILES,
+            windows=(Window(0, 100, "Local field"),),
+        ),
+        nifti=NiftiName("fmap/desc-local_fieldmap", "ppb"),
+    ),
+    Product(
+        name="parametric-map",
+        description="susceptibility as a floating-point Parametric Map",
+        title="QSM chi ppb float",
+        number=11,
+        sop_class_uid=ParametricMapStorage,
+        write="dicom_io.derived.parametric_map:write_parametric_map",
+    ),
+    Product(
+        name="brain-mask",
+        description="the mask as a Segmentation",
+        title="QSM mask",
+        number=12,
+        sop_class_uid=SegmentationStorage,
+        write="dicom_io.derived.segmentation:write_mask",
+        nifti=NiftiName("anat/desc-brain_mask", "1 inside, 0 outside"),
+    ),
+    Product(
+        name="phase-quality",
+        description="the reliability of the phase as a fractional Segmentation",
+        title="QSM phase quality",
+        number=13,
+        sop_class_uid=SegmentationStorage,
+        write="dicom_io.derived.segmentation:write_phase_quality",
+    ),
+    Product(
+        name="regional-report",
+        description="mean susceptibility of deep grey nuclei: a Segmentation and a Structured Report",
+        title="QSM regional report",
+        number=15,
+        sop_class_uid=Comprehensive3DSRStorage,
+        make="recon.products.regions.measure:measure_regions",
+        needs=("affine", "age_years"),
+        write="dicom_io.derived.sr:write_regional_report",
+    ),
+    Product(
+        name="quality-page",
+        description="pictures and figures of quality as Secondary Capture",
+        title="QSM quality",
+        number=8,
+        sop_class_uid=SecondaryCaptureImageStorage,
+        make="recon.quality.page.pages:quality_pages",
+        needs=("affine",),
+        write="dicom_io.derived.secondary_capture:write_quality_page",
+        default=True,
+    ),
+    Product(
+        name="refusal-page",
+        description="a page that says why no map was made, as Secondary Capture",
+        title="QSM not made",
+        number=9,
+        sop_class_uid=SecondaryCaptureImageStorage,
+        part=REFUSAL_PART,
+        default=True,
+    ),
 )
-"""Every derived series of MR images, in the order of their series numbers."""
+
+PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType({row.name: row for row in _ROWS})
+"""Every product, in the order in which they are made."""
+
+QSM: Final = "qsm"
+"""The product that a job is nothing without; it has no switch."""
+QSM_ENHANCED: Final = "qsm-enhanced"
+REFUSAL_PAGE: Final = "refusal-page"
+
+OBJECTS: Final = tuple(row.name for row in _ROWS if row.part != REFUSAL_PART)
+"""What a reconstruction may make."""
+
+FIRST: Final = tuple(row.name for row in _ROWS if row.part == FIRST_PART)
+"""Made and delivered before the others, so that the map arrives as early as possible."""
+
+REGIONS: Final = Product(
+    name="regions",
+    description="the nuclei that the regional report measures, as a Segmentation",
+    title="QSM regions",
+    number=14,
+    sop_class_uid=SegmentationStorage,
+)
+"""The Segmentation that the regional report refers to: a series, and no product of its own."""
+
+SERIES_NAMES: Final = tuple(row.name for row in sorted((*_ROWS, REGIONS), key=lambda row: row.number))
+"""Every derived series, in the order of their numbers."""

@@ -9,70 +9,60 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from dicom_io.derived.context.derivation import shortened
-from dicom_io.derived.context.origin import Stamp
-from dicom_io.derived.context.series_module import mark, qualify
+from dicom_io.derived.context.derivation import map_texts, shortened
+from dicom_io.derived.context.series_module import qualify
 from dicom_io.derived.context.source import body_part, inherit_study
-from dicom_io.derived.series_files import write_series
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.context.source_series import SeriesContext, Sources
+from dicom_io.derived.product import Product
+from dicom_io.derived.series_files import WrittenSeries, write_series
 from dicom_io.errors import DicomError
-from dicom_io.uids import uid_of
 
 Page = npt.NDArray[np.uint8]
 
-TITLES = {"quality-page": "QSM quality", "refusal-page": "QSM not made"}
-"""How SeriesDescription begins, by the name of the series."""
+
+def write_quality_page(product: Product, pages: Sequence[Page], sources: Sources, folder: Path) -> tuple[WrittenSeries]:
+    """Write the pages that show a map and its quality; parameters and errors as of ``write_pages``."""
+    return (write_pages(product, pages, sources.series.context, folder, comments=map_texts(sources)[1]),)
 
 
-def write_pages(name: str, pages: Sequence[Page], stamp: Stamp, folder: Path, *, comments: str) -> WrittenSeries:
+def write_pages(
+    product: Product, pages: Sequence[Page], context: SeriesContext, folder: Path, *, comments: str
+) -> WrittenSeries:
     """Write pages as a series of their own.
 
     Parameters
     ----------
-    name
-        Key of ``TITLES``.
+    product, folder
+        As of ``dicom_io.derived.mr.write_images``.
     pages
         ``(row, column, 3)`` uint8, red, green, blue; free of anything that identifies the patient.
-    stamp
-        How the objects of the job are marked.
-    folder
-        As of ``dicom_io.derived.mr.write_qsm``.
+    context
+        Of the job's series.
     comments
-        ImageComments: what is on the pages, in words.
+        ImageComments: what is on the pages, as text.
 
     Raises
     ------
     DicomError
-        There is no page, or one is no picture in colour.
+        There is no page, or one is not a picture in colour.
     """
     if not pages or any(p.ndim != 3 or p.shape[2] != 3 or p.dtype != np.uint8 for p in pages):
         raise DicomError("expected pages of (row, column, 3) 8-bit values; found others, or none")
     content = hashlib.sha256(b"".join(np.ascontiguousarray(page).tobytes() for page in pages)).hexdigest()
-    uid = stamp.uid(name, content=content, shapes=[page.shape for page in pages], comments=comments)
-    paths = write_series(_images(name, pages, stamp, uid, shortened(comments, 10240)), folder)
-    return WrittenSeries(
-        name=name,
-        paths=paths,
-        sop_class_uid=SecondaryCaptureImageStorage,
-        series_number=stamp.numbers[name],
-        description=stamp.description(TITLES[name]),
-    )
+    uid = context.uid(product.name, content=content, shapes=[page.shape for page in pages], comments=comments)
+    images = _images(product, pages, context, shortened(comments, 10240))
+    return write_series(images, product, context, uid, folder)
 
 
-def _images(name: str, pages: Sequence[Page], stamp: Stamp, uid: UID, comments: str) -> Iterator[Dataset]:
-    for number, page in enumerate(pages, start=1):
-        image = inherit_study(stamp.dataset)
-        mark(image, stamp, uid=uid, number=stamp.numbers[name], title=TITLES[name])
+def _images(product: Product, pages: Sequence[Page], context: SeriesContext, comments: str) -> Iterator[Dataset]:
+    for page in pages:
+        image = inherit_study(context.dataset)
         qualify(image)
-        image.SOPClassUID = SecondaryCaptureImageStorage
-        image.SOPInstanceUID = uid_of(uid, str(number))
-        image.InstanceNumber = number
-        image.ImageType = ["DERIVED", "SECONDARY", "OTHER", name.upper().replace("-", "_")]
+        image.ImageType = ["DERIVED", "SECONDARY", "OTHER", product.name.upper().replace("-", "_")]
         image.ConversionType = "WSD"
         image.PatientOrientation = None
-        image.update(body_part(stamp.dataset))
+        image.update(body_part(context.dataset))
         image.ImageComments = comments
         image.SamplesPerPixel, image.PhotometricInterpretation, image.PlanarConfiguration = 3, "RGB", 0
         image.Rows, image.Columns = page.shape[:2]

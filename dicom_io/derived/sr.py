@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from highdicom.sr import (
     AlgorithmIdentification,
     Comprehensive3DSR,
@@ -27,17 +28,16 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as SrCode
-from pydicom.uid import Comprehensive3DSRStorage
 
 from dicom_io.derived.codes import Code
 from dicom_io.derived.context.derivation import shortened
-from dicom_io.derived.context.origin import Origin
-from dicom_io.derived.context.references import contributing_equipment
-from dicom_io.derived.context.series_module import adopt, mark
-from dicom_io.derived.products import PPB, SUSCEPTIBILITY
+from dicom_io.derived.context.series_module import adopt
+from dicom_io.derived.context.source_series import Sources, SourceSeries
+from dicom_io.derived.frames import bare_object
+from dicom_io.derived.product import Product
+from dicom_io.derived.products import PPB, REGIONS, SUSCEPTIBILITY
 from dicom_io.derived.segmentation import describe_segment, write_segments
-from dicom_io.derived.series_files import write_series
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.series_files import WrittenSeries, write_series
 from dicom_io.errors import DicomError
 from dicom_io.identity import (
     DEVICE_SERIAL_NUMBER,
@@ -48,12 +48,8 @@ from dicom_io.identity import (
     SOFTWARE_VERSIONS,
 )
 from dicom_io.uids import uid_of
-from recon.products.regions.types import RegionalReport, RegionMeasure
+from recon.products.types import RegionalReport, RegionMeasure
 from recon.types import Reconstruction
-
-REPORT: Final = "regional-report"
-REGIONS: Final = "regions"
-_TITLE: Final = "QSM regional report"
 
 SITES: Final[Mapping[str, Code]] = MappingProxyType(
     {
@@ -72,8 +68,6 @@ SITES: Final[Mapping[str, Code]] = MappingProxyType(
 _SIDES: Final = MappingProxyType(
     {"left": SrCode("7771000", "SCT", "Left"), "right": SrCode("24028007", "SCT", "Right")}
 )
-_PPB: Final = SrCode(*PPB)
-_SUSCEPTIBILITY: Final = SrCode(*SUSCEPTIBILITY)
 _MM3: Final = SrCode("mm3", "UCUM", "cubic millimeter")
 _VOLUME: Final = SrCode("118565006", "SCT", "Volume")
 _QUALITY: Final = SrCode("111050", "DCM", "Quality Assessment")
@@ -86,40 +80,34 @@ _PLAUSIBLE: Final = MappingProxyType(
 
 
 def write_regional_report(
-    report: RegionalReport, reconstruction: Reconstruction, origin: Origin, folder: Path
+    product: Product, report: RegionalReport, sources: Sources, folder: Path
 ) -> tuple[WrittenSeries, WrittenSeries]:
-    """Write the regions as a segmentation and their figures as a report.
+    """Write the regions as a segmentation, in a folder beside ``folder``, and their figures as a report.
 
     Parameters
     ----------
     report
         The regions, on the grid of the sources.
-    reconstruction, origin
-        As of ``dicom_io.derived.mr.write_qsm``.
-    folder
-        The job's; gets ``regions`` and ``regional-report``.
-
-    Returns
-    -------
-    WrittenSeries, WrittenSeries
-        The segmentation, the report.
+    product, sources, folder
+        As of ``dicom_io.derived.mr.write_images``.
 
     Raises
     ------
     DicomError
         No region was found, or they do not fit the source.
     """
+    series = sources.series
     if not report.regions:
         raise DicomError("no region was found; nothing is written")
-    origin.check_shape(report.labels.shape)
-    segmentation = _write_regions(report, reconstruction, origin, folder / REGIONS)
+    series.check_shape(report.labels.shape)
+    segmentation = _write_regions(report, sources, folder.with_name(REGIONS.name))
     segments = dcmread(segmentation.paths[0], stop_before_pixels=True)
-    uid = origin.series_uid(REPORT, reconstruction.provenance, regions=[_texts(one) for one in report.regions])
+    uid = sources.uid(product.name, regions=[_texts(one) for one in report.regions])
     made = Comprehensive3DSR(
-        evidence=_evidence(origin, segments),
-        content=_content(report, reconstruction, origin, segments),
+        evidence=_evidence(series, segments),
+        content=_content(report, sources, segments),
         series_instance_uid=uid,
-        series_number=origin.numbers[REPORT],
+        series_number=series.context.numbers[product.name],
         sop_instance_uid=uid_of(uid, "1"),
         instance_number=1,
         manufacturer=MANUFACTURER,
@@ -127,36 +115,20 @@ def write_regional_report(
         is_final=False,
         is_verified=False,
     )
-    derived = adopt(made, origin)
-    mark(derived, origin, uid=uid, number=origin.numbers[REPORT], title=_TITLE, modality="SR")
-    derived.ContributingEquipmentSequence = contributing_equipment(origin.dataset, origin.created)
-    written = WrittenSeries(
-        name=REPORT,
-        paths=write_series([derived], folder / REPORT),
-        sop_class_uid=Comprehensive3DSRStorage,
-        series_number=origin.numbers[REPORT],
-        description=origin.description(_TITLE),
-        warnings=report.warnings,
-    )
-    return segmentation, written
+    derived = adopt(made, series.context)
+    return segmentation, write_series([derived], product, series.context, uid, folder, warnings=report.warnings)
 
 
-def _write_regions(
-    report: RegionalReport, reconstruction: Reconstruction, origin: Origin, folder: Path
-) -> WrittenSeries:
+def _write_regions(report: RegionalReport, sources: Sources, folder: Path) -> WrittenSeries:
     masks = np.stack([report.labels == region.label for region in report.regions], axis=-1)
     descriptions = [
-        describe_segment(
-            number, _name(region), _site(region), origin, reconstruction, method=shortened(report.method, 64)
-        )
+        describe_segment(number, _name(region), _site(region), sources, method=report.method)
         for number, region in enumerate(report.regions, start=1)
     ]
-    return write_segments(REGIONS, masks, descriptions, origin, reconstruction, folder)
+    return write_segments(REGIONS, masks, descriptions, sources, folder)
 
 
-def _content(
-    report: RegionalReport, reconstruction: Reconstruction, origin: Origin, segments: Dataset
-) -> MeasurementReport:
+def _content(report: RegionalReport, sources: Sources, segments: Dataset) -> MeasurementReport:
     observer = DeviceObserverIdentifyingAttributes(
         uid=INSTANCE_CREATOR_UID,
         name=SOFTWARE_NAME,
@@ -164,20 +136,11 @@ def _content(
         model_name=MODEL_NAME,
         serial_number=DEVICE_SERIAL_NUMBER,
     )
-    context = ObservationContext(
-        observer_device_context=ObserverContext(
-            observer_type=codes.DCM.Device, observer_identifying_attributes=observer
-        )
-    )
-    algorithm = _algorithm(report, reconstruction)
-    groups = [
-        _group(region, number, origin, segments, reconstruction, algorithm)
-        for number, region in enumerate(report.regions, start=1)
-    ]
+    context = ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=observer)
     return MeasurementReport(
-        observation_context=context,
+        observation_context=ObservationContext(observer_device_context=context),
         procedure_reported=SrCode("122144", "DCM", "Quantitative Analysis"),
-        imaging_measurements=groups,
+        imaging_measurements=_groups(report, sources, segments),
         title=codes.DCM.ImagingMeasurementReport,
     )
 
@@ -194,66 +157,46 @@ def _algorithm(report: RegionalReport, reconstruction: Reconstruction) -> Algori
     )
 
 
-def _group(
-    region: RegionMeasure,
-    number: int,
-    origin: Origin,
-    segments: Dataset,
-    reconstruction: Reconstruction,
-    algorithm: AlgorithmIdentification,
-) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
-    site = FindingSite(anatomic_location=SrCode(*_site(region)), laterality=_SIDES.get(region.side))
-    tracking = TrackingIdentifier(
-        uid=origin.series_uid("tracking", reconstruction.provenance, label=_name(region)), identifier=_name(region)
-    )
-    segment = ReferencedSegment(
-        sop_class_uid=segments.SOPClassUID,
-        sop_instance_uid=segments.SOPInstanceUID,
-        segment_number=number,
-        source_images=_source_images(origin, segments, number),
-    )
-    return VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking,
-        referenced_segment=segment,
-        finding_type=SrCode(*_site(region)),
-        finding_sites=[site],
-        algorithm_id=algorithm,
-        measurements=_measurements(region),
-        qualitative_evaluations=[QualitativeEvaluation(name=_QUALITY, value=_PLAUSIBLE[region.plausible])],
-    )
+def _groups(
+    report: RegionalReport, sources: Sources, segments: Dataset
+) -> list[VolumetricROIMeasurementsAndQualitativeEvaluations]:
+    algorithm, groups = _algorithm(report, sources.reconstruction), []
+    for number, region in enumerate(report.regions, start=1):
+        name, site = _name(region), SrCode(*_site(region))
+        segment = ReferencedSegment(
+            sop_class_uid=segments.SOPClassUID,
+            sop_instance_uid=segments.SOPInstanceUID,
+            segment_number=number,
+            source_images=_source_images(sources.series, report.labels == region.label),
+        )
+        groups.append(
+            VolumetricROIMeasurementsAndQualitativeEvaluations(
+                tracking_identifier=TrackingIdentifier(uid=sources.uid("tracking", label=name), identifier=name),
+                referenced_segment=segment,
+                finding_type=site,
+                finding_sites=[FindingSite(anatomic_location=site, laterality=_SIDES.get(region.side))],
+                algorithm_id=algorithm,
+                measurements=_measurements(region),
+                qualitative_evaluations=[QualitativeEvaluation(name=_QUALITY, value=_PLAUSIBLE[region.plausible])],
+            )
+        )
+    return groups
 
 
-def _source_images(origin: Origin, segments: Dataset, number: int) -> list[SourceImageForSegmentation]:
-    """Name the images on which a segment lies, from its own frames."""
-    found: dict[tuple[str, str], None] = {}
-    shared = segments.SharedFunctionalGroupsSequence[0]
-    for frame in segments.PerFrameFunctionalGroupsSequence:
-        group = frame if "SegmentIdentificationSequence" in frame else shared  # shared where there is one segment
-        if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber != number:
-            continue
-        for image in frame.DerivationImageSequence[0].SourceImageSequence:
-            found[image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID] = None
+def _source_images(series: SourceSeries, region: npt.NDArray[np.bool_]) -> list[SourceImageForSegmentation]:
+    """Name the images on which a region lies, in the order of the segmentation's frames: against the normal."""
+    headers = [series.headers[z] for z in reversed(np.flatnonzero(region.any(axis=(0, 1))))]
     return [
         SourceImageForSegmentation(referenced_sop_class_uid=sop_class, referenced_sop_instance_uid=instance)
-        for sop_class, instance in found
+        for sop_class, instance in dict.fromkeys((h.sop_class_uid, h.sop_instance_uid) for h in headers)
     ]
 
 
-def _evidence(origin: Origin, segments: Dataset) -> list[Dataset]:
-    """Make what a library reads of objects that a report refers to; nobody's name among it."""
-    evidence: dict[str, Dataset] = {}
-    sources = ((h.sop_class_uid, h.sop_instance_uid, h.series_instance_uid) for h in origin.sources)
-    for sop_class, instance, series in (
-        (segments.SOPClassUID, segments.SOPInstanceUID, segments.SeriesInstanceUID),
-        *sources,
-    ):
-        item = Dataset()
-        item.SOPClassUID, item.SOPInstanceUID, item.SeriesInstanceUID = sop_class, instance, series
-        item.StudyInstanceUID = origin.sources[0].study_instance_uid
-        item.PatientID = item.PatientName = item.PatientBirthDate = item.PatientSex = ""
-        item.StudyID = item.StudyDate = item.StudyTime = item.AccessionNumber = item.ReferringPhysicianName = ""
-        evidence[instance] = item
-    return list(evidence.values())
+def _evidence(series: SourceSeries, segments: Dataset) -> list[Dataset]:
+    """Make what a library reads of the objects that a report refers to."""
+    objects = [(segments.SOPClassUID, segments.SOPInstanceUID, segments.SeriesInstanceUID)]
+    objects += [(h.sop_class_uid, h.sop_instance_uid, h.series_instance_uid) for h in series.headers]
+    return [bare_object(*one, series) for one in dict.fromkeys(objects)]
 
 
 def _measurements(region: RegionMeasure) -> list[Measurement]:
@@ -263,7 +206,7 @@ def _measurements(region: RegionMeasure) -> list[Measurement]:
         (region.median_ppb, codes.SCT.Median),
     )
     measured = [
-        Measurement(name=_SUSCEPTIBILITY, value=round(value, 3), unit=_PPB, derivation=derivation)
+        Measurement(name=SrCode(*SUSCEPTIBILITY), value=round(value, 3), unit=SrCode(*PPB), derivation=derivation)
         for value, derivation in statistics
     ]
     return [*measured, Measurement(name=_VOLUME, value=round(region.volume_mm3, 3), unit=_MM3)]

@@ -1,4 +1,4 @@
-"""What is taken from the elements of an image into its header, under the names of ``ImageHeader``.
+"""Values of ``ImageHeader`` from the elements of an image.
 
 Free text (protocol, descriptions, comments) is compared and searched here, and not kept.
 """
@@ -21,7 +21,7 @@ _FILTER_TERMS: Final = frozenset({"SWI", "SWAN", "SWIP", "HP", "FILTERED", "HOMO
 _FILTER_WORDS: Final = re.compile(r"(?<!un)(?<!un-)filter|homodyne|high.?pass|pha_hp|\bhpf\b", re.IGNORECASE)
 
 Patterns = Mapping[str, tuple[str, str]]
-"""Name of a pattern to keyword and glob: which of the site's words the texts of an image match."""
+"""Name of a pattern to keyword and glob: which of the site's patterns the texts of an image match."""
 
 
 def header_values(elements: Elements, patterns: Patterns) -> dict[str, Any]:
@@ -39,7 +39,6 @@ def header_values(elements: Elements, patterns: Patterns) -> dict[str, Any]:
         "columns": elements.integer("Columns") or 0,
         **_identity(elements),
         **_meaning(elements),
-        **_counts(elements),
         **_physics(elements),
         **_plane(elements),
         **_equipment(elements),
@@ -98,9 +97,9 @@ def _meaning(elements: Elements) -> dict[str, Any]:
     vendor = vendor_of(elements)
     component = vendor.component(elements)
     scale = None if component is None else vendor.value_scale(elements, component)
-    image_type = elements.texts("ImageType")
+    multi_frame = elements.text("SOPClassUID") in MULTI_FRAME_CLASSES
     return {
-        "vendor": vendor.NAME,
+        "vendor": vendor.name,
         "component": component,
         "value_slope": None if scale is None else scale.slope,
         "value_intercept": None if scale is None else scale.intercept,
@@ -108,18 +107,11 @@ def _meaning(elements: Elements) -> dict[str, Any]:
         "phase_difference": vendor.makes_phase_differences(elements),
         "declared_slices": vendor.declared_slices(elements),
         "declared_echoes": vendor.declared_echoes(elements),
-        "image_type": image_type,
-        "distortion": next((value for value in image_type if value in _DISTORTION_TERMS), ""),
-        "sequence_name": elements.text("SequenceName"),
-        "scanning_sequence": elements.texts("ScanningSequence"),
-    }
-
-
-def _counts(elements: Elements) -> dict[str, Any]:
-    multi_frame = elements.text("SOPClassUID") in MULTI_FRAME_CLASSES
-    return {
         "declared_images": None if multi_frame else elements.integer("ImagesInAcquisition"),
         "temporal_positions": elements.integer("NumberOfTemporalPositions"),
+        "distortion": next((value for value in elements.texts("ImageType") if value in _DISTORTION_TERMS), ""),
+        "sequence_name": elements.text("SequenceName"),
+        "scanning_sequence": elements.texts("ScanningSequence"),
     }
 
 
@@ -134,18 +126,19 @@ def _physics(elements: Elements) -> dict[str, Any]:
 
 
 def _plane(elements: Elements) -> dict[str, Any]:
-    counts = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
-    values = {keyword: elements.numbers(keyword) for keyword in counts}
-    usable = {key: values[key] if len(values[key]) == count else None for key, count in counts.items()}
     return {
-        "image_position_mm": usable["ImagePositionPatient"],
-        "image_orientation": usable["ImageOrientationPatient"],
-        "pixel_spacing_mm": usable["PixelSpacing"],
+        "image_position_mm": _exactly(3, elements.numbers("ImagePositionPatient")),
+        "image_orientation": _exactly(6, elements.numbers("ImageOrientationPatient")),
+        "pixel_spacing_mm": _exactly(2, elements.numbers("PixelSpacing")),
     }
 
 
+def _exactly(count: int, values: tuple[float, ...]) -> tuple[float, ...] | None:
+    return values if len(values) == count else None
+
+
 def _filter_hint(elements: Elements) -> str:
-    """Word of ImageType or of the series' description by which scanners mark filtered phase."""
+    """Word in ImageType, SeriesDescription or ImageComments by which scanners mark filtered phase."""
     for value in elements.texts("ImageType"):
         if value in _FILTER_TERMS:
             return value

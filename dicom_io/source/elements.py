@@ -1,13 +1,14 @@
 """Tolerant reading of single elements: a value that cannot be read is missing, never an exception.
 
-Values are taken from the raw bytes. That keeps a damaged or non-conformant element that we do not need from
-ending the reading of an image, and keeps free text (names, comments) undecoded.
+Values are read from the raw bytes, so that a damaged or non-conformant element that we do not need does not stop the
+reading of an image, and free text (names, comments) stays undecoded.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from typing import Final, cast
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -116,13 +117,12 @@ def _texts(value: object) -> tuple[str, ...]:
         return ()
     if isinstance(value, bytes):
         value = value.decode("latin-1")
-    parts = value.split("\\") if isinstance(value, str) else [str(v) for v in _listed(value)]
+    if isinstance(value, str):
+        parts = value.split("\\")
+    else:
+        parts = [str(part) for part in value] if isinstance(value, Iterable) else [str(value)]
     texts = tuple(part.strip(" \0") for part in parts)
     return texts if any(texts) else ()
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) or hasattr(value, "__iter__") else [value]
 
 
 def _whole(value: float | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The main field of an image in tesla, from what the header says about it."""
+"""Field strength of an image in tesla, from its header."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dicom_io.refusals import refuse
 from dicom_io.source.header import ImageHeader
 from recon.types import GAMMA_HZ_PER_TESLA
 
-AGREEMENT: Final = 0.05
-"""Relative difference up to which field strength and frequency say the same: "3 T" is 2.89 T at Siemens."""
+_AGREEMENT: Final = 0.05
+"""Relative difference up to which field strength and frequency agree: Siemens' "3 T" is 2.89 T."""
 
 _PLAUSIBLE_MHZ: Final = (4.0, 1100.0)
 _PLAUSIBLE_T: Final = (0.1, 25.0)
@@ -36,6 +36,6 @@ def b0_tesla(header: ImageHeader) -> float:
         if nominal is None:
             raise refuse("no-field-strength")
         return nominal
-    if nominal is not None and abs(measured - nominal) > AGREEMENT * nominal:
+    if nominal is not None and abs(measured - nominal) > _AGREEMENT * nominal:
         raise refuse("field-strength-conflict", found=f"{nominal:g}", frequency=f"{frequency:g}")
     return measured

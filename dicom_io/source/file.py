@@ -1,4 +1,4 @@
-"""A file's data set without its pixels, checked to be an MR image that can be read to its end."""
+"""A file's data set without its pixels, checked to be a complete MR image."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ from dicom_io.source.tolerance import tolerant
 MULTI_FRAME_CLASSES: Final = frozenset({EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage})
 _LOSSY: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _MAYBE_LOSSY: Final = frozenset({JPEGLSNearLossless, JPEG2000, HTJ2K})
-"""Syntaxes for both; their images are taken only if they say that nothing was lost."""
+"""Syntaxes for both; their images are accepted only if they state that nothing was lost."""
 
+_PIXEL_FORMAT: Final = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16}
 _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
-"""Words of ImageType for a volume tiled into one image: Siemens', United Imaging's."""
+"""Values of ImageType of a volume tiled into one image: Siemens', United Imaging's."""
 
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
@@ -48,30 +49,34 @@ class ImageFile:
     ----------
     dataset
         All elements before Pixel Data, mostly undecoded.
-    content_sha256
-        Hash of the stored data set, without preamble and file meta information.
+    content
+        The data set as stored, without preamble and file meta information.
     transfer_syntax_uid
         How it is encoded.
     frames
         Number of frames.
     native
-        Where the stored values lie; None if they are compressed.
+        Where the stored values are; None if they are compressed.
     """
 
     dataset: FileDataset
-    content_sha256: str
+    content: memoryview
     transfer_syntax_uid: str
     frames: int
     native: Native | None
 
+    def content_sha256(self) -> str:
+        """Hash the stored data set; the file meta information, which names the last sender, does not change it."""
+        return hashlib.sha256(self.content).hexdigest()
+
 
 def read_image_file(path: Path) -> ImageFile:
-    """Read a file up to its pixels, and make sure that the pixels are all there.
+    """Read a file up to its pixels, and make sure that all pixels are there.
 
     Raises
     ------
     Refusal
-        As ``dicom_io.source.header.read_header``.
+        As ``dicom_io.source.header.read_headers``.
     """
     try:
         content = path.read_bytes()
@@ -86,7 +91,7 @@ def read_image_file(path: Path) -> ImageFile:
     value_at = _check_pixel_length(dataset, content, pixels_at, frames)
     return ImageFile(
         dataset=dataset,
-        content_sha256=hashlib.sha256(memoryview(content)[_dataset_start(dataset) :]).hexdigest(),
+        content=memoryview(content)[_dataset_start(dataset) :],
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
         frames=frames,
         native=native_pixels(dataset, value_at),
@@ -136,19 +141,15 @@ def _check_kind(elements: Elements) -> None:
 
 
 def _check_pixel_format(elements: Elements) -> None:
-    found = {
+    found: dict[str, object] = {
         "SamplesPerPixel": elements.integer("SamplesPerPixel"),
         "PhotometricInterpretation": elements.text("PhotometricInterpretation"),
         "BitsAllocated": elements.integer("BitsAllocated"),
     }
-    expected = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "BitsAllocated": 16}
-    for attribute, value in expected.items():
+    for attribute, value in _PIXEL_FORMAT.items():
         if found[attribute] != value:
-            raise refuse(
-                "unsupported-pixels",
-                found=f"{attribute} {found[attribute] or 'missing'}",
-                expected=f"{attribute} {value}",
-            )
+            stated = f"{attribute} {found[attribute] or 'missing'}"
+            raise refuse("unsupported-pixels", found=stated, expected=f"{attribute} {value}")
     if not 1 <= (elements.integer("BitsStored") or 0) <= 16:
         raise refuse("unsupported-pixels", found="BitsStored not in 1 to 16", expected="BitsStored 12 or 16")
     if elements.integer("PixelRepresentation") not in (0, 1):

@@ -23,7 +23,7 @@ class FolderScan:
     acquisitions
         Images that belong together, whether or not they can be reconstructed.
     ignored
-        Files that are no MR source images, each with the reason.
+        Files that are not MR source images, each with the reason.
     """
 
     acquisitions: tuple[Acquisition, ...]
@@ -43,14 +43,9 @@ def find_acquisitions(
     folder
         Searched recursively; hidden files and folders are left out.
     patterns
-        The site's words to look for in texts (``ImageHeader.labels``).
+        The site's patterns to look for in texts (``ImageHeader.labels``).
     prepare
         What the site adds to the headers of a file.
-
-    Returns
-    -------
-    FolderScan
-        Acquisitions, and the files that belong to none.
 
     Raises
     ------

@@ -7,9 +7,7 @@ from typing import Final
 
 from dicom_io.refusals import refuse
 from dicom_io.source.header import ImageHeader
-from dicom_io.source.magnets import b0_in_patient, vertical_field
-
-Vector = tuple[float, float, float]
+from dicom_io.source.magnets import Vector, b0_in_patient
 
 ORTHONORMAL_TOLERANCE: Final = 1e-3
 """How far row and column directions may be from unit length and from a right angle."""
@@ -31,21 +29,14 @@ def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
     Raises
     ------
     Refusal
-        ``no-geometry``: orientation, position or spacing are missing, or the directions are not orthonormal.
+        ``no-geometry``: orientation or spacing is missing, or the directions are not orthonormal.
     """
-    for attribute, value in (
-        ("ImageOrientationPatient", header.image_orientation),
-        ("ImagePositionPatient", header.image_position_mm),
-        ("PixelSpacing", header.pixel_spacing_mm),
-    ):
-        if value is None:
-            raise refuse("no-geometry", attribute=attribute)
-    if header.image_orientation is None or header.pixel_spacing_mm is None:
+    orientation, spacing_mm = header.image_orientation, header.pixel_spacing_mm
+    if orientation is None:
         raise refuse("no-geometry", attribute="ImageOrientationPatient")
-    if min(header.pixel_spacing_mm) <= 0:
+    if spacing_mm is None or min(spacing_mm) <= 0:
         raise refuse("no-geometry", attribute="PixelSpacing")
-    row = header.image_orientation[:3]
-    column = header.image_orientation[3:]
+    row, column = orientation[:3], orientation[3:]
     errors = (abs(dot(row, row) - 1), abs(dot(column, column) - 1), abs(dot(row, column)))
     if max(errors) > ORTHONORMAL_TOLERANCE:
         raise refuse("no-geometry", attribute="ImageOrientationPatient")
@@ -55,37 +46,25 @@ def axes(header: ImageHeader) -> tuple[Vector, Vector, Vector]:
 def b0_direction(header: ImageHeader) -> Vector:
     """Express the main field in image axes: its components along row, column and normal, unit length.
 
-    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first; open
-    magnets are told by the site (``dicom_io.source.magnets``).
+    The magnet's axis is patient z for a patient lying in a horizontal-field scanner, head or feet first; the site
+    states the field of open magnets (``dicom_io.source.magnets``).
 
     Raises
     ------
     Refusal
         ``no-geometry``, ``vertical-field``, ``no-patient-position``.
     """
-    if header.vertical_field:
-        in_patient = vertical_field(header.patient_position)
-    else:
-        in_patient = b0_in_patient(header.vendor, header.model, header.b0_patient)
+    in_patient = b0_in_patient(header)
     row, column, normal = axes(header)
     field = (dot(row, in_patient), dot(column, in_patient), dot(normal, in_patient))
     length = math.sqrt(dot(field, field))
     return (field[0] / length, field[1] / length, field[2] / length)
 
 
-def slice_position_mm(header: ImageHeader) -> float:
-    """Distance of the slice from the patient origin along the normal."""
-    _, _, normal = axes(header)
-    return dot(_position(header), normal)
-
-
-def in_plane_position_mm(header: ImageHeader) -> tuple[float, float]:
-    """Components of ImagePositionPatient along row and column, equal for all slices of a stack."""
-    row, column, _ = axes(header)
-    return dot(_position(header), row), dot(_position(header), column)
-
-
-def _position(header: ImageHeader) -> Vector:
-    if header.image_position_mm is None:
+def position_mm(header: ImageHeader) -> Vector:
+    """Express ImagePositionPatient in image axes: along row and column, equal in a stack, and along the normal."""
+    row, column, normal = axes(header)
+    position = header.image_position_mm
+    if position is None:
         raise refuse("no-geometry", attribute="ImagePositionPatient")
-    return header.image_position_mm
+    return dot(position, row), dot(position, column), dot(position, normal)

@@ -1,26 +1,27 @@
 """One image as grouping, completeness and geometry see it: plain values, no pixels.
 
-Names, numbers and free text of patients are left out. UIDs and times are not, since derived images refer to
-their sources by them: a stored header is still to be kept from everybody but the service.
+Names, numbers and free text of patients are left out. UIDs and times are kept, since derived images refer to their
+sources by them: only the service may read a stored header.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal
 
+from pydantic import TypeAdapter
 from pydicom.dataset import Dataset
 
-from dicom_io.refusals import refuse
 from dicom_io.source.attributes import Patterns, header_values
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
 from dicom_io.source.enhanced import classic_frames
 from dicom_io.source.file import MULTI_FRAME_CLASSES, ImageFile, read_image_file
-from dicom_io.source.pixels import Native, stored_values
+from dicom_io.source.pixels import Native, decode, read_native
+from dicom_io.source.vendors import vendor_named
 
 NO_PATTERNS: Final[Patterns] = MappingProxyType({})
 
@@ -38,13 +39,13 @@ class ImageHeader:
     content_sha256
         Hash of the data set as stored, without the file meta information.
     vendor
-        ``NAME`` of the vendor file that reads the image.
+        ``name`` of the row in ``dicom_io.source.vendors.VENDORS`` that reads the image.
     component
-        What the image shows; None if it is no component of the complex signal.
+        What the image shows; None if it is not a component of the complex signal.
     value_slope, value_intercept
         From stored values to radians (phase) or to one linear scale (others); None if the unit is unknown.
     stored_peak
-        Largest absolute stored value of a phase image whose unit no element states; None for all other images.
+        Largest absolute stored value of a phase image whose unit only the values show; None for all other images.
     filter_hint
         The word in the header that says the phase was filtered; empty if there is none.
     phase_difference
@@ -52,7 +53,7 @@ class ImageHeader:
     declared_slices, declared_echoes
         How many slices and echoes the scanner says there are; None if it does not say.
     declared_images
-        ImagesInAcquisition; of what, differs between scanners. None if missing, or for frames.
+        ImagesInAcquisition; what it counts differs between scanners. None if missing, or for frames.
     temporal_positions
         NumberOfTemporalPositions.
     protocol_sha256
@@ -72,16 +73,15 @@ class ImageHeader:
         Rows and columns of k-space that were acquired; None if not stated.
     labels
         Names of the site's patterns that texts of the image matched; the texts are not kept.
-    b0_patient
-        Direction of the main field in the patient where the site says something about it.
-    vertical_field
-        Whether the site says that the field is vertical; its direction then follows from PatientPosition.
     native
-        Where the file holds the stored values; None if they are compressed, or the header is of an earlier version.
+        Where the file holds the stored values; None if they are compressed.
+    b0_stated
+        Direction of the main field that the site states for this scanner: vertical, horizontal, or a unit vector in
+        patient axes; None if it states none.
     """
 
     path: Path
-    frame: int = 0
+    frame: int
     sop_class_uid: str
     sop_instance_uid: str
     content_sha256: str
@@ -98,11 +98,11 @@ class ImageHeader:
     protocol_sha256: str
     sequence_name: str
     scanning_sequence: tuple[str, ...]
-    image_type: tuple[str, ...]
     distortion: str
     component: Component | None
     value_slope: float | None
     value_intercept: float | None
+    stored_peak: int | None
     filter_hint: str
     phase_difference: bool
     declared_slices: int | None
@@ -118,60 +118,31 @@ class ImageHeader:
     image_position_mm: tuple[float, float, float] | None
     image_orientation: tuple[float, float, float, float, float, float] | None
     pixel_spacing_mm: tuple[float, float] | None
-    # What earlier versions did not store has a default, so that their index can still be read.
-    stored_peak: int | None = None
-    model: str = ""
-    body_part: str = ""
-    patient_position: str = ""
-    coil: str = ""
-    acquired_matrix: tuple[int, int] | None = None
-    labels: tuple[str, ...] = ()
-    b0_patient: tuple[float, float, float] | None = None
-    vertical_field: bool = False
-    native: Native | None = None
+    model: str
+    body_part: str
+    patient_position: str
+    coil: str
+    acquired_matrix: tuple[int, int] | None
+    labels: tuple[str, ...]
+    native: Native | None
+    b0_stated: Literal["vertical", "horizontal"] | tuple[float, float, float] | None = None
 
     def to_json(self) -> str:
         """Text that ``from_json`` turns back into an equal header."""
-        return json.dumps(asdict(self) | {"path": str(self.path)}, sort_keys=True)
+        return _JSON.dump_json(self).decode()
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
+    @staticmethod
+    def from_json(text: str) -> ImageHeader:
         """Header of a text made by ``to_json``."""
-        stored: dict[str, Any] = json.loads(text)
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-        component = values["component"]
-        values["component"] = None if component is None else Component(component)
-        native = values.get("native")
-        values["native"] = None if native is None else Native(**native)
-        return cls(**(values | {"path": Path(values["path"])}))
+        return _JSON.validate_json(text)
 
 
-def read_header(path: Path) -> ImageHeader:
-    """Read what is needed of a single-frame image, without decoding pixels.
-
-    Parameters
-    ----------
-    path
-        A DICOM file.
-
-    Returns
-    -------
-    ImageHeader
-        Plain values.
-
-    Raises
-    ------
-    Refusal
-        The file is not DICOM or cut short, not an MR image, derived, our own output, EPI or a mosaic, has an
-        unsupported pixel format, lacks an identity, or holds several frames (use ``read_headers``).
-    """
-    headers = read_headers(path)
-    if len(headers) != 1:
-        raise refuse("unsupported-frames", detail=f"{len(headers)} frames where one image was expected")
-    return headers[0]
+_JSON: Final = TypeAdapter(ImageHeader)
 
 
-def read_headers(path: Path, patterns: Patterns = NO_PATTERNS) -> tuple[ImageHeader, ...]:
+def read_headers(
+    path: Path, patterns: Patterns = NO_PATTERNS, *, content_sha256: str | None = None
+) -> tuple[ImageHeader, ...]:
     """Read one header per frame of a file; one for a classic image.
 
     Parameters
@@ -179,36 +150,49 @@ def read_headers(path: Path, patterns: Patterns = NO_PATTERNS) -> tuple[ImageHea
     path
         A DICOM file.
     patterns
-        The site's words to look for in texts; see ``ImageHeader.labels``.
+        The site's patterns to look for in texts; see ``ImageHeader.labels``.
+    content_sha256
+        Hash of the stored data set if it is known already; it is computed if None.
 
     Raises
     ------
     Refusal
-        As ``read_header``.
+        The file is not DICOM or cut short, not an MR image, derived, our own output, EPI or a mosaic, has an
+        unsupported pixel format, or lacks an identity.
     """
     image = read_image_file(path)
-    if str(image.dataset.SOPClassUID) not in MULTI_FRAME_CLASSES:
-        return (_header(path, image, image.dataset, 0, patterns),)
-    frames = classic_frames(image.dataset, image.frames)
-    return tuple(_header(path, image, frame, number, patterns) for number, frame in enumerate(frames))
+    digest = content_sha256 or image.content_sha256()
+    frames: Iterable[Dataset] = [image.dataset]
+    if str(image.dataset.SOPClassUID) in MULTI_FRAME_CLASSES:
+        frames = classic_frames(image.dataset, image.frames)
+    return tuple(_header(path, image, digest, frame, number, patterns) for number, frame in enumerate(frames))
 
 
-def _header(path: Path, image: ImageFile, dataset: Dataset, frame: int, patterns: Patterns) -> ImageHeader:
+def _header(
+    path: Path, image: ImageFile, content_sha256: str, dataset: Dataset, frame: int, patterns: Patterns
+) -> ImageHeader:
     values = header_values(Elements(dataset), patterns)
     return ImageHeader(
         path=path,
         frame=frame,
-        content_sha256=image.content_sha256,
+        content_sha256=content_sha256,
         transfer_syntax_uid=image.transfer_syntax_uid,
-        stored_peak=_stored_peak(path, frame, values),
+        stored_peak=_stored_peak(path, image, frame, values),
         native=image.native,
         **values,
     )
 
 
-def _stored_peak(path: Path, frame: int, values: dict[str, Any]) -> int | None:
-    """Look into the pixels of a phase image where they alone tell the unit (``Vendor.radians_per_step``)."""
-    if values["component"] is not Component.PHASE or values["value_slope"] is not None:
+def _stored_peak(path: Path, image: ImageFile, frame: int, values: dict[str, Any]) -> int | None:
+    """Read the pixels of a phase image where they alone show its unit (``Vendor.radians_per_step``)."""
+    by_peak = vendor_named(values["vendor"]).radians_per_step is not None
+    if not by_peak or values["component"] is not Component.PHASE or values["value_slope"] is not None:
         return None
-    stored = stored_values(path, frame)
-    return None if stored is None else int(max(abs(int(stored.min())), abs(int(stored.max()))))
+    try:
+        if image.native is None:
+            stored = decode(path, image.transfer_syntax_uid, frame)
+        else:
+            stored = read_native(path, image.native, values["rows"], values["columns"], frame)
+    except Exception:  # decoders raise nearly anything; ``read_acquisition`` reports it, and the unit stays unknown
+        return None
+    return max(abs(int(stored.min())), abs(int(stored.max())))

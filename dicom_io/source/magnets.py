@@ -1,7 +1,7 @@
-"""Which way the main field points in the patient: patient z, but for open magnets whose field is vertical.
+"""Direction of the main field in the patient: patient z, except in open magnets, whose field is vertical.
 
-No element of an MR image states it. A vertical field is along the patient's antero-posterior axis for one who lies on
-back or belly, and along left-right for one who lies on a side; its sign does not matter, for the dipole kernel is even.
+No element of an MR image states it. A vertical field is along the antero-posterior axis of a patient who lies supine or
+prone, and along left-right of one who lies on a side; its sign does not matter, for the dipole kernel is even.
 """
 
 from __future__ import annotations
@@ -10,63 +10,41 @@ import re
 from typing import Final
 
 from dicom_io.refusals import refuse
+from dicom_io.source.header import ImageHeader
+from dicom_io.source.vendors import vendor_named
 
 Vector = tuple[float, float, float]
 
-HORIZONTAL: Final[Vector] = (0.0, 0.0, 1.0)
-"""Along patient z: cylindrical magnets, head or feet first, in every decubitus."""
-
-_LYING_FLAT: Final = re.compile(r"[HF]F[SP]")
+_HORIZONTAL: Final[Vector] = (0.0, 0.0, 1.0)
+_SUPINE_OR_PRONE: Final = re.compile(r"[HF]F[SP]")
 _ON_A_SIDE: Final = re.compile(r"[HF]FD[LR]")
 
-VERTICAL_MODELS: Final = {
-    "hitachi": re.compile(r"AIRIS|APERTO|ALTAIRE|OASIS", re.IGNORECASE),
-    "siemens": re.compile(r"MAGNETOM C!|CONCERTO|RHAPSODY|MAGNETOM OPEN", re.IGNORECASE),
-    "ge": re.compile(r"OVATION|OPENSPEED|PROFILE", re.IGNORECASE),
-    "philips": re.compile(r"PANORAMA", re.IGNORECASE),
-    "canon": re.compile(r"\b(OPART|ACCESS)\b", re.IGNORECASE),
-}
-"""ManufacturerModelName of open magnets by vendor. Their images are refused until the site says how the field lies."""
 
-
-def vertical_field(patient_position: str) -> Vector:
-    """Direction of a vertical field in the patient.
-
-    Parameters
-    ----------
-    patient_position
-        PatientPosition (PS3.3 C.7.3.1.1.2): HFS, FFP, HFDL and so on.
+def b0_in_patient(header: ImageHeader) -> Vector:
+    """Direction of the main field in patient axes (left, posterior, head).
 
     Raises
     ------
     Refusal
-        ``no-patient-position``: it is missing, or neither lying flat nor on a side.
+        ``vertical-field``: the magnet is known to be open, and the site does not state its field;
+        ``no-patient-position``: the field is vertical, and PatientPosition (PS3.3 C.7.3.1.1.2) is neither supine,
+        prone nor a decubitus.
     """
-    if _LYING_FLAT.fullmatch(patient_position):
+    if header.b0_stated == "vertical":
+        return _vertical(header.patient_position)
+    if header.b0_stated == "horizontal":
+        return _HORIZONTAL
+    if header.b0_stated is not None:
+        return header.b0_stated
+    open_magnets = vendor_named(header.vendor).open_magnets
+    if open_magnets and (found := re.search(open_magnets, header.model, re.IGNORECASE)):
+        raise refuse("vertical-field", found=found.group(0))
+    return _HORIZONTAL
+
+
+def _vertical(patient_position: str) -> Vector:
+    if _SUPINE_OR_PRONE.fullmatch(patient_position):
         return (0.0, 1.0, 0.0)
     if _ON_A_SIDE.fullmatch(patient_position):
         return (1.0, 0.0, 0.0)
     raise refuse("no-patient-position", found=patient_position or "missing")
-
-
-def b0_in_patient(vendor: str, model: str, stated: Vector | None) -> Vector:
-    """Direction of the main field in patient axes.
-
-    Parameters
-    ----------
-    vendor, model
-        ``NAME`` of the vendor file and ManufacturerModelName.
-    stated
-        What the site says; None if it says nothing.
-
-    Raises
-    ------
-    Refusal
-        ``vertical-field``: the magnet is known to be open, and the site says nothing about its field.
-    """
-    if stated is not None:
-        return stated
-    known = VERTICAL_MODELS.get(vendor)
-    if known is not None and (found := known.search(model)):
-        raise refuse("vertical-field", found=found.group(0))
-    return HORIZONTAL

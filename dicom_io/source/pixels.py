@@ -23,26 +23,9 @@ Stored = npt.NDArray[Any]
 _UNDEFINED: Final = 0xFFFFFFFF
 
 
-def decode(path: Path, *, deflated: bool) -> Stored:
-    """Decode a file: ``(row, column)``, or ``(frame, row, column)`` for several frames.
-
-    Decoders raise nearly anything on damaged pixel data.
-
-    Parameters
-    ----------
-    path
-        The file.
-    deflated
-        Whether it has to be read as a whole; else the decoder reads the pixels alone.
-    """
-    with tolerant():
-        source: Path | Dataset = dcmread(path) if deflated else path
-        return pixel_array(source, raw=True)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Native:
-    """Where uncompressed stored values lie in a file, so that nothing has to be parsed to read them.
+    """Where uncompressed stored values are in a file, so that they can be read without parsing it.
 
     Parameters
     ----------
@@ -127,14 +110,13 @@ def read_native(path: Path, native: Native, rows: int, columns: int, frame: int)
     return stored
 
 
-def stored_values(path: Path, frame: int) -> Stored | None:
-    """Decode one frame, ``(row, column)``; None if that is not possible."""
-    try:
-        with tolerant():
-            syntax = dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID
-            if syntax == DeflatedExplicitVRLittleEndian:
-                stored = decode(path, deflated=True)
-                return stored[frame] if stored.ndim == 3 else stored
-            return pixel_array(path, raw=True, index=frame)
-    except Exception:  # said when the images are read; here the unit just stays unknown
-        return None
+def decode(path: Path, transfer_syntax_uid: str, frame: int | None = None) -> Stored:
+    """Decode one frame of a file, ``(row, column)``, or all of them, ``(frame, row, column)`` if there are several.
+
+    Decoders raise nearly anything on damaged pixel data.
+    """
+    with tolerant():
+        # A deflated file has to be read as a whole; else the decoder reads the pixels alone.
+        deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+        source: Path | Dataset = dcmread(path) if deflated else path
+        return pixel_array(source, raw=True, index=frame)

@@ -1,4 +1,4 @@
-"""From the images of an acquisition to arrays in SI units."""
+"""Arrays in SI units from the images of an acquisition."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_io.refusals import refuse
-from dicom_io.source.acquisition.completeness import LARGEST_GIB, acquisition_grid, assess
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
@@ -25,19 +23,16 @@ from recon.types import FloatArray, GradientEcho, Grid
 _SLAB: Final = 16
 """Slices decoded before they are turned into the volume: 16 float32 along z fill a cache line."""
 
-_NOTHING: Final = np.empty(0)
 _Stacks = dict[Path, npt.NDArray[Any]]
 
 
-def read_acquisition(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> GradientEcho:
+def read_acquisition(acquisition: Acquisition) -> GradientEcho:
     """Decode a complete acquisition.
 
     Parameters
     ----------
     acquisition
         Images that belong together.
-    largest_gib
-        Most stored pixels in GiB that are accepted.
 
     Returns
     -------
@@ -48,12 +43,11 @@ def read_acquisition(acquisition: Acquisition, *, largest_gib: float = LARGEST_G
     Raises
     ------
     Refusal
-        The reason of ``assess`` if the acquisition is not complete; ``unreadable-pixels``.
+        The acquisition is not complete, with the reason; or ``unreadable-pixels``.
     """
-    completeness = assess(acquisition, largest_gib=largest_gib)
-    if completeness.reason is not None:
-        raise completeness.reason
-    slices = acquisition_grid(acquisition)
+    if acquisition.completeness.reason is not None:
+        raise acquisition.completeness.reason
+    slices = acquisition.slices
     first = slices.cells[0, slices.components[0], 0][0]
     grid = image_grid(slices, first)
     shape = (len(slices.echo_times_s), *grid.shape)
@@ -65,7 +59,9 @@ def read_acquisition(acquisition: Acquisition, *, largest_gib: float = LARGEST_G
             slabs = {c: _read_slab(slices, echo, c, range(start, stop), stacks) for c in slices.components}
             polar = _polar(slabs)
             magnitude[echo, ..., start:stop], phase_rad[echo, ..., start:stop] = polar
-    vendor_named(acquisition.vendor).restore_phase(magnitude, phase_rad)
+    restore_phase = vendor_named(acquisition.vendor).restore_phase
+    if restore_phase is not None:
+        restore_phase(magnitude, phase_rad)
     return GradientEcho(
         magnitude=magnitude,
         phase_rad=phase_rad,
@@ -76,7 +72,7 @@ def read_acquisition(acquisition: Acquisition, *, largest_gib: float = LARGEST_G
 
 
 def image_grid(slices: SliceGrid, header: ImageHeader) -> Grid:
-    """Geometry of the volume; the slice distance is the mean one of the positions, not SliceThickness."""
+    """Geometry of the volume; slice spacing is the mean distance of the positions, not SliceThickness."""
     if header.pixel_spacing_mm is None:
         raise refuse("no-geometry", attribute="PixelSpacing")
     between_rows_mm, between_columns_mm = header.pixel_spacing_mm
@@ -91,16 +87,11 @@ def image_grid(slices: SliceGrid, header: ImageHeader) -> Grid:
 
 def _read_slab(slices: SliceGrid, echo: int, component: Component, indices: range, stacks: _Stacks) -> FloatArray:
     """Values of some slices, ``(x, y, z)``, in the vendor's units made linear."""
-    planes: FloatArray | None = None
-    for place, index in enumerate(indices):
-        header = slices.cells[echo, component, index][0]
-        stored = _stored_values(header, stacks)
-        if planes is None:
-            planes = np.empty((len(indices), header.rows, header.columns), np.float32)
-        np.multiply(stored, np.float32(header.value_slope), out=planes[place], casting="unsafe")
-        planes[place] += np.float32(header.value_intercept)
-    if planes is None:
-        raise ValueError("a slab needs at least one slice")
+    headers = [slices.cells[echo, component, index][0] for index in indices]
+    planes = np.empty((len(headers), headers[0].rows, headers[0].columns), np.float32)
+    for plane, header in zip(planes, headers, strict=True):
+        np.multiply(_stored_values(header, stacks), np.float32(header.value_slope), out=plane, casting="unsafe")
+        plane += np.float32(header.value_intercept)
     return planes.transpose(2, 1, 0)
 
 
@@ -109,9 +100,9 @@ def _stored_values(header: ImageHeader, stacks: _Stacks) -> npt.NDArray[Any]:
     try:
         if header.native is not None:
             return read_native(header.path, header.native, header.rows, header.columns, header.frame)
-        stored = stacks.get(header.path, _NOTHING)
-        if stored is _NOTHING:
-            stored = decode(header.path, deflated=header.transfer_syntax_uid == DeflatedExplicitVRLittleEndian)
+        stored = stacks.get(header.path)
+        if stored is None:
+            stored = decode(header.path, header.transfer_syntax_uid)
         if stored.ndim == 3:
             stacks[header.path] = stored
             stored = stored[header.frame]

@@ -1,4 +1,4 @@
-"""Reading what breaks the standard in places that do not matter here."""
+"""Reading files that deviate from the standard in ways that do not matter here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def tolerant() -> Iterator[None]:
-    """Leave it unsaid when the library mends a deviation of somebody else's image.
+    """Silence the library's warnings about deviations in other vendors' images.
 
-    What is relied on is checked by this package itself, and refused in words; the library's own warnings may
-    quote values of the image.
+    This package itself checks what it relies on; the library's warnings may quote values of the image.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

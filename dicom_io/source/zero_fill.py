@@ -6,15 +6,15 @@ from typing import Final
 
 from dicom_io.source.acquisition.grouping import Acquisition
 
-NOTABLE: Final = 1.25
-"""Stored over acquired points from which on the resolution is said to be lower than the voxel size.
+_NOTABLE: Final = 1.25
+"""Ratio of stored to acquired points from which the resolution is reported as lower than the voxel size.
 
 Phase resolution a little below 100 % is usual, and partial Fourier acquisition leaves out up to a quarter.
 """
 
 
 def zero_fill_note(acquisition: Acquisition) -> str | None:
-    """Say that the images were interpolated in plane; None if they were not, or if the header does not tell.
+    """Note that the images were interpolated in plane; None if they were not, or if the header does not say.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def zero_fill_note(acquisition: Acquisition) -> str | None:
             continue
         stored = (header.rows, header.columns)
         factors = [a / b for a, b in zip(stored, header.acquired_matrix, strict=True)]
-        if max(factors) < NOTABLE:
+        if max(factors) < _NOTABLE:
             return None
         true_mm = [spacing * max(1.0, factor) for spacing, factor in zip(header.pixel_spacing_mm, factors, strict=True)]
         acquired = " x ".join(str(n) for n in header.acquired_matrix)

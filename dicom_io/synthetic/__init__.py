@@ -1,7 +1,7 @@
-"""Scanners that do not exist: a gradient echo written the way a vendor's scanner writes it.
+"""Simulated scanners: a gradient echo written the way a vendor's scanner writes it.
 
-One file per vendor, each with the same function ``images``, and one per kind of object that gathers its images. To add
-one: one file, one row in ``CLASSIC`` or ``OBJECTS``.
+Each file has a function ``images``, for a vendor's classic images or for a kind of object that gathers them. To add
+one: one row in ``CLASSIC`` or ``OBJECTS``, and one file; or one row in ``standard.MAKERS``.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ CLASSIC: Final = MappingProxyType[str, Scanner](
 )
 """Scanners by name, each writing classic MR images."""
 
-_SPLIT: Final[dict[str, enhanced.Split]] = {
-    "siemens": "echo and component",
-    "canon": "echo",
-    "united-imaging": "component",
-    "hitachi": "echo",
-    "bruker": "component",
+_SPLIT: Final = {
+    "siemens": ("component", "echo"),
+    "canon": ("echo",),
+    "united-imaging": ("component",),
+    "hitachi": ("echo",),
+    "bruker": ("component",),
 }
 """How a vendor divides an acquisition into Enhanced objects; one object with all of it where not listed."""
 
 
 def _enhanced(name: str) -> Scanner:
-    split = _SPLIT.get(name) or _SPLIT.get(name.partition("-")[0], "no")
+    split = _SPLIT.get(name) or _SPLIT.get(name.partition("-")[0], ())
     return partial(enhanced.images, classic=CLASSIC[name], split=split)
 
 
@@ -98,10 +98,10 @@ def write_scan(
     Raises
     ------
     DicomError
-        There is no such scanner.
+        The scanner is unknown.
     """
     if vendor not in SCANNERS:
-        raise DicomError(f"no scanner called {vendor!r}; there are: {', '.join(SCANNERS)}")
+        raise DicomError(f"unknown scanner {vendor!r}; known are {', '.join(SCANNERS)}")
     folder.mkdir(parents=True, exist_ok=True)
     study = Study.of(echoes, seed=study_seed, vendor=vendor, patient_name=patient_name)
     return tuple(write_image(image, folder) for image in SCANNERS[vendor](echoes, study))

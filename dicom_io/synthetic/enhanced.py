@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import groupby
-from typing import Final, Literal
+from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage
 
-from dicom_io.synthetic.study import Image, Study
+from dicom_io.synthetic.study import COMPONENT_NAMES, Image, Study
 from recon.types import GradientEcho
-
-_COMPONENT: Final = {"M": "MAGNITUDE", "P": "PHASE", "R": "REAL", "I": "IMAGINARY"}
 
 # Where Enhanced MR keeps what classic images have at the top level.
 _MACROS: Final = {
@@ -39,48 +37,39 @@ _FRAME_ONLY: Final = (
 )
 
 
-Split = Literal["no", "echo", "component", "echo and component"]
-
-SPLITS: Final[dict[Split, Callable[[Image], tuple[str, int]]]] = {
-    "no": lambda image: ("", 0),
-    "echo": lambda image: ("", image.echo),
-    "component": lambda image: (image.component, 0),
-    "echo and component": lambda image: (image.component, image.echo),
-}
-"""What tells the objects of one series apart."""
-
-
 def images(
     echoes: GradientEcho,
     study: Study,
     *,
     classic: Callable[[GradientEcho, Study], Iterator[Image]],
-    split: Split,
+    split: Sequence[str],
 ) -> Iterator[Image]:
-    """Gather a scanner's images into multi-frame objects.
+    """Gather the images of the scanner ``classic`` into multi-frame objects.
 
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    classic
-        The scanner.
-    split
-        What gets an object of its own: each echo and component (Siemens XA), or nothing (Philips).
+    Each value of the attributes of ``Image`` named by ``split`` gets an object of its own: component and echo (Siemens
+    XA), or none (Philips).
     """
 
-    def place(image: Image) -> tuple[int, str, int]:
-        return image.series, *SPLITS[split](image)
+    def place(image: Image) -> tuple[Any, ...]:
+        return image.series, *(getattr(image, attribute) for attribute in split)
 
-    def order(image: Image) -> tuple[tuple[int, str, int], str, int, int]:
+    def order(image: Image) -> tuple[Any, ...]:
         return place(image), image.component, image.echo, image.number
 
-    gathered = sorted(classic(echoes, study), key=order)
-    for number, (_, members) in enumerate(groupby(gathered, key=place), start=1):
+    yield from gather(
+        sorted(classic(echoes, study), key=order),
+        place,
+        lambda frames, number: _multi_frame(frames, study, number),
+    )
+
+
+def gather(
+    images: Iterable[Image], key: Callable[[Image], object], make: Callable[[list[Image], int], Dataset]
+) -> Iterator[Image]:
+    """Make one object of each run of images with the same key; ``make`` gets them, and the object's number from 1."""
+    for number, (_, members) in enumerate(groupby(images, key), start=1):
         frames = list(members)
-        yield replace(frames[0], dataset=_multi_frame(frames, study, number), number=number)
+        yield replace(frames[0], dataset=make(frames, number), number=number)
 
 
 def _multi_frame(images: list[Image], study: Study, number: int) -> Dataset:
@@ -97,7 +86,7 @@ def _multi_frame(images: list[Image], study: Study, number: int) -> Dataset:
     types = {image.component for image in images}
     mixed = "MIXED" if len(types) > 1 else images[0].component
     dataset.ImageType = ["ORIGINAL", "PRIMARY", mixed, "NONE"]
-    dataset.ComplexImageComponent = _COMPONENT.get(mixed, "MIXED")
+    dataset.ComplexImageComponent = COMPONENT_NAMES.get(mixed, "MIXED")
     dataset.PulseSequenceName = first.get("SequenceName", "FFE")
     dataset.EchoPulseSequence, dataset.EchoPlanarPulseSequence = "GRADIENT", "NO"
     dataset.AcquisitionDateTime = first.AcquisitionDate + first.AcquisitionTime
@@ -111,7 +100,7 @@ def _multi_frame(images: list[Image], study: Study, number: int) -> Dataset:
 def _shared(first: Dataset) -> Dataset:
     group = Dataset()
     modifier = Dataset()
-    modifier.add_new("TransmitterFrequency", "FD", float(first.ImagingFrequency))
+    modifier.TransmitterFrequency = float(first.ImagingFrequency)
     group.MRImagingModifierSequence = [modifier]
     for macro in ("PixelMeasuresSequence", "PlaneOrientationSequence", "MRTimingAndRelatedParametersSequence"):
         setattr(group, macro, [_part(first, _MACROS[macro])])
@@ -126,16 +115,15 @@ def _per_frame(image: Image, number: int) -> Dataset:
     content.InStackPositionNumber, content.StackID = number, "1"
     group.FrameContentSequence = [content]
     echo = Dataset()
-    echo.add_new("EffectiveEchoTime", "FD", float(frame.EchoTime))
+    echo.EffectiveEchoTime = float(frame.EchoTime)
     group.MREchoSequence = [echo]
     kind = Dataset()
     kind.FrameType = ["ORIGINAL", "PRIMARY", image.component, "NONE"]
-    kind.ComplexImageComponent = _COMPONENT[image.component]
+    kind.ComplexImageComponent = COMPONENT_NAMES[image.component]
     group.MRImageFrameTypeSequence = [kind]
     group.PlanePositionSequence = [_part(frame, _MACROS["PlanePositionSequence"])]
     if "RescaleSlope" in frame:
-        rescale = _part(frame, _MACROS["PixelValueTransformationSequence"])
-        group.PixelValueTransformationSequence = [rescale]
+        group.PixelValueTransformationSequence = [_part(frame, _MACROS["PixelValueTransformationSequence"])]
     if "RealWorldValueMappingSequence" in frame:
         group.RealWorldValueMappingSequence = frame.RealWorldValueMappingSequence
     private = frame.group_dataset(0x2005)

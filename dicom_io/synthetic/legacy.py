@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from itertools import groupby
 
 from highdicom.legacy import LegacyConvertedEnhancedMRImage
 from pydicom.dataset import Dataset
 
 from dicom_io.source.tolerance import tolerant
+from dicom_io.synthetic.enhanced import gather
 from dicom_io.synthetic.study import Image, Study, as_file
 from recon.types import GradientEcho
 
-logging.getLogger("highdicom").addHandler(logging.NullHandler())  # it tells which optional elements there are not
+logging.getLogger("highdicom").addHandler(logging.NullHandler())  # it reports optional elements that are missing
 
 
 def images(
     echoes: GradientEcho, study: Study, *, classic: Callable[[GradientEcho, Study], Iterator[Image]]
 ) -> Iterator[Image]:
-    """Convert each series of a scanner to one object.
-
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    classic
-        The scanner.
-    """
-
-    def series(image: Image) -> int:
-        return image.series
-
+    """Convert each series of the scanner ``classic`` to one object."""
     gathered = sorted(classic(echoes, study), key=lambda image: (image.series, image.number))
-    for number, (_, members) in enumerate(groupby(gathered, key=series), start=1):
-        frames = list(members)
-        yield replace(frames[0], dataset=_converted(frames, study), number=number)
+    yield from gather(gathered, lambda image: image.series, lambda frames, _: _converted(frames, study))
 
 
 def _converted(images: list[Image], study: Study) -> Dataset:
@@ -50,4 +33,6 @@ def _converted(images: list[Image], study: Study) -> Dataset:
             sop_instance_uid=study.uid("converted", images[0].series, "object"),
             instance_number=1,
         )
+    converted.InstanceCreationDate = study.started.strftime("%Y%m%d")
+    converted.InstanceCreationTime = study.started.strftime("%H%M%S")
     return converted

@@ -9,7 +9,18 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from dicom_io.synthetic.study import Image, Matrix, Study, decimal, set_pixels, shown
+from dicom_io.synthetic.study import (
+    COMPONENT,
+    ECHO,
+    SLICE,
+    Image,
+    Matrix,
+    Study,
+    decimal,
+    largest,
+    set_pixels,
+    shown,
+)
 from recon.types import GradientEcho
 
 _SERIES: Final = 401
@@ -23,61 +34,44 @@ PhaseUnit = Literal["mrad", "none", "mapping"]
 def images(echoes: GradientEcho, study: Study, *, components: str = "MP", unit: PhaseUnit = "mrad") -> Iterator[Image]:
     """Make the images of the series: slice by slice, its echoes, their components.
 
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    components
-        Any of M, P, R and I.
-    unit
-        How the unit of phase is told: by RescaleType, not at all, or by a Real World Value Mapping to radians beside a
-        rescale for display.
+    ``unit`` of phase is stated by RescaleType ("mrad"), not at all, or by a Real World Value Mapping to radians beside
+    a rescale for display.
     """
-    count = len(echoes.echo_times_s)
-    for index in range(echoes.grid.shape[2]):
-        for echo, echo_time_s in enumerate(echoes.echo_times_s):
-            for place, component in enumerate(components):
-                number = (index * count + echo) * len(components) + place + 1
-                dataset = study.dataset(series=_SERIES, number=number, index=index, echo_time_s=echo_time_s)
-                dataset.EchoNumbers = echo + 1
-                _describe(dataset, echoes, component)
-                if component == "P":
-                    _show_phase(dataset, echoes, echo, index, unit)
-                else:
-                    _show(dataset, echoes, component, echo, index)
-                yield Image(dataset=dataset, series=_SERIES, number=number, component=component, echo=echo + 1)
+    for image in study.images(echoes, components, order=(SLICE, ECHO, COMPONENT), series=lambda *_: _SERIES):
+        _describe(image, echoes)
+        if image.component == "P":
+            _show_phase(image, echoes, unit)
+        else:
+            _show(image, echoes)
+        yield image
 
 
-def _describe(dataset: Dataset, echoes: GradientEcho, component: str) -> None:
-    count = len(echoes.echo_times_s)
+def _describe(image: Image, echoes: GradientEcho) -> None:
+    dataset = image.dataset
     dataset.Manufacturer, dataset.ManufacturerModelName = "Philips", "Ingenia Elition X"
     dataset.SoftwareVersions = ["5.7.1", "5.7.1.1"]
-    dataset.SeriesDescription = "qsm_gre"
     dataset.AcquisitionNumber = 4
-    dataset.EchoTrainLength = count
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", *_TYPE[component], "FFE"]
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", *_TYPE[image.component], "FFE"]
     private = dataset.private_block(0x2001, "Philips Imaging DD 001", create=True)
-    private.add_new(0x14, "SL", count)
+    private.add_new(0x14, "SL", len(echoes.echo_times_s))
     private.add_new(0x18, "SL", echoes.grid.shape[2])
 
 
-def _show(dataset: Dataset, echoes: GradientEcho, component: str, echo: int, index: int) -> None:
+def _show(image: Image, echoes: GradientEcho) -> None:
     """Each echo fills the stored range; display slope times scale slope is the same for all (FP values)."""
-    largest = float(echoes.magnitude[echo].max()) or 1.0
-    display = 1.29157509157509 * largest / (float(echoes.magnitude.max()) or 1.0)
-    scale_slope, offset = (4095 / largest, 0.0) if component == "M" else (2047 / largest, 2048.0)
-    dataset.RescaleSlope = decimal(display)
-    dataset.RescaleIntercept = decimal(-offset * display)
-    dataset.RescaleType = "normalized"
-    private = dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+    peak = largest(echoes.magnitude[image.echo - 1])
+    display = 1.29157509157509 * peak / largest(echoes.magnitude)
+    scale_slope, offset = (4095 / peak, 0.0) if image.component == "M" else (2047 / peak, 2048.0)
+    image.dataset.RescaleSlope = decimal(display)
+    image.dataset.RescaleIntercept = decimal(-offset * display)
+    image.dataset.RescaleType = "normalized"
+    private = image.dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
     private.add_new(0x0E, "FL", float(np.float32(scale_slope)))
-    values = shown(echoes, component, echo, index)
-    set_pixels(dataset, _stored(values * scale_slope + offset))
+    set_pixels(image.dataset, _stored(shown(echoes, image) * scale_slope + offset))
 
 
-def _show_phase(dataset: Dataset, echoes: GradientEcho, echo: int, index: int, unit: PhaseUnit) -> None:
+def _show_phase(image: Image, echoes: GradientEcho, unit: PhaseUnit) -> None:
+    dataset = image.dataset
     dataset.RescaleSlope = decimal(_PHASE_SLOPE)
     dataset.RescaleIntercept = decimal(_PHASE_INTERCEPT)
     if unit == "mrad":
@@ -85,7 +79,7 @@ def _show_phase(dataset: Dataset, echoes: GradientEcho, echo: int, index: int, u
     if unit == "mapping":
         dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = "1", "0", "normalized"
         dataset.RealWorldValueMappingSequence = [_mapping()]
-    milliradians = shown(echoes, "P", echo, index) * 1e3
+    milliradians = shown(echoes, image) * 1e3
     set_pixels(dataset, _stored((milliradians - _PHASE_INTERCEPT) / _PHASE_SLOPE))
 
 

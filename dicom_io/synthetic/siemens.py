@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from dicom_io.synthetic.study import Image, Study, set_pixels, shown
+from dicom_io.synthetic.study import COMPONENT, ECHO, SLICE, Image, Study, largest, set_pixels, shown
 from recon.types import GradientEcho
 
 _SERIES: Final = {"M": 5, "P": 6, "R": 7, "I": 8}
@@ -20,38 +20,25 @@ def images(
 ) -> Iterator[Image]:
     """Make the images of one series per component, echo by echo.
 
-    Parameters
-    ----------
-    echoes
-        The signal.
-    study
-        Identity and geometry.
-    components
-        Any of M, P, R and I.
-    rescale
-        Whether the phase images carry slope 2 and intercept -4096.
-    split
-        As XA exports an Enhanced acquisition to classic images: a series per echo and component, no EchoNumbers.
+    With ``rescale``, phase images carry slope 2 and intercept -4096. With ``split``, as XA exports Enhanced objects to
+    classic images: a series per echo and component, no EchoNumbers.
     """
-    for component in components:
-        for echo, echo_time_s in enumerate(echoes.echo_times_s):
-            series = _SERIES[component] * 1000 + echo + 1 if split else _SERIES[component]
-            for index in range(echoes.grid.shape[2]):
-                number = index + 1 if split else echo * echoes.grid.shape[2] + index + 1
-                dataset = study.dataset(series=series, number=number, index=index, echo_time_s=echo_time_s)
-                _describe(dataset, echoes, component, split)
-                if not split:
-                    dataset.EchoNumbers = echo + 1
-                if component != "M" and (rescale or component != "P"):
-                    dataset.RescaleSlope, dataset.RescaleIntercept = "2", "-4096"
-                    dataset.RescaleType = "US"
-                set_pixels(dataset, _stored(echoes, component, echo, index))
-                yield Image(dataset=dataset, series=series, number=number, component=component, echo=echo + 1)
+
+    def series(component: str, echo: int) -> int:
+        return _SERIES[component] * 1000 + echo if split else _SERIES[component]
+
+    for image in study.images(echoes, components, order=(COMPONENT, ECHO, SLICE), series=series):
+        _describe(image.dataset, echoes, image.component, split)
+        if image.component != "M" and (rescale or image.component != "P"):
+            image.dataset.RescaleSlope, image.dataset.RescaleIntercept = "2", "-4096"
+            image.dataset.RescaleType = "US"
+        set_pixels(image.dataset, _stored(echoes, image))
+        yield image
 
 
 def _describe(dataset: Dataset, echoes: GradientEcho, component: str, split: bool) -> None:
-    count = len(echoes.echo_times_s)
     if split:
+        del dataset.EchoNumbers
         dataset.Manufacturer, dataset.ManufacturerModelName = "Siemens Healthineers", "MAGNETOM Vida"
         dataset.SoftwareVersions = "syngo MR XA30"
         dataset.ImageType = ["ORIGINAL", "PRIMARY", component, "DIS2D", "MFSPLIT"]
@@ -59,21 +46,18 @@ def _describe(dataset: Dataset, echoes: GradientEcho, component: str, split: boo
         dataset.Manufacturer, dataset.ManufacturerModelName = "SIEMENS", "Prisma"
         dataset.SoftwareVersions = "syngo MR E11"
         dataset.ImageType = ["ORIGINAL", "PRIMARY", component, "ND", *(["NORM"] if component == "M" else [])]
-    dataset.SequenceName = f"*fl3d{count}r"
-    dataset.EchoTrainLength = count
-    dataset.SeriesDescription = "qsm_gre"
+    dataset.SequenceName = f"*fl3d{len(echoes.echo_times_s)}r"
     _state_protocol(dataset, echoes)
 
 
-def _stored(echoes: GradientEcho, component: str, echo: int, index: int) -> npt.NDArray[np.uint16]:
-    largest = float(echoes.magnitude.max()) or 1.0
-    values = shown(echoes, component, echo, index)
-    if component == "M":
-        scaled = np.rint(values * (4095 / largest))
-    elif component == "P":
+def _stored(echoes: GradientEcho, image: Image) -> npt.NDArray[np.uint16]:
+    values, peak = shown(echoes, image), largest(echoes.magnitude)
+    if image.component == "M":
+        scaled = np.rint(values * (4095 / peak))
+    elif image.component == "P":
         scaled = np.rint(values * (2048 / np.pi) + 2048) % 4096
     else:
-        scaled = np.rint(values * (2047 / largest) + 2048)
+        scaled = np.rint(values * (2047 / peak) + 2048)
     return scaled.astype(np.uint16)
 
 

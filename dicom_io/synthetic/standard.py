@@ -1,6 +1,6 @@
-"""Scanners of whom only documents are known: images that say what they are by the standard's own elements.
+"""Scanners known from documentation only: images described by the standard's own elements alone.
 
-Each differs in what is left to chance: where ImageType names the component, how the unit of phase is told, and
+Rows differ in what the standard leaves open: where ImageType names the component, how the unit of phase is stated, and
 whether components share a series.
 """
 
@@ -13,9 +13,19 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset
 
-from dicom_io.synthetic.study import Image, Study, decimal, set_pixels, shown
+from dicom_io.synthetic.study import (
+    COMPONENT,
+    COMPONENT_NAMES,
+    ECHO,
+    SLICE,
+    Image,
+    Study,
+    decimal,
+    largest,
+    set_pixels,
+    shown,
+)
 from recon.types import GradientEcho
 
 
@@ -29,60 +39,34 @@ class Maker:
         Manufacturer and ManufacturerModelName.
     components
         Those that it stores.
-    image_type
-        ImageType from the third value on, by component.
+    spelled_out
+        Whether ImageType names the component in full.
+    more
+        Values of ImageType after the component.
     unit
-        RescaleType of phase: "rad" or "mrad"; empty where the range alone tells.
+        RescaleType of phase, "rad" or "mrad"; empty where only the range shows it.
     one_series
         Whether components share a series.
     """
 
     manufacturer: str
     model: str
-    components: str
-    image_type: dict[str, tuple[str, ...]]
-    unit: str
+    components: str = "MP"
+    spelled_out: bool = False
+    more: tuple[str, ...] = ()
+    unit: str = ""
     one_series: bool = False
 
 
 MAKERS: Final = MappingProxyType[str, Maker](
     {
-        "canon": Maker(
-            manufacturer="CANON_MEC",
-            model="Vantage Galan 3T",
-            components="MP",
-            image_type={"M": ("M",), "P": ("P",)},
-            unit="mrad",
-            one_series=True,
-        ),
-        "united-imaging": Maker(
-            manufacturer="UIH",
-            model="uMR 790",
-            components="MP",
-            image_type={"M": ("M", "NONE"), "P": ("P", "NONE")},
-            unit="",
-        ),
+        "canon": Maker(manufacturer="CANON_MEC", model="Vantage Galan 3T", unit="mrad", one_series=True),
+        "united-imaging": Maker(manufacturer="UIH", model="uMR 790", more=("NONE",)),
         "hitachi": Maker(
-            manufacturer="FUJIFILM Healthcare Corporation",
-            model="ECHELON Smart",
-            components="MRI",
-            image_type={"M": ("MAGNITUDE",), "R": ("REAL",), "I": ("IMAGINARY",)},
-            unit="",
+            manufacturer="FUJIFILM Healthcare Corporation", model="ECHELON Smart", components="MRI", spelled_out=True
         ),
-        "bruker": Maker(
-            manufacturer="Bruker BioSpin MRI GmbH",
-            model="BioSpec",
-            components="MP",
-            image_type={"M": ("M", "NONE"), "P": ("P", "NONE")},
-            unit="rad",
-        ),
-        "other": Maker(
-            manufacturer="Acme",
-            model="One",
-            components="MP",
-            image_type={"M": ("M",), "P": ("P",)},
-            unit="rad",
-        ),
+        "bruker": Maker(manufacturer="Bruker BioSpin MRI GmbH", model="BioSpec", more=("NONE",), unit="rad"),
+        "other": Maker(manufacturer="Acme", model="One", unit="rad"),
     }
 )
 
@@ -91,36 +75,33 @@ _SERIES: Final = {"M": 2, "P": 3, "R": 4, "I": 5}
 
 def images(echoes: GradientEcho, study: Study, *, maker: str) -> Iterator[Image]:
     """Make the images of a key of ``MAKERS``, echo by echo, component by component."""
-    made_by, count, slices = MAKERS[maker], len(echoes.echo_times_s), echoes.grid.shape[2]
-    for echo, echo_time_s in enumerate(echoes.echo_times_s):
-        for place, component in enumerate(made_by.components):
-            series = 2 if made_by.one_series else _SERIES[component]
-            first = (echo * len(made_by.components) + place) * slices if made_by.one_series else echo * slices
-            for index in range(slices):
-                number = first + index + 1
-                dataset = study.dataset(series=series, number=number, index=index, echo_time_s=echo_time_s)
-                dataset.EchoNumbers = echo + 1
-                dataset.EchoTrainLength = count
-                dataset.Manufacturer, dataset.ManufacturerModelName = made_by.manufacturer, made_by.model
-                dataset.SoftwareVersions, dataset.SeriesDescription = "1", "qsm_gre"
-                dataset.ImageType = ["ORIGINAL", "PRIMARY", *made_by.image_type[component]]
-                _show(dataset, echoes, component, echo, index, made_by.unit)
-                yield Image(dataset=dataset, series=series, number=number, component=component, echo=echo + 1)
+    made_by = MAKERS[maker]
+
+    def series(component: str, _echo: int) -> int:
+        return _SERIES["M" if made_by.one_series else component]
+
+    for image in study.images(echoes, made_by.components, order=(ECHO, COMPONENT, SLICE), series=series):
+        dataset, component = image.dataset, image.component
+        dataset.Manufacturer, dataset.ManufacturerModelName = made_by.manufacturer, made_by.model
+        dataset.SoftwareVersions = "1"
+        name = COMPONENT_NAMES[component] if made_by.spelled_out else component
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", name, *made_by.more]
+        _show(image, echoes, made_by.unit)
+        yield image
 
 
-def _show(dataset: Dataset, echoes: GradientEcho, component: str, echo: int, index: int, unit: str) -> None:
-    values = shown(echoes, component, echo, index)
-    largest = float(echoes.magnitude.max()) or 1.0
+def _show(image: Image, echoes: GradientEcho, unit: str) -> None:
+    values, peak = shown(echoes, image), largest(echoes.magnitude)
     stored: npt.NDArray[np.uint16] | npt.NDArray[np.int16]
-    if component == "P":
+    if image.component == "P":
         factor = 1e3 if unit == "mrad" else 1.0
-        dataset.RescaleSlope = decimal(2 * np.pi * factor / 4096)
-        dataset.RescaleIntercept = decimal(-np.pi * factor)
+        image.dataset.RescaleSlope = decimal(2 * np.pi * factor / 4096)
+        image.dataset.RescaleIntercept = decimal(-np.pi * factor)
         if unit:
-            dataset.RescaleType = unit
+            image.dataset.RescaleType = unit
         stored = (np.rint((values + np.pi) * (4096 / (2 * np.pi))) % 4096).astype(np.uint16)
-    elif component == "M":
-        stored = np.rint(values * (4095 / largest)).astype(np.uint16)
+    elif image.component == "M":
+        stored = np.rint(values * (4095 / peak)).astype(np.uint16)
     else:
-        stored = np.rint(values * (32767 / largest)).astype(np.int16)
-    set_pixels(dataset, stored)
+        stored = np.rint(values * (32767 / peak)).astype(np.int16)
+    set_pixels(image.dataset, stored)

@@ -1,8 +1,11 @@
-"""What the images of all scanners share: patient, study, geometry, timing, and how a file is written."""
+"""What the images of all scanners share: patient, study, geometry, timing, numbers, and how a file is written."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,8 +18,15 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
+from dicom_io.source.components import Component
 from dicom_io.uids import uid_of
-from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
+from recon.types import GAMMA_HZ_PER_TESLA, FloatArray, GradientEcho, Grid
+
+COMPONENT, ECHO, SLICE = range(3)
+"""Axes of an acquisition, for the order in which a scanner makes its images."""
+
+COMPONENT_NAMES: Final = {component.name[0]: component.name for component in Component}
+"""ComplexImageComponent of M, P, R and I."""
 
 _FIRST_DAY: Final = datetime(2024, 1, 1, 8, 0, 0)
 _NOMINAL_TESLA: Final = (0.55, 1.5, 3.0, 7.0)
@@ -36,7 +46,9 @@ class Image:
     component
         What it shows: "M", "P", "R" or "I".
     echo
-        Number of the echo, from 1; images of XA do not state it.
+        Number of the echo, from 1.
+    index
+        Slice, from 0, ascending along the normal.
     """
 
     dataset: Dataset
@@ -44,6 +56,7 @@ class Image:
     number: int
     component: str
     echo: int
+    index: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +66,11 @@ class Study:
     Parameters
     ----------
     name
-        Everything that tells this examination from another.
+        Distinguishes this examination from every other.
     patient_name, patient_id, started
         Patient and time.
-    row, column, normal
-        Unit vectors of the image axes in the patient.
+    axes
+        ``(3, 3)``: row direction, column direction and normal in the patient, as columns.
     grid
         Geometry of the volume.
     b0_tesla
@@ -68,24 +81,19 @@ class Study:
     patient_name: str
     patient_id: str
     started: datetime
-    row: Matrix
-    column: Matrix
-    normal: Matrix
+    axes: Matrix
     grid: Grid
     b0_tesla: float
 
     @classmethod
     def of(cls, echoes: GradientEcho, *, seed: int, vendor: str, patient_name: str) -> Self:
-        """Plan the examination of a seed: the same seed, the same patient and identifiers."""
-        row, column, normal = orientation(echoes.grid.b0_direction).T
+        """Plan the examination of a seed: the same seed gives the same patient and identifiers."""
         return cls(
             name=f"{vendor} {seed} {patient_name}",
             patient_name=patient_name,
             patient_id=f"PHANTOM-{seed}",
             started=_FIRST_DAY + timedelta(days=seed % 365),
-            row=row,
-            column=column,
-            normal=normal,
+            axes=orientation(echoes.grid.b0_direction),
             grid=echoes.grid,
             b0_tesla=echoes.b0_tesla,
         )
@@ -94,18 +102,46 @@ class Study:
         """Make the identifier of a part of this examination."""
         return uid_of("scanner", self.name, *map(str, parts))
 
-    def dataset(self, *, series: int, number: int, index: int, echo_time_s: float) -> Dataset:
-        """Elements of one image that do not depend on the vendor.
+    def images(
+        self,
+        echoes: GradientEcho,
+        components: str,
+        *,
+        order: Sequence[int],
+        series: Callable[[str, int], int],
+    ) -> Iterator[Image]:
+        """Make images with the elements that do not depend on the vendor, without pixels.
 
         Parameters
         ----------
-        series, number
-            SeriesNumber and InstanceNumber.
-        index
-            Slice, ascending along the normal.
-        echo_time_s
-            Time of the echo.
+        echoes
+            The signal.
+        components
+            Any of M, P, R and I, in the order in which the scanner makes them.
+        order
+            ``COMPONENT``, ``ECHO`` and ``SLICE``, from the outermost loop to the innermost.
+        series
+            SeriesNumber of a component and echo; InstanceNumber counts within it.
         """
+        counts = len(components), len(echoes.echo_times_s), echoes.grid.shape[2]
+        numbers: Counter[int] = Counter()
+        places = itertools.product(*map(range, counts))
+        for place in sorted(places, key=lambda place: [place[axis] for axis in order]):
+            component, echo, index = components[place[COMPONENT]], place[ECHO], place[SLICE]
+            number = series(component, echo + 1)
+            numbers[number] += 1
+            dataset = self._dataset(number, numbers[number], index, echoes.echo_times_s[echo])
+            dataset.EchoNumbers, dataset.EchoTrainLength = echo + 1, counts[ECHO]
+            yield Image(
+                dataset=dataset,
+                series=number,
+                number=numbers[number],
+                component=component,
+                echo=echo + 1,
+                index=index,
+            )
+
+    def _dataset(self, series: int, number: int, index: int, echo_time_s: float) -> Dataset:
         dataset = Dataset()
         dataset.SpecificCharacterSet = "ISO_IR 100"
         dataset.SOPClassUID = MRImageStorage
@@ -132,7 +168,7 @@ class Study:
         dataset.PatientPosition = "HFS"
         dataset.PositionReferenceIndicator = ""
         dataset.BodyPartExamined, dataset.Laterality = "BRAIN", ""
-        dataset.ProtocolName = "qsm_gre"
+        dataset.ProtocolName = dataset.SeriesDescription = "qsm_gre"
 
     def _describe_sequence(self, dataset: Dataset, echo_time_s: float) -> None:
         dataset.ScanningSequence, dataset.SequenceVariant, dataset.ScanOptions = "GR", "SP", ""
@@ -140,7 +176,6 @@ class Study:
         dataset.RepetitionTime = "40"
         dataset.FlipAngle = "15"
         dataset.EchoTime = decimal(echo_time_s * 1e3)
-        dataset.EchoTrainLength = 1
         nominal = min(_NOMINAL_TESLA, key=lambda tesla: abs(tesla - self.b0_tesla))
         close = abs(nominal - self.b0_tesla) <= 0.04 * nominal
         dataset.MagneticFieldStrength = decimal(nominal if close else self.b0_tesla)
@@ -151,12 +186,12 @@ class Study:
         size, shape = np.array(self.grid.voxel_size_mm), np.array(self.grid.shape)
         # The middle of the volume is at the isocentre.
         steps = np.array([0.0, 0.0, float(index)]) - (shape - 1) / 2
-        position = np.column_stack([self.row, self.column, self.normal]) @ (steps * size)
+        position = self.axes @ (steps * size)
         dataset.ImagePositionPatient = [decimal(c) for c in position]
-        dataset.ImageOrientationPatient = [decimal(c) for c in (*self.row, *self.column)]
+        dataset.ImageOrientationPatient = [decimal(c) for c in self.axes[:, :2].T.ravel()]
         dataset.PixelSpacing = [decimal(size[1]), decimal(size[0])]
         dataset.SliceThickness = dataset.SpacingBetweenSlices = decimal(size[2])
-        dataset.SliceLocation = decimal(float(position @ self.normal))
+        dataset.SliceLocation = decimal(float(position @ self.axes[:, 2]))
 
 
 def orientation(b0_direction: tuple[float, float, float]) -> Matrix:
@@ -184,17 +219,22 @@ def orientation(b0_direction: tuple[float, float, float]) -> Matrix:
     return rotation
 
 
-def shown(echoes: GradientEcho, component: str, echo: int, index: int) -> Matrix:
-    """Values of one slice, ``(x, y)``: magnitude, phase in radians, real or imaginary part."""
-    magnitude = echoes.magnitude[echo, ..., index].astype(np.float64)
-    phase_rad = echoes.phase_rad[echo, ..., index].astype(np.float64)
+def shown(echoes: GradientEcho, image: Image) -> Matrix:
+    """Values of an image, ``(x, y)``: magnitude, phase in radians, real or imaginary part."""
+    magnitude = echoes.magnitude[image.echo - 1, ..., image.index].astype(np.float64)
+    phase_rad = echoes.phase_rad[image.echo - 1, ..., image.index].astype(np.float64)
     parts: dict[str, Matrix] = {
         "M": magnitude,
         "P": phase_rad,
         "R": magnitude * np.cos(phase_rad),
         "I": magnitude * np.sin(phase_rad),
     }
-    return parts[component]
+    return parts[image.component]
+
+
+def largest(magnitude: FloatArray) -> float:
+    """Largest magnitude, which scanners scale to the stored range; 1 without signal."""
+    return float(magnitude.max()) or 1.0
 
 
 def decimal(value: float) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from plugin.cli.console import DONE, FAILED, REFUSED, USAGE
 from plugin.errors import ConfigurationError, NoSuchFolderError, PluginError, PortTakenError
 
 COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -27,8 +28,6 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Commands by who uses them, in the order of the help; ``plugin/cli/GROUP/NAME.py`` holds ``NAME()`` or ``app``."""
-
-DONE, FAILED, USAGE, REFUSED = range(4)
 
 app = typer.Typer(
     name="qsm-plugin",
@@ -51,7 +50,7 @@ def _common(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    os.umask(0o077)  # whatever is written may be of a patient
+    os.umask(0o077)  # what is written may hold patient data
 
 
 for _group, _names in COMMANDS.items():
@@ -67,7 +66,7 @@ def main() -> None:
     """Run the command line."""
     as_json = "--json" in sys.argv[1:]
     try:
-        # With --json the library must not print usage errors in its own way, nor end the process before we did.
+        # With --json, typer must not print usage errors in its own way, nor end the process itself.
         status = app(standalone_mode=not as_json)
     except Exception as error:
         known = exit_status(error)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dicom_io.derived.pixel_profile import PROFILES
+from dicom_io.derived.products import OBJECTS, QSM
 from plugin.config.settings import Reconstruction
 from plugin.errors import ConfigurationError
-from plugin.jobs.objects import OBJECTS, QSM
 from recon.options import AUTO, ENGINE_NAMES, METHOD_NAMES, Options
 
 

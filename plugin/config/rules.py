@@ -16,7 +16,7 @@ class Frozen(BaseModel):
 
 
 class Rule(Frozen):
-    """Which acquisitions are ours; the first rule that fits decides. Texts are globs, without regard to case.
+    """Which acquisitions are ours; the first rule that fits decides. Texts are globs; case does not matter.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Rule(Frozen):
 
 
 class Magnet(Frozen):
-    """How the main field lies in a scanner that is no cylinder.
+    """The B0 direction in a scanner that is not a cylinder.
 
     Parameters
     ----------

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
-from plugin.jobs.objects import REFUSAL_PAGE
 
 SENDER = "sender"
 """Name of the destination that is whoever sent the images."""
@@ -89,7 +89,7 @@ class Log(Frozen):
 
 
 class Reconstruction(Frozen):
-    """How the total field is inverted, as in ``recon.pipeline.Options``."""
+    """How the total field is inverted, as in ``recon.options.Options``."""
 
     method: str = "network"
     engine: str = "auto"
@@ -116,9 +116,9 @@ class Settings(Frozen):
     worker_name
         Tells the workers of one database apart; a restarted worker resumes the jobs of its name.
     quiet_seconds
-        How long an incomplete acquisition is waited for.
+        How long to wait for the rest of an incomplete acquisition.
     largest_gib
-        Most pixels of one acquisition in GiB that are accepted.
+        Largest acquisition that is accepted, in GiB of pixels.
     rules, otherwise
         Which acquisitions are ours, and what is done with those that no rule fits.
     magnets
@@ -128,7 +128,7 @@ class Settings(Frozen):
     destinations, return_to_sender
         Where the derived series go.
     sender_objects
-        What goes back to the sender: a console has room for the map, and for the words that there is none.
+        What goes back to the sender: a console has room for the map, or for a notice that none was made.
     objects
         What is made.
     profile
@@ -138,7 +138,7 @@ class Settings(Frozen):
         Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read
         two windows and choose one of their own instead.
     withhold_failed_maps
-        Whether a map that failed its quality check is delivered to nobody, and the page with the reasons in its place.
+        Whether a map that failed its quality check is withheld, and the page with the reasons delivered in its place.
     """
 
     ae_title: AETitle = "QSM"
@@ -213,7 +213,7 @@ def _contradictions(settings: Settings) -> list[str]:
 
 
 def _unmade_objects(settings: Settings) -> list[str]:
-    """Objects that a destination is to get and nobody makes."""
+    """List objects that a destination is to get and that are not made."""
     made = set(settings.objects.names)
     return [
         f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
@@ -246,7 +246,7 @@ def read_values(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        It is no TOML file.
+        It is not a TOML file.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -257,7 +257,7 @@ def read_values(path: Path) -> dict[str, Any]:
 
 
 def _further_contradictions(values: Mapping[str, Any], error: ValidationError) -> list[str]:
-    """Contradictions between the values that are right by themselves, found beside those that are not."""
+    """List contradictions between values that are each valid, where other values are not."""
     wrong = {str(mistake["loc"][0]) for mistake in error.errors() if mistake["loc"]}
     if not wrong:
         return []

@@ -1,4 +1,4 @@
-"""What a site says about its scanners, applied to headers: which acquisitions are ours, how the field lies."""
+"""What a site says about its scanners, applied to headers: which acquisitions are ours, and the B0 direction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Literal
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.attributes import Patterns
 from dicom_io.source.header import ImageHeader
-from dicom_io.source.magnets import HORIZONTAL
 from plugin.config.rules import Magnet, Rule
 from plugin.config.settings import Settings
 
@@ -60,14 +59,8 @@ def patterns_of(rules: Sequence[Rule]) -> Patterns:
 def select(acquisition: Acquisition, calling_ae: str, settings: Settings) -> Selection:
     """Ask the rules in their order; the first that fits decides.
 
-    Parameters
-    ----------
-    acquisition
-        Images whose headers were read with ``patterns_of(settings.rules)``.
-    calling_ae
-        Who sent them; empty at the desk, where rules over the sender do not apply.
-    settings
-        The site's.
+    The headers were read with ``patterns_of(settings.rules)``. At the desk ``calling_ae`` is empty, and rules over the
+    sender do not apply.
     """
     trace: list[str] = []
     for rule in settings.rules:
@@ -96,16 +89,14 @@ def _misfit(rule: Rule, acquisition: Acquisition, calling_ae: str) -> str | None
 
 
 def with_field(headers: tuple[ImageHeader, ...], calling_ae: str, magnets: Sequence[Magnet]) -> tuple[ImageHeader, ...]:
-    """Tell headers how the main field lies in the patient, where the site says something about their scanner."""
+    """Give headers the B0 direction in the patient, where the site states one for their scanner."""
     return tuple(_with_field(header, calling_ae, magnets) for header in headers)
 
 
 def _with_field(header: ImageHeader, calling_ae: str, magnets: Sequence[Magnet]) -> ImageHeader:
     for magnet in magnets:
         if _fits(magnet.model, header.model) and (not calling_ae or _fits(magnet.calling_ae, calling_ae)):
-            if magnet.field == "vertical":
-                return replace(header, vertical_field=True)
-            return replace(header, b0_patient=HORIZONTAL if magnet.field == "horizontal" else magnet.field)
+            return replace(header, b0_stated=magnet.field)
     return header
 
 

@@ -1,55 +1,48 @@
-"""Which derived objects a site switches on: the part of the configuration below ``[objects]``."""
+"""Which products a site switches on: the part of the configuration below ``[objects]``."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, field_validator
 
-from plugin.jobs.objects import OBJECTS, REFUSAL_PAGE
+from dicom_io.derived.products import PRODUCTS, QSM
+
+_DEFAULTS: Final = {name: product.default for name, product in PRODUCTS.items() if name != QSM}
 
 
-def _is_object(name: str) -> str:
-    known = (*OBJECTS, REFUSAL_PAGE)
-    if name not in known:
-        raise ValueError(f"there is no object {name!r}; expected some of {', '.join(known)}")
+def _known(name: str) -> str:
+    if name not in PRODUCTS:
+        raise ValueError(f"there is no object {name!r}; expected some of {', '.join(PRODUCTS)}")
     return name
 
 
-ObjectName = Annotated[str, AfterValidator(_is_object)]
+def _switchable(name: str) -> str:
+    if name == QSM:
+        raise ValueError(f"{QSM!r} is always made and has no switch")
+    return _known(name)
+
+
+ObjectName = Annotated[str, AfterValidator(_known)]
 """Name of an object that a destination may get."""
 
 
-class Objects(BaseModel):
-    """Which derived objects are made, beside the QSM series, which always is.
+Switches = dict[Annotated[str, AfterValidator(_switchable)], bool]
 
-    A switch for each object of ``plugin.jobs.objects.OBJECTS``, and ``refusal-page``: a page in words in place of a map
-    that was refused or failed.
-    """
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=lambda name: name.replace("_", "-"),
-        validate_by_name=True,
-    )
+class Objects(RootModel[Switches]):
+    """Which products are made, beside the QSM series, which always is: a switch for each row of the product table."""
 
-    qsm_enhanced: bool = True
-    swi: bool = False
-    true_swi: bool = False
-    min_ip: bool = False
-    r2star: bool = False
-    total_field: bool = False
-    local_field: bool = False
-    parametric_map: bool = False
-    brain_mask: bool = False
-    phase_quality: bool = False
-    regional_report: bool = False
-    quality_page: bool = True
-    refusal_page: bool = True
+    model_config = ConfigDict(frozen=True)
+
+    root: Switches = Field(default={}, validate_default=True)
+
+    @field_validator("root")
+    @classmethod
+    def _with_defaults(cls, given: dict[str, bool]) -> dict[str, bool]:
+        return {**_DEFAULTS, **given}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Objects that are switched on, the QSM series among them."""
-        on = {name.replace("_", "-") for name, value in self if value}
-        return tuple(name for name in (*OBJECTS, REFUSAL_PAGE) if name in on or name == "qsm")
+        """Products that are switched on, the QSM series among them."""
+        return tuple(name for name in PRODUCTS if name == QSM or self.root[name])

@@ -1,4 +1,4 @@
-"""What a scanner says besides sending images: MPPS, Instance Availability Notification, storage commitment.
+"""What a scanner announces besides sending images: MPPS, Instance Availability Notification, storage commitment.
 
 Each is in the index before its sender hears of success. Statuses are those of PS3.4 F.7 (procedure steps), R.3
 (availability) and J.3 (commitment).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
@@ -21,7 +21,7 @@ from pynetdicom.sop_class import (
 
 from plugin.intake.commitment import CommitmentAnswers
 from plugin.intake.index import Index
-from plugin.intake.notices import CommitmentRow, Notice
+from plugin.intake.notices import CommitmentRow
 from plugin.log import describe, get_logger, uid_hash
 
 SUCCESS = 0x0000
@@ -34,16 +34,6 @@ MISSING_ATTRIBUTE = 0x0120
 IN_PROGRESS = "IN PROGRESS"
 _FINAL = ("COMPLETED", "DISCONTINUED")
 
-Answer = tuple[int, Dataset | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    """What the handlers work with."""
-
-    index: Index
-    answers: CommitmentAnswers
-
 
 def add_contexts(ae: AE) -> None:
     """Accept the services of this module beside storage."""
@@ -52,19 +42,21 @@ def add_contexts(ae: AE) -> None:
     ae.add_supported_context(StorageCommitmentPushModel)
 
 
-def handlers(listener: Listener) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
+def handlers(
+    index: Index, answers: CommitmentAnswers
+) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
     """Handlers to be added to those of the storage SCP."""
     return [
-        (evt.EVT_N_CREATE, _answered, [_create, listener]),
-        (evt.EVT_N_SET, _answered, [_set, listener]),
-        (evt.EVT_N_ACTION, _answered, [_commit, listener]),
+        (evt.EVT_N_CREATE, _answered, [partial(_create, index)]),
+        (evt.EVT_N_SET, _answered, [partial(_set, index)]),
+        (evt.EVT_N_ACTION, _answered, [partial(_commit, index, answers)]),
     ]
 
 
-def _answered(event: evt.Event, handler: Callable[[evt.Event, Listener], int], listener: Listener) -> Answer:
+def _answered(event: evt.Event, handler: Callable[[evt.Event], int]) -> tuple[int, Dataset | None]:
     """Turn whatever goes wrong into a status; the library would abort the association."""
     try:
-        return handler(event, listener), None
+        return handler(event), None
     except sqlite3.Error as error:
         get_logger().error("notice.rejected", status=f"0x{PROCESSING_FAILURE:04X}", **describe(error))
         return PROCESSING_FAILURE, None
@@ -73,22 +65,22 @@ def _answered(event: evt.Event, handler: Callable[[evt.Event, Listener], int], l
         return MISSING_ATTRIBUTE, None
 
 
-def _create(event: evt.Event, listener: Listener) -> int:
+def _create(index: Index, event: evt.Event) -> int:
     """Answer the N-CREATE of a procedure step, or of a notification that images are available."""
     values = event.attribute_list
     name = uid_hash(str(event.request.AffectedSOPInstanceUID or ""))
     if event.request.AffectedSOPClassUID == InstanceAvailabilityNotification:
-        _announce(listener, "ian", name, values.ReferencedSeriesSequence, ("ReferencedSOPSequence",))
+        _announce(index, "ian", name, values.ReferencedSeriesSequence, ("ReferencedSOPSequence",))
         return SUCCESS
     if values.PerformedProcedureStepStatus != IN_PROGRESS:
         return PROCESSING_FAILURE
-    return SUCCESS if listener.index.begin_step(name, time.time()) else DUPLICATE_INSTANCE
+    return SUCCESS if index.begin_step(name, time.time()) else DUPLICATE_INSTANCE
 
 
-def _set(event: evt.Event, listener: Listener) -> int:
+def _set(index: Index, event: evt.Event) -> int:
     """Answer the N-SET of a procedure step: in its final state it says which images there are."""
     name = uid_hash(str(event.request.RequestedSOPInstanceUID))
-    known = listener.index.step_state(name)
+    known = index.step_state(name)
     if known is None:
         return NO_SUCH_INSTANCE
     if known in _FINAL:  # may no longer be updated (PS3.4 F.7.2.2.2)
@@ -97,14 +89,14 @@ def _set(event: evt.Event, listener: Listener) -> int:
     state = str(values.get("PerformedProcedureStepStatus", IN_PROGRESS))
     if state in _FINAL:
         kinds = ("ReferencedImageSequence", "ReferencedNonImageCompositeSOPInstanceSequence")
-        _announce(listener, "mpps", name, values.get("PerformedSeriesSequence") or (), kinds)
-        listener.index.end_step(name, state, time.time())
+        _announce(index, "mpps", name, values.get("PerformedSeriesSequence") or (), kinds)
+        index.end_step(name, state, time.time())
     return SUCCESS
 
 
-def _announce(listener: Listener, source: str, name: str, series: object, kinds: tuple[str, ...]) -> None:
+def _announce(index: Index, source: str, name: str, series: object, kinds: tuple[str, ...]) -> None:
     images = tuple(_images(series, kinds))
-    listener.index.add_notice(Notice(source=source, name=name, images=images), time.time())
+    index.add_notice(source, name, images, time.time())
     get_logger().info("notice.received", reason=source, images=len(images))
 
 
@@ -115,7 +107,7 @@ def _images(series: object, kinds: tuple[str, ...]) -> Iterator[tuple[str, str]]
                 yield uid_hash(str(one.SeriesInstanceUID)), uid_hash(str(item.ReferencedSOPInstanceUID))
 
 
-def _commit(event: evt.Event, listener: Listener) -> int:
+def _commit(index: Index, answers: CommitmentAnswers, event: evt.Event) -> int:
     """Keep a request for commitment; its answer is a message of its own (PS3.4 J.3.3)."""
     if event.request.ActionTypeID != 1:
         return NO_SUCH_ACTION
@@ -125,8 +117,8 @@ def _commit(event: evt.Event, listener: Listener) -> int:
     )
     transaction = str(values.TransactionUID)
     images = tuple(("", uid_hash(instance)) for _, instance in references)
-    listener.index.add_notice(Notice(source="commitment", name=uid_hash(transaction), images=images), now)
-    listener.index.add_commitment(
+    index.add_notice("commitment", uid_hash(transaction), images, now)
+    index.add_commitment(
         CommitmentRow(
             transaction_uid=transaction,
             calling_ae=str(event.assoc.requestor.ae_title).strip(),
@@ -136,6 +128,6 @@ def _commit(event: evt.Event, listener: Listener) -> int:
             asked_at=now,
         )
     )
-    listener.answers.wake(transaction, event.assoc)
+    answers.wake(transaction, event.assoc)
     get_logger().info("commitment.requested", images=len(references))
     return SUCCESS

@@ -10,26 +10,26 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dicom_io.errors import Refusal
-from dicom_io.source.acquisition.grouping import Acquisition, group_acquisitions
+from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_field
-from plugin.intake.candidate import Found, Study, Ungrouped, unexpected
+from plugin.intake.candidate import Candidate, unexpected
 from plugin.intake.completion import Arrival, Decision, State, decide
 from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
 from plugin.intake.spool import Spool
-from plugin.intake.submit import is_meant_for_a_map, write_job, write_refusal_job
+from plugin.intake.submit import is_meant_for_a_map, write_job
 from plugin.log import describe, get_logger
 
 Headers = tuple[ImageHeader, ...]
 
 Submit = Callable[[str], None]
-"""Hands a job to the workflow by name; the same name again changes nothing."""
+"""Queues a job by its name; the same name again changes nothing."""
 
 _REPEATS_SECONDS = 0.1
 
@@ -37,18 +37,7 @@ _REPEATS_SECONDS = 0.1
 class Assembler:
     """Turn received images into jobs.
 
-    Parameters
-    ----------
-    spool
-        Where the images are.
-    submit
-        Hands a job that was written to the spool to the workflow.
-    settings
-        How long an incomplete acquisition is waited for, how large one may be, which are ours.
-    refuse
-        Hands over, as a job, the words that an acquisition has no map; None if nobody wants to be told.
-    clock
-        Seconds since the epoch.
+    ``submit`` queues a reconstruction; ``refuse``, if given, a notice that an acquisition has no map.
     """
 
     def __init__(
@@ -67,7 +56,7 @@ class Assembler:
         self._patterns = patterns_of(settings.rules)
         self._clock = clock
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
-        self._waiting = {study: self._find(study) for study in spool.index.unsettled_studies()}
+        self._waiting = {study: self._group(study) for study in spool.index.unsettled_studies()}
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Repeat passes until told to stop."""
@@ -78,9 +67,9 @@ class Assembler:
     def run_pass(self) -> None:
         """Read what is new, and decide about every study that changed or waits."""
         for study in self._read_new():
-            self._waiting[study] = self._find(study)
-        for study, found in list(self._waiting.items()):
-            if not self._decide(study, found):
+            self._waiting[study] = self._group(study)
+        for study, candidates in list(self._waiting.items()):
+            if not self._decide(study, candidates):
                 del self._waiting[study]
                 self._headers.pop(study, None)
 
@@ -90,8 +79,7 @@ class Assembler:
         senders = self._spool.index.associations(sorted({row.association for row in rows}))
         headers, refused, studies = [], [], set()
         for row in rows:
-            sender = senders.get(row.association)
-            read = self._read(row, sender.calling_ae if sender else "")
+            read = self._read(row, senders[row.association].calling_ae)
             if isinstance(read, Refusal):
                 refused.append((read.code, read.message, row.image))
             else:
@@ -104,18 +92,18 @@ class Assembler:
     def _read(self, row: ImageRow, calling_ae: str) -> Headers | Refusal:
         log = get_logger().bind(image=row.image, series=row.series)
         try:
-            headers = read_headers(self._spool.folder / row.path, self._patterns)
+            headers = read_headers(self._spool.folder / row.path, self._patterns, content_sha256=row.digest)
         except Refusal as refusal:
-            log.warning("image.ignored", code=refusal.code, reason=refusal.message)
+            log.warning("image.skipped", code=refusal.code, reason=refusal.message)
             return refusal
         except Exception as error:  # no object, however damaged, may stop the service
-            log.error("image.ignored", code="unreadable", **describe(error))
+            log.error("image.skipped", code="unreadable", **describe(error))
             return Refusal("unreadable", "The file cannot be read. Send the image again.")
         headers = with_field(headers, calling_ae, self._settings.magnets)
         return tuple(replace(header, path=Path(row.path)) for header in headers)
 
-    def _find(self, study: str) -> Study:
-        """Group the images of a study."""
+    def _group(self, study: str) -> list[Candidate]:
+        """Group the images of a study; none where they cannot be told apart, which the index then says."""
         cache, by_path = self._headers[study], {}
         images = self._spool.index.images_of_study(study)
         try:
@@ -126,9 +114,10 @@ class Assembler:
             acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
         except Exception as error:  # no study, however odd, may stop the others
             get_logger().error("study.failed", study=study, **describe(error))
-            return Ungrouped(images=len(images), reason=unexpected(error))
+            self._refuse_study(study, len(images), unexpected(error))
+            return []
         return [
-            Found(
+            Candidate(
                 acquisition=one,
                 images=tuple(by_path[p] for p in sorted({h.path for h in one.headers})),
                 largest_gib=self._settings.largest_gib,
@@ -136,23 +125,7 @@ class Assembler:
             for one in acquisitions
         ]
 
-    def _decide(self, study: str, found: Study) -> bool:
-        """Decide about the acquisitions of a study; say whether one of them still waits."""
-        if isinstance(found, Ungrouped):
-            self._refuse_study(study, found)
-            return False
-        names = sorted({image.association for one in found for image in one.images})
-        associations = self._spool.index.associations(names)
-        # Asked after the associations: an ended one has all its images in the index, read or not.
-        if self._spool.index.has_unread(study):
-            return True
-        known = {row.acquisition: row for row in self._spool.index.acquisitions(study)}
-        rows = [self._judge(study, one, known.get(one.acquisition.key), associations) for one in found]
-        if {row.acquisition: row for row in rows} != known:
-            self._spool.index.save_acquisitions(study, rows)
-        return any(row.state == State.COLLECTING for row in rows)
-
-    def _refuse_study(self, study: str, found: Ungrouped) -> None:
+    def _refuse_study(self, study: str, images: int, reason: Refusal) -> None:
         """Show a study that cannot be grouped as one refused acquisition, beside what was decided before."""
         earlier = self._spool.index.acquisitions(study)
         kept = [row for row in earlier if row.state != State.COLLECTING and row.acquisition != study]
@@ -160,9 +133,9 @@ class Assembler:
             acquisition=study,
             study=study,
             state=State.REFUSED,
-            images=found.images,
-            code=found.reason.code,
-            reason=found.reason.message,
+            images=images,
+            code=reason.code,
+            reason=reason.message,
             missing=(),
             job="",
             changed_at=self._clock(),
@@ -170,92 +143,99 @@ class Assembler:
         self._spool.index.save_acquisitions(study, [*kept, refused])
         _announce(refused)
 
+    def _decide(self, study: str, candidates: Sequence[Candidate]) -> bool:
+        """Decide about the acquisitions of a study; say whether one of them still waits."""
+        if not candidates:
+            return False
+        names = sorted({image.association for one in candidates for image in one.images})
+        associations = self._spool.index.associations(names)
+        # Asked after the associations: an ended one has all its images in the index, read or not.
+        if self._spool.index.has_unread(study):
+            return True
+        known = {row.acquisition: row for row in self._spool.index.acquisitions(study)}
+        rows = [self._judge(study, one, known.get(one.acquisition.key), associations) for one in candidates]
+        if {row.acquisition: row for row in rows} != known:
+            self._spool.index.save_acquisitions(study, rows)
+        return any(row.state == State.COLLECTING for row in rows)
+
     def _judge(
         self,
         study: str,
-        found: Found,
+        candidate: Candidate,
         known: AcquisitionRow | None,
         associations: Mapping[str, AssociationRow],
     ) -> AcquisitionRow:
-        """Decide about an acquisition, say what changed, and hand a complete one over."""
-        selection = select(found.acquisition, associations[found.last.association].calling_ae, self._settings)
-        if known is not None and known.job == found.job:
+        """Decide about an acquisition, submit a complete one, and announce what changed.
+
+        A job is written and queued before the index says so: twice changes nothing, never would be a loss.
+        """
+        acquisition, sender = candidate.acquisition, associations[candidate.last.association]
+        selection = select(acquisition, sender.calling_ae, self._settings)
+        if known is not None and known.job == candidate.job:
             decision = Decision(state=State.QUEUED, evidence=known.evidence)  # the clock cannot undo it
         else:
-            decision = self._decide_one(found, selection, associations)
+            decision = self._decide_one(candidate, selection, associations)
         queued = decision.state is State.QUEUED
         row = AcquisitionRow(
-            acquisition=found.acquisition.key,
+            acquisition=acquisition.key,
             study=study,
             state=decision.state,
-            images=len(found.images),
+            images=len(candidate.images),
             code=decision.code,
             reason=decision.reason,
             missing=decision.missing,
-            job=found.job if queued else known.job if known else "",
+            job=candidate.job if queued else known.job if known else "",
             changed_at=self._clock(),
-            series=found.series,
+            series=candidate.series,
             evidence=decision.evidence,
             rules=selection.trace,
         )
         if known is not None and replace(row, changed_at=known.changed_at) == known:
             return known
         if queued:
-            self._hand_over(study, found, associations[found.last.association])
+            self._submit(write_job(self._spool, study, acquisition, sender))
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
-            without = row.state in (State.REFUSED, State.INCOMPLETE) and is_meant_for_a_map(found.acquisition)
+            without = row.state in (State.REFUSED, State.INCOMPLETE) and is_meant_for_a_map(acquisition)
             if without and self._refuse is not None:
-                sender, refusal = associations[found.last.association], (row.code, row.reason)
-                self._refuse(write_refusal_job(self._spool, study, found.acquisition, sender, refusal))
+                self._refuse(write_job(self._spool, study, acquisition, sender, (row.code, row.reason)))
         return row
 
-    def _decide_one(self, found: Found, selection: Selection, associations: Mapping[str, AssociationRow]) -> Decision:
+    def _decide_one(
+        self, candidate: Candidate, selection: Selection, associations: Mapping[str, AssociationRow]
+    ) -> Decision:
         """Decide when it is complete, then whether it is ours: rules may count its echoes."""
         decision = decide(
-            found.completeness,
-            self._arrival(found, associations),
+            candidate.completeness,
+            self._arrival(candidate, associations),
             quiet_seconds=self._settings.quiet_seconds,
-            counted=_is_counted(found.acquisition),
+            counted=candidate.completeness.counted,
         )
         if decision.state is State.COLLECTING or selection.action == "reconstruct":
             return decision
         return replace(decision, state=State.IGNORED, code=NOT_OURS, reason=selection.reason, missing=())
 
-    def _arrival(self, found: Found, associations: Mapping[str, AssociationRow]) -> Arrival:
-        came = [associations[name] for name in {image.association for image in found.images}]
+    def _arrival(self, candidate: Candidate, associations: Mapping[str, AssociationRow]) -> Arrival:
+        came = [associations[name] for name in {image.association for image in candidate.images}]
         cut_off = [one for one in came if one.ended_how in ("aborted", "lost") and not _made_good(one, came)]
-        mine = {image.image for image in found.images}
-        announced = self._spool.index.announced(found.series, sorted(mine))
+        mine = {image.image for image in candidate.images}
+        announced = self._spool.index.announced(candidate.series, sorted(mine))
         return Arrival(
             announced=" and ".join(sorted(announced.sources)) if mine <= announced.images else "",
             awaited=announced.awaited,
             expected=announced.expected,
-            idle_seconds=self._clock() - found.last.received_at,
+            idle_seconds=self._clock() - candidate.last.received_at,
             associations=len(came),
             open=sum(one.ended_at is None for one in came),
             aborted=sum(one.ended_how == "aborted" for one in cut_off),
             lost=sum(one.ended_how == "lost" for one in cut_off),
         )
 
-    def _hand_over(self, study: str, found: Found, sender: AssociationRow) -> None:
-        """Write the job and submit it, before the index says so: twice changes nothing, never is a loss."""
-        write_job(self._spool, study, found.job, found.acquisition, sender)
-        self._submit(found.job)
-
 
 def _made_good(cut_off: AssociationRow, came: Iterable[AssociationRow]) -> bool:
     """Say whether the sender of an interrupted association went on with a later one, and released that."""
     ended = cut_off.ended_at or 0.0
     return any(one.ended_how == "released" and one.opened_at >= ended for one in came)
-
-
-def _is_counted(acquisition: Acquisition) -> bool:
-    """Say whether the scanner declares slices and echoes; ``assess`` has compared their numbers with what is there.
-
-    ImagesInAcquisition alone does not count: one echo of two can have as many images as it says of a series.
-    """
-    return all(header.declared_slices and header.declared_echoes for header in acquisition.headers)
 
 
 def _verdict(row: AcquisitionRow) -> tuple[object, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +14,7 @@ from plugin.log import describe, uid_hash
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Candidate:
     """An acquisition as far as it has come."""
 
     acquisition: Acquisition
@@ -46,18 +45,7 @@ class Found:
         return max(self.images, key=lambda image: image.received_at)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ungrouped:
-    """A study whose images cannot be told apart into acquisitions."""
-
-    images: int
-    reason: Refusal
-
-
-Study = Sequence[Found] | Ungrouped
-
-
 def unexpected(error: Exception) -> Refusal:
-    """Make a reason of an error that nobody expected, without its text."""
+    """Make a reason of an unexpected error, without its text."""
     details = describe(error)
     return Refusal("unexpected", f"unexpected {details['error']} at {details['where']}; please report it")

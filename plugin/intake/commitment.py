@@ -35,15 +35,7 @@ _COMPLETE, _WITH_FAILURES = 1, 2
 
 
 class CommitmentAnswers(threading.Thread):
-    """Send the answers that are due.
-
-    Parameters
-    ----------
-    spool
-        What is here.
-    settings
-        Where requesters listen, and how often an answer is tried again.
-    """
+    """Send the answers that are due."""
 
     def __init__(self, spool: Spool, settings: Settings) -> None:
         super().__init__(name="commitment", daemon=True)
@@ -54,7 +46,7 @@ class CommitmentAnswers(threading.Thread):
         self._open: dict[str, ReferenceType[Association]] = {}
 
     def wake(self, transaction_uid: str, association: Association) -> None:
-        """Tell that a request was kept, and on which association it came."""
+        """Note that a request was kept, and on which association it came."""
         self._open[transaction_uid] = ref(association)
         self._asked.set()
 

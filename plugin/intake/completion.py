@@ -88,10 +88,6 @@ def decide(completeness: Completeness, arrival: Arrival, *, quiet_seconds: float
 
     Parameters
     ----------
-    completeness
-        What the images themselves say.
-    arrival
-        How they came.
     quiet_seconds
         How long to wait where more images may come.
     counted

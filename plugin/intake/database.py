@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from plugin.intake.schema import LATER_COLUMNS, SCHEMA
+from plugin.errors import SpoolError
+from plugin.intake.schema import SCHEMA, VERSION
 
 
 class Database:
     """Open the file, and create it where there is none.
 
     Every write is one transaction that is on the disk when the method returns (WAL, ``synchronous=FULL``).
+
+    Raises
+    ------
+    SpoolError
+        The file is of another version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,20 +32,20 @@ class Database:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA busy_timeout=30000")
-        self._connection.executescript(SCHEMA)
-        self._add_columns()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, VERSION):
+            self._connection.close()
+            raise SpoolError(
+                f"{path}: an index of version {version}, where this program works with version {VERSION}; choose a new"
+                " spool, or run the program that made this one"
+            )
+        if version == 0:
+            self._connection.executescript(SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._connection.close()
-
-    def _add_columns(self) -> None:
-        """Bring an index of an earlier version up to date."""
-        for table, column, kind in LATER_COLUMNS:
-            if column not in {row["name"] for row in self._read(f"PRAGMA table_info({table})")}:
-                with contextlib.suppress(sqlite3.OperationalError):  # another process was faster
-                    self._write(f"ALTER TABLE {table} ADD COLUMN {column} {kind}", ())
 
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
@@ -61,10 +67,21 @@ class Database:
                 raise
             cursor.execute("COMMIT")
 
-    def _write(self, statement: str, values: Sequence[object]) -> int:
+    def _write(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> int:
         with self._cursor() as cursor:
             return cursor.execute(statement, values).rowcount
 
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
         with self._cursor() as cursor:
             return [dict(row) for row in cursor.execute(statement, values)]
+
+
+def columns(row: type[Any]) -> str:
+    """List the columns of a row: the fields of its class."""
+    return ", ".join(field.name for field in dataclasses.fields(row))
+
+
+def insertion(table: str, row: type[Any]) -> str:
+    """Write the statement that adds or replaces a row; its values are the fields of the row's class, by name."""
+    values = ", ".join(f":{field.name}" for field in dataclasses.fields(row))
+    return f"INSERT OR REPLACE INTO {table} ({columns(row)}) VALUES ({values})"

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from plugin.errors import PluginError
+from plugin.intake.database import columns, insertion
 from plugin.intake.notices import Notices
+
+INDEX_FILE = "index.sqlite"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,18 +22,21 @@ class ImageRow:
     image: str
     series: str
     study: str
-    path: str
     digest: str
     association: str
     received_at: float
 
+    @property
+    def path(self) -> str:
+        """Where it is, relative to the spool."""
+        return f"images/{self.study}/{self.series}/{self.image}.dcm"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadImage:
-    """An image of use, with its header, and from which association it came."""
+    """A usable image, with its header, and from which association it came."""
 
     image: str
-    digest: str
     header: str
     received_at: float
     association: str
@@ -42,8 +50,8 @@ class AssociationRow:
     calling_ae: str
     address: str
     opened_at: float
-    ended_at: float | None
-    ended_how: str | None
+    ended_at: float | None = None
+    ended_how: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,20 +72,36 @@ class AcquisitionRow:
     rules: tuple[str, ...] = ()
 
 
-class Index(Notices):
-    """Open the index of a spool, and create it where there is none.
+@dataclass(frozen=True, kw_only=True)
+class JobRow:
+    """What later jobs of a study have to know of a job.
 
-    Every write is one transaction that is on the disk when the method returns (WAL, ``synchronous=FULL``).
+    Parameters
+    ----------
+    images
+        SOP Instance UID and frame.
+    numbers
+        Series numbers that are reserved for its results.
     """
+
+    job: str
+    study: str
+    images: frozenset[tuple[str, int]]
+    numbers: frozenset[int]
+
+
+_LISTS = ("missing", "series", "rules")
+
+
+class Index(Notices):
+    """Open the index of a spool, and create it where there is none."""
 
     # associations
 
     def open_association(self, association: str, calling_ae: str, address: str, now: float) -> None:
         """Note that a peer may send images from now on."""
-        self._write(
-            "INSERT OR IGNORE INTO association (association, calling_ae, address, opened_at) VALUES (?, ?, ?, ?)",
-            (association, calling_ae, address, now),
-        )
+        row = AssociationRow(association=association, calling_ae=calling_ae, address=address, opened_at=now)
+        self._write(insertion("association", AssociationRow), asdict(row))
 
     def end_association(self, association: str, how: str, now: float) -> None:
         """Note that no more images come on an association; "lost" yields to a better reason."""
@@ -94,12 +118,8 @@ class Index(Notices):
 
     def associations(self, names: Sequence[str]) -> dict[str, AssociationRow]:
         """Return associations by name."""
-        marks = ", ".join("?" * len(names))
-        rows = self._read(
-            "SELECT association, calling_ae, address, opened_at, ended_at, ended_how FROM association"
-            f" WHERE association IN ({marks})",
-            tuple(names),
-        )
+        statement = f"SELECT {columns(AssociationRow)} FROM association WHERE association IN"
+        rows = self._read(f"{statement} (SELECT value FROM json_each(?))", (json.dumps(names),))
         return {row["association"]: AssociationRow(**row) for row in rows}
 
     # images
@@ -111,14 +131,10 @@ class Index(Notices):
 
     def add_image(self, row: ImageRow) -> None:
         """Add a received image."""
-        self._write(
-            "INSERT INTO image (image, series, study, path, digest, association, received_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (row.image, row.series, row.study, row.path, row.digest, row.association, row.received_at),
-        )
+        self._write(insertion("image", ImageRow), asdict(row))
 
     def confirm_image(self, image: str, association: str, now: float) -> None:
-        """Note that an image of an interrupted association came again on another one; it is judged anew."""
+        """Note that an image of an interrupted association came again on another one; it is judged again."""
         self._write(
             "UPDATE image SET association = ?, received_at = ?, header = NULL WHERE image = ? AND association IN"
             " (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
@@ -134,16 +150,11 @@ class Index(Notices):
 
     def paths(self) -> set[str]:
         """Return where the images are, relative to the spool."""
-        return {str(row["path"]) for row in self._read("SELECT path FROM image")}
+        return {row.path for row in self._images("TRUE")}
 
     def unread_images(self, limit: int = 500) -> list[ImageRow]:
         """Return images whose header was not read yet, oldest first."""
-        rows = self._read(
-            "SELECT image, series, study, path, digest, association, received_at FROM image"
-            " WHERE header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?",
-            (limit,),
-        )
-        return [ImageRow(**row) for row in rows]
+        return self._images("header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?", limit)
 
     def has_unread(self, study: str) -> bool:
         """Say whether a study has images whose header was not read yet."""
@@ -157,20 +168,25 @@ class Index(Notices):
             cursor.executemany("UPDATE image SET code = ?, reason = ? WHERE image = ?", refused)
 
     def images_of_study(self, study: str) -> list[ReadImage]:
-        """Return the images of use of a study."""
-        rows = self._read(
-            "SELECT image, digest, header, received_at, association FROM image WHERE study = ? AND header IS NOT NULL",
-            (study,),
-        )
-        return [ReadImage(**row) for row in rows]
+        """Return the usable images of a study."""
+        statement = f"SELECT {columns(ReadImage)} FROM image WHERE study = ? AND header IS NOT NULL"
+        return [ReadImage(**row) for row in self._read(statement, (study,))]
 
     def one_of_each_series(self, study: str) -> list[str]:
-        """Return the path of one image of each series of a study, whether or not it is of use."""
-        rows = self._read("SELECT MIN(path) AS path FROM image WHERE study = ? GROUP BY series", (study,))
-        return [str(row["path"]) for row in rows]
+        """Return the path of one image of each series of a study, whether usable or not."""
+        rows = self._images("image IN (SELECT MIN(image) FROM image WHERE study = ? GROUP BY series)", study)
+        return [row.path for row in rows]
+
+    def stored(self, image: str) -> str | None:
+        """Return where an image is, relative to the spool; None if it is not here, or here with two contents."""
+        rows = self._images("image = ? AND image NOT IN (SELECT image FROM conflict)", image)
+        return rows[0].path if rows else None
+
+    def _images(self, where: str, *values: object) -> list[ImageRow]:
+        return [ImageRow(**row) for row in self._read(f"SELECT {columns(ImageRow)} FROM image WHERE {where}", values)]
 
     def counts(self) -> dict[str, int]:
-        """Count the received, the unread and the ignored images, and those under the UID of another."""
+        """Count the received, the unread and the skipped images, and those under the UID of another."""
         rows = self._read(
             "SELECT COUNT(*) AS received, COALESCE(SUM(code IS NOT NULL), 0) AS ignored,"
             " COALESCE(SUM(header IS NULL AND code IS NULL), 0) AS unread,"
@@ -179,19 +195,22 @@ class Index(Notices):
         return rows[0]
 
     def ignored(self) -> list[dict[str, Any]]:
-        """Return why images were set aside, as ``code``, ``reason`` and number of ``images``."""
+        """Return why images were skipped, as ``code``, ``reason`` and number of ``images``."""
         return self._read(
             "SELECT code, reason, COUNT(*) AS images FROM image WHERE code IS NOT NULL"
             " GROUP BY code, reason ORDER BY images DESC"
         )
 
     def images_called(self, uid: str) -> list[dict[str, Any]]:
-        """Return what is known of the images of a study, a series, or of one image, by the UID's hash."""
+        """Count the images of a study, a series, or one image, by the UID's hash: sender, end, state and reason."""
         return self._read(
-            "SELECT image, series, study, received_at, code, reason, header IS NOT NULL AS of_use, image.association,"
-            " calling_ae, ended_how FROM image LEFT JOIN association ON association.association = image.association"
-            " WHERE image = ? OR series = ? OR study = ? ORDER BY received_at",
-            (uid, uid, uid),
+            "SELECT COALESCE(calling_ae, '') AS calling_ae, COALESCE(ended_how, 'open') AS association,"
+            " CASE WHEN header IS NOT NULL THEN 'usable' WHEN code IS NOT NULL THEN 'skipped' ELSE 'not read yet' END"
+            " AS state, COALESCE(code, '') AS code, COALESCE(reason, '') AS reason, COUNT(*) AS images"
+            " FROM image LEFT JOIN association ON association.association = image.association"
+            " WHERE image = ?1 OR series = ?1 OR study = ?1"
+            " GROUP BY 1, 2, 3, 4, 5 ORDER BY MIN(received_at)",
+            (uid,),
         )
 
     # acquisitions
@@ -208,34 +227,60 @@ class Index(Notices):
     def acquisitions(self, study: str | None = None) -> list[AcquisitionRow]:
         """Return the acquisitions of one study or of all, the latest first."""
         where, values = ("", ()) if study is None else (" WHERE study = ?", (study,))
+        statement = f"SELECT {columns(AcquisitionRow)} FROM acquisition{where} ORDER BY changed_at DESC"
+        rows = self._read(statement, values)
+        return [AcquisitionRow(**{**row, **{name: tuple(json.loads(row[name])) for name in _LISTS}}) for row in rows]
+
+    def acquisitions_called(self, uid: str) -> list[AcquisitionRow]:
+        """Return the acquisitions of a study, a series or an image, by the UID's hash, or by the start of their name.
+
+        An acquisition without series is a study that could not be grouped.
+        """
         rows = self._read(
-            "SELECT acquisition, study, state, images, code, reason, missing, job, changed_at, series, evidence, rules"
-            f" FROM acquisition{where} ORDER BY changed_at DESC",
-            values,
+            "SELECT DISTINCT acquisition FROM acquisition LEFT JOIN image ON image.study = acquisition.study"
+            " AND (acquisition.series = '[]' OR image.series IN (SELECT value FROM json_each(acquisition.series)))"
+            " WHERE ?1 IN (image.image, image.series, image.study) OR (LENGTH(?1) >= 8 AND acquisition LIKE ?1 || '%')",
+            (uid,),
         )
-        lists = ("missing", "series", "rules")
-        return [AcquisitionRow(**{**row, **{name: tuple(json.loads(row[name])) for name in lists}}) for row in rows]
+        names = {row["acquisition"] for row in rows}
+        return [row for row in self.acquisitions() if row.acquisition in names]
 
     def save_acquisitions(self, study: str, rows: Sequence[AcquisitionRow]) -> None:
         """Replace what is known of a study's acquisitions."""
-        lists = ("missing", "series", "rules")
-        values = [{**asdict(row), **{name: json.dumps(getattr(row, name)) for name in lists}} for row in rows]
+        values = [{**asdict(row), **{name: json.dumps(getattr(row, name)) for name in _LISTS}} for row in rows]
         with self._transaction() as cursor:
             cursor.execute("DELETE FROM acquisition WHERE study = ?", (study,))
-            cursor.executemany(
-                "INSERT OR REPLACE INTO acquisition"
-                " (acquisition, study, state, images, code, reason, missing, job, changed_at, series, evidence, rules)"
-                " VALUES (:acquisition, :study, :state, :images, :code, :reason, :missing, :job, :changed_at, :series,"
-                " :evidence, :rules)",
-                values,
-            )
+            cursor.executemany(insertion("acquisition", AcquisitionRow), values)
 
     # jobs
 
-    def add_job(self, job: str, study: str) -> None:
-        """Note that a job was made of images of a study."""
-        self._write("INSERT OR IGNORE INTO job (job, study) VALUES (?, ?)", (job, study))
+    def add_job(self, row: JobRow) -> None:
+        """Note a job; one of the same name was never written, and is replaced."""
+        lists = {"images": json.dumps(sorted(row.images)), "numbers": json.dumps(sorted(row.numbers))}
+        self._write(insertion("job", JobRow), {**asdict(row), **lists})
 
-    def jobs(self, study: str) -> list[str]:
+    def jobs(self, study: str) -> list[JobRow]:
         """Return all jobs that were made of images of a study."""
-        return [str(row["job"]) for row in self._read("SELECT job FROM job WHERE study = ?", (study,))]
+        rows = self._read(f"SELECT {columns(JobRow)} FROM job WHERE study = ?", (study,))
+        return [
+            JobRow(
+                job=row["job"],
+                study=row["study"],
+                images=frozenset((image, frame) for image, frame in json.loads(row["images"])),
+                numbers=frozenset(json.loads(row["numbers"])),
+            )
+            for row in rows
+        ]
+
+
+def existing_index(spool: Path) -> Index:
+    """Open the index of a spool that a service has used.
+
+    Raises
+    ------
+    PluginError
+        None has.
+    """
+    if not (spool / INDEX_FILE).exists():
+        raise PluginError(f"no service has used the spool {spool} yet; start one, or name its configuration")
+    return Index(spool / INDEX_FILE)

@@ -14,25 +14,6 @@ from plugin.intake.database import Database
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """Images that a sender says there are.
-
-    Parameters
-    ----------
-    source
-        ``"mpps"``, ``"ian"`` or ``"commitment"``.
-    name
-        Hash of the UID of the step, the notification or the transaction.
-    images
-        Hashes of ``(series, image)`` UIDs; the series is empty where the sender does not say it.
-    """
-
-    source: str
-    name: str
-    images: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Announced:
     """What was announced of the series of an acquisition.
 
@@ -69,14 +50,21 @@ class CommitmentRow:
 class Notices(Database):
     """Tables of announcements, procedure steps and commitments."""
 
-    def add_notice(self, notice: Notice, now: float) -> None:
-        """Keep an announcement; the same one again changes nothing."""
-        rows = [(notice.source, notice.name, series, image, now) for series, image in notice.images]
+    def add_notice(self, source: str, name: str, images: Sequence[tuple[str, str]], now: float) -> None:
+        """Keep an announcement of images; the same one again changes nothing.
+
+        Parameters
+        ----------
+        source
+            ``"mpps"``, ``"ian"`` or ``"commitment"``.
+        name
+            Hash of the UID of the step, the notification or the transaction.
+        images
+            Hashes of ``(series, image)`` UIDs; the series is empty where the sender does not say it.
+        """
+        statement = "INSERT OR IGNORE INTO announced (source, name, series, image, announced_at) VALUES (?, ?, ?, ?, ?)"
         with self._transaction() as cursor:
-            cursor.executemany(
-                "INSERT OR IGNORE INTO announced (source, name, series, image, announced_at) VALUES (?, ?, ?, ?, ?)",
-                rows,
-            )
+            cursor.executemany(statement, [(source, name, series, image, now) for series, image in images])
 
     def announced(self, series: Sequence[str], images: Sequence[str]) -> Announced:
         """Return what was announced of some series, or of images of them where the series was not said."""
@@ -152,10 +140,3 @@ class Notices(Database):
     def settle_commitment(self, transaction_uid: str, state: str) -> None:
         """Note that a request was answered, or given up."""
         self._write("UPDATE commitment SET state = ? WHERE transaction_uid = ?", (state, transaction_uid))
-
-    def stored(self, image: str) -> str | None:
-        """Return where an image is, relative to the spool; None if it is not here, or here with two contents."""
-        rows = self._read(
-            "SELECT path FROM image WHERE image = ? AND image NOT IN (SELECT image FROM conflict)", (image,)
-        )
-        return str(rows[0]["path"]) if rows else None

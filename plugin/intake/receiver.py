@@ -6,10 +6,11 @@ resources, 0xC000 cannot understand.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from weakref import WeakKeyDictionary
@@ -25,7 +26,8 @@ from plugin.config.settings import Caller, Settings
 from plugin.errors import PortTakenError
 from plugin.intake import announcements
 from plugin.intake.commitment import CommitmentAnswers
-from plugin.intake.spool import Incoming, Spool, Stored, shortage
+from plugin.intake.index import ImageRow
+from plugin.intake.spool import Spool, Stored, shortage
 from plugin.log import describe, get_logger, uid_hash
 from plugin.network.encoding import file_header
 from plugin.network.entities import new_ae, send_without_delay
@@ -83,16 +85,11 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     ae = _acceptor(settings)
     reception = Reception(spool=spool, settings=settings)
     answers = CommitmentAnswers(spool, settings)
-    notices = announcements.handlers(announcements.Listener(index=spool.index, answers=answers))
+    handlers = [*_handlers(reception), *announcements.handlers(spool.index, answers)]
     try:
-        server = ae.start_server(
-            (settings.bind, settings.port), block=False, evt_handlers=[*_handlers(reception), *notices]
-        )
+        server = ae.start_server((settings.bind, settings.port), block=False, evt_handlers=handlers)
     except OSError as error:
-        raise PortTakenError(
-            f"cannot listen on {settings.bind}:{settings.port}: {error.strerror}; "
-            "end the program that uses the port, or choose another port or bind address"
-        ) from error
+        raise PortTakenError(settings.bind, settings.port, error.strerror or "unknown reason") from error
     answers.start()
     get_logger().info("receiver.listening", ae_title=settings.ae_title, bind=settings.bind, port=settings.port)
     return Receiver(server=server, answers=answers)
@@ -109,23 +106,20 @@ def _acceptor(settings: Settings) -> AE:
 
 
 def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
-    def bound(handler: Callable[..., object], *extra: object) -> tuple[Callable[..., object], list[object]]:
-        return handler, [reception, *extra]
-
     return [
         (evt.EVT_CONN_OPEN, send_without_delay, []),
-        (evt.EVT_REQUESTED, *bound(_admit)),
-        (evt.EVT_ACCEPTED, *bound(_begin)),
-        (evt.EVT_C_STORE, *bound(_receive)),
-        (evt.EVT_C_ECHO, *bound(_echo)),
-        (evt.EVT_RELEASED, *bound(_end, "released")),
-        (evt.EVT_ABORTED, *bound(_end, "aborted")),
-        (evt.EVT_CONN_CLOSE, *bound(_lose)),
+        (evt.EVT_REQUESTED, _admit, [reception]),
+        (evt.EVT_ACCEPTED, _begin, [reception]),
+        (evt.EVT_C_STORE, _receive, [reception]),
+        (evt.EVT_C_ECHO, _echo, []),
+        (evt.EVT_RELEASED, _end, [reception, "released"]),
+        (evt.EVT_ABORTED, _end, [reception, "aborted"]),
+        (evt.EVT_CONN_CLOSE, _lose, [reception]),
     ]
 
 
 def _admit(event: evt.Event, reception: Reception) -> None:
-    """Reject who is not known, and everybody before the disk is full."""
+    """Reject unknown callers, and everybody before the disk is full."""
     calling_ae = str(event.assoc.requestor.primitive.calling_ae_title).strip()
     address = str(event.assoc.requestor.address)
     log = get_logger().bind(calling_ae=calling_ae, address=address)
@@ -169,7 +163,7 @@ def _lose(event: evt.Event, reception: Reception) -> None:
         reception.spool.index.end_association(name, "lost", time.time())
 
 
-def _echo(event: evt.Event, _reception: Reception) -> int:
+def _echo(event: evt.Event) -> int:
     get_logger().info("echo.answered", calling_ae=str(event.assoc.requestor.ae_title).strip())
     return SUCCESS
 
@@ -182,13 +176,13 @@ def _receive(event: evt.Event, reception: Reception) -> int:
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
         return OUT_OF_RESOURCES
     try:
-        incoming = _incoming(event, str(name))
+        image, chunks = _image(event, str(name))
     except AttributeError as error:  # a request without data set or without UIDs
         log.warning("image.rejected", status=f"0x{CANNOT_UNDERSTAND:04X}", **describe(error))
         return CANNOT_UNDERSTAND
-    log = log.bind(image=incoming.image, series=incoming.series)
+    log = log.bind(image=image.image, series=image.series)
     try:
-        stored = reception.spool.store(incoming)
+        stored = reception.spool.store(image, chunks)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
@@ -206,25 +200,26 @@ def _no_room(association: str | None, reception: Reception) -> str | None:
     return shortage(reception.spool.folder, reception.settings.disk)
 
 
-def _incoming(event: evt.Event, association: str) -> Incoming:
+def _image(event: evt.Event, association: str) -> tuple[ImageRow, Sequence[bytes]]:
+    """Return an image as the index names it, and its file in pieces."""
     data_set: bytes = event.encoded_dataset(include_meta=False)
     syntax, request = event.context.transfer_syntax, event.request
     study, series = study_and_series(data_set, syntax)
-    return Incoming(
+    row = ImageRow(
         image=uid_hash(str(request.AffectedSOPInstanceUID)),
         series=series,
         study=study,
+        digest=hashlib.sha256(data_set).hexdigest(),
         association=association,
         received_at=time.time(),
-        file_meta=file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax),
-        data_set=data_set,
     )
+    return row, (file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax), data_set)
 
 
 def study_and_series(data_set: bytes, transfer_syntax: UID) -> tuple[str, str]:
     """Find the hashed study and series UIDs at the head of an encoded data set, and read no further.
 
-    An object that cannot be read is accepted all the same: it is set aside later with its reason, and costs
+    An object that cannot be read is accepted all the same: it is skipped later with its reason, and costs
     the rest of its association nothing.
     """
     if transfer_syntax.is_deflated:

@@ -1,13 +1,16 @@
 """The index: what was received, and what it was assembled to.
 
 Its truth is the received images; the rows of ``acquisition`` follow from them and the clock, and say which
-job an acquisition was handed to. The columns name objects by hashes of their UIDs (``plugin.log.uid_hash``); the
+job an acquisition was submitted as. The columns name objects by hashes of their UIDs (``plugin.log.uid_hash``); the
 headers hold the UIDs as they are, and the site's own names of protocols, so the file is as private as the images:
 readable by the service's user alone, and not for support mails. It holds no name, number or date of birth of a
 patient. The jobs themselves live in the durable workflow's database.
 """
 
-SCHEMA = """
+VERSION = 1
+"""``PRAGMA user_version`` of the file; to be changed with ``SCHEMA``."""
+
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS association (
     association TEXT PRIMARY KEY,
     calling_ae  TEXT NOT NULL,
@@ -21,19 +24,18 @@ CREATE TABLE IF NOT EXISTS image (
     image       TEXT PRIMARY KEY,          -- hash of the SOP Instance UID
     series      TEXT NOT NULL,
     study       TEXT NOT NULL,
-    path        TEXT NOT NULL,             -- relative to the spool
     digest      TEXT NOT NULL,             -- SHA-256 of the data set as it was sent
     association TEXT NOT NULL REFERENCES association (association),
     received_at REAL NOT NULL,
     header      TEXT,                      -- ImageHeader as JSON: NULL until the assembler has read it
-    code        TEXT,                      -- why the image is set aside: NULL for one that is of use
+    code        TEXT,                      -- why the image is skipped: NULL for a usable one
     reason      TEXT
 );
 CREATE INDEX IF NOT EXISTS image_unread ON image (received_at) WHERE header IS NULL AND code IS NULL;
 CREATE INDEX IF NOT EXISTS image_study ON image (study);
 
 CREATE TABLE IF NOT EXISTS conflict (
-    image       TEXT NOT NULL,             -- whose UID it came under
+    image       TEXT NOT NULL,             -- whose UID it has
     digest      TEXT NOT NULL,
     path        TEXT NOT NULL,             -- relative to the spool
     received_at REAL NOT NULL,
@@ -48,18 +50,23 @@ CREATE TABLE IF NOT EXISTS acquisition (
     code        TEXT NOT NULL,             -- reason of incomplete and refused
     reason      TEXT NOT NULL,
     missing     TEXT NOT NULL,             -- JSON list of sentences
-    job         TEXT NOT NULL,             -- the job it was handed to last, empty before
-    changed_at  REAL NOT NULL
+    job         TEXT NOT NULL,             -- the job it was submitted as last, empty before
+    changed_at  REAL NOT NULL,
+    series      TEXT NOT NULL,             -- JSON list of hashes of its series
+    evidence    TEXT NOT NULL,             -- what its completeness was concluded from
+    rules       TEXT NOT NULL              -- JSON list: what each rule of the site said
 );
 CREATE INDEX IF NOT EXISTS acquisition_study ON acquisition (study);
 
-CREATE TABLE IF NOT EXISTS job (           -- all jobs that were handed over, for counting revisions
+CREATE TABLE IF NOT EXISTS job (           -- all jobs that were submitted: what a later one has to know of them
     job         TEXT PRIMARY KEY,
-    study       TEXT NOT NULL
+    study       TEXT NOT NULL,
+    images      TEXT NOT NULL,             -- JSON list of [SOP Instance UID, frame]
+    numbers     TEXT NOT NULL              -- JSON list of the series numbers reserved for its results
 );
 CREATE INDEX IF NOT EXISTS job_study ON job (study);
 
-CREATE TABLE IF NOT EXISTS announced (     -- images that a sender says there are
+CREATE TABLE IF NOT EXISTS announced (     -- images that a sender says exist
     source      TEXT NOT NULL,             -- mpps | ian | commitment
     name        TEXT NOT NULL,             -- hash of the UID of the step, notification or transaction
     series      TEXT NOT NULL,             -- empty where the sender does not say it
@@ -86,11 +93,6 @@ CREATE TABLE IF NOT EXISTS commitment (    -- requests for storage commitment, k
     asked_at    REAL NOT NULL,
     next_at     REAL NOT NULL
 );
-"""
 
-LATER_COLUMNS = (
-    ("acquisition", "series", "TEXT NOT NULL DEFAULT '[]'"),  # JSON list of hashes of its series
-    ("acquisition", "evidence", "TEXT NOT NULL DEFAULT ''"),  # what its completeness was concluded from
-    ("acquisition", "rules", "TEXT NOT NULL DEFAULT '[]'"),  # JSON list: what each rule of the site said
-)
-"""Columns that earlier versions of the index did not have: table, column, definition."""
+PRAGMA user_version = {VERSION};           -- last: a file without it is one whose making was interrupted
+"""

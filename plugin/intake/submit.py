@@ -2,74 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from dicom_io.derived.context.used_numbers import series_numbers_of
+from dicom_io.derived.context.series_number import series_numbers_of
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
-from plugin.intake.index import AssociationRow
+from plugin.intake.index import AssociationRow, JobRow
 from plugin.intake.spool import Spool
-from plugin.jobs.job import JOB_FILE, Job, images_of, reserved_numbers
+from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
 
 _MANY_ECHOES: Final = 3
 
 
-def write_job(spool: Spool, study: str, name: str, acquisition: Acquisition, sender: AssociationRow) -> None:
-    """Write the job of a complete acquisition, unless it has been before: its creation time is in its objects.
+def write_job(
+    spool: Spool,
+    study: str,
+    acquisition: Acquisition,
+    sender: AssociationRow,
+    refusal: tuple[str, str] | None = None,
+) -> str:
+    """Write the job of an acquisition, unless it was written before: its creation time is in its objects.
 
-    Parameters
-    ----------
-    spool
-        Where the images are.
-    study, name
-        Hash of the study, and the job's name.
-    acquisition
-        The images.
-    sender
-        Who sent the last of them.
+    With a refusal (code and sentence), the job only says why there is no map. Returns the name of the job.
     """
+    name = job_name(acquisition, refusal)
     folder = spool.folder / "jobs" / name
     if (folder / JOB_FILE).exists():
-        return
-    earlier, images = _other_jobs(spool, study, name), images_of(acquisition.headers)
-    job = Job.of(
-        acquisition,
-        revision=1 + sum(images_of(one.headers) <= images for one in earlier),
+        return name
+    others, images = [row for row in spool.index.jobs(study) if row.job != name], images_of(acquisition.headers)
+    held = series_numbers_of(spool.folder / path for path in spool.index.one_of_each_series(study))
+    job = Job(
+        acquisition=acquisition,
+        revision=1 if refusal else 1 + sum(row.images <= images for row in others),
         calling_ae=sender.calling_ae,
         address=sender.address,
-        used_series_numbers=_taken_series_numbers(spool, study, earlier),
+        used_series_numbers=frozenset(held).union(*(row.numbers for row in others)),
+        refusal=refusal,
     )
-    spool.index.add_job(name, study)
+    if refusal is None:
+        spool.index.add_job(JobRow(job=name, study=study, images=images, numbers=reserved_numbers(job)))
     job.save(folder, root=Path())
-
-
-def write_refusal_job(
-    spool: Spool, study: str, acquisition: Acquisition, sender: AssociationRow, refusal: tuple[str, str]
-) -> str:
-    """Write a job that only says why there is no map, for the same reason once; return its name.
-
-    Parameters
-    ----------
-    spool, study, acquisition, sender
-        As of ``write_job``.
-    refusal
-        Code and sentence.
-    """
-    reason = hashlib.sha256("\t".join(refusal).encode()).hexdigest()[:8]
-    name = f"{acquisition.key[:16]}-without-{reason}"
-    folder = spool.folder / "jobs" / name
-    if not (folder / JOB_FILE).exists():
-        job = Job.of(
-            acquisition,
-            calling_ae=sender.calling_ae,
-            address=sender.address,
-            used_series_numbers=_taken_series_numbers(spool, study, _other_jobs(spool, study, name)),
-            refusal=refusal,
-        )
-        job.save(folder, root=Path())
     return name
 
 
@@ -81,14 +54,3 @@ def is_meant_for_a_map(acquisition: Acquisition) -> bool:
     components = {header.component for header in acquisition.headers}
     echo_times = {header.echo_time_s for header in acquisition.headers}
     return bool(components & {Component.PHASE, Component.REAL, Component.IMAGINARY}) or len(echo_times) >= _MANY_ECHOES
-
-
-def _other_jobs(spool: Spool, study: str, name: str) -> list[Job]:
-    folders = [spool.folder / "jobs" / job for job in spool.index.jobs(study) if job != name]
-    return [Job.load(folder, root=Path()) for folder in folders if (folder / JOB_FILE).exists()]
-
-
-def _taken_series_numbers(spool: Spool, study: str, others: Sequence[Job]) -> set[int]:
-    """Return the series numbers of what a study is known to hold, and those that its other jobs have."""
-    held = series_numbers_of(spool.folder / path for path in spool.index.one_of_each_series(study))
-    return held.union(*(reserved_numbers(job) for job in others))

@@ -1,4 +1,4 @@
-"""A mask that the user brings: ``.npy`` or NIfTI, in the axes of the images."""
+"""A mask that the user provides: ``.npy`` or NIfTI, in the axes of the images."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def read_mask(path: Path, shape: tuple[int, ...] | None = None) -> npt.NDArray[n
     Raises
     ------
     ConfigurationError
-        The file cannot be read, is no mask, or is empty.
+        The file cannot be read, is not a mask, or is empty.
     InvalidInputError
         It does not fit the acquisition.
     """
     found = _read(path)
     if found.ndim != 3 or not np.isin(found, (0, 1)).all():
         raise ConfigurationError(
-            f"{path}: no mask: expected a three-dimensional array of 0 and 1 (or bool), found {found.ndim} dimensions "
-            f"of type {found.dtype}"
+            f"{path}: not a mask: expected a three-dimensional array of 0 and 1 (or bool), found {found.ndim} "
+            f"dimensions of type {found.dtype}"
         )
     if shape is not None and found.shape != tuple(shape):
         raise InvalidInputError(
-            f"{path.name}: the mask has shape {_times(found.shape)}, the images have {_times(shape)} (columns x rows x "
-            "slices); give a mask in the axes of the images"
+            f"{path.name}: the mask has shape {' x '.join(map(str, found.shape))}, the images have "
+            f"{' x '.join(map(str, shape))} (columns x rows x slices); give a mask in the axes of the images"
         )
     if not found.any():
         raise ConfigurationError(f"{path}: the mask is empty; mark the voxels to be reconstructed")
@@ -63,7 +63,3 @@ def _read(path: Path) -> npt.NDArray[Any]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise ConfigurationError(f"{path}: cannot be read as a mask: {reason}") from error
     raise ConfigurationError(f"{path}: expected a mask as .npy, .nii or .nii.gz")
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from dbos import DBOS, DBOSClient, DBOSConfig
+from dbos import DBOS, DBOSClient
 
 from plugin.config.settings import Settings
-from plugin.jobs.objects import FIRST_PART
+from plugin.files import locked
 
 APPLICATION = "qsm-plugin"
-WORKFLOW_VERSION = "1"
-"""Changes only when recorded steps of an older version could not be continued by this one."""
 
 RECONSTRUCT = "reconstruct"
 DELIVER = "deliver"
@@ -24,35 +19,14 @@ DELIVER = "deliver"
 REFUSE = "refuse"
 """Workflow that says at the console why an acquisition has no map; in the queue of the reconstructions."""
 
-
-def dbos_config(settings: Settings) -> DBOSConfig:
-    """Build the configuration of the durable workflow."""
-    return DBOSConfig(
-        name=APPLICATION,
-        system_database_url=settings.job_database_url,
-        application_version=WORKFLOW_VERSION,
-        executor_id=settings.worker_name,
-        log_level="WARNING",
-        run_migrations=False,
-    )
+ENDED = "ended"
+"""Event of a delivery that has ended, well or not."""
 
 
 def prepare_database(settings: Settings) -> None:
     """Create the database, or bring it up to date, one process at a time: creating it twice at once fails."""
-    settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(settings.spool / ".database.lock"):
         DBOS.migrate(settings.job_database_url)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with this process, however it ends."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -65,22 +39,17 @@ def client(settings: Settings) -> Iterator[DBOSClient]:
         connected.destroy()
 
 
-def submit(connected: DBOSClient, job: str) -> None:
-    """Queue the reconstruction of a job; the same job again changes nothing."""
-    connected.enqueue({"queue_name": RECONSTRUCT, "workflow_name": RECONSTRUCT, "workflow_id": job}, job)
+def submit(connected: DBOSClient, job: str, workflow: str = RECONSTRUCT) -> None:
+    """Queue a workflow of a job, ``RECONSTRUCT`` or ``REFUSE``; the same job again changes nothing."""
+    connected.enqueue({"queue_name": RECONSTRUCT, "workflow_name": workflow, "workflow_id": job}, job)
 
 
-def submit_refusal(connected: DBOSClient, job: str) -> None:
-    """Queue the words that there is no map of an acquisition; the same again changes nothing."""
-    connected.enqueue({"queue_name": RECONSTRUCT, "workflow_name": REFUSE, "workflow_id": job}, job)
-
-
-def delivery_name(job: str, destination: str, part: str = FIRST_PART) -> str:
+def delivery_name(job: str, destination: str, part: str) -> str:
     """Name the delivery of a part of a job to a destination; "+" is in no destination's name."""
-    return f"{job}.{destination}" + (f"+{part}" if part != FIRST_PART else "")
+    return f"{job}.{destination}+{part}"
 
 
 def delivery_of(name: str) -> tuple[str, str]:
     """Return destination and part of a delivery's name."""
     destination, _, part = name.partition(".")[2].partition("+")
-    return destination, part or FIRST_PART
+    return destination, part

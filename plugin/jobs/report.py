@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.products import PRODUCTS, QSM, QSM_ENHANCED, REFUSAL_PAGE
+from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.source.zero_fill import zero_fill_note
-from plugin.jobs.derive import Made
 from plugin.jobs.job import Job
-from plugin.jobs.objects import QSM
+from plugin.jobs.products import Made
 from recon.types import Reconstruction
-
-_WHOLE = "whole"
 
 
 def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> dict[str, Any]:
-    """Say how a map was made and how far it can be trusted; its series are added by ``with_series``."""
-    acquisition, provenance = job.acquisition, result.provenance
+    """Describe how a map was made and how far it can be trusted; its series are added by ``with_series``."""
+    acquisition = job.acquisition
     notes = filter(None, [zero_fill_note(acquisition)])
     return {
         "acquisition": acquisition.key,
@@ -33,7 +31,7 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
         "figures": {**result.total_field.figures, **result.figures},
         "warnings": list(dict.fromkeys((*notes, *result.total_field.warnings, *result.warnings))),
         "seconds": _rounded(seconds),
-        "provenance": json.loads(json.dumps(dataclasses.asdict(provenance))),
+        "provenance": json.loads(json.dumps(dataclasses.asdict(result.provenance))),
         "series": [],
         "not_made": {},
         "files": [],
@@ -41,25 +39,19 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
 
 
 def refusal_report(job: Job, code: str, reason: str, written: WrittenSeries, folder: Path) -> dict[str, Any]:
-    """Say why there is no map, and which page says so at the console."""
+    """Describe why no map was made, and the page that says so at the console."""
     return {
         "images": len(job.headers),
         "created": job.created.isoformat(),
         "revision": job.revision,
         "refused": {"code": code, "reason": reason},
-        "series": [_series("refusal-page", written, folder)],
+        "series": [_series(REFUSAL_PAGE, written, folder)],
         "files": _files(written, folder),
     }
 
 
 def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool = True) -> dict[str, Any]:
-    """Add series that were made to a report, and the reasons of those that could not be.
-
-    Parameters
-    ----------
-    timed
-        Whether to add how long each took.
-    """
+    """Add to a report the series that were made, why others were not, and how long each took if ``timed``."""
     series = [_series(name, one, folder) for name, written in made.series.items() for one in written]
     warnings = [
         text if name == QSM else f"{name}: {text}"
@@ -77,14 +69,24 @@ def with_series(report: dict[str, Any], made: Made, folder: Path, *, timed: bool
     }
 
 
-def whole(report: dict[str, Any]) -> dict[str, Any]:
-    """Mark a report of which nothing is left to be made."""
-    return {**report, _WHOLE: True}
+def files_for(series: Sequence[Mapping[str, Any]], objects: Sequence[str] | None, part: str) -> list[str]:
+    """Choose the files of a delivery to a destination, relative to the job's folder.
 
-
-def is_whole(report: dict[str, Any]) -> bool:
-    """Whether nothing is left to be made."""
-    return bool(report.get(_WHOLE))
+    Parameters
+    ----------
+    series
+        ``series`` of a job's report.
+    objects
+        What the destination is configured to get; None for all, of which an Enhanced MR object then stands
+        for the classic images of the same map.
+    part
+        Of the job, as the product table has it.
+    """
+    if objects is None:
+        names = {one["object"] for one in series}
+        objects = [name for name in names if not (name == QSM and QSM_ENHANCED in names)]
+    chosen = (one for one in series if one["object"] in objects and PRODUCTS[one["object"]].part == part)
+    return [name for one in chosen for name in one["files"]]
 
 
 def _series(name: str, written: WrittenSeries, folder: Path) -> dict[str, Any]:
@@ -102,5 +104,5 @@ def _files(written: WrittenSeries, folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in written.paths]
 
 
-def _rounded(seconds: dict[str, float] | Sequence[tuple[str, float]]) -> dict[str, float]:
-    return {step: round(value, 3) for step, value in dict(seconds).items()}
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {step: round(value, 3) for step, value in seconds.items()}

@@ -1,4 +1,4 @@
-"""Steps of a durable workflow: recorded, tried again where that may help, explained where it does not."""
+"""Steps of a durable workflow: recorded, retried where that may help, and failed with a reason where it does not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STEP_ATTEMPTS = 3
 
 
 def durably(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
-    """Run a step so that its result is recorded, and so that it is tried again where that may help."""
+    """Run a step so that its result is recorded, and so that it is retried where that may help."""
     try:
         return DBOS.run_step(
             {
@@ -31,14 +31,14 @@ def durably(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: A
                 "interval_seconds": 2.0,
                 "should_retry": may_heal,
             },
-            partial(_told, job, step, function),
+            partial(_logged, job, step, function),
         )
     except dbos_error.DBOSMaxStepRetriesExceeded as exhausted:
         raise exhausted.errors[-1] from None
 
 
-def _told(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
-    """Run a step and say how long it took, or why it failed."""
+def _logged(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - a JSON value
+    """Run a step and log how long it took, or why it failed."""
     log, began = get_logger().bind(job=job, step=step), time.monotonic()
     log.debug("step.started")
     try:
@@ -82,5 +82,5 @@ def failure_of(error: Exception, step: str) -> JobFailedError:
 
 
 def may_heal(error: BaseException) -> bool:
-    """Whether trying again may help."""
+    """Whether a retry may help."""
     return isinstance(error, JobFailedError) and error.code in _HEALING

@@ -1,36 +1,77 @@
-"""The middle of the product on one screen: read → reconstruct → write, then what is wanted beside the map.
+"""The middle of the product on one screen: read → reconstruct → write → deliver, then what is wanted beside the map.
 
-The service runs it with durable steps, and delivers the map before the others are made; ``qsm-plugin
-reconstruct`` runs the very same functions at a desk. Steps exchange folders (``plugin.jobs.scratch``), never arrays,
-and each may be run again.
+The service runs ``make`` with durable steps; ``qsm-plugin reconstruct`` runs the very same function at a desk. Steps
+exchange folders (``plugin.jobs.scratch``), never arrays. Each writes its files completely or not at all, and may be run
+again; what was done is known to the runner alone.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+from dicom_io.derived.context.source import check_identity
+from dicom_io.derived.product import FIRST_PART, OTHER_PART
+from dicom_io.derived.products import FIRST, OBJECTS, QSM
+from dicom_io.source.read import read_acquisition
+from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
-from plugin.jobs.objects import FIRST, NIFTI, OBJECTS, QSM
-from plugin.jobs.scratch import write_private_json
-
-if TYPE_CHECKING:
-    from recon.options import Options
+from plugin.jobs.mask_file import read_mask
+from plugin.jobs.products import NIFTI, Made, discard_half_written, load_sources, make_products, write_refusal_page
+from plugin.jobs.report import refusal_report, report_of, with_series
+from plugin.jobs.scratch import free_pages, load_echoes, save
+from recon.options import Options
+from recon.types import Reconstruction
 
 WORK_FOLDER = "work"
-_FINISHED = ".work-finished"
+
+Report = dict[str, Any]
+"""What ``report.json`` says: JSON values."""
+
+Progress = Callable[[str], None]
+"""Told what begins."""
+
+Runner = Callable[[str, Callable[[], Any]], Any]
+"""Runs a step, given its name, and returns its result, a JSON value: at once, or recorded by the durable workflow."""
 
 
-class Runner(Protocol):
-    """How a step is run: called directly, or recorded and retried by the durable workflow."""
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be made of an acquisition.
 
-    def __call__(self, step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401 - a JSON value
-        """Run a step and return its result, a JSON value."""
+    Parameters
+    ----------
+    options
+        Inversion method and engine.
+    objects
+        Of ``dicom_io.derived.products.OBJECTS``, and ``plugin.jobs.products.NIFTI``; the QSM series is always made.
+    profile
+        How values are stored: ``"console12"`` or ``"pacs16"``.
+    window_presets
+        Whether the map states further windows after its default one.
+    mask
+        NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
+    """
+
+    options: Options
+    objects: tuple[str, ...] = ()
+    profile: str = "console12"
+    window_presets: bool = True
+    mask: Path | None = None
+
+    @property
+    def first(self) -> list[str]:
+        """What is made and delivered before the others."""
+        return [name for name in FIRST if name in (QSM, *self.objects)]
+
+    @property
+    def others(self) -> list[str]:
+        """What is made afterwards."""
+        return [name for name in (*OBJECTS, NIFTI) if name in self.objects and name not in FIRST]
 
 
 def directly(_step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401 - a JSON value
@@ -38,205 +79,117 @@ def directly(_step: str, function: Callable[[], Any], /) -> Any:  # noqa: ANN401
     return function()
 
 
-def silently(_text: str, /) -> None:
-    """Tell nobody about progress."""
-
-
-def make_qsm(
+def make(
     job: Job,
     folder: Path,
+    wanted: Wanted,
     *,
-    options: Options,
-    profile: str = "console12",
-    window_presets: bool = True,
-    objects: Collection[str] = (QSM,),
-    mask: Path | None = None,
     run: Runner = directly,
-    progress: Callable[[str], None] = silently,
-) -> tuple[Path, ...]:
-    """Make the QSM series of an acquisition.
+    deliver: Callable[[Report, str], None] = lambda _report, _part: None,
+    progress: Progress = lambda _text: None,
+) -> Report:
+    """Make the derived objects of an acquisition.
+
+    An object beside the map that cannot be made is named in the report, with the reason.
 
     Parameters
     ----------
     job
         The images.
     folder
-        Gets ``qsm/*.dcm`` and ``report.json``; what the steps exchange is removed at the end, unless
-        ``make_others`` still needs it.
-    options
-        Inversion method and engine.
-    profile
-        How values are stored: ``"console12"`` or ``"pacs16"``.
-    window_presets
-        Whether the map states further windows after its default one.
-    objects
-        All that is to be made of this job, keys of ``plugin.jobs.objects.OBJECTS`` and ``"nifti"``.
-    mask
-        NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
+        Gets a folder of each object, and ``report.json``.
+    wanted
+        What is to be made.
     run
         How the steps are run.
+    deliver
+        Told when a part of the objects is complete, with the report so far: the map goes before the others are made.
     progress
-        Is told what begins.
+        Told what begins.
 
     Returns
     -------
-    tuple of Path
-        The derived objects.
+    Report
+        How the objects were made, and their files, relative to the folder.
 
     Raises
     ------
     dicom_io.errors.Refusal, recon.errors.ReconError
         The images cannot be reconstructed; the message says why.
     """
-    work = folder / WORK_FOLDER
-    read_seconds = run("read", lambda: read(job, work, progress))
-    run("reconstruct", lambda: reconstruct(work, options, mask, progress))
-    shown = window_presets
-    names = run("write", lambda: write(job, folder, profile, read_seconds, progress, objects=objects, presets=shown))
-    return tuple(folder / name for name in names)
-
-
-def make_others(
-    job: Job,
-    folder: Path,
-    *,
-    profile: str = "console12",
-    objects: Collection[str],
-    run: Runner = directly,
-    progress: Callable[[str], None] = silently,
-) -> tuple[Path, ...]:
-    """Make the other objects of an acquisition whose QSM series ``make_qsm`` has made; parameters as there.
-
-    An object that cannot be made is named in the report, with the reason; the others are made all the same.
-
-    Returns
-    -------
-    tuple of Path
-        All derived objects of the job, those of ``make_qsm`` among them.
-    """
-    names = run("others", lambda: others(job, folder, profile, objects, progress))
-    return tuple(folder / name for name in names)
-
-
-def read(job: Job, work: Path, progress: Callable[[str], None]) -> float:
-    """Read the images into arrays in SI units; return the seconds it took."""
-    from dicom_io.derived.context.source import check_identity
-    from dicom_io.source.read import read_acquisition
-    from plugin.jobs.scratch import save_echoes
-
-    began = time.perf_counter()
-    progress(f"reading {len(job.headers)} images")
-    (work.parent / REPORT_FILE).unlink(missing_ok=True)  # it says that a job is done, and this one begins
-    work.mkdir(mode=0o700, parents=True, exist_ok=True)
-    check_identity(job.headers)
-    # How large an acquisition may be was decided when the job was made of it.
-    save_echoes(read_acquisition(job.acquisition, largest_gib=math.inf), work / "echoes")
-    return time.perf_counter() - began
-
-
-def reconstruct(work: Path, options: Options, mask: Path | None, progress: Callable[[str], None]) -> None:
-    """Work out total field and susceptibility."""
-    from plugin.jobs.mask_file import read_mask
-    from plugin.jobs.scratch import let_go, load_echoes, save_reconstruction
-    from recon.pipeline import reconstruct as reconstruct_arrays
-
-    echoes = load_echoes(work / "echoes")
-    given = None if mask is None else read_mask(mask, echoes.grid.shape)
-
-    def on_step(step: str) -> None:
-        if step == "inversion":  # it works on the field alone, and needs most memory
-            let_go(echoes)
-        progress(step)
-
-    result = reconstruct_arrays(echoes, options=options, mask=given, progress=on_step)
-    save_reconstruction(result, work / "reconstruction")
-
-
-def write(
-    job: Job,
-    folder: Path,
-    profile: str,
-    read_seconds: float,
-    progress: Callable[[str], None],
-    *,
-    objects: Collection[str] = (QSM,),
-    presets: bool = True,
-) -> list[str]:
-    """Write the QSM series and the report; return the objects' paths relative to the folder.
-
-    The report is written last: where it is, the step was done before the service died, and is not done again.
-    """
-    from plugin.jobs.derive import discard_half_written, make_objects, material_of
-    from plugin.jobs.report import report_of, with_series
-
-    began, work = time.perf_counter(), folder / WORK_FOLDER
-    discard_half_written(folder)
-    if not (folder / REPORT_FILE).exists():
-        progress("writing the QSM series")
-        material = material_of(job, work, profile, window_presets=presets)
-        made = make_objects([name for name in FIRST if name in (QSM, *objects)], material, folder)
-        made.raise_if_missing(QSM)
-        seconds = {"read": read_seconds, **material.reconstruction.seconds, "write": time.perf_counter() - began}
-        report = with_series(report_of(job, material.reconstruction, seconds), made, folder, timed=False)
-        write_private_json(report, folder / REPORT_FILE)
-    if set(objects) <= set(FIRST):
-        discard_work(folder)
-    return reported_files(folder)
-
-
-def others(
-    job: Job,
-    folder: Path,
-    profile: str,
-    objects: Collection[str],
-    progress: Callable[[str], None],
-) -> list[str]:
-    """Make what is wanted beside the QSM series; return all objects' paths relative to the folder."""
-    from plugin.errors import JobFailedError
-    from plugin.jobs.derive import discard_half_written, make_objects, material_of
-    from plugin.jobs.report import is_whole, whole, with_series
-
-    report = read_report(folder)
-    if not is_whole(report):
-        work = folder / WORK_FOLDER
-        if not work.exists():
-            raise JobFailedError("work-is-gone", "what the other objects are made of is gone; retry the job")
-        discard_half_written(folder)
-        names = [name for name in (*OBJECTS, NIFTI) if name in objects and name not in FIRST]
-        made = make_objects(names, material_of(job, work, profile), folder, progress=progress)
-        write_private_json(whole(with_series(report, made, folder)), folder / REPORT_FILE)
+    read_seconds: float = run("read", lambda: read(job, folder, progress))
+    run("reconstruct", lambda: reconstruct(folder, wanted, progress))
+    report: Report = run("write", lambda: write(job, folder, wanted, read_seconds, progress))
+    deliver(report, FIRST_PART)
+    if wanted.others:
+        map_report = report
+        report = run("others", lambda: others(job, folder, wanted, map_report, progress))
+        deliver(report, OTHER_PART)
     discard_work(folder)
-    return reported_files(folder)
-
-
-def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> list[str]:
-    """Write the page that says why there is no map, and the report that names it; return its path."""
-    from plugin.jobs.derive import discard_half_written
-    from plugin.jobs.derive import write_refusal as write_page
-    from plugin.jobs.report import refusal_report
-
-    discard_half_written(folder)
-    report = refusal_report(job, *refusal, write_page(job, folder, refusal), folder)
-    write_private_json(report, folder / REPORT_FILE)
-    return reported_files(folder)
-
-
-def discard_work(folder: Path) -> None:
-    """Remove what the steps of a job exchanged: first its name, at once, then its files."""
-    work, finished = folder / WORK_FOLDER, folder / _FINISHED
-    shutil.rmtree(finished, ignore_errors=True)
-    if work.exists():
-        work.rename(finished)
-        shutil.rmtree(finished)
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    """Read a job's report."""
-    report: dict[str, Any] = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
     return report
 
 
-def reported_files(folder: Path) -> list[str]:
-    """Return the derived objects that a job's report names, relative to the folder."""
-    names: list[str] = read_report(folder)["files"]
-    return names
+def read(job: Job, folder: Path, progress: Progress) -> float:
+    """Read the images into arrays in SI units; return the seconds it took."""
+    began = time.perf_counter()
+    progress(f"reading {len(job.headers)} images")
+    check_identity(job.headers)
+    save(read_acquisition(job.acquisition), folder / WORK_FOLDER / "echoes")
+    return time.perf_counter() - began
+
+
+def reconstruct(folder: Path, wanted: Wanted, progress: Progress) -> None:
+    """Work out total field and susceptibility."""
+    from recon.pipeline import reconstruct as reconstruct_arrays
+
+    work = folder / WORK_FOLDER
+    echoes = load_echoes(work / "echoes")
+    mask = None if wanted.mask is None else read_mask(wanted.mask, echoes.grid.shape)
+
+    def on_step(step: str) -> None:
+        if step == "inversion":  # it works on the field alone, and needs most memory
+            free_pages(echoes)
+        progress(step)
+
+    save(reconstruct_arrays(echoes, options=wanted.options, mask=mask, progress=on_step), work / "reconstruction")
+
+
+def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress: Progress) -> Report:
+    """Write the QSM series and the report."""
+    began = time.perf_counter()
+    progress("writing the QSM series")
+    made, result = _make_products(job, folder, wanted, wanted.first)
+    seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
+    return _save(with_series(report_of(job, result, seconds), made, folder, timed=False), folder)
+
+
+def others(job: Job, folder: Path, wanted: Wanted, report: Report, progress: Progress) -> Report:
+    """Make what is wanted beside the QSM series, and complete the report that ``write`` returned."""
+    made, _ = _make_products(job, folder, wanted, wanted.others, progress)
+    return _save(with_series(report, made, folder), folder)
+
+
+def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> Report:
+    """Write the page that says why there is no map, and the report that names it."""
+    discard_half_written(folder)
+    return _save(refusal_report(job, *refusal, write_refusal_page(job, folder, refusal), folder), folder)
+
+
+def discard_work(folder: Path) -> None:
+    """Remove what the steps of a job exchanged."""
+    shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
+
+
+def _make_products(
+    job: Job, folder: Path, wanted: Wanted, names: Sequence[str], progress: Progress = lambda _text: None
+) -> tuple[Made, Reconstruction]:
+    discard_half_written(folder)
+    work = folder / WORK_FOLDER
+    sources = load_sources(job, work, wanted.profile, wanted.window_presets)
+    made = make_products(names, load_echoes(work / "echoes"), sources, folder, progress=progress)
+    return made, sources.reconstruction
+
+
+def _save(report: Report, folder: Path) -> Report:
+    write_private_json(report, folder / REPORT_FILE)
+    return report

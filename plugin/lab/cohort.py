@@ -1,7 +1,7 @@
-"""Run the study of patients: every one from DICOM to DICOM as the service does it, and by the published peers.
+"""Run the study of patients: each from DICOM to DICOM as the service does it, and by the published peers.
 
-Each patient's rows are kept in a file of their own, so that a study that is interrupted goes on where it was, and
-several processes can share it.
+Each patient's rows are kept in a file of their own, so that a study that was interrupted is resumed, and several
+processes can share one.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _VENDORS = ("siemens", "ge", "philips")
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What a study is made with.
+    """Where a study is kept, and how it is made.
 
     Parameters
     ----------
     folder
-        Takes ``patients/NNN.json``.
+        Holds ``patients/NNN.json``.
     engine
         Inference engine of the network.
     purpose
@@ -48,7 +48,7 @@ class Study:
 
 
 def run_cohort(patients: Iterable[int], methods: Sequence[str], study: Study, say: Say) -> Iterator[CohortRow]:
-    """Judge methods on patients, keeping what is there already.
+    """Judge methods on patients; rows that this code and these weights made before are kept.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def run_cohort(patients: Iterable[int], methods: Sequence[str], study: Study, sa
     methods
         Keys of :data:`recon.inversion.methods.METHODS`.
     study
-        What it is made with.
+        Where rows are kept, and the engine.
     say
         Told what is being done.
     """
@@ -87,17 +87,14 @@ def present_rows(study: Study) -> tuple[list[CohortRow], int]:
 
 
 def read_rows(folder: Path, patient: int) -> dict[str, CohortRow]:
-    """Return the rows of a patient that are there, by method, whatever made them."""
+    """Return the kept rows of a patient by method, whatever made them."""
     path = _file(folder, patient)
-    if not path.exists():
-        return {}
-    rows = [_row(values) for values in json.loads(path.read_text())]
-    return {row.method: row for row in rows}
+    rows = json.loads(path.read_text()) if path.exists() else []
+    return {values["method"]: CohortRow(**{**values, **_tuples(values)}) for values in rows}
 
 
-def _row(values: dict[str, Any]) -> CohortRow:
-    lists: dict[str, Any] = {name: tuple(values[name]) for name in ("sign_errors", "failures")}
-    return CohortRow(**{**values, **lists})
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(values[name]) for name in ("sign_errors", "failures")}
 
 
 def _file(folder: Path, patient: int) -> Path:
@@ -123,7 +120,7 @@ def _judge(patient: int, methods: Sequence[str], makers: dict[str, str], study: 
     try:
         result, chi, seconds = from_images_to_images(scan, work, patient, study.engine)
     except Exception as error:
-        # Whatever goes wrong with one patient is a failure of the method, not the end of the study.
+        # An error with one patient is a failure of the method, not the end of the study.
         say(f"patient {patient}: {type(error).__name__}: {error}")
         took = time.perf_counter() - began
         for method in methods:
@@ -169,8 +166,9 @@ def from_images_to_images(
     """
     from datetime import UTC, datetime
 
-    from dicom_io.derived.context.origin import Origin
-    from dicom_io.derived.mr import write_qsm
+    from dicom_io.derived.context.source_series import Sources, SourceSeries
+    from dicom_io.derived.mr import write_images
+    from dicom_io.derived.products import PRODUCTS, QSM
     from dicom_io.derived.read_series import read_qsm_ppb
     from dicom_io.source.folder import find_acquisitions
     from dicom_io.source.read import read_acquisition
@@ -182,6 +180,8 @@ def from_images_to_images(
     began = time.perf_counter()
     (acquisition,) = find_acquisitions(work / "scanner").acquisitions
     result = reconstruct(read_acquisition(acquisition), options=Options(method=NETWORK, engine=engine))
-    written = write_qsm(result, Origin.of(acquisition, created=datetime.now(UTC)), work / "qsm", profile="pacs16")
+    series = SourceSeries.of(acquisition, created=datetime.now(UTC))
+    sources = Sources(reconstruction=result, series=series, profile="pacs16")
+    (written,) = write_images(PRODUCTS[QSM], None, sources, work / QSM)
     seconds = time.perf_counter() - began
     return result, read_qsm_ppb(written.paths) / np.float32(1000), seconds

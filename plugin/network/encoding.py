@@ -1,7 +1,8 @@
-"""The few bytes that every received image costs anew: what stands before it in its file, and the answer to its sender.
+"""What is encoded for each received image: the head of its file, and the answer to its sender.
 
-Both are written from their tables in the standard, as building them with the libraries' data sets takes longer than
-writing the image to the disk.
+Both are written from their tables in the standard, which is faster than the libraries' data sets. The head: 273
+images/s, 244 with pydicom's; 0.81 s of processor time, 1.07 s with pydicom's (how it was measured:
+:mod:`plugin.network.pynetdicom_patches`).
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ _NO_DATA_SET: Final = 0x0101
 
 
 def file_header(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
-    """Encode what stands before a data set in a file: preamble, prefix, file meta information (PS3.10 §7.1).
+    """Encode the head of a file: preamble, prefix, file meta information (PS3.10 §7.1).
 
     Parameters
     ----------
     sop_class, sop_instance, transfer_syntax
         UIDs of the object and of how it is encoded.
     """
-    before, behind = _constant_elements(sop_class, transfer_syntax)
-    group = before + explicit_element(2, 0x0003, "UI", sop_instance) + behind
+    before, after = _constant_elements(sop_class, transfer_syntax)
+    group = before + explicit_element(2, 0x0003, "UI", sop_instance) + after
     return _PREAMBLE + explicit_element(2, 0x0000, "UL", struct.pack("<I", len(group))) + group
 
 
 @lru_cache(maxsize=128)
 def _constant_elements(sop_class: str, transfer_syntax: str) -> tuple[bytes, bytes]:
-    """Encode the elements before and behind the instance's UID."""
+    """Encode the elements before and after the instance's UID."""
     version = explicit_element(2, 0x0001, "OB", b"\x00\x01")
     before = version + explicit_element(2, 0x0002, "UI", sop_class)
-    behind = explicit_element(2, 0x0010, "UI", transfer_syntax)
-    behind += explicit_element(2, 0x0012, "UI", IMPLEMENTATION_CLASS_UID)
-    return before, behind + explicit_element(2, 0x0013, "SH", IMPLEMENTATION_VERSION_NAME)
+    after = explicit_element(2, 0x0010, "UI", transfer_syntax)
+    after += explicit_element(2, 0x0012, "UI", IMPLEMENTATION_CLASS_UID)
+    return before, after + explicit_element(2, 0x0013, "SH", IMPLEMENTATION_VERSION_NAME)
 
 
 def store_response(message_id: int, sop_class: str, sop_instance: str, status: int) -> bytes:
@@ -49,9 +50,9 @@ def store_response(message_id: int, sop_class: str, sop_instance: str, status: i
     message_id
         Of the request.
     sop_class, sop_instance
-        As the request named them.
+        As in the request.
     status
-        What became of it (PS3.4 §B.2.3).
+        PS3.4 §B.2.3.
     """
     group = b"".join(
         (

@@ -1,19 +1,17 @@
-"""How application entities are built (what is changed in pynetdicom: :mod:`plugin.network.pynetdicom_patches`)."""
+"""Application entities and the addresses of their peers."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import socket
 from dataclasses import dataclass
 
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
-from pynetdicom.transport import AssociationSocket
 
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from plugin.errors import ConfigurationError
-from plugin.network.pynetdicom_patches import wake_by_arrival
+from plugin.network.pynetdicom_patches import patch_pynetdicom
 
 TIMEOUT_S = 10.0
 """How long a peer may take to answer one message; a healthy one answers in milliseconds."""
@@ -37,11 +35,11 @@ def parse_address(text: str) -> Address:
     Raises
     ------
     ConfigurationError
-        The text names no peer.
+        The text is not such an address.
     """
     match = re.fullmatch(r"(?P<aet>[^@\\]{1,16})@(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5})", text.strip())
     if match is None or not 0 < int(match["port"]) < 65536:
-        raise ConfigurationError(f"{text!r} is no DICOM address: expected AET@HOST:PORT, such as PACS@10.0.0.2:104")
+        raise ConfigurationError(f"{text!r} is not a DICOM address: expected AET@HOST:PORT, such as PACS@10.0.0.2:104")
     return Address(ae_title=match["aet"], host=match["host"].strip("[]"), port=int(match["port"]))
 
 
@@ -59,7 +57,7 @@ def new_ae(ae_title: str) -> AE:
 
 
 def send_without_delay(event: evt.Event) -> None:
-    """Handle ``EVT_CONN_OPEN``: switch Nagle's algorithm off, and wait for a silent peer no longer than is agreed.
+    """Handle ``EVT_CONN_OPEN``: switch Nagle's algorithm off, and limit how long a silent peer is waited for.
 
     With the algorithm on, a message's last short segment waits for the peer's delayed acknowledgement: 40 ms. A peer
     that stops in the middle of a message, or stops reading, would otherwise hold its threads for ever.
@@ -71,17 +69,8 @@ def send_without_delay(event: evt.Event) -> None:
 
 
 def _prepare_library() -> None:
-    """Set its flags: accept private SOP classes, send files as they are, say nothing (its log dumps requests)."""
+    """Let pynetdicom accept private SOP classes, send files as they are, and log nothing (its log dumps requests)."""
     _config.LOG_HANDLER_LEVEL = "none"
     _config.UNRESTRICTED_STORAGE_SERVICE = True
     _config.STORE_SEND_CHUNKED_DATASET = True
-    AssociationSocket._shutdown_socket = _close_socket
-    wake_by_arrival()
-
-
-def _close_socket(connection: AssociationSocket) -> None:
-    """Close a connection's socket; pynetdicom's own leaks it if it never got connected."""
-    if connection.socket is not None:
-        with contextlib.suppress(OSError):
-            connection.socket.shutdown(socket.SHUT_RDWR)
-        connection.socket.close()
+    patch_pynetdicom()

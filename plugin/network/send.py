@@ -1,10 +1,10 @@
-"""The storage SCU: hand a series to a peer on one association, and know for each object what became of it."""
+"""The storage SCU: send a series to a peer on one association, and report for each object whether it arrived."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ MAXIMUM_CONTEXTS = 128
 _TRIES_PER_IMAGE = 3
 
 _SLOWEST_BYTES_PER_S = 100_000
-"""Of a line: the time for an answer counts from the moment the object is handed over, not from its last byte."""
+"""Slowest line that is waited for: the time-out of an answer runs from the first byte of the object, not the last."""
 
 _TRANSIENT = 2
 
@@ -52,11 +52,11 @@ class SendReport:
     delivered
         Files that the peer has.
     undelivered
-        Files that it has not, or may not have, in the order to send them again.
+        Files that it does not have, or may not have, in the order in which to send them again.
     reason
-        Why the first of them failed; empty if none did.
+        Why the first of them failed; empty if all were delivered.
     lasting
-        Whether the peer said no to the objects themselves, which waiting does not heal.
+        Whether the peer refused the objects themselves, so that trying again does not help.
     seconds
         How long it took.
     """
@@ -69,21 +69,21 @@ class SendReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """What a peer said to one object."""
+class _Failure:
+    """Why a peer does not have an object."""
 
-    refusal: str = ""
+    reason: str
     lasting: bool = False
 
 
-_UNANSWERED = _Answer(refusal="the peer gave no answer, or ended the association")
+_UNANSWERED = _Failure(reason="the peer gave no answer, or ended the association")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Transfer:
     waiting: deque[Path]
     delivered: list[Path] = field(default_factory=list)
-    refused: list[tuple[Path, _Answer]] = field(default_factory=list)
+    failed: list[tuple[Path, _Failure]] = field(default_factory=list)
     tries: Counter[Path] = field(default_factory=Counter)
 
 
@@ -97,41 +97,29 @@ def send_files(
     """Send DICOM files by C-STORE (PS3.4 Annex B), on one association while it lasts.
 
     An answer without a status means that nobody knows whether the object arrived: the association is aborted
-    and the object sent again, which changes nothing at a peer that has it.
-
-    Parameters
-    ----------
-    paths
-        DICOM files of any storage SOP class.
-    peer
-        Where to.
-    calling_ae
-        Our AE title.
-    progress
-        Is told of each delivered file.
+    and the object sent again, which changes nothing at a peer that has it. ``progress`` is called with each delivered
+    file.
 
     Raises
     ------
     DeliveryError
         The files need more presentation contexts than one association has.
     """
-    began = time.monotonic()
-    transfer = _Transfer(waiting=deque(paths))
+    began, transfer = time.monotonic(), _Transfer(waiting=deque(paths))
     ae = _requestor(calling_ae, transfer.waiting)
-    answers: list[_Answer] = []
-    while transfer.waiting and not answers:
+    unassociated: _Failure | None = None
+    while transfer.waiting and unassociated is None:
         association = _associate(ae, peer)
         if association.is_established:
             _send_waiting(association, transfer, progress)
         else:
-            answers.append(_why_not(association, peer))
-    all_sent = not answers
-    answers += [answer for _, answer in transfer.refused]
+            unassociated = _why_not(association, peer)
+    failures = [unassociated] if unassociated else [failure for _, failure in transfer.failed]
     return SendReport(
         delivered=tuple(transfer.delivered),
-        undelivered=(*transfer.waiting, *(path for path, _ in transfer.refused)),
-        reason=answers[0].refusal if answers else "",
-        lasting=any(answer.lasting for answer in answers) if all_sent else answers[0].lasting,
+        undelivered=(*transfer.waiting, *(path for path, _ in transfer.failed)),
+        reason=failures[0].reason if failures else "",
+        lasting=any(failure.lasting for failure in failures),
         seconds=time.monotonic() - began,
     )
 
@@ -142,14 +130,14 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     Raises
     ------
     DeliveryError
-        It is not, or does not want to talk to us.
+        It cannot be reached, rejects the association, or answers with a failure.
     """
     began = time.monotonic()
     ae = new_ae(calling_ae)
     ae.add_requested_context(Verification)
     association = _associate(ae, peer)
     if not association.is_established:
-        raise DeliveryError(_why_not(association, peer).refusal)
+        raise DeliveryError(_why_not(association, peer).reason)
     try:
         status = association.send_c_echo().get("Status")
     finally:
@@ -159,7 +147,7 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     return time.monotonic() - began
 
 
-def _requestor(calling_ae: str, paths: Sequence[Path] | deque[Path]) -> AE:
+def _requestor(calling_ae: str, paths: Iterable[Path]) -> AE:
     ae = new_ae(calling_ae)
     metas = (read_file_meta_info(path) for path in paths)
     contexts = sorted({(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID) for meta in metas})
@@ -179,15 +167,15 @@ def _associate(ae: AE, peer: Address) -> Association:
     return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers)
 
 
-def _why_not(association: Association, peer: Address) -> _Answer:
+def _why_not(association: Association, peer: Address) -> _Failure:
     """Say why there is no association; a rejection in the terms of PS3.8 §9.3.4."""
     if association.is_rejected:
-        return _Answer(refusal=f"{peer} rejected the association: {_rejection(association)}")
+        return _Failure(reason=f"{peer} rejected the association: {_rejection(association)}")
     if association.rejected_contexts and not association.accepted_contexts:
         classes = ", ".join(sorted({str(UID(one.abstract_syntax).name) for one in association.rejected_contexts}))
-        refusal = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
-        return _Answer(refusal=refusal, lasting=True)
-    return _Answer(refusal=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
+        reason = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
+        return _Failure(reason=reason, lasting=True)
+    return _Failure(reason=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
 
 
 def _rejection(association: Association) -> str:
@@ -198,47 +186,45 @@ def _rejection(association: Association) -> str:
 
 
 def _send_waiting(association: Association, transfer: _Transfer, progress: Callable[[Path], None]) -> None:
-    """Send until nothing waits, or until an object is not answered: it then waits again or is given up."""
+    """Send until nothing waits, or until an object is not answered: it then waits again, or is given up."""
+    failure = None
     try:
-        while transfer.waiting:
+        while transfer.waiting and failure is not _UNANSWERED:
             path = transfer.waiting.popleft()
             transfer.tries[path] += 1
-            answer = _send_one(association, path)
-            if answer is None and transfer.tries[path] < _TRIES_PER_IMAGE:
-                transfer.waiting.appendleft(path)
-                return
-            if answer is None or answer.refusal:
-                transfer.refused.append((path, answer or _UNANSWERED))
-            else:
+            failure = _send_one(association, path)
+            if failure is None:
                 transfer.delivered.append(path)
                 progress(path)
-            if answer is None:
-                return
+            elif failure is _UNANSWERED and transfer.tries[path] < _TRIES_PER_IMAGE:
+                transfer.waiting.appendleft(path)
+            else:
+                transfer.failed.append((path, failure))
     finally:
         if association.is_established:
             association.release()
 
 
-def _send_one(association: Association, path: Path) -> _Answer | None:
-    """Send an object and return the answer, or nothing where none came and the association ended."""
+def _send_one(association: Association, path: Path) -> _Failure | None:
+    """Send an object; return why it was not delivered, if it was not. Without an answer the association ends."""
     try:
         status = _store(association, path).get("Status")
     except ValueError:  # no presentation context was accepted for it
         name = UID(read_file_meta_info(path).MediaStorageSOPClassUID).name
-        refusal = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
-        return _Answer(refusal=refusal, lasting=True)
+        reason = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
+        return _Failure(reason=reason, lasting=True)
     except RuntimeError:  # the association ended since the last object
-        return None
+        return _UNANSWERED
     if status is None:
         association.abort()
-        return None
+        return _UNANSWERED
     if status in DELIVERED:
-        return _Answer()
-    return _Answer(refusal=f"the peer answered {_name(status)}", lasting=_is_lasting(status))
+        return None
+    return _Failure(reason=f"the peer answered {_name(status)}", lasting=_is_lasting(status))
 
 
 def _store(association: Association, path: Path) -> Dataset:
-    """Send a file's bytes; encoded anew only where the peer takes the object in another transfer syntax alone.
+    """Send a file's bytes; encode them again only if the peer accepts no other transfer syntax for the object.
 
     Raises
     ------

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from io import RawIOBase
 from typing import TYPE_CHECKING
 
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PluginError, PortTakenError
-from plugin.jobs.scratch import write_private_json
+from plugin.files import locked, write_private_json
 from plugin.log import configure, describe, get_logger
 from recon.errors import ReconError
 
@@ -46,13 +47,14 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
 
 def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     """Turn received images into jobs until told to stop."""
+    from dicom_io.derived.products import REFUSAL_PAGE
     from plugin.intake.assembly import Assembler
     from plugin.intake.spool import Spool
-    from plugin.jobs.queue import client, submit, submit_refusal
+    from plugin.jobs.queue import REFUSE, client, submit
 
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
-        refuse = partial(submit_refusal, connected) if settings.objects.refusal_page else None
+        refuse = partial(submit, connected, workflow=REFUSE) if REFUSAL_PAGE in settings.objects.names else None
         assembler = Assembler(spool, partial(submit, connected), settings=settings, refuse=refuse)
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)
@@ -60,36 +62,30 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
-    from dbos import DBOS
-
     from plugin.config.reconstruction import options_of
-    from plugin.jobs.durable import register_queues, register_workflows
-    from plugin.jobs.queue import dbos_config, locked
+    from plugin.jobs.durable import start_worker
     from recon.pipeline import warm_up
 
     options = options_of(settings.reconstruction)
     began = time.monotonic()
     attempts = warm_up(options)
-    tell_engines(settings, attempts)
+    report_engines(settings, attempts)
     # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
     with locked(settings.spool / f".{settings.worker_name}.lock"):
-        DBOS(config=dbos_config(settings))
-        register_workflows(settings, options)
-        DBOS.launch()
-        register_queues()
+        start_worker(settings, options)
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
         stopping.wait()
         os._exit(0)
 
 
-def tell_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> None:
-    """Tell the operator which engine runs and why others do not: in the log, and in the spool for ``status``."""
+def report_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> None:
+    """Report which engine runs and why others do not: in the log, and in the spool for ``status``."""
     for attempt in attempts:
-        tell = {"refused": get_logger().warning, "ready": get_logger().info}.get(attempt.state, get_logger().debug)
-        tell("engine." + attempt.state, engine=attempt.name, reason=attempt.reason)
-    told = [{"name": a.name, "state": a.state, "reason": a.reason} for a in attempts]
-    write_private_json(told, settings.spool / ENGINES_FILE)
+        log = {"refused": get_logger().warning, "ready": get_logger().info}.get(attempt.state, get_logger().debug)
+        log("engine." + attempt.state, engine=attempt.name, reason=attempt.reason)
+    states = [{"name": a.name, "state": a.state, "reason": a.reason} for a in attempts]
+    write_private_json(states, settings.spool / ENGINES_FILE)
 
 
 ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
@@ -103,8 +99,9 @@ ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
 def main() -> None:
     """Run one role."""
     role = sys.argv[1]
-    lifeline = _take_standard_input()
-    settings = Settings.model_validate_json(_read_line(lifeline))
+    lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
+    _close_standard_input()
+    settings = Settings.model_validate_json(lifeline.readline())
     os.umask(0o077)
     configure(settings.log, process=role)
     stopping = threading.Event()
@@ -113,36 +110,23 @@ def main() -> None:
     threading.Thread(target=_end_with_supervisor, args=(lifeline,), daemon=True).start()
     try:
         ROLES[role](settings, stopping)
-    except (ConfigurationError, PortTakenError) as error:
-        get_logger().error("process.failed", reason=str(error))
-        sys.exit(EXIT_CONFIGURATION)
     except (PluginError, ReconError) as error:
         get_logger().error("process.failed", reason=str(error))
-        sys.exit(1)
+        sys.exit(EXIT_CONFIGURATION if isinstance(error, ConfigurationError | PortTakenError) else 1)
     except Exception as error:
         get_logger().error("process.failed", **describe(error))
         sys.exit(1)
 
 
-def _take_standard_input() -> int:
-    """Move standard input to a descriptor that no library and no child process of one shares."""
-    lifeline = os.dup(0)
+def _close_standard_input() -> None:
+    """Leave nothing on descriptor 0, so that no library and no child process of one shares the lifeline."""
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     os.close(empty)
-    return lifeline
 
 
-def _read_line(descriptor: int) -> bytes:
-    line = bytearray()
-    while not line.endswith(b"\n") and (chunk := os.read(descriptor, 65536)):
-        line += chunk
-    return bytes(line)
-
-
-def _end_with_supervisor(lifeline: int) -> None:
-    while os.read(lifeline, 1):
-        pass
+def _end_with_supervisor(lifeline: RawIOBase) -> None:
+    lifeline.read()
     os._exit(1)
 
 

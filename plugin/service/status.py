@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import defaultdict
 from contextlib import closing
 from typing import Any
 
@@ -11,8 +11,8 @@ from dbos import DBOSClient, WorkflowStatus
 
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.intake.index import AcquisitionRow, Index
-from plugin.jobs.queue import DELIVER, RECONSTRUCT, client, delivery_of, prepare_database
+from plugin.intake.index import AcquisitionRow, existing_index
+from plugin.jobs.queue import DELIVER, RECONSTRUCT, client, delivery_of
 from plugin.service.process import ENGINES_FILE
 
 _STATES = {
@@ -25,9 +25,8 @@ _STATES = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
 
-
 _ENDED = {
-    "CANCELLED": ("cancelled", "somebody cancelled it; qsm-plugin retry takes it up again"),
+    "CANCELLED": ("cancelled", "somebody cancelled it; qsm-plugin retry runs it again"),
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": (
         "worker-died",
         "the worker died each time it worked on this, perhaps for lack of memory; look at the system's log for why,"
@@ -38,20 +37,26 @@ _ENDED = {
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """Return the state of the service as JSON values, the latest first; free of patient data."""
-    if not (settings.spool / "index.sqlite").exists():
-        raise PluginError(f"no service has used the spool {settings.spool} yet; start one, or name its configuration")
-    with closing(Index(settings.spool / "index.sqlite")) as index:
+    """Return the state of the service as JSON values, the latest first; free of patient data.
+
+    Raises
+    ------
+    PluginError
+        No service has used the spool.
+    """
+    with closing(existing_index(settings.spool)) as index:
         images, ignored, acquisitions = index.counts(), index.ignored(), index.acquisitions()
-    prepare_database(settings)
     with client(settings) as connected:
-        jobs = connected.list_workflows(name=RECONSTRUCT, sort_desc=True, load_input=False)
-        deliveries = connected.list_workflows(name=DELIVER, sort_desc=True, load_input=False)
+        workflows = connected.list_workflows(name=[RECONSTRUCT, DELIVER], sort_desc=True, load_input=False)
+    deliveries = defaultdict(list)
+    for workflow in workflows:
+        if workflow.name == DELIVER:
+            deliveries[workflow.workflow_id.partition(".")[0]].append(workflow)
     return {
         "images": images,
         "ignored": ignored,
         "acquisitions": [_acquisition(row) for row in acquisitions],
-        "jobs": [_job(job, deliveries) for job in jobs],
+        "jobs": [_job(job, deliveries[job.workflow_id]) for job in workflows if job.name == RECONSTRUCT],
         "engines": _engines(settings),
     }
 
@@ -59,21 +64,21 @@ def status(settings: Settings) -> dict[str, Any]:
 def _engines(settings: Settings) -> list[dict[str, str]]:
     """Return what became of each inference engine when the worker started last; nothing before it first did."""
     try:
-        found: list[dict[str, str]] = json.loads((settings.spool / ENGINES_FILE).read_text(encoding="utf-8"))
+        engines: list[dict[str, str]] = json.loads((settings.spool / ENGINES_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
-    return found
+    return engines
 
 
 def retry(settings: Settings, job: str) -> list[str]:
-    """Take a failed job, or its failed deliveries, up again where they failed; return what was taken up.
+    """Queue a failed job, or its failed deliveries, again; return what was queued.
 
     Raises
     ------
     PluginError
         There is no such job, or nothing of it failed.
     """
-    prepare_database(settings)
+    existing_index(settings.spool).close()
     with client(settings) as connected:
         found = connected.list_workflows(workflow_id_prefix=job, load_input=False)
         mine = [one for one in found if one.workflow_id == job or one.workflow_id.startswith(f"{job}.")]
@@ -88,35 +93,27 @@ def retry(settings: Settings, job: str) -> list[str]:
 
 
 def _rewind(connected: DBOSClient, workflow: WorkflowStatus) -> None:
-    if workflow.name == DELIVER:  # its steps count the time that passed; begin anew
+    """Queue a workflow from its first step: what steps exchanged is gone, and deliveries count the time that passed."""
+    if workflow.name == DELIVER:
         destination, _ = delivery_of(workflow.workflow_id)
         connected.rewind_workflow(workflow.workflow_id, queue_name=DELIVER, queue_partition_key=destination)
-        return
-    # Always from the first step: what the steps exchanged was removed when the job failed.
-    connected.rewind_workflow(workflow.workflow_id, start_step=1, queue_name=RECONSTRUCT)
+    else:
+        connected.rewind_workflow(workflow.workflow_id, queue_name=RECONSTRUCT)
 
 
 def _acquisition(row: AcquisitionRow) -> dict[str, Any]:
-    return {
-        "acquisition": row.acquisition[:16],
-        "state": row.state,
-        "images": row.images,
-        "code": row.code,
-        "reason": row.reason,
-        "missing": list(row.missing),
-        "job": row.job,
-        "changed_at": row.changed_at,
-    }
+    names = ("state", "images", "code", "reason", "job", "changed_at")
+    shown = {name: getattr(row, name) for name in names}
+    return {"acquisition": row.acquisition[:16], **shown, "missing": list(row.missing)}
 
 
-def _job(job: WorkflowStatus, deliveries: Iterable[WorkflowStatus]) -> dict[str, Any]:
-    mine = {d.workflow_id.partition(".")[2]: d for d in deliveries if d.workflow_id.startswith(f"{job.workflow_id}.")}
+def _job(job: WorkflowStatus, deliveries: list[WorkflowStatus]) -> dict[str, Any]:
+    named = sorted((delivery_of(one.workflow_id), one) for one in deliveries)
     return {
         "job": job.workflow_id,
         **_workflow(job),
         "deliveries": [
-            {"destination": delivery_of(one.workflow_id)[0], "part": delivery_of(one.workflow_id)[1], **_workflow(one)}
-            for _, one in sorted(mine.items())
+            {"destination": destination, "part": part, **_workflow(one)} for (destination, part), one in named
         ],
     }
 

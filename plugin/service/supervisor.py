@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
@@ -10,11 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
-from plugin.intake.spool import make_private_folder
+from plugin.files import locked, make_private_folder
 from plugin.jobs.queue import prepare_database
 from plugin.log import get_logger
 from plugin.service.process import EXIT_CONFIGURATION, ROLES
@@ -52,8 +52,13 @@ def serve(settings: Settings) -> int:
     """
     os.umask(0o077)
     make_private_folder(settings.spool)
-    lock = _lock_spool(settings)
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(settings.spool / ".service.lock", wait=False))
+        except BlockingIOError as error:
+            raise ConfigurationError(
+                f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
+            ) from error
         check_port(settings)
         prepare_database(settings)
         stopping = threading.Event()
@@ -61,8 +66,6 @@ def serve(settings: Settings) -> int:
             signal.signal(number, lambda _signal, _frame: stopping.set())
         get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
         return _supervise(settings, stopping)
-    finally:
-        os.close(lock)
 
 
 def check_port(settings: Settings) -> None:
@@ -71,15 +74,12 @@ def check_port(settings: Settings) -> None:
     Raises
     ------
     PortTakenError
-        Somebody else does, or the address is not this machine's.
+        Another program does, or the address is not this machine's.
     """
     deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
     while (reason := _why_not(settings)) is not None:
         if time.monotonic() > deadline:
-            raise PortTakenError(
-                f"cannot listen on {settings.bind}:{settings.port}: {reason}; "
-                "end the program that uses the port, or choose another port or bind address"
-            )
+            raise PortTakenError(settings.bind, settings.port, reason)
         time.sleep(0.1)
 
 
@@ -95,25 +95,13 @@ def _why_not(settings: Settings) -> str | None:
     return None
 
 
-def _lock_spool(settings: Settings) -> int:
-    descriptor = os.open(settings.spool / ".service.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConfigurationError(
-            f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
-        ) from error
-    return descriptor
-
-
 def _supervise(settings: Settings, stopping: threading.Event) -> int:
     children = [_start(role, settings) for role in ROLES]
     status = 0
     try:
         while not stopping.wait(_POLL_SECONDS) and not status:
             for child in children:
-                if _look_after(child, settings) == EXIT_CONFIGURATION:
+                if _revive(child, settings) == EXIT_CONFIGURATION:
                     status = EXIT_CONFIGURATION
     finally:
         _stop(children)
@@ -130,14 +118,14 @@ def _start(role: str, settings: Settings) -> _Child:
     return _Child(role=role, process=process, started=time.monotonic())
 
 
-def _look_after(child: _Child, settings: Settings) -> int | None:
+def _revive(child: _Child, settings: Settings) -> int | None:
     """Return the exit status of a child that just died, and start it again after a pause that grows."""
     now = time.monotonic()
     if child.start_again is None:
         status = child.process.poll()
         if status is None:
             return None
-        _hang_up(child)
+        _close_input(child)
         child.deaths = 0 if now - child.started > _HEALTHY_SECONDS else child.deaths + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**child.deaths)
         child.start_again = now + pause
@@ -149,7 +137,7 @@ def _look_after(child: _Child, settings: Settings) -> int | None:
     return None
 
 
-def _hang_up(child: _Child) -> None:
+def _close_input(child: _Child) -> None:
     if child.process.stdin is not None:
         child.process.stdin.close()
 
@@ -166,4 +154,4 @@ def _stop(children: list[_Child]) -> None:
             get_logger().warning("process.killed", process=child.role)
             child.process.kill()
             child.process.wait()
-        _hang_up(child)
+        _close_input(child)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import importlib
+import importlib.metadata
+import io
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Protocol
 
 import torch
 
-from recon.network.weights import TrainedNetwork
-
-Say = Callable[[str], None]
-"""Is told, in a line for people, what takes long."""
+from recon.errors import EngineError
 
 Shape = tuple[int, int, int]
-
-
-def silent(_line: str, /) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +38,13 @@ class Description:
     def __str__(self) -> str:
         return f"{self.engine} {self.precision} {self.device}"
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether it computes in float32 throughout."""
-        return self.precision == "fp32"
-
 
 class Engine(Protocol):
     """A loaded network, ready to run."""
 
     @property
     def device(self) -> torch.device:
-        """Where it wants its input and leaves its output."""
+        """Where it expects its input and leaves its output."""
         ...
 
     @property
@@ -65,7 +57,7 @@ class Engine(Protocol):
         ...
 
     def run(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the correction.
+        """Return the correction, or raise what the library raises; see :class:`recon.engines.forward.CheckedForward`.
 
         Parameters
         ----------
@@ -76,28 +68,28 @@ class Engine(Protocol):
         -------
         torch.Tensor
             ``(1, 1, x, y, z)`` float32 in the network's unit.
-
-        Raises
-        ------
-        DeviceMemoryError
-            If the device has too little free memory.
-        EngineError
-            If the device is lost, or anything else goes wrong.
         """
         ...
 
 
-class EngineFactory(Protocol):
-    """Loads an engine: the ``load`` of an engine's file."""
+def installed_version(distribution: str) -> str:
+    """Return the version of an installed distribution, empty if there is none."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
-    def __call__(self, trained: TrainedNetwork, say: Say = silent) -> Engine:
-        """Load ``trained`` into a new engine.
 
-        Raises
-        ------
-        EngineAbsentError
-            If it has nothing to run on or with on this machine.
-        EngineError
-            If it is damaged or does not fit.
-        """
-        ...
+def import_library(name: str) -> ModuleType:
+    """Import an engine's library, only where the engine is used: some fail on machines without a GPU.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be imported.
+    """
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # torch_tensorrt prints what goes wrong before it raises
+            return importlib.import_module(name)
+    except Exception as error:  # torch_tensorrt's own checks raise plain Exceptions
+        raise EngineError(f"{name} cannot be imported ({error}); does its version match torch's?") from error

@@ -1,8 +1,9 @@
-"""Which engine runs: one table, the rule of ``auto``, and what happens when one fails in the middle of a job."""
+"""Which engine runs: the rule of ``auto``, and what happens when one fails in the middle of a job."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,32 +11,15 @@ from typing import Literal
 
 import torch
 
-from recon.engines import eager, openvino_cpu, torch_cuda
-from recon.engines.base import Description, Engine, EngineFactory, Say, silent
-from recon.engines.forward import CheckedForward, Work, done_on
+from recon.engines.base import Description, Engine, import_library
+from recon.engines.forward import CheckedForward, Work, done_on, engine_error
 from recon.engines.gpu import driver_present
 from recon.engines.self_check import check
-from recon.engines.tensorrt import tensorrt_rtx
-from recon.engines.tensorrt import torch_tensorrt as tensorrt
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError
 from recon.network.weights import TrainedNetwork, load_weights
-from recon.options import AUTO
-
-ENGINES: dict[str, EngineFactory] = {
-    "tensorrt-rtx": tensorrt_rtx.load,
-    "tensorrt": tensorrt.load,
-    "torch-cuda": torch_cuda.load,
-    "openvino": openvino_cpu.load,
-    "torch": eager.load,
-}
-"""Engines in the order in which ``auto`` tries them; an engine that fails is followed by the next."""
+from recon.options import AUTO, ENGINES
 
 _LOG = logging.getLogger(__name__)
-
-REFERENCE = "torch"
-_COMPILED_FOR_GPU = ("tensorrt-rtx", "tensorrt")
-
-State = Literal["ready", "refused", "absent", "untried"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +29,24 @@ class EngineAttempt:
     Parameters
     ----------
     name
-        Key of :data:`ENGINES`.
+        Key of :data:`recon.options.ENGINES`.
     state
-        ``"ready"``: loaded, and right on the known head. ``"absent"``: nothing to run on or with here. ``"refused"``:
-        it could run here and must not, or failed in a job.
+        ``"ready"``: loaded, and right on the known head. ``"absent"``: no device, library or engine file
+        here. ``"refused"``: it could run here and must not, or failed in a job.
     reason
-        Why, in a sentence without a full stop.
+        Precision and device of one that is ready, else why it is not, in a sentence without a full stop.
+    load_seconds
+        How long it took to load and check it.
+    rms_ppb, largest_ppb
+        How far it is from the reference on the known head; None where it did not run.
     """
 
     name: str
-    state: State
-    reason: str
+    state: Literal["ready", "refused", "absent", "untried"]
+    reason: str = ""
+    load_seconds: float = 0.0
+    rms_ppb: float | None = None
+    largest_ppb: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,34 +74,56 @@ class Inference:
     device: torch.device
 
 
+def try_engine(name: str, trained: TrainedNetwork) -> tuple[Engine | None, EngineAttempt]:
+    """Load an engine and check it on the known head; return None, and the reason, if it cannot be used."""
+    row, began = ENGINES[name], time.perf_counter()
+    try:
+        engine: Engine = import_library(row.module).load(trained, row)
+        apart = check(engine, trained)
+    except (EngineError, RuntimeError, MemoryError) as error:
+        reason = error if isinstance(error, EngineError) else engine_error(error)
+        return None, EngineAttempt(
+            name=name,
+            state="absent" if isinstance(reason, EngineAbsentError) else "refused",
+            reason=str(reason),
+            load_seconds=time.perf_counter() - began,
+        )
+    return engine, EngineAttempt(
+        name=name,
+        state="ready",
+        reason=str(engine.describe()),
+        load_seconds=time.perf_counter() - began,
+        rms_ppb=apart.rms_ppb,
+        largest_ppb=apart.largest_ppb,
+    )
+
+
 class EngineChain:
     """Engines one after the other: the first that works runs, the next stands in for one that fails.
 
-    Engines are loaded when their turn comes. One that failed in a job is not tried again, for a device that was lost
-    comes back with the process; one that had too little memory is.
+    Engines are loaded when their turn comes. One that failed in a job is not tried again: a lost device needs a new
+    process. One that had too little memory is tried again.
 
     Parameters
     ----------
     trained
         Network.
     names
-        Keys of :data:`ENGINES`, the first to be tried first.
+        Keys of :data:`recon.options.ENGINES`, the first to be tried first.
     asked
         What the operator asked for.
-    say
-        Told what takes long.
     """
 
-    def __init__(self, trained: TrainedNetwork, names: Sequence[str], asked: str, say: Say = silent) -> None:
+    def __init__(self, trained: TrainedNetwork, names: Sequence[str], asked: str) -> None:
         self.trained = trained
-        self._names, self._asked, self._say = tuple(names), asked, say
-        self._loaded: dict[str, Engine] = {}
-        self._attempts: dict[str, EngineAttempt] = {}
+        self._names, self._asked = tuple(names), asked
+        self._loaded: dict[str, Engine | None] = {}
+        self._attempts = {name: EngineAttempt(name=name, state="untried") for name in names}
 
     @property
     def attempts(self) -> tuple[EngineAttempt, ...]:
         """What became of each engine so far, in order."""
-        return tuple(self._attempts.get(n, EngineAttempt(name=n, state="untried", reason="")) for n in self._names)
+        return tuple(self._attempts.values())
 
     def prepare(self) -> Engine:
         """Load the first engine that works.
@@ -125,7 +138,8 @@ class EngineChain:
             if engine is not None:
                 return engine
             if self._asked != AUTO:
-                raise EngineError(f"engine {name} cannot be used: {self._attempts[name].reason}")
+                reason, needs = self._attempts[name].reason, ENGINES[name].needs
+                raise EngineError(f"engine {name} cannot be used: {reason}; it needs {needs}")
         raise EngineError(" ".join(f"{a.name}: {a.reason}." for a in self.attempts))
 
     def infer(self, work: Work) -> Inference:
@@ -134,7 +148,7 @@ class EngineChain:
         Parameters
         ----------
         work
-            Is given the network as a function and the device of its input, and is done anew if an engine fails.
+            Receives the network as a function and the device of its input; repeated if an engine fails.
 
         Raises
         ------
@@ -167,36 +181,30 @@ class EngineChain:
         raise EngineError(" ".join(failures) or "no engine is left; start the service again")
 
     def _engine(self, name: str) -> Engine | None:
-        """Return an engine, loaded and checked now if it was not yet; None if it does not do."""
-        if name in self._attempts:
-            return self._loaded.get(name)
-        try:
-            engine = load_checked(name, self.trained, self._say)
-        except EngineError as reason:
-            absent = isinstance(reason, EngineAbsentError)
-            self._attempts[name] = EngineAttempt(name=name, state="absent" if absent else "refused", reason=str(reason))
-            self._say(f"engine {name}: {reason}")
-            return None
-        self._loaded[name] = engine
-        self._attempts[name] = EngineAttempt(name=name, state="ready", reason=str(engine.describe()))
-        return engine
+        """Return an engine, loaded and checked at its first use; None if it cannot be used."""
+        if name not in self._loaded:
+            self._loaded[name], self._attempts[name] = try_engine(name, self.trained)
+        return self._loaded[name]
 
     def _drop(self, name: str, reason: str) -> None:
-        self._loaded.pop(name, None)
+        self._loaded[name] = None
         self._attempts[name] = EngineAttempt(name=name, state="refused", reason=f"failed in a job: {reason}")
-        self._say(f"engine {name} failed: {reason}")
         _LOG.error("engine %s failed in a job and is not used again: %s", name, reason)
+
+    def _earlier(self, used: str) -> list[EngineAttempt]:
+        """Return what became of the engines that come before the one that was used."""
+        return [self._attempts[name] for name in self._names[: self._names.index(used)]]
 
     def _refusals(self, used: str) -> list[str]:
         """Return what kept earlier engines from running, as far as the reader of a map has to know it.
 
-        An engine that is absent because the machine has no GPU is not worth a word; on a machine that has one it is.
+        That a GPU's engine is absent is reported only on a machine that has a GPU.
         """
-        earlier = [a for a in self.attempts[: self._names.index(used)] if a.state != "ready"]
-        better_to_be_had = driver_present() and used not in _COMPILED_FOR_GPU
+        slower_than_possible = driver_present() and not ENGINES[used].compiled_for_gpu
         reasons: dict[str, list[str]] = {}
-        for a in earlier:
-            if a.state == "refused" or (better_to_be_had and a.name in _COMPILED_FOR_GPU):
+        for a in self._earlier(used):
+            missed = slower_than_possible and ENGINES[a.name].compiled_for_gpu
+            if a.state == "refused" or (a.state == "absent" and missed):
                 reasons.setdefault(a.reason, []).append(a.name)
         return [
             f"Engine{'s' if len(names) > 1 else ''} {', '.join(names)} could not be used: {reason}."
@@ -204,22 +212,8 @@ class EngineChain:
         ]
 
     def _choice(self, used: str) -> str:
-        others = "; ".join(f"{a.name}: {a.reason}" for a in self.attempts[: self._names.index(used)] if a.name != used)
+        others = "; ".join(f"{a.name}: {a.reason}" for a in self._earlier(used))
         return f"{self._asked}, {used}" + (f" ({others})" if others else "")
-
-
-def load_checked(name: str, trained: TrainedNetwork, say: Say = silent) -> Engine:
-    """Load an engine and let it show on the known head that it is right.
-
-    Raises
-    ------
-    EngineError
-        If it cannot be loaded, or is not.
-    """
-    engine = ENGINES[name](trained, say)
-    if name != REFERENCE:
-        check(engine, trained)
-    return engine
 
 
 def chain_of(asked: str) -> tuple[str, ...]:
@@ -230,13 +224,12 @@ def chain_of(asked: str) -> tuple[str, ...]:
     InvalidInputError
         If there is no engine of that name.
     """
+    names = tuple(ENGINES)
     if asked == AUTO:
-        return tuple(ENGINES)
-    if asked not in ENGINES:
-        raise InvalidInputError(f"no engine {asked!r}: expected {AUTO}, {', '.join(ENGINES)}")
-    names = list(ENGINES)
-    below = names[names.index(asked) + 1 :]
-    return (asked, *below)
+        return names
+    if asked not in names:
+        raise InvalidInputError(f"no engine {asked!r}: expected {AUTO}, {', '.join(names)}")
+    return names[names.index(asked) :]
 
 
 @cache
@@ -246,7 +239,7 @@ def choose_engine(asked: str) -> EngineChain:
     Parameters
     ----------
     asked
-        Key of :data:`ENGINES`, or ``"auto"`` for the first that works.
+        Key of :data:`recon.options.ENGINES`, or ``"auto"`` for the first that works.
 
     Raises
     ------

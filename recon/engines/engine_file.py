@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar, Final, Literal
 
-from recon.engines.base import Say, Shape
-from recon.engines.folders import only_one
+from pydantic import ConfigDict, TypeAdapter
+
+from recon.engines.base import Shape
+from recon.engines.folders import locked
 from recon.errors import EngineError
 
-FORMAT = "qsm-plugin-engine-1"
+FORMAT: Final = "qsm-plugin-engine-1"
 PLAN_SUFFIX, MANIFEST_SUFFIX = ".plan", ".json"
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class Manifest:
     Parameters
     ----------
     engine
-        Which loader it is for.
+        Row of :data:`recon.options.ENGINES`.
     weights_sha256
         Of the weights file.
     precision
@@ -55,23 +59,25 @@ class Manifest:
     profile
         Sizes it takes.
     library, library_version
-        Whose plan it is; plans of other versions are refused.
+        Module of the runtime whose plan it is; plans of other versions are rejected.
     targets
         GPUs: compute capabilities (``"sm_86"``) of a portable plan, or one GPU's name.
     plan_sha256, plan_bytes
         Of the plan.
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
     engine: str
     weights_sha256: str
     precision: str
-    profile: ShapeProfile
     library: str
     library_version: str
     targets: tuple[str, ...]
+    profile: ShapeProfile = ShapeProfile()
     plan_sha256: str = ""
     plan_bytes: int = 0
-    format: str = FORMAT
+    format: Literal["qsm-plugin-engine-1"] = FORMAT
 
     @property
     def key(self) -> str:
@@ -83,29 +89,6 @@ class Manifest:
     def name(self) -> str:
         """Name of its files, without suffix."""
         return f"{self.engine}-{self.weights_sha256[:8]}-{self.key}"
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what :func:`write_engine` wrote.
-
-        Raises
-        ------
-        ValueError
-            If it is no manifest; its message says why.
-        """
-        values = json.loads(text)
-        if not isinstance(values, dict) or values.get("format") != FORMAT:
-            raise ValueError(f"expected format {FORMAT}")
-        if values.keys() != {field.name for field in fields(cls)}:
-            raise ValueError("entries are missing or unknown")
-        sizes = {name: _shape(size) for name, size in values["profile"].items()}
-        profile = ShapeProfile(**sizes)
-        return cls(**{**values, "profile": profile, "targets": tuple(map(str, values["targets"]))})
-
-
-def _shape(values: Any) -> Shape:  # noqa: ANN401 - whatever JSON holds
-    x, y, z = (int(v) for v in values)
-    return (x, y, z)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +107,7 @@ def write_engine(folder: Path, manifest: Manifest, plan: bytes) -> EngineFile:
     path = folder / f"{manifest.name}{PLAN_SUFFIX}"
     path.with_suffix(MANIFEST_SUFFIX).unlink(missing_ok=True)
     write_whole(path, plan)
-    text = json.dumps(asdict(complete), indent=2) + "\n"
-    write_whole(path.with_suffix(MANIFEST_SUFFIX), text.encode())
+    write_whole(path.with_suffix(MANIFEST_SUFFIX), json.dumps(asdict(complete), indent=2).encode() + b"\n")
     return EngineFile(manifest=complete, plan=plan, path=path)
 
 
@@ -144,22 +126,6 @@ def write_whole(path: Path, content: bytes) -> None:
         os.close(descriptor)
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest.
-
-    Raises
-    ------
-    EngineError
-        If it is missing or no manifest.
-    """
-    try:
-        return Manifest.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EngineError(
-            f"engine file {path.stem}: its manifest cannot be read ({error}); build the engine anew"
-        ) from error
-
-
 def read_engine(path: Path) -> EngineFile:
     """Read an engine and compare it with its manifest.
 
@@ -173,22 +139,26 @@ def read_engine(path: Path) -> EngineFile:
     EngineError
         If one of the two is missing, truncated or changed.
     """
-    manifest = read_manifest(path.with_suffix(MANIFEST_SUFFIX))
     try:
+        manifest = TypeAdapter(Manifest).validate_json(path.with_suffix(MANIFEST_SUFFIX).read_bytes())
         plan = path.read_bytes()
     except OSError as error:
-        raise EngineError(f"engine file {path.name} cannot be read ({error.strerror}); build it anew") from error
+        raise EngineError(
+            f"engine file {path.stem}: plan or manifest cannot be read ({error.strerror}); build it again"
+        ) from error
+    except ValueError as error:
+        raise EngineError(f"engine file {path.stem}: its manifest is damaged; build the engine again") from error
     if len(plan) != manifest.plan_bytes:
         found = f"{len(plan)} bytes, its manifest says {manifest.plan_bytes}"
-        raise EngineError(f"engine file {path.name} is truncated or changed: {found}; build it anew")
+        raise EngineError(f"engine file {path.name} is truncated or changed: {found}; build it again")
     if hashlib.sha256(plan).hexdigest() != manifest.plan_sha256:
-        raise EngineError(f"engine file {path.name} is not what its manifest was written for; build it anew")
+        raise EngineError(f"engine file {path.name} is not what its manifest was written for; build it again")
     return EngineFile(manifest=manifest, plan=plan, path=path)
 
 
-def manifests(folder: Path, engine: str) -> list[Path]:
-    """Return the plans of an engine in a folder, in the order of their names."""
-    return sorted(path.with_suffix(PLAN_SUFFIX) for path in folder.glob(f"{engine}-*{MANIFEST_SUFFIX}"))
+def plans(folder: Path, engine: str = "") -> list[Path]:
+    """Return the plans in a folder that have a manifest, of one engine or of all, in the order of their names."""
+    return sorted(path.with_suffix(PLAN_SUFFIX) for path in folder.glob(f"{engine}*{MANIFEST_SUFFIX}"))
 
 
 def mismatch(manifest: Manifest, *, weights_sha256: str, library_version: str) -> str:
@@ -197,13 +167,12 @@ def mismatch(manifest: Manifest, *, weights_sha256: str, library_version: str) -
         found, expected = manifest.weights_sha256[:8], weights_sha256[:8]
         return f"it was built of weights {found}, this version runs {expected}"
     if manifest.library_version != library_version:
-        return (
-            f"it was built by {manifest.library} {manifest.library_version}, {library_version or 'none'} is installed"
-        )
+        built = f"{manifest.library} {manifest.library_version}"
+        return f"it was built by {built}, {library_version or 'none'} is installed"
     return ""
 
 
-def cached_or_built(folder: Path, wanted: Manifest, build: Callable[[], bytes], say: Say) -> EngineFile:
+def cached_or_built(folder: Path, wanted: Manifest, build: Callable[[], bytes]) -> EngineFile:
     """Return the engine of a manifest from the folder, or build it there; one process builds, others wait.
 
     Parameters
@@ -214,17 +183,14 @@ def cached_or_built(folder: Path, wanted: Manifest, build: Callable[[], bytes], 
         What the engine must be made of; without the plan's hash.
     build
         Makes the plan.
-    say
-        Told what happens.
     """
-    with only_one(folder, wanted.name, say):
+    with locked(folder, wanted.name):
         path = folder / f"{wanted.name}{PLAN_SUFFIX}"
         if path.with_suffix(MANIFEST_SUFFIX).exists():
             try:
                 found = read_engine(path)
                 if found.manifest.key == wanted.key:
                     return found
-                say(f"engine file {path.name} is of something else; building it anew")
             except EngineError as damage:
-                say(str(damage))
+                _LOG.warning("%s", damage)
         return write_engine(folder, wanted, build())

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recon.engines.base import Say
 from recon.errors import EngineError
 
 ENGINES_VARIABLE = "QSM_PLUGIN_ENGINES"
@@ -16,19 +15,13 @@ ENGINES_VARIABLE = "QSM_PLUGIN_ENGINES"
 
 
 def cache_folder(kind: str) -> Path | None:
-    """Return the folder of one kind of compiled network of the user who runs, or None where there can be none.
-
-    Parameters
-    ----------
-    kind
-        Name of the folder below ``qsm-plugin`` in the user's cache.
-    """
+    """Return the folder ``qsm-plugin/KIND`` in the cache of the user who runs, or None where there can be none."""
     base = os.environ.get("CACHE_DIRECTORY") or os.environ.get("XDG_CACHE_HOME")
     try:
         folder = (Path(base) if base else Path.home() / ".cache") / "qsm-plugin" / kind
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except (OSError, RuntimeError):
-        return None  # a service without a home compiles anew at every start, which takes a second
+        return None  # a service without a home compiles again at every start, which takes a second
     return folder if os.access(folder, os.W_OK) else None
 
 
@@ -48,19 +41,12 @@ def engines_folder() -> Path:
 
 
 @contextmanager
-def only_one(folder: Path, name: str, say: Say) -> Iterator[None]:
-    """Let one process at a time build what is called ``name``; the others wait, and say so.
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """Let one process at a time build what is called ``name``; the others wait.
 
     The lock is the kernel's, on an open file: it ends with the process, whatever ends that.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / f".{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another process builds this engine; waiting for it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with (folder / f".{name}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)

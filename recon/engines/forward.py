@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from recon.engines.base import Engine
-from recon.engines.tiles import reach_voxels, run_in_tiles, tiles_needed
+from recon.engines.tiles import reach_voxels, run_in_tiles
 from recon.errors import DeviceMemoryError, EngineError, MapError
 from recon.network.model import ModelConfig
 from recon.network.passes import Forward
@@ -24,30 +24,39 @@ class CheckedForward:
         self.remarks: list[str] = []
 
     def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        """Run the network on ``(1, channel, x, y, z)``."""
+        """Run the network on ``(1, channel, x, y, z)``.
+
+        Raises
+        ------
+        MapError
+            If the input holds values that are not numbers.
+        DeviceMemoryError
+            If the device has too little free memory.
+        EngineError
+            If the device is lost, or anything else goes wrong in the engine.
+        """
         if not bool(torch.isfinite(features).all()):
             raise MapError("the network's input holds values that are not numbers; the map is withheld")
         try:
             output = self._run(features)
             finite = bool(torch.isfinite(output).all())
-        except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-            raise DeviceMemoryError(f"out of memory ({error})") from error
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
+        except (RuntimeError, MemoryError) as error:
+            raise engine_error(error) from error
         if not finite:
             raise EngineError("it gave values that are not numbers")
         return output
 
     def _run(self, features: torch.Tensor) -> torch.Tensor:
         largest = self._engine.largest
-        if largest is None or not tiles_needed(features.shape[2:], largest):
+        if largest is None:
             return self._engine.run(features)
         output, count = run_in_tiles(self._engine.run, features, largest, self._config)
-        most, margin = " x ".join(map(str, largest)), reach_voxels(self._config)
-        self.remarks.append(
-            f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, each with "
-            f"{margin} voxels of its neighbours, which is as far as the network looks."
-        )
+        if count > 1:
+            most, margin = " x ".join(map(str, largest)), reach_voxels(self._config)
+            self.remarks.append(
+                f"The volume is larger than the engine takes ({most} voxels): the network ran on {count} tiles, each "
+                f"with {margin} voxels of its neighbours, which is as far as the network looks."
+            )
         return output
 
 
@@ -63,9 +72,15 @@ def done_on(device: torch.device, work: Work, forward: CheckedForward) -> torch.
     """
     try:
         return work(forward, device).cpu()
-    except torch.cuda.OutOfMemoryError as error:
-        raise DeviceMemoryError(f"the GPU has too little free memory ({error})") from error
     except RuntimeError as error:
         if device.type == "cpu":
             raise MapError(f"the network's input could not be made ({error})") from error
-        raise EngineError(str(error)) from error
+        raise engine_error(error) from error
+
+
+def engine_error(error: Exception) -> EngineError:
+    """Return an error of the device's library as ours; of CUDA's many lines the first says what happened."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return DeviceMemoryError(f"the device has too little free memory ({text})")
+    return EngineError(text)

@@ -1,4 +1,4 @@
-"""Which GPU there is, and whether it will do."""
+"""Which GPU there is, and whether it can be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """An NVIDIA GPU that torch can use.
+    """The first NVIDIA GPU that torch can use.
 
     Parameters
     ----------
@@ -25,16 +25,10 @@ class Gpu:
         As the driver calls it.
     capability
         Compute capability, major and minor.
-    memory_bytes
-        All of its memory.
-    index
-        CUDA's number of it.
     """
 
     name: str
     capability: tuple[int, int]
-    memory_bytes: int
-    index: int = 0
 
     @property
     def architecture(self) -> str:
@@ -44,7 +38,7 @@ class Gpu:
     @property
     def device(self) -> torch.device:
         """The GPU as torch's device."""
-        return torch.device("cuda", self.index)
+        return torch.device("cuda", 0)
 
 
 def driver_present() -> bool:
@@ -75,11 +69,7 @@ def find_gpu() -> Gpu:
         properties = torch.cuda.get_device_properties(0)
     except RuntimeError as error:
         raise EngineError(f"the GPU does not answer ({error})") from error
-    gpu = Gpu(
-        name=properties.name,
-        capability=(properties.major, properties.minor),
-        memory_bytes=properties.total_memory,
-    )
+    gpu = Gpu(name=properties.name, capability=(properties.major, properties.minor))
     if gpu.capability < LEAST_CAPABILITY:
         found, least = (".".join(map(str, capability)) for capability in (gpu.capability, LEAST_CAPABILITY))
         raise EngineError(f"{gpu.name} has compute capability {found}, TensorRT needs {least} or later")

@@ -19,18 +19,6 @@ from recon.network.model import TotalFieldNetwork
 PRECISIONS = ("fp16", "fp32")
 
 
-class _ToFloat(nn.Module):
-    """A float32 layer behind layers of half precision."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Cast, then apply the layer."""
-        return self.layer(x.float())  # type: ignore[no-any-return]
-
-
 class MixedPrecision(nn.Module):
     """A network in float16 but for its input, its last layer and its output.
 
@@ -43,7 +31,8 @@ class MixedPrecision(nn.Module):
     def __init__(self, network: TotalFieldNetwork) -> None:
         super().__init__()
         self.half_network = copy.deepcopy(network).half()
-        self.half_network.last = _ToFloat(copy.deepcopy(network.last))  # type: ignore[assignment]
+        self.half_network.last = copy.deepcopy(network.last)
+        self.half_network.last.register_forward_pre_hook(lambda _layer, inputs: (inputs[0].float(),))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map float32 features to a float32 correction."""

@@ -30,13 +30,8 @@ def reach_voxels(config: ModelConfig) -> int:
     return int(math.ceil(reach / config.stride) * config.stride)
 
 
-def tiles_needed(shape: tuple[int, ...], largest: Shape | None) -> bool:
-    """Return whether a volume is larger than an engine takes."""
-    return largest is not None and any(n > most for n, most in zip(shape, largest, strict=True))
-
-
 def run_in_tiles(run: Run, features: torch.Tensor, largest: Shape, config: ModelConfig) -> tuple[torch.Tensor, int]:
-    """Run the network tile by tile.
+    """Run the network tile by tile, in a single tile where the engine takes the whole volume.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""However a scanner sends an acquisition, one map comes out, equal to that of a plain sending."""
+"""However a scanner sends an acquisition, one map results, equal to that of sending it plainly."""
 
 import json
 import random
@@ -7,20 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.loopback import dcmtk, read_folder, storescp
+from tests.support.loopback import read_folder, storescp, storescu
 from tests.support.service import Service
 from tests.support.synthetic import write_small_scan
 
 pytestmark = pytest.mark.acceptance
 
 SLICES = 28
-
-
-def storescu_files(port, files, *options):
-    """Send files on one association with dcmtk's storescu."""
-    command = [dcmtk("storescu"), "-aec", "QSM", "-aet", "SCANNER", *options, "127.0.0.1", str(port), *map(str, files)]
-    sent = subprocess.run(command, capture_output=True, text=True, timeout=120, env={"TCP_NODELAY": "1"}, check=False)
-    assert sent.returncode == 0, sent.stdout + sent.stderr
 
 
 def maps_of(folder):
@@ -40,18 +33,18 @@ def test_aborted_resumed_shuffled_repeated_and_in_parallel_gives_the_plain_map_o
     rng.shuffle(files)
     with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
         service.wait_until_ready()
-        storescu_files(service.port, files[:30], "--abort")  # cut off; its sender goes on below
+        storescu(service.port, *files[:30], options=["--abort"])  # cut off; its sender resumes below
         with ThreadPoolExecutor(4) as senders:
-            jobs = [senders.submit(storescu_files, service.port, [file]) for file in files[30:45]]  # one image each
+            jobs = [senders.submit(storescu, service.port, file) for file in files[30:45]]  # one image each
             jobs += [
-                senders.submit(storescu_files, service.port, rng.sample(files[10:], len(files) - 10)),  # with repeats
-                senders.submit(storescu_files, service.port, rng.sample(files, 40)),
-                senders.submit(storescu_files, service.port, rng.sample(other, len(other))),  # another patient between
+                senders.submit(storescu, service.port, *rng.sample(files[10:], len(files) - 10)),  # with repeats
+                senders.submit(storescu, service.port, *rng.sample(files, 40)),
+                senders.submit(storescu, service.port, *rng.sample(other, len(other))),  # another patient between
             ]
             for job in jobs:
                 job.result()
         service.wait("delivery.done", times=2)
-        storescu_files(service.port, rng.sample(files, 20))  # and once more, after the map was delivered
+        storescu(service.port, *rng.sample(files, 20))  # and once more, after the map was delivered
         received = service.status()
         got = maps_of(pacs)
         assert {len(list(pacs.iterdir())), len(got)} == {2 * SLICES}
@@ -71,7 +64,7 @@ def test_explain_says_why_a_series_was_not_reconstructed(service, tmp_path):
     service.quiet_seconds = 1.0
     service._write_config()
     with service.running():
-        storescu_files(service.port, files[:40] + files[41:])
+        storescu(service.port, *files[:40], *files[41:])
         service.wait("acquisition.incomplete")
         for uid in (image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID):
             ended = service.run("explain", uid, "--json")

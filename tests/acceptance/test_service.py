@@ -46,7 +46,7 @@ def test_a_series_goes_in_and_its_map_comes_out(service, scan, tmp_path):
         storescu(service.port, scan)
         # our own output, sent back by an automatic router, is ignored
         storescu(service.port, pacs)
-        service.wait("image.ignored", times=SLICES)
+        service.wait("image.skipped", times=SLICES)
         (job,) = service.status()["jobs"]
         assert job["state"] == "done"
         assert [one["state"] for one in job["deliveries"]] == ["done"]
@@ -101,7 +101,7 @@ def test_bad_input_is_named_and_the_service_goes_on(service, scan, tmp_path):
     with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
         storescu(service.port, bad)
         storescu(service.port, gap)
-        assert service.wait("image.ignored")["code"] == "not-mr-image"
+        assert service.wait("image.skipped")["code"] == "not-mr-image"
         gone = service.wait("acquisition.incomplete")
         assert gone["code"] == "missing-slices"
         assert "slice" in gone["reason"]

@@ -19,10 +19,10 @@ from dicom_io.identity import INSTANCE_CREATOR_UID
 from dicom_io.refusals import CATALOGUE, refuse
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.header import read_header
 from dicom_io.source.read import read_acquisition
 from dicom_io.synthetic import write_scan
 from tests.support.phantom import change, make_echoes
+from tests.support.synthetic import read_header
 
 NAME = "Secret^Person"
 
@@ -76,7 +76,7 @@ def test_a_volume_tiled_by_united_imaging_is_a_mosaic(image: Path) -> None:
     assert _refused(image).code == "mosaic"
 
 
-def test_a_private_sop_class_is_set_aside(image: Path) -> None:
+def test_a_private_sop_class_is_not_an_mr_image(image: Path) -> None:
     """As Siemens' raw and non-image objects, which come with the images."""
     dataset = pydicom.dcmread(image)
     dataset.SOPClassUID = "1.3.12.2.1107.5.9.1"
@@ -94,7 +94,7 @@ def test_a_private_sop_class_is_set_aside(image: Path) -> None:
         put(PhotometricInterpretation="MONOCHROME1"),
     ],
 )
-def test_pixel_formats_that_are_not_understood(edit: Callable[[Dataset], None], image: Path) -> None:
+def test_pixel_formats_that_are_not_supported(edit: Callable[[Dataset], None], image: Path) -> None:
     dataset = pydicom.dcmread(image)
     edit(dataset)
     dataset.save_as(image)
@@ -153,7 +153,7 @@ def test_a_lossy_transfer_syntax_is_refused(transfer_syntax: str, stated: str | 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A spoilt scan."""
+    """A damaged scan, and the reason expected for it."""
 
     edit: Callable[[Path], object]
     code: str
@@ -162,13 +162,21 @@ class Case:
     says: str = ""
 
 
-def _without(text: str) -> Callable[[Path], None]:
+def _lose(lost: Callable[[Dataset], bool]) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         for path in folder.glob("*.dcm"):
-            if text in pydicom.dcmread(path).ImageType:
+            if lost(pydicom.dcmread(path)):
                 path.unlink()
 
     return edit
+
+
+def _index(dataset: Dataset) -> int:
+    return int(dataset.InstanceNumber - 1) % make_echoes().grid.shape[2]
+
+
+def _is_first_phase(dataset: Dataset) -> bool:
+    return "P" in dataset.ImageType and dataset.EchoNumbers == 1
 
 
 def _edit(edit: Callable[[Dataset], object], only: str = "", count: int | None = None) -> Callable[[Path], None]:
@@ -199,65 +207,28 @@ def _copy_with_other_content(folder: Path) -> None:
     dataset.save_as(folder / "copy.dcm")
 
 
-def _keep_last_phase(folder: Path) -> None:
-    for path in folder.glob("*.dcm"):
-        dataset = pydicom.dcmread(path)
-        if dataset.EchoNumbers == 3 or ("P" in dataset.ImageType and dataset.EchoNumbers == 1):
-            path.unlink()
-
-
-def _drop_first_phase(folder: Path) -> None:
-    for path in folder.glob("*.dcm"):
-        dataset = pydicom.dcmread(path)
-        if "P" in dataset.ImageType and dataset.EchoNumbers == 1:
-            path.unlink()
-
-
-def _keep_one_slice(folder: Path) -> None:
-    for path in folder.glob("*.dcm"):
-        if (pydicom.dcmread(path).InstanceNumber - 1) % make_echoes().grid.shape[2] != 2:
-            path.unlink()
-
-
 def _move(dataset: Dataset) -> None:
     """Shift the last slice of each stack by half a slice along the normal."""
-    count = make_echoes().grid.shape[2]
-    if dataset.InstanceNumber % count == 0:
+    if _index(dataset) == make_echoes().grid.shape[2] - 1:
         dataset.ImagePositionPatient = [0, 0, 0]
-
-
-def _delete_slice(number: int) -> Callable[[Path], None]:
-    def edit(folder: Path) -> None:
-        for path in folder.glob("*.dcm"):
-            if (pydicom.dcmread(path).InstanceNumber - 1) % make_echoes().grid.shape[2] == number:
-                path.unlink()
-
-    return edit
-
-
-def _delete_echo(number: int) -> Callable[[Path], None]:
-    def edit(folder: Path) -> None:
-        for path in folder.glob("*.dcm"):
-            if pydicom.dcmread(path).EchoNumbers == number:
-                path.unlink()
-
-    return edit
 
 
 def _uneven(dataset: Dataset) -> None:
     row, column = (list(map(float, dataset.ImageOrientationPatient[i : i + 3])) for i in (0, 3))
     normal = [row[i - 2] * column[i - 1] - row[i - 1] * column[i - 2] for i in range(3)]
-    if dataset.InstanceNumber % make_echoes().grid.shape[2] == 0:
+    if _index(dataset) == make_echoes().grid.shape[2] - 1:
         moved = [float(p) + 0.4 * n for p, n in zip(dataset.ImagePositionPatient, normal, strict=True)]
         dataset.ImagePositionPatient = [f"{p:.10f}" for p in moved]
 
 
 CASES = {
-    "no phase": Case(edit=_without("P"), code="no-phase", state="incomplete", says="3 echoes"),
-    "no magnitude": Case(edit=_without("M"), code="no-magnitude", state="incomplete"),
+    "no phase": Case(edit=_lose(lambda d: "P" in d.ImageType), code="no-phase", state="incomplete", says="3 echoes"),
+    "no magnitude": Case(edit=_lose(lambda d: "M" in d.ImageType), code="no-magnitude", state="incomplete"),
     "field map sequence": Case(edit=_edit(put(SequenceName="*fm2d2r")), code="phase-difference"),
-    "phase of the last of two": Case(edit=_keep_last_phase, code="phase-difference", state="incomplete"),
-    "phase of all but the first": Case(edit=_drop_first_phase, code="phase-difference", state="incomplete"),
+    "phase of the last of two": Case(
+        edit=_lose(lambda d: d.EchoNumbers == 3 or _is_first_phase(d)), code="phase-difference", state="incomplete"
+    ),
+    "phase of all but the first": Case(edit=_lose(_is_first_phase), code="phase-difference", state="incomplete"),
     "not a gradient echo": Case(edit=_edit(put(ScanningSequence="SE")), code="not-gradient-echo", says="SE"),
     "filtered by type": Case(
         edit=_edit(put(ImageType=["ORIGINAL", "PRIMARY", "P", "ND", "PHA_HP"]), only="P"), code="filtered-phase"
@@ -281,7 +252,10 @@ CASES = {
         says="echo 2 phase: slice 2",
     ),
     "a missing slice": Case(
-        edit=_delete_slice(3), code="missing-slices", state="incomplete", says="echo 1 magnitude: slice 4;"
+        edit=_lose(lambda d: _index(d) == 3),
+        code="missing-slices",
+        state="incomplete",
+        says="echo 1 magnitude: slice 4;",
     ),
     "a missing outer slice that is declared": Case(
         edit=lambda folder: [p.unlink() for p in sorted(folder.glob("*.dcm"))[-6:]],
@@ -290,7 +264,9 @@ CASES = {
         vendor="philips",
         says="1 of 6 slices",
     ),
-    "a missing echo": Case(edit=_delete_echo(2), code="missing-slices", state="incomplete", says="echo 2: all images"),
+    "a missing echo": Case(
+        edit=_lose(lambda d: d.EchoNumbers == 2), code="missing-slices", state="incomplete", says="echo 2: all images"
+    ),
     "a doubled image": Case(edit=_copy_with_new_identity, code="duplicate-slices", says="echo 1 magnitude: slice 5"),
     "two contents of one image": Case(edit=_copy_with_other_content, code="same-uid-different-content"),
     "other spacing in one echo": Case(
@@ -301,7 +277,7 @@ CASES = {
     ),
     "a slice beside the stack": Case(edit=_edit(_move), code="unequal-geometry"),
     "uneven slices": Case(edit=_edit(_uneven), code="uneven-spacing", state="incomplete"),
-    "one slice": Case(edit=_keep_one_slice, code="one-slice", state="incomplete"),
+    "one slice": Case(edit=_lose(lambda d: _index(d) != 2), code="one-slice", state="incomplete"),
     "no orientation": Case(edit=_edit(drop("ImageOrientationPatient")), code="no-geometry"),
     "no position": Case(edit=_edit(drop("ImagePositionPatient"), count=1), code="no-geometry"),
     "a skewed orientation": Case(
@@ -347,7 +323,7 @@ def test_every_reason_has_a_test() -> None:
     assert tested == set(CATALOGUE)
 
 
-def test_more_pixels_than_the_limit_are_refused_before_they_are_read(tmp_path: Path) -> None:
+def test_an_acquisition_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
     (acquisition,) = find_acquisitions(tmp_path).acquisitions
     gib = 2 * sum(header.rows * header.columns for header in acquisition.headers) / 2**30
@@ -356,8 +332,7 @@ def test_more_pixels_than_the_limit_are_refused_before_they_are_read(tmp_path: P
     assert completeness.state == "refused"
     assert completeness.reason is not None
     assert completeness.reason.code == "too-large"
-    with pytest.raises(Refusal, match="GiB"):
-        read_acquisition(acquisition, largest_gib=0.99 * gib)
+    assert "GiB" in completeness.reason.message
 
 
 def test_unfiltered_phase_is_not_taken_for_filtered(tmp_path: Path) -> None:
@@ -373,7 +348,7 @@ def test_a_refusal_says_its_code_and_sentence() -> None:
     assert "DERIVED\\SECONDARY" in str(refusal) == refusal.message
 
 
-def test_a_folder_keeps_what_it_ignores(tmp_path: Path) -> None:
+def test_a_folder_lists_the_files_that_it_skips(tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path / "deep" / "er", vendor="philips", study_seed=1)
     (tmp_path / "LICENSE").write_text("free")
     (tmp_path / ".hidden").write_text("left out")

@@ -5,17 +5,17 @@ import time
 import pytest
 import torch
 
-from recon.engines import torch_cuda
+from recon.engines.base import import_library
 from recon.engines.choose import EngineChain
-from recon.engines.eager import EagerEngine
 from recon.engines.folders import engines_folder
 from recon.engines.self_check import REDUCED, check, difference, known_head
-from recon.engines.tensorrt import tensorrt_rtx
-from recon.engines.tensorrt import torch_tensorrt as tensorrt
+from recon.engines.tensorrt import ahead_of_time, torch_tensorrt
 from recon.engines.tensorrt.ahead_of_time import build_ahead_of_time
+from recon.engines.torch_eager import TorchEngine
 from recon.errors import EngineAbsentError, EngineError
 from recon.network.weights import load_weights
-from tests.recon.engines.work import on
+from recon.options import ENGINES
+from tests.recon.engines.conftest import on
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]
 
@@ -29,9 +29,9 @@ def shipped():
 def engine(request, gpu, shipped):
     try:
         if request.param == "tensorrt-rtx":
-            build_ahead_of_time(shipped, engines_folder(), say=print)
-            return tensorrt_rtx.load(shipped, print)
-        return {"tensorrt": tensorrt, "torch-cuda": torch_cuda}[request.param].load(shipped, print)
+            build_ahead_of_time(shipped, engines_folder())
+        row = ENGINES[request.param]
+        return import_library(row.module).load(shipped, row)
     except EngineAbsentError as reason:
         pytest.skip(str(reason))
     except EngineError as reason:
@@ -52,7 +52,7 @@ def test_the_engine_is_right_on_other_sizes_and_leaves_its_output_on_the_gpu(eng
         features = head.permute(0, 1, *axes).contiguous()
         output = engine.run(features.to(engine.device))
         assert output.device.type == "cuda"
-        apart = difference(output, EagerEngine(shipped).run(features), features[0, 1] > 0.5)
+        apart = difference(output, TorchEngine(shipped).run(features), features[0, 1] > 0.5)
         assert apart.within(REDUCED)
 
 
@@ -67,15 +67,15 @@ def test_the_engine_is_fast(engine, shipped):
         print(f"{engine.describe()}, run {run}: {1e3 * (time.perf_counter() - began):.1f} ms")
 
 
-def test_an_engine_is_loaded_from_the_cache_the_second_time(engine, shipped, gpu):
-    if engine.describe().engine == torch_cuda.NAME:
+def test_an_engine_is_loaded_from_the_cache_the_second_time(engine, shipped, gpu, monkeypatch):
+    if engine.describe().engine == "torch-cuda":
         pytest.skip("nothing is built for it")
-    said = []
+    for module in (torch_tensorrt, ahead_of_time):
+        monkeypatch.setattr(module, "_build", None)
     if engine.describe().engine == "tensorrt":
-        tensorrt.build(shipped, gpu, say=said.append)
+        torch_tensorrt.build(shipped, gpu)
     else:
-        build_ahead_of_time(shipped, engines_folder(), say=said.append)
-    assert said == []
+        build_ahead_of_time(shipped, engines_folder())
 
 
 def test_a_volume_beyond_the_profile_is_tiled(engine, shipped):
@@ -86,26 +86,26 @@ def test_a_volume_beyond_the_profile_is_tiled(engine, shipped):
     result = EngineChain(shipped, (name, "torch"), "auto").infer(on(lambda device: features.to(device)))
     assert result.engine.engine == name
     assert "larger than the engine takes" in result.warnings[0]
-    apart = difference(result.output, EagerEngine(shipped).run(features), features[0, 1] > 0.5)
+    apart = difference(result.output, TorchEngine(shipped).run(features), features[0, 1] > 0.5)
     assert apart.within(REDUCED)
 
 
 def test_a_full_gpu_ends_in_a_correct_map_and_a_warning(engine, shipped, gpu, monkeypatch):
     def full(features):
-        return torch.empty(gpu.memory_bytes * 4, dtype=torch.uint8, device=gpu.device)
+        return torch.empty(4 * torch.cuda.get_device_properties(0).total_memory, dtype=torch.uint8, device=gpu.device)
 
     name = engine.describe().engine
     chain = EngineChain(shipped, (name, "torch"), "auto")
     loaded = chain.prepare()
-    if name == torch_cuda.NAME:
+    if name == "torch-cuda":
         monkeypatch.setattr(loaded._network, "forward", full)
     else:
-        monkeypatch.setattr(loaded._runner, "_run", full)
+        monkeypatch.setattr(loaded, "_run", full)
     features = known_head(16)
     result = chain.infer(on(lambda device: features.to(device)))
     assert result.engine.engine == "torch"
     assert "too little free memory" in result.warnings[0]
-    torch.testing.assert_close(result.output, EagerEngine(shipped).run(features), rtol=0, atol=1e-6)
+    torch.testing.assert_close(result.output, TorchEngine(shipped).run(features), rtol=0, atol=1e-6)
 
 
 def test_a_tampered_plan_is_refused_before_the_library_sees_it(gpu, shipped):
@@ -117,4 +117,4 @@ def test_a_tampered_plan_is_refused_before_the_library_sees_it(gpu, shipped):
     plan[len(plan) // 2] ^= 0xFF
     path.write_bytes(plan)
     with pytest.raises(EngineError, match="not what its manifest"):
-        tensorrt_rtx.load(shipped)
+        ahead_of_time.find_file(shipped, gpu)

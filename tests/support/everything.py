@@ -7,26 +7,30 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from pydicom.uid import MRImageStorage
 
-from dicom_io.derived.context.origin import Origin
-from dicom_io.derived.enhanced import write_qsm_enhanced
-from dicom_io.derived.mr import write_contrast, write_qsm
-from dicom_io.derived.parametric_map import write_parametric_map
-from dicom_io.derived.products import KINDS
+from dicom_io.derived.context.source_series import Sources, SourceSeries
+from dicom_io.derived.products import OBJECTS, PRODUCTS, REFUSAL_PAGE
 from dicom_io.derived.secondary_capture import write_pages
-from dicom_io.derived.segmentation import write_mask, write_phase_quality
-from dicom_io.derived.sr import write_regional_report
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.read import read_acquisition
-from recon.products.contrasts.types import Contrast
-from recon.products.regions import RegionalReport, RegionMeasure
+from plugin.jobs.products import resolve
+from recon.products.types import Contrast, RegionalReport, RegionMeasure
 from recon.types import Reconstruction
 from tests.support.phantom import make_reconstruction
 
 CREATED = datetime(2025, 3, 4, 5, 6, 7)
-RANGES = {"1": (0.0, 1200.0), "1/s": (0.0, 300.0), "Hz": (-400.0, 500.0), "[ppb]": (-300.0, 250.0)}
+RANGES = {"1": (0.0, 1200.0), "/s": (0.0, 300.0), "Hz": (-400.0, 500.0), "[ppb]": (-300.0, 250.0)}
 """Smallest and largest value of the contrasts, by unit."""
+
+
+MR_IMAGES = {
+    name: product.images
+    for name, product in PRODUCTS.items()
+    if product.images and product.sop_class_uid == MRImageStorage
+}
+"""How each series of classic MR images is stored."""
 
 
 def full_reconstruction(acquisition: Acquisition) -> Reconstruction:
@@ -39,7 +43,7 @@ def full_reconstruction(acquisition: Acquisition) -> Reconstruction:
 
 def make_contrast(name: str, shape: tuple[int, int, int]) -> Contrast:
     """Make a contrast of which every voxel is different."""
-    unit = KINDS[name].contrast_unit
+    unit = MR_IMAGES[name].unit.value
     low, high = RANGES[unit]
     steps = np.linspace(low, high, int(np.prod(shape)), dtype=np.float32)
     values = np.random.default_rng(len(name)).permutation(steps).reshape(shape)
@@ -78,25 +82,26 @@ def make_regions(shape: tuple[int, int, int]) -> RegionalReport:
     )
 
 
+def sources_of(acquisition: Acquisition, *, profile: str = "console12") -> Sources:
+    """Make a full result of an acquisition, with its source series."""
+    series = SourceSeries.of(acquisition, created=CREATED)
+    return Sources(reconstruction=full_reconstruction(acquisition), series=series, profile=profile)
+
+
+def write(name: str, content: object, sources: Sources, folder: Path) -> tuple[WrittenSeries, ...]:
+    """Write a product as a job does."""
+    written: tuple[WrittenSeries, ...] = resolve(PRODUCTS[name].write)(PRODUCTS[name], content, sources, folder)
+    return written
+
+
 def write_everything(acquisition: Acquisition, folder: Path, *, profile: str = "console12") -> dict[str, WrittenSeries]:
-    """Write one series of each kind."""
-    result = full_reconstruction(acquisition)
-    origin = Origin.of(acquisition, created=CREATED)
-    shape = result.susceptibility.grid.shape
+    """Write one series of each product."""
+    sources = sources_of(acquisition, profile=profile)
+    shape = sources.series.shape
     page = np.random.default_rng(0).integers(0, 256, (21, 33, 3)).astype(np.uint8)
-    written = [
-        write_qsm(result, origin, folder / "qsm", profile=profile),
-        write_qsm_enhanced(result, origin, folder / "qsm-enhanced", profile=profile),
-        *(
-            write_contrast(make_contrast(name, shape), result, origin, folder / name, profile=profile)
-            for name in KINDS
-            if name != "qsm"
-        ),
-        write_parametric_map(result, origin, folder / "parametric-map"),
-        write_mask(result, origin, folder / "brain-mask"),
-        write_phase_quality(result, origin, folder / "phase-quality"),
-        *write_regional_report(make_regions(shape), result, origin, folder),
-        write_pages("quality-page", [page, page[::-1]], origin, folder / "quality-page", comments="All is well."),
-        write_pages("refusal-page", [page], origin, folder / "refusal-page", comments="Nothing is well."),
-    ]
+    contents: dict[str, object] = {name: make_contrast(name, shape) for name in MR_IMAGES if name != "qsm"}
+    contents |= {"regional-report": make_regions(shape), "quality-page": [page, page[::-1]]}
+    written = [one for name in OBJECTS for one in write(name, contents.get(name), sources, folder / name)]
+    refusal, context = PRODUCTS[REFUSAL_PAGE], sources.series.context
+    written.append(write_pages(refusal, [page], context, folder / REFUSAL_PAGE, comments="Nothing is well."))
     return {series.name: series for series in written}

@@ -1,4 +1,4 @@
-"""DICOM peers on loopback: a scanner that sends, a PACS that misbehaves on request, dcmtk's programs."""
+"""DICOM peers on loopback: a scanner that sends, a PACS that misbehaves on request, and dcmtk's programs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def free_port() -> int:
     """Ask the system for a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "condition") -> None:
@@ -89,7 +88,7 @@ def send_images(port: int, images: Sequence[Dataset], *, ae_title: str = "SCANNE
 
 @dataclass
 class Pacs:
-    """A storage SCP that remembers what it got, and answers as the test decides."""
+    """A storage SCP that keeps what it receives, and answers as the test decides."""
 
     port: int
     received: list[Dataset] = field(default_factory=list)
@@ -152,20 +151,10 @@ def dcmtk(program: str) -> str:
     return found
 
 
-def storescu(port: int, folder: Path, *, called: str = "QSM", calling: str = "SCANNER") -> None:
-    """Send a folder with dcmtk's storescu, as a scanner would."""
-    command = [
-        dcmtk("storescu"),
-        "-aec",
-        called,
-        "-aet",
-        calling,
-        "+sd",
-        "+r",
-        "127.0.0.1",
-        str(port),
-        str(folder),
-    ]
+def storescu(port: int, *paths: Path, options: Sequence[str] = ()) -> None:
+    """Send files, and the files in folders, on one association with dcmtk's storescu, as a scanner would."""
+    command = [dcmtk("storescu"), "-aec", "QSM", "-aet", "SCANNER", *options, "+sd", "+r"]
+    command += ["127.0.0.1", str(port), *map(str, paths)]
     sent = subprocess.run(command, capture_output=True, text=True, timeout=120, env={"TCP_NODELAY": "1"}, check=False)
     assert sent.returncode == 0, sent.stdout + sent.stderr
 

@@ -1,4 +1,4 @@
-"""Ways to spoil a scan: bytes cut, flipped, dropped, repeated; elements dropped, retyped, set to junk, exchanged."""
+"""Ways to damage a scan: bytes cut, flipped, dropped, repeated; elements dropped, retyped, set to junk, exchanged."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Change:
 
 
 def mutate_elements(scan: Scan, changes: Sequence[Change]) -> Scan:
-    """Apply changes to the elements of a scan's images, and write them as they then are."""
+    """Apply changes to the elements of a scan's images, and write them."""
     images = {name: pydicom.dcmread(io.BytesIO(content)) for name, content in scan.items()}
     for change in changes:
         names = list(images)

@@ -1,4 +1,4 @@
-"""Signals and maps on grids where no two axes can be mixed up, and ways to spoil a scan."""
+"""Signals and maps on grids where no two axes can be mixed up, and ways to damage a scan."""
 
 from __future__ import annotations
 

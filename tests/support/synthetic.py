@@ -1,4 +1,4 @@
-"""Small acquisitions as scanners write them, for tests that need images which can be reconstructed."""
+"""Small acquisitions as scanners write them, which can be reconstructed, and their headers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dicom_io.source.header import ImageHeader, read_headers
 from dicom_io.synthetic import write_scan
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
 
@@ -41,3 +42,9 @@ def write_small_scan(
 ) -> tuple[Path, ...]:
     """Write a small acquisition as a vendor's scanner does, in the order in which it would be sent."""
     return write_scan(small_echoes(seed=seed), folder, vendor=vendor, study_seed=seed, patient_name=name)
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Read the header of a classic image."""
+    (header,) = read_headers(path)
+    return header

@@ -1,16 +1,16 @@
-"""How a derived object was made, in the words that travel with it."""
+"""How a derived object was made, as it says itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.pixel_profile import PixelProfile
 from dicom_io.identity import SOFTWARE_VERSIONS
-from recon.products.contrasts.types import Contrast
+from recon.products.types import Contrast
 from recon.types import Reconstruction
 
 _DESCRIPTION_LENGTH: Final = 1024  # ST, PS3.5 §6.2
@@ -23,87 +23,29 @@ _ASCII: Final = str.maketrans(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Derivation:
-    """What is said of an object in words.
+def map_texts(sources: Sources, *further: str) -> tuple[str, str]:
+    """Return DerivationDescription and ImageComments of a susceptibility map; ASCII, of legal length.
 
-    Parameters
-    ----------
-    sentences
-        What it is, relative to what, by which software and method, of which images; the most important first.
-    warnings
-        What a reader has to know.
-    details
-        What fits into the comments only: quality figures, parameters, references.
+    They state reference, software, method, weights, echoes and verdict, then all warnings, ``further`` ones among
+    them; quality figures, parameters and references where there is room.
     """
-
-    sentences: tuple[str, ...]
-    warnings: tuple[str, ...]
-    details: tuple[str, ...] = ()
-
-    def texts(self, *further: str) -> tuple[str, str]:
-        """Write the words out.
-
-        Parameters
-        ----------
-        *further
-            More warnings.
-
-        Returns
-        -------
-        str, str
-            DerivationDescription, and ImageComments with all warnings and details; ASCII, of legal length.
-        """
-        warnings = [f"Warning: {warning}" for warning in (*self.warnings, *further)] or ["No warnings."]
-        description = " ".join((*self.sentences, *warnings))
-        if len(description) <= _DESCRIPTION_LENGTH:
-            description = " ".join((*self.sentences, *warnings, *self.details))
-        comments = " ".join((*self.sentences, *warnings, *self.details))
-        return shortened(description, _DESCRIPTION_LENGTH), shortened(comments, _COMMENTS_LENGTH)
-
-
-def derivation_of_qsm(reconstruction: Reconstruction, echo_times_s: Sequence[float], *, revision: int) -> Derivation:
-    """Describe a susceptibility map: reference, software, method, weights, echoes, verdict, parameters.
-
-    Parameters
-    ----------
-    reconstruction
-        The map and how it was made.
-    echo_times_s
-        Echoes that were used.
-    revision
-        Stated if it is not the first.
-    """
-    susceptibility = reconstruction.susceptibility
+    reconstruction = sources.reconstruction
+    susceptibility, provenance = reconstruction.susceptibility, reconstruction.provenance
     inside = susceptibility.chi_ppm[susceptibility.mask].astype(np.float64) * 1e3
     spread = f" ({inside.mean():.1f} +- {inside.std():.1f} ppb in the mask)" if inside.size else ""
-    return Derivation(
-        sentences=(
-            _RESEARCH,
-            f"Magnetic susceptibility in ppb relative to {susceptibility.reference}{spread}.",
-            *_making(reconstruction, echo_times_s, revision),
-        ),
-        warnings=_warnings(reconstruction),
-        details=(
-            *_quality(reconstruction),
-            *_details(reconstruction.provenance.parameters, reconstruction.provenance.references),
-        ),
-    )
+    subject = f"Magnetic susceptibility in ppb relative to {susceptibility.reference}{spread}."
+    details = (*_quality(reconstruction), *_details(provenance.parameters, provenance.references))
+    return _texts(subject, sources, further, details)
 
 
-def derivation_of_contrast(
-    contrast: Contrast, reconstruction: Reconstruction, echo_times_s: Sequence[float], *, revision: int
-) -> Derivation:
-    """Describe another derived volume, and the reconstruction that it belongs to."""
-    return Derivation(
-        sentences=(_RESEARCH, f"{contrast.title}.", *_making(reconstruction, echo_times_s, revision)),
-        warnings=(*contrast.warnings, *_warnings(reconstruction)),
-        details=_details(contrast.parameters, contrast.references),
-    )
+def contrast_texts(contrast: Contrast, sources: Sources, *further: str) -> tuple[str, str]:
+    """Return the same of another derived volume, and of the reconstruction that it belongs to."""
+    details = _details(contrast.parameters, contrast.references)
+    return _texts(f"{contrast.title}.", sources, further, details, warnings=contrast.warnings)
 
 
 def clipping_warning(clipped: int, profile: PixelProfile, unit: str) -> tuple[str, ...]:
-    """Say how many voxels were out of range; nothing if none was."""
+    """Say how many voxels were out of range, if any."""
     low, high = profile.range
     limits = f"+-{high:g}" if low == -high else f"{low:g} to {high:g}"
     return (f"{clipped} voxels beyond {f'{limits} {unit}'.strip()} were clipped.",) if clipped else ()
@@ -115,8 +57,21 @@ def shortened(text: str, length: int) -> str:
     return plain if len(plain) <= length else plain[: length - 4] + " ..."
 
 
-def _making(reconstruction: Reconstruction, echo_times_s: Sequence[float], revision: int) -> tuple[str, ...]:
-    provenance = reconstruction.provenance
+def _texts(
+    subject: str, sources: Sources, further: Sequence[str], details: Sequence[str], warnings: Sequence[str] = ()
+) -> tuple[str, str]:
+    reconstruction = sources.reconstruction
+    common = dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings))
+    stated = [f"Warning: {warning}" for warning in (*warnings, *common, *further)] or ["No warnings."]
+    brief = " ".join((_RESEARCH, subject, *_making(sources), *stated))
+    full = " ".join((brief, *details))
+    description = full if len(brief) <= _DESCRIPTION_LENGTH else brief
+    return shortened(description, _DESCRIPTION_LENGTH), shortened(full, _COMMENTS_LENGTH)
+
+
+def _making(sources: Sources) -> tuple[str, ...]:
+    provenance, echo_times_s = sources.reconstruction.provenance, sources.series.slices.echo_times_s
+    revision = sources.series.context.revision
     times = ", ".join(f"{time * 1e3:g}" for time in echo_times_s)
     made = f"{SOFTWARE_VERSIONS}, method {provenance.method}"
     made += f", engine {provenance.engine}" if provenance.engine else ""
@@ -124,13 +79,9 @@ def _making(reconstruction: Reconstruction, echo_times_s: Sequence[float], revis
     return (
         f"{made}.",
         f"From {len(echo_times_s)} gradient echo{'es' if len(echo_times_s) > 1 else ''}, TE {times} ms.",
-        f"Quality verdict: {reconstruction.verdict.level}.",
+        f"Quality verdict: {sources.reconstruction.verdict.level}.",
         *([f"Revision {revision}, made again after more source images arrived."] if revision > 1 else []),
     )
-
-
-def _warnings(reconstruction: Reconstruction) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
 
 
 def _quality(reconstruction: Reconstruction) -> tuple[str, ...]:

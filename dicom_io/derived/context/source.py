@@ -1,24 +1,26 @@
-"""What a derived image takes over from the image it is made from, byte for byte.
+"""What a derived image takes from the image it is made from, byte for byte.
 
 Positions, names and identifiers are copied as the encoded bytes, never through a number or a decoded text: a
 console finds the derived series next to its source only if every patient, study and geometry string is equal.
-Vendors' private groups are never taken over; readers use them to rescale, reorder or call an image original.
+Vendors' private groups are never taken; readers use them to rescale, reorder or call an image original.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Final
 
 from pydicom import dcmread
 from pydicom.charset import convert_encodings
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from dicom_io.errors import Refusal
 from dicom_io.refusals import refuse
 from dicom_io.source.elements import Elements
 from dicom_io.source.enhanced import classic_frames
@@ -53,8 +55,8 @@ _STUDY_OPTIONAL: Final = (
     "PerformedProcedureStepStartTime",
     "PerformedProcedureStepDescription",
 )
-# Attributes of the same modules that are taken over also where they are empty: what all images of a study say must be
-# equal, or archives split the study.
+# Attributes of the same modules that are taken even where they are empty: all images of a study must say the same, or
+# archives split the study.
 _STUDY_ALIKE: Final = (
     "StudyDescription",
     "PatientBirthTime",
@@ -103,24 +105,19 @@ _IMAGE_OPTIONAL: Final = (
 _IMAGE_ALWAYS: Final = {"ScanningSequence": "GR", "SequenceVariant": "NONE"}
 _AGE: Final = re.compile(r"(\d{3})([DWMY])")
 _PER_YEAR: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
+_OFFSET: Final = re.compile(r"([+-])(\d{2})([0-5]\d)")
+_LARGEST_OFFSET: Final = timedelta(hours=14)
 _IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 _REFERENCES: Final = ("ReferencedStudySequence", "ReferencedPerformedProcedureStepSequence")
-_EQUIPMENT: Final = [
-    "Manufacturer",
-    "InstitutionName",
-    "StationName",
-    "ManufacturerModelName",
-    "DeviceSerialNumber",
-    "SoftwareVersions",
-]
-_REQUEST: Final = [
+_REFERENCE: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
+_REQUEST: Final = (
     "AccessionNumber",
     "StudyInstanceUID",
     "RequestedProcedureID",
     "RequestedProcedureDescription",
     "ScheduledProcedureStepID",
     "ScheduledProcedureStepDescription",
-]
+)
 
 
 def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
@@ -143,11 +140,27 @@ def source_datasets(headers: Sequence[ImageHeader]) -> list[Dataset]:
     return [files[header.path][header.frame] for header in headers]
 
 
+def first_readable(headers: Sequence[ImageHeader]) -> tuple[ImageHeader, Dataset]:
+    """Return the first image that can still be read, and its elements.
+
+    Raises
+    ------
+    Refusal
+        There is none.
+    """
+    for header in headers:
+        try:
+            return header, source_datasets([header])[0]
+        except Refusal as refusal:
+            reason = refusal
+    raise reason
+
+
 def check_identity(headers: Sequence[ImageHeader]) -> None:
     """Make sure that all echoes and components are of one patient and request, looking at one image of each.
 
-    A derived series takes over what one of them says; if they disagree, an archive would file it under another
-    patient or another request than half of its sources.
+    A derived series takes what one of them says; if they disagree, an archive would file it under another patient or
+    another request than half of its sources.
 
     Raises
     ------
@@ -173,17 +186,20 @@ def inherit_study(source: Dataset) -> Dataset:
     Dataset
         To be written in Explicit VR Little Endian; text that is added must be ASCII.
     """
-    derived = derived_dataset(source)
+    derived = Dataset()
+    terms = list(Elements(source).texts("SpecificCharacterSet"))
+    with tolerant():
+        derived.set_original_encoding(False, True, convert_encodings(terms) if terms else None)  # elements stay raw
     _take(source, derived, required=_STUDY_REQUIRED, optional=_STUDY_OPTIONAL)
     for keyword in _STUDY_ALIKE:
         element = _raw(source, keyword)
         if element is not None:
             derived[element.tag] = element
     for keyword in _REFERENCES:
-        items = [_reference(item) for item in Elements(source).items(keyword)]
+        items = [take(item.dataset, _REFERENCE) for item in Elements(source).items(keyword)]
         if items and all(items):
             setattr(derived, keyword, items)
-    requests = [_part(item.dataset, _REQUEST) for item in Elements(source).items("RequestAttributesSequence")]
+    requests = [take(item.dataset, _REQUEST) for item in Elements(source).items("RequestAttributesSequence")]
     if requests and all("RequestedProcedureID" in item for item in requests):
         derived.RequestAttributesSequence = requests
     return derived
@@ -209,7 +225,7 @@ def inherit(source: Dataset) -> Dataset:
 
 def body_part(source: Dataset) -> Dataset:
     """Take what was examined; Laterality may be missing only where the body part says that it has no sides."""
-    part = _part(source, ("BodyPartExamined", "Laterality"))
+    part = take(source, ("BodyPartExamined", "Laterality"))
     if not part:
         part.Laterality = None
     return part
@@ -222,42 +238,7 @@ def frame_of_reference(source: Dataset) -> str:
 
 
 def take(source: Dataset, keywords: Sequence[str]) -> Dataset:
-    """Take elements of the source as they are encoded, for an item of a sequence."""
-    return _part(source, keywords)
-
-
-def patient_age_years(source: Dataset) -> float | None:
-    """Read PatientAge (Age String, PS3.5 §6.2); None if the source does not state it."""
-    found = _AGE.fullmatch(Elements(source).text("PatientAge"))
-    return None if found is None else int(found[1]) / _PER_YEAR[found[2]]
-
-
-def scanner_equipment(source: Dataset) -> Dataset:
-    """Take the equipment of the source for an item of ContributingEquipmentSequence."""
-    return _part(source, _EQUIPMENT)
-
-
-def derived_dataset(source: Dataset) -> Dataset:
-    """Make an empty data set into which raw elements of the source can be put and stay as they are."""
-    derived = Dataset()
-    terms = list(Elements(source).texts("SpecificCharacterSet"))
-    with tolerant():
-        character_sets = convert_encodings(terms) if terms else None
-    derived.set_original_encoding(False, True, character_sets)
-    return derived
-
-
-def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optional: Sequence[str]) -> None:
-    """Take over elements that have a value; those that are required also without one."""
-    for keyword in (*required, *optional):
-        element = _raw(source, keyword)
-        if element is not None and (element.value or keyword in required):
-            derived[element.tag] = element
-        elif keyword in required:
-            setattr(derived, keyword, None)
-
-
-def _part(source: Dataset, keywords: Sequence[str]) -> Dataset:
+    """Take elements that have a value, as they are encoded, for an item of a sequence."""
     part = Dataset()
     part.set_original_encoding(False, True)
     for keyword in keywords:
@@ -267,13 +248,34 @@ def _part(source: Dataset, keywords: Sequence[str]) -> Dataset:
     return part
 
 
-def _reference(item: Elements) -> Dataset:
-    return _part(item.dataset, ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"))
+def patient_age_years(source: Dataset) -> float | None:
+    """Read PatientAge (Age String, PS3.5 §6.2); None if the source does not state it."""
+    found = _AGE.fullmatch(Elements(source).text("PatientAge"))
+    return None if found is None else int(found[1]) / _PER_YEAR[found[2]]
+
+
+def utc_offset(source: Dataset) -> timezone | None:
+    """Read TimezoneOffsetFromUTC (PS3.3 C.12.1.1.8); None if it is missing or no such offset exists."""
+    found = _OFFSET.fullmatch(Elements(source).text("TimezoneOffsetFromUTC"))
+    if found is None:
+        return None
+    size = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return None if size > _LARGEST_OFFSET else timezone(-size if found[1] == "-" else size)
+
+
+def _take(source: Dataset, derived: Dataset, *, required: Sequence[str], optional: Sequence[str]) -> None:
+    """Take elements that have a value; those that are required also without one."""
+    for keyword in (*required, *optional):
+        element = _raw(source, keyword)
+        if element is not None and (element.value or keyword in required):
+            derived[element.tag] = element
+        elif keyword in required:
+            setattr(derived, keyword, None)
 
 
 def _raw(source: Dataset, keyword: str) -> RawDataElement | DataElement | None:
     """Element of text, as encoded; PS3.5 encodes text alike in all transfer syntaxes."""
-    tag = Tag(tag_for_keyword(keyword) or 0)
+    tag = Tag(keyword)
     element = source.get_item(tag, keep_deferred=True)
     if element is None or not isinstance(element.value, bytes):
         return element

@@ -1,6 +1,6 @@
 """Whether an acquisition can be reconstructed: every echo × component × slice exactly once, and the physics.
 
-Never a map from an incomplete grid. What is said here is said before any pixel is decoded.
+Never a map from an incomplete grid; decided before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from dicom_io.errors import Refusal
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.declared import missing_by_count
 from dicom_io.source.acquisition.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
-from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
 from dicom_io.source.field_strength import b0_tesla
-from dicom_io.source.geometry import axes, b0_direction, in_plane_position_mm
+from dicom_io.source.geometry import axes, b0_direction, position_mm
 from dicom_io.source.header import ImageHeader
+
+if TYPE_CHECKING:  # an acquisition holds its completeness
+    from dicom_io.source.acquisition.grouping import Acquisition
 
 IN_PLANE_TOLERANCE_MM: Final = 0.05
 """How far the corners of the slices may be from one line along the normal."""
@@ -28,35 +30,41 @@ LARGEST_GIB: Final = 16.0
 
 _BYTES_PER_PIXEL: Final = 2
 
-POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
-CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
+_POLAR: Final = (Component.MAGNITUDE, Component.PHASE)
+_CARTESIAN: Final = (Component.REAL, Component.IMAGINARY)
 
 State = Literal["complete", "incomplete", "refused"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness:
-    """What is to be done with an acquisition.
+    """Whether an acquisition can be reconstructed.
 
     Parameters
     ----------
     state
-        ``"complete"``: reconstruct. ``"incomplete"``: not as it is, but images that may still arrive can
-        change that; once none do, ``reason`` is why it is not reconstructed. ``"refused"``: no further
-        image can help.
+        ``"complete"``: it can be reconstructed. ``"incomplete"``: it cannot yet, but images that may still arrive
+        can change that. ``"refused"``: no further image can help.
     reason
         Why it is not reconstructed; None if complete.
     missing
         Gaps in words, such as ``"echo 3 phase: slices 44-45"``, slices counted along their normal.
+    slices
+        The images in their places; None where they could not be placed.
+    counted
+        Whether every image states how many slices and echoes there are; ImagesInAcquisition alone does not count, for
+        one echo of two can have as many images as it states for a series.
     """
 
     state: State
     reason: Refusal | None = None
     missing: tuple[str, ...] = ()
+    slices: SliceGrid | None = None
+    counted: bool = False
 
 
 def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Completeness:
-    """Decide from the headers whether an acquisition can be reconstructed.
+    """Decide from the headers whether an acquisition can be reconstructed and is not too large.
 
     A stack whose outer slices or last echoes have not arrived looks complete, unless the scanner declares how
     many there are; callers that receive images one by one therefore also wait for the end of the association
@@ -72,13 +80,22 @@ def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Com
     Returns
     -------
     Completeness
-        With the first reason against it, in the order in which a technologist would mend them.
+        With the first reason against it, in the order in which a technologist would correct them.
     """
-    headers = [header for header in acquisition.headers if header.component is not None]
+    found_gib = sum(_BYTES_PER_PIXEL * header.rows * header.columns for header in acquisition.headers) / 2**30
+    if found_gib > largest_gib:
+        return Completeness(
+            state="refused", reason=refuse("too-large", found=f"{found_gib:.3g}", limit=f"{largest_gib:.3g}")
+        )
+    return acquisition.completeness
+
+
+def completeness_of(images: Sequence[ImageHeader]) -> Completeness:
+    """Work out what ``Acquisition.completeness`` holds, from the headers of all its images."""
+    headers = [header for header in images if header.component is not None]
     try:
-        _check_size(acquisition.headers, largest_gib)
-        _check_identity(acquisition.headers)
-        _check_sequence(acquisition.headers)
+        _check_identity(images)
+        _check_sequence(images)
         components = _components(headers)
         if isinstance(components, Refusal):
             return Completeness(state="incomplete", reason=components)
@@ -86,24 +103,9 @@ def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Com
         _check_physics(used)
         _check_phase(used)
         _check_geometry(used)
-        return _check_grid(acquisition_grid(acquisition), used, acquisition.headers)
+        return _check_grid(slice_grid(headers, components), used, images)
     except Refusal as reason:
         return Completeness(state="refused", reason=reason)
-
-
-def acquisition_grid(acquisition: Acquisition) -> SliceGrid:
-    """Images of an acquisition that ``assess`` does not refuse, in their places."""
-    headers = [header for header in acquisition.headers if header.component is not None]
-    components = _components(headers)
-    if isinstance(components, Refusal):
-        raise components
-    return slice_grid(headers, components)
-
-
-def _check_size(headers: Sequence[ImageHeader], largest_gib: float) -> None:
-    found_gib = sum(_BYTES_PER_PIXEL * header.rows * header.columns for header in headers) / 2**30
-    if found_gib > largest_gib:
-        raise refuse("too-large", found=f"{found_gib:.3g}", limit=f"{largest_gib:.3g}")
 
 
 def _check_identity(headers: Sequence[ImageHeader]) -> None:
@@ -132,16 +134,16 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
             raise refuse("phase-difference")
         if _differences_only(echoes):
             return refuse("phase-difference")
-        return POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        return _POLAR if magnitude else refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
     if Component.REAL in echoes or Component.IMAGINARY in echoes:
-        return (*magnitude, *CARTESIAN)
+        return (*magnitude, *_CARTESIAN)
     found = f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes" if magnitude else "found none"
     return refuse("no-phase", found=found)
 
 
 def _differences_only(echoes: dict[Component, set[float]]) -> bool:
     """Whether every echo but the first has a phase: then each may hold the difference to the one before."""
-    unknown = {0.0}  # images without an echo time are refused for that
+    unknown = {0.0}  # images without an echo time are rejected for that
     magnitude, phase = echoes[Component.MAGNITUDE] - unknown, echoes[Component.PHASE] - unknown
     return len(magnitude) > 1 and phase == magnitude - {min(magnitude)}
 
@@ -176,7 +178,7 @@ def _check_phase(headers: Sequence[ImageHeader]) -> None:
 def _check_geometry(headers: Sequence[ImageHeader]) -> None:
     first = headers[0]
     directions = axes(first)
-    corner = in_plane_position_mm(first)
+    corner = position_mm(first)[:2]
     b0_direction(first)
     for header in headers:
         if (header.rows, header.columns) != (first.rows, first.columns):
@@ -185,7 +187,7 @@ def _check_geometry(headers: Sequence[ImageHeader]) -> None:
             raise refuse("unequal-geometry", found="PixelSpacing")
         if any(_differ(a, b, 1e-4) for a, b in zip(axes(header), directions, strict=True)):
             raise refuse("unequal-geometry", found="ImageOrientationPatient")
-        if _differ(in_plane_position_mm(header), corner, IN_PLANE_TOLERANCE_MM):
+        if _differ(position_mm(header)[:2], corner, IN_PLANE_TOLERANCE_MM):
             raise refuse("unequal-geometry", found="ImagePositionPatient within the slice plane")
 
 
@@ -193,26 +195,26 @@ def _differ(a: Sequence[float], b: Sequence[float], tolerance: float) -> bool:
     return len(a) != len(b) or any(abs(x - y) > tolerance for x, y in zip(a, b, strict=True))
 
 
-def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> Completeness:
-    doubled = grid.describe(cell for cell, images in grid.cells.items() if len(images) > 1)
+def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], images: Sequence[ImageHeader]) -> Completeness:
+    doubled = grid.describe(cell for cell, found in grid.cells.items() if len(found) > 1)
     if doubled:
-        coils = max(len({image.coil for image in images}) for images in grid.cells.values())
+        coils = max(len({image.coil for image in found}) for found in grid.cells.values())
         if coils > 1:
             raise refuse("uncombined-coils", found=coils)
         raise refuse("duplicate-slices", gaps="; ".join(doubled))
+    reason = None
     missing = grid.describe(cell for cell in grid.all_cells() if cell not in grid.cells)
-    declared = missing_by_count(grid, used, headers)
+    declared = missing_by_count(grid, used, images)
     if len(grid.positions_mm) == 1 and not missing:
-        return _incomplete(refuse("one-slice"), declared)
-    missing += declared
-    if missing:
-        return _incomplete(refuse("missing-slices", gaps="; ".join(missing)), missing)
-    step = uneven_step_mm(grid)
-    if step is not None:
-        found = f"{grid.spacing_mm:.3f} mm and {step:.3f} mm"
-        return _incomplete(refuse("uneven-spacing", found=found))
-    return Completeness(state="complete")
-
-
-def _incomplete(reason: Refusal, missing: tuple[str, ...] = ()) -> Completeness:
-    return Completeness(state="incomplete", reason=reason, missing=missing)
+        reason, missing = refuse("one-slice"), declared
+    elif missing := missing + declared:
+        reason = refuse("missing-slices", gaps="; ".join(missing))
+    elif (step := uneven_step_mm(grid)) is not None:
+        reason = refuse("uneven-spacing", found=f"{grid.spacing_mm:.3f} mm and {step:.3f} mm")
+    return Completeness(
+        state="incomplete" if reason else "complete",
+        reason=reason,
+        missing=missing,
+        slices=grid,
+        counted=all(image.declared_slices and image.declared_echoes for image in images),
+    )

@@ -1,4 +1,4 @@
-"""What is missing by the counts that the scanner states: a lost tail of echoes or slices leaves no gap."""
+"""What is missing by the counts that the scanner states: losing the last echoes or slices leaves no gap."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from dicom_io.source.header import ImageHeader
 
 
 def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    """Compare what is there with what the scanner says there is.
+    """Compare the images that are there with the scanner's own counts.
 
-    Where images of one acquisition state different counts, the smallest is believed.
+    Where images of one acquisition state different counts, the smallest is used.
 
     Parameters
     ----------
     grid
         Images in their places.
-    used
-        Images that are reconstructed.
-    headers
-        All images of the acquisition.
+    used, headers
+        Images that are reconstructed, and all images of the acquisition.
 
     Returns
     -------
@@ -33,12 +31,12 @@ def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequ
 
 
 def _missing_echoes(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
-    """Gaps in EchoNumbers, and what is short of the stated count: a whole echo leaves no other trace."""
+    """Gaps in EchoNumbers, and echoes missing from the stated count: a lost echo leaves no other trace."""
     declared = _smallest(header.declared_echoes for header in headers)
     numbers = {header.echo_number for header in headers if header.echo_number is not None}
     gaps = sorted(set(range(1, max(numbers | {declared}) + 1)) - numbers) if numbers else []
     found = len(grid.echo_times_s)
-    # Numbers are believed only where they agree with the count; some scanners number every echo 1.
+    # Numbers are used only where they agree with the count; some scanners number every echo 1.
     if numbers and (found + len(gaps) <= declared or max(numbers) >= declared):
         return tuple(f"echo {number}: all images" for number in gaps)
     return (f"{declared - found} of {declared} echoes",) if found < declared else ()
@@ -55,8 +53,8 @@ def _missing_images(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[st
 
     It is the number of images "that resulted from this acquisition" (PS3.3 C.7.6.1), which scanners take for
     those of the acquisition, of a series, of an echo or of a volume, over all repetitions or for each. Any of
-    these that fits is believed. A meaning under which there are more images than declared is out of question;
-    images are missing if all that remain ask for more.
+    these that fits is accepted. A meaning under which there are more images than declared is ruled out; images are
+    missing if all the others require more.
     """
     declared = _smallest(header.declared_images for header in headers)
     repetitions = max(_smallest(header.temporal_positions for header in headers), 1)
@@ -76,5 +74,5 @@ def _countable(grid: SliceGrid, headers: Sequence[ImageHeader]) -> set[int]:
 
 
 def _smallest(counts: Iterable[int | None]) -> int:
-    """Smallest count that is stated; 0 if none is, or if it is 0, by which scanners say nothing."""
+    """Smallest count that is stated; 0 if none is. Scanners write 0 where they state none."""
     return min((count for count in counts if count is not None and count > 0), default=0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicom_io.source.components import Component
-from dicom_io.source.geometry import slice_position_mm
+from dicom_io.source.geometry import position_mm
 from dicom_io.source.header import ImageHeader
 
 POSITION_TOLERANCE_MM: Final = 0.02
@@ -70,13 +70,8 @@ def slice_grid(headers: Sequence[ImageHeader], components: tuple[Component, ...]
         Images with an echo time and a geometry; those of other components are left out.
     components
         Components that make up each echo.
-
-    Returns
-    -------
-    SliceGrid
-        With the slices that are missing in between given a place, so that they can be named.
     """
-    used = [(header, slice_position_mm(header)) for header in headers if header.component in components]
+    used = [(header, position_mm(header)[2]) for header in headers if header.component in components]
     echo_times = sorted({echo_key_s(header) for header, _ in used})
     found = merge_positions(position for _, position in used)
     spacing = min((b - a for a, b in itertools.pairwise(found)), default=0.0)
@@ -102,7 +97,7 @@ def _nearest(positions: Sequence[float], position: float) -> int:
 
 
 def echo_key_s(header: ImageHeader) -> float:
-    """Echo time to the microsecond; EchoNumbers is absent in XA images, so echoes are told apart by it."""
+    """Echo time to the microsecond; it distinguishes echoes, as EchoNumbers is absent in XA images."""
     return round(header.echo_time_s or 0.0, 6)
 
 

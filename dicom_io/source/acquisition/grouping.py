@@ -1,6 +1,6 @@
 """Which images belong together.
 
-Series are no unit: one acquisition may come as one series (Philips, GE), as magnitude and phase series
+A series is not an acquisition: one acquisition may come as one series (Philips, GE), as magnitude and phase series
 (Siemens), or as one series per echo and component (Siemens XA). And one series may hold several repetitions.
 """
 
@@ -13,12 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
-from dicom_io.errors import Refusal
-from dicom_io.source.acquisition.grid import POSITION_TOLERANCE_MM, echo_key_s
-from dicom_io.source.geometry import slice_position_mm
+from dicom_io.errors import DicomError, Refusal
+from dicom_io.source.acquisition.completeness import Completeness, completeness_of
+from dicom_io.source.acquisition.grid import POSITION_TOLERANCE_MM, SliceGrid, echo_key_s
+from dicom_io.source.geometry import position_mm
 from dicom_io.source.header import ImageHeader
 from dicom_io.source.vendors import vendor_named
 
@@ -43,16 +44,38 @@ class Acquisition:
         Stable identity, the same for the same series in any order and number of images; no patient data.
     headers
         The images, each once, in an order that does not depend on their arrival.
-    vendor
-        ``NAME`` of the vendor file that reads them.
-    series_instance_uids
-        Sorted.
     """
 
     key: str
     headers: tuple[ImageHeader, ...]
-    vendor: str
-    series_instance_uids: tuple[str, ...]
+
+    @property
+    def vendor(self) -> str:
+        """``name`` of the row in ``dicom_io.source.vendors.VENDORS`` that reads the images."""
+        return self.headers[0].vendor
+
+    @cached_property
+    def series_instance_uids(self) -> tuple[str, ...]:
+        """Its series, sorted."""
+        return tuple(sorted({header.series_instance_uid for header in self.headers}))
+
+    @cached_property
+    def completeness(self) -> Completeness:
+        """Whether it can be reconstructed, whatever its size; ``assess`` also compares that with a limit."""
+        return completeness_of(self.headers)
+
+    @property
+    def slices(self) -> SliceGrid:
+        """The images in their places.
+
+        Raises
+        ------
+        Refusal
+            They could not be placed: the reason of ``completeness``.
+        """
+        if self.completeness.slices is None:
+            raise self.completeness.reason or DicomError("the images have no place")
+        return self.completeness.slices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +96,9 @@ def group_acquisitions(headers: Iterable[ImageHeader]) -> tuple[Acquisition, ...
     protocol, matrix, orientation and distortion correction are the same, they hold no image at the same echo,
     component and slice, and were acquired within ``MAXIMUM_PAUSE_S`` of each other; of several candidates
     the one nearest in time. Copies of an image are dropped; copies with other content are kept, so that
-    ``assess`` refuses them.
+    ``assess`` rejects them.
 
-    Parameters
-    ----------
-    headers
-        Images of any number of studies.
-
-    Returns
-    -------
-    tuple of Acquisition
-        In order of study, then time.
+    Images may be of any number of studies; acquisitions are ordered by study, then time.
     """
     blocks: dict[tuple[str, int, int], list[ImageHeader]] = defaultdict(list)
     for header in _without_copies(headers):
@@ -141,8 +156,8 @@ def _block(name: tuple[str, int, int], headers: Sequence[ImageHeader]) -> _Block
 
 def _cell(header: ImageHeader) -> tuple[object, ...]:
     try:
-        position: object = round(slice_position_mm(header) / (5 * POSITION_TOLERANCE_MM))
-    except Refusal:  # said by ``assess``; here an image without a place collides with nothing
+        position: object = round(position_mm(header)[2] / (5 * POSITION_TOLERANCE_MM))
+    except Refusal:  # ``assess`` reports it; here an image without a place collides with nothing
         position = header.sop_instance_uid
     return echo_key_s(header), header.component, position
 
@@ -194,14 +209,13 @@ def _gap_s(a: _Block, b: _Block) -> float:
 
 def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:
     """Give phase images whose unit no element states the one that the values of all of them show."""
-    peak = max((header.stored_peak or 0 for header in headers), default=0)
-    slope = vendor_named(headers[0].vendor).radians_per_step(peak) if peak else None
+    radians_per_step = vendor_named(headers[0].vendor).radians_per_step
+    peaks = [header.stored_peak for header in headers if header.stored_peak is not None]
+    slope = radians_per_step(max(peaks)) if radians_per_step and peaks else None
     if slope is None:
         return headers
     return tuple(
-        replace(header, value_slope=slope, value_intercept=0.0)
-        if header.stored_peak is not None and header.value_slope is None
-        else header
+        header if header.stored_peak is None else replace(header, value_slope=slope, value_intercept=0.0)
         for header in headers
     )
 
@@ -209,9 +223,4 @@ def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:
 def _acquisition(group: Sequence[_Block]) -> Acquisition:
     headers = _with_unit(tuple(sorted(itertools.chain.from_iterable(b.headers for b in group), key=_image_order)))
     identity = "\n".join([headers[0].study_instance_uid, *sorted("\t".join(map(str, block.name)) for block in group)])
-    return Acquisition(
-        key=hashlib.sha256(identity.encode()).hexdigest(),
-        headers=headers,
-        vendor=headers[0].vendor,
-        series_instance_uids=tuple(sorted({header.series_instance_uid for header in headers})),
-    )
+    return Acquisition(key=hashlib.sha256(identity.encode()).hexdigest(), headers=headers)

@@ -1,13 +1,14 @@
 """GE: magnitude, real and imaginary of all echoes in one series; slices alternate in sign, polarity inverted.
 
-ImageType is the same for all of them; only the private (0043,102F) tells them apart. The transform along the
+ImageType is the same for all of them; only the private (0043,102F) distinguishes them. The transform along the
 slices of a 3D scan leaves a factor (-1)^z, and the phase falls where the field rises.
 
 Evidence: the example processing of the QSM consensus (10.1002/mrm.30006) inverts GE's phase and no other's; the
 alternation is measured on the images before it is undone. Polar phase is stored in thousandths of a radian, or with
 4096 steps for π, as public converters found. Old multi-echo research sequences state one EchoTime for all echoes
-(dcm2niix #359): no element is known that holds the true ones, so ``assess`` refuses equal times. By document only: no
-image of a scanner was at hand.
+(dcm2niix #359): no element is known that holds the true ones, so ``assess`` rejects equal times. Which element counts
+the stored echoes differs by release: ImagesInAcquisition covers them. Field maps are stored in hertz, not as phase.
+From documentation only; not tested on scanner data.
 """
 
 from __future__ import annotations
@@ -19,32 +20,26 @@ import numpy as np
 
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
-from dicom_io.source.vendors.scale import Scale, component_by_image_type, linear, radians_by_unit
+from dicom_io.source.vendors import standard
+from dicom_io.source.vendors.standard import Scale
 from recon.types import FloatArray
-
-NAME = "ge"
 
 _PEAK_TOLERANCE: Final = 0.01
 
 _COMPONENT_OF_CODE: Final = (Component.MAGNITUDE, Component.PHASE, Component.REAL, Component.IMAGINARY)
 
 
-def recognises(elements: Elements) -> bool:
-    """Manufacturer is "GE MEDICAL SYSTEMS" or "GE Healthcare"."""
-    return elements.text("Manufacturer").upper().startswith("GE ")
-
-
 def component(elements: Elements) -> Component | None:
     """Image type (0043,102F): 0 magnitude, 1 phase, 2 real, 3 imaginary; ImageType where it is absent."""
     code = elements.private_integer(0x0043, "GEMS_PARM_01", 0x2F, "SS")
     if code is None:
-        return component_by_image_type(elements, 2)
+        return standard.component(elements, 2)
     return _COMPONENT_OF_CODE[code] if 0 <= code < len(_COMPONENT_OF_CODE) else None
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:
     """Real and imaginary as stored; polar phase by its stated unit, else by its range (``radians_per_step``)."""
-    return radians_by_unit(elements) if component is Component.PHASE else linear(elements)
+    return standard.radians_by_unit(elements) if component is Component.PHASE else standard.linear(elements)
 
 
 def declared_slices(elements: Elements) -> int | None:
@@ -52,18 +47,8 @@ def declared_slices(elements: Elements) -> int | None:
     return elements.private_integer(0x0021, "GEMS_RELA_01", 0x4F, "SS")
 
 
-def declared_echoes(elements: Elements) -> int | None:
-    """Not read: which element counts the stored echoes differs by release. ImagesInAcquisition covers them."""
-    return None
-
-
-def makes_phase_differences(elements: Elements) -> bool:
-    """Field maps are stored in hertz, not as phase."""
-    return False
-
-
 def radians_per_step(peak: int) -> float | None:
-    """Tell the unit of polar phase by the largest stored value of all: 1/1000 rad, or π over 4096.
+    """Identify the unit of polar phase from the largest stored value of all: 1/1000 rad, or π over 4096.
 
     Noise fills the whole turn, so the largest value of a volume is close to ±π. A peak that fits neither (a phase
     without noise, or masked) leaves the unit unknown.

@@ -1,7 +1,7 @@
 """Philips: magnitude and phase of all echoes in one series; phase in milliradians after the rescale.
 
-Evidence: Ingenia Elition X, release 5.7 (classic images). By document only: Enhanced MR, real and
-imaginary, Real World Value Mapping.
+Evidence: Ingenia Elition X, release 5.7 (classic images). From documentation only, not tested on scanner data: Enhanced
+MR, real and imaginary, Real World Value Mapping. Field maps are stored as ``B0`` images, not as phase.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from typing import Final
 
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
-from dicom_io.source.vendors.scale import Scale, component_by_image_type, linear, radians_by_unit, rescale
-from recon.types import FloatArray
-
-NAME = "philips"
+from dicom_io.source.vendors import standard
+from dicom_io.source.vendors.standard import Scale
 
 _COMPONENT_OF_KIND: Final = {
     "M_FFE": Component.MAGNITUDE,
@@ -22,11 +20,6 @@ _COMPONENT_OF_KIND: Final = {
     "R_FFE": Component.REAL,
     "I_FFE": Component.IMAGINARY,
 }
-
-
-def recognises(elements: Elements) -> bool:
-    """Manufacturer is "Philips" or "Philips Medical Systems"."""
-    return elements.text("Manufacturer").upper().startswith("PHILIPS")
 
 
 def component(elements: Elements) -> Component | None:
@@ -38,7 +31,7 @@ def component(elements: Elements) -> Component | None:
     image_type = elements.texts("ImageType")
     if any("VELOCITY" in value or value == "PCA" for value in image_type):
         return None
-    found = component_by_image_type(elements, 3)
+    found = standard.component(elements, 3)
     if found is None and len(image_type) > 2 and not elements.text("ComplexImageComponent"):
         return _COMPONENT_OF_KIND.get(image_type[2])
     return found
@@ -52,8 +45,8 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
     out with the private scale slope (2005,100E), ``(stored·RS + RI) / (RS·SS)``, gives comparable values.
     """
     if component is Component.PHASE:
-        return radians_by_unit(elements) or _milliradians_by_range(elements)
-    display = linear(elements)
+        return standard.radians_by_unit(elements) or _milliradians_by_range(elements)
+    display = standard.linear(elements)
     scale_slope = elements.private_numbers(0x2005, "Philips MR Imaging DD 001", 0x0E, "FL")
     if not scale_slope or scale_slope[0] <= 0:
         return display
@@ -70,22 +63,8 @@ def declared_echoes(elements: Elements) -> int | None:
     return elements.private_integer(0x2001, "Philips Imaging DD 001", 0x14, "SL")
 
 
-def makes_phase_differences(elements: Elements) -> bool:
-    """Field maps are stored as ``B0`` images, not as phase."""
-    return False
-
-
-def radians_per_step(peak: int) -> float | None:
-    """Unknown: the unit has to be in the header."""
-    return None
-
-
-def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
-    """Phase grows with the field already."""
-
-
 def _milliradians_by_range(elements: Elements) -> Scale | None:
-    scale = rescale(elements)
+    scale = standard.rescale(elements)
     if scale is None or not math.isclose(scale.intercept, -1000 * math.pi, rel_tol=5e-3):
         return None
-    return Scale(slope=scale.slope * 1e-3, intercept=scale.intercept * 1e-3)
+    return scale.times(1e-3)

@@ -1,7 +1,7 @@
 """Siemens: magnitude and phase in series of their own; phase over the full stored range.
 
-Evidence: Prisma VE11 and Prisma Fit XA30 images (classic, and split from Enhanced,
-"MFSPLIT"; Enhanced). By document only: real and imaginary images, phase without a rescale.
+Evidence: Prisma VE11 and Prisma Fit XA30 images (classic; Enhanced; split from Enhanced, "MFSPLIT"). From documentation
+only, not tested on scanner data: real and imaginary images, phase without a rescale.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from typing import Final
 
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
-from dicom_io.source.vendors.scale import Scale, component_by_image_type, linear, rescale
-from recon.types import FloatArray
-
-NAME = "siemens"
+from dicom_io.source.vendors import standard
+from dicom_io.source.vendors.standard import Scale
 
 _PROTOCOL: Final = ((0x0029, "SIEMENS CSA HEADER", 0x20), (0x0021, "SIEMENS MR SDS 01", 0x19))  # VB to VE; XA
 _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(\d{1,5})")
@@ -23,14 +21,9 @@ _PARTITIONS: Final = re.compile(rb"sKSpace\.lImagesPerSlab\s*=\s*(\d{1,5})")
 _ECHOES: Final = re.compile(r"\*?[a-z_]+[23]d(\d{1,3})", re.IGNORECASE)
 
 
-def recognises(elements: Elements) -> bool:
-    """Manufacturer is "SIEMENS" (VB to VE) or "Siemens Healthineers" (XA)."""
-    return elements.text("Manufacturer").upper().startswith("SIEMENS")
-
-
 def component(elements: Elements) -> Component | None:
     r"""Third value of ImageType: ``ORIGINAL\PRIMARY\P\ND`` (VE11), ``...\P\DIS2D\MFSPLIT`` (XA30)."""
-    return component_by_image_type(elements, 2)
+    return standard.component(elements, 2)
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:
@@ -40,11 +33,11 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
     the rescale leave 0 to 4095. Any rescale that is not symmetric over the stored range has another meaning.
     """
     if component is Component.MAGNITUDE:
-        return linear(elements)
+        return standard.linear(elements)
     if component is not Component.PHASE:
-        return rescale(elements)  # real and imaginary are offset binary; without the offset they mean nothing
+        return standard.rescale(elements)  # real and imaginary are offset binary; without the offset they mean nothing
     half_range = 2.0 ** ((elements.integer("BitsStored") or 12) - 1)
-    stated = rescale(elements)
+    stated = standard.rescale(elements)
     if stated is not None and (stated.slope, stated.intercept) != (1.0, 0.0):
         if not math.isclose(stated.intercept, -stated.slope * half_range, rel_tol=1e-3):
             return None
@@ -56,8 +49,8 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
 def declared_slices(elements: Elements) -> int | None:
     """Slices (2D) or partitions (3D) of the measurement protocol, kept as text in a private element.
 
-    Slice oversampling is not among ``lImagesPerSlab``. Several slabs, and correction of distortion in three
-    dimensions, leave another number of slices, so that none is demanded of them.
+    ``lImagesPerSlab`` does not count slice oversampling. Several slabs, and distortion correction in three dimensions,
+    give another number of slices; for these no count is returned.
     """
     protocol = next((text for text in (elements.private_bytes(*place) for place in _PROTOCOL) if text), b"")
     begin = protocol.rfind(b"### ASCCONV BEGIN")
@@ -87,15 +80,5 @@ def declared_echoes(elements: Elements) -> int | None:
 
 def makes_phase_differences(elements: Elements) -> bool:
     """``gre_field_mapping`` runs the sequence ``*fm2d2r`` and stores one phase difference (VE11, XA30)."""
-    return elements.text("SequenceName").lower().startswith(("*fm2d", "fm2d")) or elements.text(
-        "PulseSequenceName"
-    ).lower().startswith(("*fm2d", "fm2d"))
-
-
-def radians_per_step(peak: int) -> float | None:
-    """Unknown: the unit has to be in the header."""
-    return None
-
-
-def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
-    """Phase grows with the field already."""
+    names = (elements.text("SequenceName"), elements.text("PulseSequenceName"))
+    return any(name.lower().removeprefix("*").startswith("fm2d") for name in names)

@@ -1,4 +1,4 @@
-"""``qsm-plugin echo``: is a DICOM peer there, and does it talk to us."""
+"""``qsm-plugin echo``: whether a DICOM peer answers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, print_json, results
+from plugin.cli.console import JsonOption, print_json, tell
 
 
 def echo(
-    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="Whom to ask.")],
+    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="The peer.")],
     calling: Annotated[str, typer.Option(help="Our AE title.")] = "QSM",
     as_json: JsonOption = False,
 ) -> None:
@@ -23,4 +23,4 @@ def echo(
     if as_json:
         print_json({"peer": str(peer), "seconds": round(seconds, 4)})
     else:
-        results.print(f"{peer} answered in {1000 * seconds:.0f} ms")
+        tell(f"{peer} answered in {1000 * seconds:.0f} ms")

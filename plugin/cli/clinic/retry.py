@@ -1,4 +1,4 @@
-"""``qsm-plugin retry``: take a failed job up again where it failed."""
+"""``qsm-plugin retry``: resume a failed job where it failed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import ConfigOption, JsonOption, load_settings, print_json, results
+from plugin.cli.console import ConfigOption, JsonOption, load_settings, print_json, tell
 
 
 def retry(
@@ -14,11 +14,11 @@ def retry(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a failed job, or its failed deliveries, up again where they failed."""
+    """Resume a failed job, or its failed deliveries, where they failed."""
     from plugin.service.status import retry as retry_job
 
-    taken_up = retry_job(load_settings(config), job)
+    queued = retry_job(load_settings(config), job)
     if as_json:
-        print_json({"retried": taken_up})
+        print_json({"retried": queued})
     else:
-        results.print("\n".join(f"queued again: {name}" for name in taken_up))
+        tell(*(f"queued again: {name}" for name in queued))

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, people, print_json, require_folder, results
+from plugin.cli.console import DONE, FAILED, JsonOption, note, people, print_json, require_folder, tell
 from plugin.errors import NoSuchFolderError
 
 
 def send(
     folder: Annotated[Path, typer.Argument(help="Folder with DICOM files; searched recursively.")],
-    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="Where to.")],
+    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="The peer.")],
     calling: Annotated[str, typer.Option(help="Our AE title.")] = "QSM",
     as_json: JsonOption = False,
 ) -> None:
@@ -21,7 +21,6 @@ def send(
     from pydicom.misc import is_dicom
     from rich.progress import Progress
 
-    from plugin.cli import FAILED
     from plugin.network.entities import parse_address
     from plugin.network.send import send_files
 
@@ -33,16 +32,12 @@ def send(
     with Progress(console=people, disable=as_json or not people.is_terminal) as bar:
         task = bar.add_task(f"to {peer}", total=len(files))
         report = send_files(files, peer, calling_ae=calling, progress=lambda _path: bar.advance(task))
+    delivered, undelivered = len(report.delivered), [str(path) for path in report.undelivered]
     if as_json:
-        undelivered = [str(path) for path in report.undelivered]
-        delivered = len(report.delivered)
-        print_json(
-            {"delivered": delivered, "undelivered": undelivered, "reason": report.reason, "seconds": report.seconds}
-        )
+        outcome = {"delivered": delivered, "undelivered": undelivered}
+        print_json({**outcome, "reason": report.reason, "seconds": report.seconds})
     else:
-        results.print(f"{len(report.delivered)} of {len(files)} objects are at {peer}, {report.seconds:.1f} s")
-        if report.undelivered:
-            people.print(
-                f"not delivered: {report.undelivered[0]} and {len(report.undelivered) - 1} more: {report.reason}"
-            )
-    raise typer.Exit(FAILED if report.undelivered else 0)
+        tell(f"{delivered} of {len(files)} objects are at {peer}, {report.seconds:.1f} s")
+        if undelivered:
+            note(f"not delivered: {undelivered[0]} and {len(undelivered) - 1} more: {report.reason}")
+    raise typer.Exit(FAILED if undelivered else DONE)

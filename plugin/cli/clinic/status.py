@@ -1,52 +1,49 @@
-"""``qsm-plugin status``: what was received, what is waited for, what became of it."""
+"""``qsm-plugin status``: what was received, what is waited for, and what became of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from plugin.cli.console import ConfigOption, JsonOption, ago, load_settings, print_json, results, table
+from plugin.cli.console import ConfigOption, JsonOption, ago, load_settings, print_json, print_table, tell
 
 _SHOWN = 20
+"""Rows of a table."""
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Say what the service received, waits for, works on, delivered and gave up."""
+    """Show what the service received, waits for, works on, delivered and gave up."""
     from plugin.service.status import status as read_status
 
     found = read_status(load_settings(config))
     if as_json:
         print_json(found)
-        return
+    else:
+        _tell(found)
+
+
+def _tell(found: dict[str, Any]) -> None:
     images = found["images"]
-    results.print(f"{images['received']} images received, {images['ignored']} of them set aside")
+    tell(f"{images['received']} images received, {images['ignored']} of them skipped")
     if images["conflicts"]:
         text = "objects came with other content under the UID of an image received before; they are in conflicts/"
-        results.print(f"  {images['conflicts']} {text}", soft_wrap=True)
-    for reason in found["ignored"]:
-        results.print(f"  {reason['images']} × {reason['code']}: {reason['reason']}", soft_wrap=True)
-    waiting = [row for row in found["acquisitions"] if row["state"] != "queued"]
+        tell(f"  {images['conflicts']} {text}")
+    tell(*(f"  {one['images']} × {one['code']}: {one['reason']}" for one in found["ignored"]))
+    waiting = [
+        {**row, "since": ago(row["changed_at"]), "why": "; ".join(row["missing"]) or row["reason"]}
+        for row in found["acquisitions"]
+        if row["state"] != "queued"
+    ]
     if waiting:
-        results.print(
-            table(
-                "Acquisitions without a map", "acquisition", "state", "images", "since", "why", rows=_waiting(waiting)
-            )
-        )
+        columns = ("acquisition", "state", "images", "since", "why")
+        print_table("Acquisitions without a map", waiting[:_SHOWN], columns)
     for engine in found["engines"]:
         if engine["state"] in ("ready", "refused"):
-            results.print(f"engine {engine['name']}: {engine['state']}, {engine['reason']}", soft_wrap=True)
-    results.print(
-        table("Jobs", "job", "state", "begun", "deliveries", "why", rows=[_job(job) for job in found["jobs"][:_SHOWN]])
-    )
+            tell(f"engine {engine['name']}: {engine['state']}, {engine['reason']}")
+    print_table("Jobs", map(_job, found["jobs"][:_SHOWN]), ("job", "state", "begun", "deliveries", "why"))
 
 
-def _waiting(rows: list[dict[str, Any]]) -> list[tuple[object, ...]]:
-    return [
-        (r["acquisition"], r["state"], r["images"], ago(r["changed_at"]), "; ".join(r["missing"]) or r["reason"])
-        for r in rows[:_SHOWN]
-    ]
-
-
-def _job(job: dict[str, Any]) -> tuple[object, ...]:
-    deliveries = ", ".join(f"{one['destination']} ({one['part']}): {one['state']}" for one in job["deliveries"])
+def _job(job: dict[str, Any]) -> dict[str, object]:
     reasons = [one["reason"] or one["code"] for one in (job, *job["deliveries"]) if one["state"] == "failed"]
-    return job["job"], job["state"], ago(job["created_at"]), deliveries, "; ".join(reasons)
+    deliveries = (f"{one['destination']} ({one['part']}): {one['state']}" for one in job["deliveries"])
+    begun, why = ago(job["created_at"]), "; ".join(reasons)
+    return {**job, "begun": begun, "deliveries": ", ".join(deliveries), "why": why}

@@ -7,21 +7,23 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import people
+from plugin.cli.console import note
 
 
 def average(
-    files: Annotated[list[Path], typer.Argument(help="Weights files of networks of one origin.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Weights files of networks that were trained from the same weights.")
+    ],
     out: Annotated[Path, typer.Option(help="Weights file to write.")],
     share: Annotated[
-        list[float] | None, typer.Option(min=0.0, help="Share of each file, in their order; without it all alike.")
+        list[float] | None, typer.Option(min=0.0, help="Share of each file, in their order; equal if not given.")
     ] = None,
 ) -> None:
-    """Write the mean of several weights files; the shipped ones were made so."""
+    """Write the mean of several weights files, as the shipped ones were made."""
     from recon.lab.training.average import mean_network
     from recon.network.weights import load_weights, save_weights
 
     trained = [load_weights(file) for file in files]
     mean = mean_network([one.network for one in trained], share or [1.0] * len(files))
     save_weights(mean, out)
-    people.print(f"{out.name}: sha256 {load_weights(out).sha256}", soft_wrap=True)
+    note(f"{out.name}: sha256 {load_weights(out).sha256}")

@@ -1,7 +1,8 @@
-"""``qsm-plugin bench``: speed beside peers and memory, in one run."""
+"""``qsm-plugin bench``: speed beside peers, and memory, in one run."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -10,13 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.console import JsonOption, print_json, progress_shown, results, table
+from plugin.cli.console import JsonOption, names_of, print_json, print_table, progress_shown, tell
+from plugin.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from plugin.lab.bench.end_to_end import EndToEnd
     from recon.lab.bench.row import BenchRow, Say
 
 PARTS = ("unwrapping", "engines", "inversion", "scaling", "intake", "end-to-end")
+
+COLUMNS = {
+    "group": "{group}", "work": "{what}", "ours": "{ours}", "our value": "{ours_value:.2f}", "peer": "{peer}",
+    "its value": "{peer_value:.2f}", "unit": "{unit}", "ratio": "{ratio:.2f}", "CPU ratio": "{cpu_ratio:.2f}",
+    "aim": "{aim}",
+}  # fmt: skip
 
 
 def bench(
@@ -25,20 +32,16 @@ def bench(
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write JSON here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time everything beside a peer on the same data in the same run; print a table."""
-    import json
-
-    from plugin.errors import ConfigurationError
-
-    chosen = tuple(part.strip() for part in parts.split(","))
+    """Time everything beside a peer on the same data in the same run."""
+    chosen = names_of(parts)
     if unknown := sorted(set(chosen) - set(PARTS)):
         raise ConfigurationError(f"no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
     with progress_shown("bench") as say, tempfile.TemporaryDirectory(prefix="qsm-bench-") as work:
         rows, whole = _run(chosen, voxel_size_mm, Path(work), say)
     found = {
-        "machine": machine(),
+        "machine": _machine(),
         "rows": [{**asdict(row), "ratio": row.ratio, "cpu_ratio": row.cpu_ratio} for row in rows],
-        "end_to_end": asdict(whole) if whole else None,
+        "end_to_end": whole,
     }
     if output is not None:
         output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -48,7 +51,10 @@ def bench(
         _tell(found)
 
 
-def _run(parts: tuple[str, ...], voxel_size_mm: float, work: Path, say: Say) -> tuple[list[BenchRow], EndToEnd | None]:
+def _run(parts: list[str], voxel_size_mm: float, work: Path, say: Say) -> tuple[list[BenchRow], dict[str, Any] | None]:
+    from dicom_io.synthetic import write_scan
+    from plugin.lab.bench.end_to_end import end_to_end
+    from plugin.lab.bench.intake import intake_rows
     from recon.lab.bench import physics
 
     say("simulating the head")
@@ -62,33 +68,18 @@ def _run(parts: tuple[str, ...], voxel_size_mm: float, work: Path, say: Say) -> 
     }
     for name, made in makers.items():
         rows += made() if name in parts else ()
-    sockets: list[str] = [part for part in ("intake", "end-to-end") if part in parts]
-    if not sockets:
+    if not {"intake", "end-to-end"} & set(parts):
         return rows, None
-    more, whole = _with_sockets(sockets, scan, work, say)
-    return [*rows, *more], whole
-
-
-def _with_sockets(
-    parts: list[str],
-    scan: Any,  # noqa: ANN401 - a SimulatedScan, whose module is imported late
-    work: Path,
-    say: Say,
-) -> tuple[list[BenchRow], EndToEnd | None]:
-    from dicom_io.synthetic import write_scan
-    from plugin.lab.bench.end_to_end import end_to_end
-    from plugin.lab.bench.intake import intake_rows
-
     say("writing the head as DICOM images")
     images = write_scan(scan.echoes, work / "scanner", vendor="siemens", study_seed=11)
     slices = scan.echoes.grid.shape[2]
     whole = end_to_end(images, slices, work / "end-to-end", say) if "end-to-end" in parts else None
-    rows = list(intake_rows(images, work / "intake", say)) if "intake" in parts else []
+    rows += intake_rows(images, work / "intake", say) if "intake" in parts else ()
     return rows, whole
 
 
-def machine() -> dict[str, Any]:
-    """Say what the times were taken on, and what else it was doing."""
+def _machine() -> dict[str, Any]:
+    """Name what the times were taken on, and the load it had."""
     import os
     from importlib.metadata import version
 
@@ -104,30 +95,16 @@ def machine() -> dict[str, Any]:
 
 def _tell(found: dict[str, Any]) -> None:
     here = found["machine"]
-    load = here["load_before"][0]
-    results.print(
-        table(
-            f"{here['processor']}, {here['cores']} cores, load {load}",
-            *("group", "work", "ours", "", "peer", "", "unit", "ratio", "CPU ratio", "aim"),
-            rows=[
-                (
-                    *(row["group"], row["what"], row["ours"], f"{row['ours_value']:.2f}"),
-                    *(row["peer"], f"{row['peer_value']:.2f}", row["unit"], f"{row['ratio']:.2f}"),
-                    *(f"{row['cpu_ratio']:.2f}" if row["cpu_ratio"] else "", row["aim"]),
-                )
-                for row in found["rows"]
-            ],
-        )
-    )
+    print_table(f"{here['processor']}, {here['cores']} cores, load {here['load_before'][0]}", found["rows"], COLUMNS)
     if whole := found["end_to_end"]:
-        results.print(
+        tell(
             f"{whole['images']} images sent in {whole['send_seconds']:.1f} s; {whole['qsm_images']} QSM images at "
             f"{whole['pacs']} {whole['wait_seconds']:.1f} s after the last response ({whole['engine']})",
-            soft_wrap=True,
+            "  steps in seconds: " + ", ".join(f"{step} {s:.1f}" for step, s in whole["step_seconds"].items()),
+            f"  peak memory in GiB: {_by_role(whole['peak_gib'], '.2f')}",
+            f"  processor time in seconds, start and warm-up included: {_by_role(whole['cpu_seconds'], '.1f')}",
         )
-        steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in whole["step_seconds"].items())
-        results.print(f"  steps in seconds: {steps}", soft_wrap=True)
-        memory = ", ".join(f"{role} {gib:.2f}" for role, gib in sorted(whole["peak_gib"].items()))
-        results.print(f"  peak memory in GiB: {memory}", soft_wrap=True)
-        cpu = ", ".join(f"{role} {seconds:.1f}" for role, seconds in sorted(whole["cpu_seconds"].items()))
-        results.print(f"  processor time in seconds, start and warm-up included: {cpu}", soft_wrap=True)
+
+
+def _by_role(values: dict[str, float], form: str) -> str:
+    return ", ".join(f"{role} {value:{form}}" for role, value in sorted(values.items()))

@@ -1,4 +1,4 @@
-"""``qsm-plugin evaluate``: how good fields and maps are, on simulated heads whose truth is known."""
+"""``qsm-plugin evaluate``: how good fields and maps are, on simulated heads whose ground truth is known."""
 
 from __future__ import annotations
 
@@ -10,21 +10,50 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plugin.cli.console import JsonOption, people, print_json, progress_shown, results, table
+from plugin.cli.console import (
+    EngineOption,
+    JsonOption,
+    MethodOption,
+    SeedOption,
+    VoxelSizeOption,
+    names_of,
+    note,
+    print_json,
+    print_table,
+    progress_shown,
+    tell,
+)
 
 if TYPE_CHECKING:
     from recon.lab.evaluation.cohort import CohortRow
-    from recon.lab.evaluation.field import FieldRow
     from recon.lab.evaluation.store import InversionResult, InversionRow
 
-app = typer.Typer(help="Measure fields and maps against simulated truth; without a command, the inversion.")
+app = typer.Typer(help="Measure fields and maps against the simulated ground truth; without a command, the inversion.")
 
 CasesOption = Annotated[str, typer.Option(metavar="A,B,…", help="Cases; all if not given.")]
-SizeOption = Annotated[
-    float | None, typer.Option(min=0.5, max=8.0, help="Smallest voxel edge; the case's own if not given.")
-]
 _EVALUATION = Path("out/evaluation")
-SeedOption = Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")]
+
+FIELD_COLUMNS = {
+    "case": "{case}", "method": "{method}", "2π errors %": "{wrap_errors_percent:.3f}", "RMS ppb": "{rms_ppb:.1f}",
+    "99 % ppb": "{p99_ppb:.1f}", "mask Dice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
+}  # fmt: skip
+INVERSION_COLUMNS = {
+    "method": "{method}", "judged on": "{judged}", "NRMSE %": "{nrmse:.1f}", "detr. %": "{nrmse_detrend:.1f}",
+    "XSIM": "{xsim:.3f}", "HFEN %": "{hfen:.1f}", "corr.": "{correlation:.3f}", "DGM": "{dgm_slope:.2f}",
+    "s": "{seconds:.1f}",
+}  # fmt: skip
+COHORT_COLUMNS = {
+    "method": "{method}", "patients": "{patients}", "failures": "{failures}", "NRMSE % median": "{nrmse_median:.1f}",
+    "worst": "{nrmse_worst:.1f}", "XSIM": "{xsim_median:.3f}", "bleed map/truth": "{bleed_slope_median:.2f}",
+    "network better": "{better}",
+}  # fmt: skip
+SPHERE_COLUMNS = {
+    "true ppm": "{true_ppm:.2f}", "map ppm": "{map_ppm:.2f}", "radius mm": "{radius_mm:.1f}", "voxels": "{voxels}",
+}  # fmt: skip
+REGION_COLUMNS = {
+    "scan": "{condition}", "region": "{region}", "true ppb": "{true_ppb:.0f}", "map ppb": "{mean_ppb:.0f}",
+    "change %": "{change_percent:+.1f}",
+}  # fmt: skip
 
 
 @app.callback(invoke_without_command=True)
@@ -35,18 +64,20 @@ def _by_default(context: typer.Context) -> None:
 
 @app.command()
 def field(
-    cases: CasesOption = "", seed: SeedOption = 0, voxel_size_mm: SizeOption = None, as_json: JsonOption = False
+    cases: CasesOption = "", seed: SeedOption = 0, voxel_size_mm: VoxelSizeOption = None, as_json: JsonOption = False
 ) -> None:
     """Judge the total field: wrap errors, error in ppb, mask and time, beside two other ways of unwrapping."""
     from recon.lab.evaluation.field import evaluate_field
     from recon.lab.simulation.draw.cases import CASES
 
+    wanted = names_of(cases) or list(CASES)
     with progress_shown("evaluate field") as say:
-        rows = list(evaluate_field(_names(cases, CASES), seed=seed, voxel_size_mm=voxel_size_mm, progress=say))
+        found = evaluate_field(wanted, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)
+        rows = [asdict(row) for row in found]
     if as_json:
-        print_json({"rows": [asdict(row) for row in rows]})
-        return
-    _print_field(rows)
+        print_json({"rows": rows})
+    else:
+        print_table("Total field against the ground truth", rows, FIELD_COLUMNS)
 
 
 @app.command()
@@ -54,11 +85,11 @@ def inversion(
     methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods; all if not given.")] = "",
     cases: CasesOption = "",
     seed: SeedOption = 0,
-    voxel_size_mm: SizeOption = None,
-    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    voxel_size_mm: VoxelSizeOption = None,
+    engine: EngineOption = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for maps, table.md, table.json and figures; one in it goes on."),
+        typer.Option("--output", "-o", help="Folder for maps, table.md, table.json and figures; one there is resumed."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,31 +101,34 @@ def inversion(
 
     with progress_shown("evaluate inversion") as say:
         found = evaluate_inversion(
-            _names(methods, METHODS),
-            _names(cases, CASES),
+            names_of(methods) or list(METHODS),
+            names_of(cases) or list(CASES),
             seed=seed,
             voxel_size_mm=voxel_size_mm,
             engine=engine,
             folder=output / "maps" if output else None,
             progress=say,
         )
-        rows = _tabulated(found, output)
+        rows = [flat(row) for row in _tabulated(found, output)]
     if as_json:
-        print_json({"rows": [flat(row) for row in rows]})
+        print_json({"rows": rows})
         return
-    _print_inversion(rows)
+    for (case, source), group in itertools.groupby(rows, key=lambda row: (row["case"], row["source"])):
+        title = f"{case}: maps from {source} against the ground truth (DGM: slope)"
+        print_table(title, group, INVERSION_COLUMNS)  # all metrics are in the JSON and in the files
 
 
 def _tabulated(found: Iterable[InversionResult], output: Path | None) -> list[InversionRow]:
-    """Return the rows of results; into a folder go a table, maps and a figure for each case."""
+    """Return the rows of results; with a folder, write a table, and a figure for each case."""
     from recon.lab.evaluation.report import draw, write_tables
 
     rows: list[InversionRow] = []
-    for (case, source), group in itertools.groupby(found, key=_case_and_source):
+    by_case = itertools.groupby(found, key=lambda result: (result.rows[0].case, result.rows[0].source))
+    for (case, source), group in by_case:
         maps = list(group)
         rows += [row for result in maps for row in result.rows]
         if output:
-            # After every case, so that a long evaluation that is interrupted leaves what it has.
+            # After every case, so that a long evaluation that is interrupted keeps what it has.
             write_tables(rows, output)
             draw(maps, output / f"{case}-{source.replace(' ', '-')}.png")
     return rows
@@ -103,14 +137,14 @@ def _tabulated(found: Iterable[InversionResult], output: Path | None) -> list[In
 @app.command()
 def cohort(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for rows, table and figure; a study in it goes on.")
+        Path, typer.Option("--output", "-o", help="Folder for rows, table and figure; a study there is resumed.")
     ] = Path("out/cohort"),
     patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
     methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods.")] = "network,tfi,tgv",
-    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    engine: EngineOption = "auto",
     tuning: Annotated[
-        bool, typer.Option("--tuning", help="Other patients: those that constants are settled on.")
+        bool, typer.Option("--tuning", help="Other patients: those that constants are tuned on.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -120,24 +154,38 @@ def cohort(
     from recon.lab.evaluation.cohort_report import write_cohort
     from recon.lab.simulation.draw.seeds import Purpose
 
-    wanted = _names(methods, METHODS)
+    wanted = names_of(methods) or list(METHODS)
     for method in wanted:
         find_method(method)
     study = Study(folder=output, engine=engine, purpose=Purpose.TUNING if tuning else Purpose.EVALUATION)
-    numbers = range(first, first + patients)
     with progress_shown("evaluate cohort") as say:
-        for number, _ in enumerate(run_cohort(numbers, wanted, study, say)):
-            say(f"{number + 1} of {len(numbers) * len(wanted)} maps judged")
+        for number, _ in enumerate(run_cohort(range(first, first + patients), wanted, study, say)):
+            say(f"{number + 1} of {patients * len(wanted)} maps judged")
     rows, others = present_rows(study)
     write_cohort(rows, output)
-    _print_cohort(rows, others, as_json=as_json)
-    people.print(f"{output / 'cohort.md'}, cohort.json, cohort.png", soft_wrap=True)
+    if others:
+        note(f"{others} rows made by other code, with other weights or for other patients are left out.")
+    _tell_cohort(rows, as_json=as_json)
+    note(f"{output / 'cohort.md'}, cohort.json, cohort.png")
+
+
+def _tell_cohort(rows: list[CohortRow], *, as_json: bool) -> None:
+    from recon.lab.evaluation.cohort import better_than_all, summarise
+
+    summaries, (won, judged) = [asdict(one) for one in summarise(rows)], better_than_all(rows)
+    if as_json:
+        print_json({"summary": summaries, "better_than_all": won, "judged_by_all": judged})
+        return
+    counted = [{**one, "failures": len(one["failed"])} for one in summaries]
+    print_table("Patients with bleeds, from DICOM to DICOM", counted, COHORT_COLUMNS)
+    if judged:  # none, where only one method was asked for
+        tell(f"The network is better than every peer on {won} of {judged} patients.")
 
 
 @app.command()
 def robustness(
-    method: Annotated[str, typer.Option(help="Inversion method.")] = "network",
-    engine: Annotated[str, typer.Option(help="Inference engine of the network.")] = "auto",
+    method: MethodOption = "network",
+    engine: EngineOption = "auto",
     voxel_size_mm: Annotated[float, typer.Option(min=1.0, max=4.0, help="1 for the figures that count.")] = 1.0,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for robustness-METHOD.json.")] = _EVALUATION,
     as_json: JsonOption = False,
@@ -154,99 +202,18 @@ def robustness(
         regions = list(evaluate_geometry(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say))
     slope, r_squared = sphere_line(spheres)
     worst = max(regions, key=lambda row: abs(row.change_percent))
-    said = {
+    sphere_rows, region_rows = [asdict(row) for row in spheres], [asdict(row) for row in regions]
+    found = {
         "method": method,
-        "spheres": {"slope": slope, "r_squared": r_squared, "rows": [asdict(row) for row in spheres]},
-        "regions": {"largest_change_percent": worst.change_percent, "rows": [asdict(row) for row in regions]},
+        "spheres": {"slope": slope, "r_squared": r_squared, "rows": sphere_rows},
+        "regions": {"largest_change_percent": worst.change_percent, "rows": region_rows},
     }
     output.mkdir(parents=True, exist_ok=True)
-    (output / f"robustness-{method}.json").write_text(json.dumps(said, indent=2) + "\n")
+    (output / f"robustness-{method}.json").write_text(json.dumps(found, indent=2) + "\n")
     if as_json:
-        print_json(said)
+        print_json(found)
         return
-    cells: list[tuple[object, ...]] = [
-        (f"{r.true_ppm:.2f}", f"{r.map_ppm:.2f}", f"{r.radius_mm:.1f}", r.voxels) for r in spheres
-    ]
-    results.print(table(f"{method}: spheres", "true ppm", "map ppm", "radius mm", "voxels", rows=cells))
-    results.print(f"slope {slope:.3f}, R² {r_squared:.4f}")
-    cells = [
-        (r.condition, r.region, f"{r.true_ppb:.0f}", f"{r.mean_ppb:.0f}", f"{r.change_percent:+.1f}") for r in regions
-    ]
-    results.print(table(f"{method}: deep grey nuclei", "scan", "region", "true ppb", "map ppb", "change %", rows=cells))
-    results.print(f"largest change {worst.change_percent:+.1f} % ({worst.region}, {worst.condition})")
-
-
-def _case_and_source(result: InversionResult) -> tuple[str, str]:
-    return result.rows[0].case, result.rows[0].source
-
-
-def _names(given: str, known: Iterable[str]) -> list[str]:
-    """Return the names of a comma-separated option; all that there are when it is empty."""
-    return [name.strip() for name in given.split(",") if name.strip()] or list(known)
-
-
-def _print_field(rows: list[FieldRow]) -> None:
-    cells: list[tuple[object, ...]] = [
-        (
-            row.case,
-            row.method,
-            f"{row.wrap_errors_percent:.3f}",
-            f"{row.rms_ppb:.1f}",
-            f"{row.p99_ppb:.1f}",
-            "" if row.mask_dice is None else f"{row.mask_dice:.3f}",
-            f"{row.seconds:.1f}",
-        )
-        for row in rows
-    ]
-    heads = ("case", "method", "2π errors %", "RMS ppb", "99 % ppb", "mask Dice", "s")
-    results.print(table("Total field against the truth", *heads, rows=cells))
-
-
-def _print_cohort(rows: list[CohortRow], others: int, *, as_json: bool) -> None:
-    """Print the summary of the rows of this code and these weights, and say how many others were left aside."""
-    from recon.lab.evaluation.cohort import better_than_all, summarise
-
-    summaries, (won, judged) = summarise(rows), better_than_all(rows)
-    if others:
-        people.print(f"{others} rows of another state of the code, other weights or other patients are left aside.")
-    if as_json:
-        print_json({"summary": [asdict(s) for s in summaries], "better_than_all": won, "judged_by_all": judged})
-        return
-    heads = ("method", "patients", "failures", "NRMSE % median", "worst", "XSIM", "bleed map/truth", "network better")
-    cells: list[tuple[object, ...]] = [
-        (
-            s.method,
-            s.patients,
-            len(s.failed),
-            f"{s.nrmse_median:.1f}",
-            f"{s.nrmse_worst:.1f}",
-            f"{s.xsim_median:.3f}",
-            f"{s.bleed_slope_median:.2f}",
-            "" if s.better is None else s.better,
-        )
-        for s in summaries
-    ]
-    results.print(table("Patients with bleeds, from DICOM to DICOM", *heads, rows=cells))
-    if judged:  # none, where only one of them was asked for
-        results.print(f"The network is better than every peer on {won} of {judged} patients.")
-
-
-def _print_inversion(rows: list[InversionRow]) -> None:
-    """Print one table for each case and field; all metrics are in the JSON and in the files."""
-    heads = ("method", "judged on", "NRMSE %", "detr. %", "XSIM", "HFEN %", "corr.", "DGM", "s")
-    for (case, source), group in itertools.groupby(rows, key=lambda row: (row.case, row.source)):
-        cells: list[tuple[object, ...]] = [
-            (
-                row.method,
-                row.judged,
-                f"{row.score.nrmse:.1f}",
-                f"{row.score.nrmse_detrend:.1f}",
-                f"{row.score.xsim:.3f}",
-                f"{row.score.hfen:.1f}",
-                f"{row.score.correlation:.3f}",
-                "–" if row.score.dgm_slope is None else f"{row.score.dgm_slope:.2f}",
-                f"{row.seconds:.1f}",
-            )
-            for row in group
-        ]
-        results.print(table(f"{case}: maps from {source} against the truth (DGM: slope)", *heads, rows=cells))
+    print_table(f"{method}: spheres", sphere_rows, SPHERE_COLUMNS)
+    tell(f"slope {slope:.3f}, R² {r_squared:.4f}")
+    print_table(f"{method}: deep grey nuclei", region_rows, REGION_COLUMNS)
+    tell(f"largest change {worst.change_percent:+.1f} % ({worst.region}, {worst.condition})")

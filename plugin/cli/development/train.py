@@ -1,4 +1,4 @@
-"""``qsm-plugin train``: go on training the network, from where the last run stopped."""
+"""``qsm-plugin train``: train the network, from where the last run stopped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plugin.cli.console import people
+from plugin.cli.console import note
 
 if TYPE_CHECKING:
     import torch
@@ -26,12 +26,13 @@ def train(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that simulate; 0: one, beside a GPU all cores but two.")
     ] = 0,
-    nice: Annotated[int, typer.Option(min=0, max=19, help="How much to give way to other work.")] = 10,
+    nice: Annotated[int, typer.Option(min=0, max=19, help="How much to give way to other work (nice).")] = 10,
     cool_down_minutes: Annotated[
         float, typer.Option(min=0.0, help="Lower the learning rate to zero over so many minutes at the end.")
     ] = 0.0,
     first_head: Annotated[
-        int, typer.Option(min=0, help="Of a new run: number of its first training head; others give other heads.")
+        int,
+        typer.Option(min=0, help="Of a new run: number of its first training head; another number gives other heads."),
     ] = 0,
     learning_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Of a new run: the peak; a tenth stays near the shipped weights.")
@@ -64,20 +65,20 @@ def train(
         cool_down_seconds=cool_down_minutes * 60.0,
         stop=_asked_to_stop(),
     )
-    people.print(f"weights of the best validation: {folder / 'best.safetensors'}", soft_wrap=True)
+    note(f"weights of the best validation: {folder / 'best.safetensors'}")
 
 
 def _state(stored: Path, device: torch.device, first_head: int, learning_rate: float | None) -> State:
-    """Return where to go on from: a kept state, else the shipped weights, else nothing."""
+    """Return the state to train: the stored one, else one from the shipped weights, else from nothing."""
     from recon.lab.training.state import TrainingArgs, load_state, new_state, start_from
     from recon.network.model import ModelConfig
     from recon.network.weights import load_weights, shipped_weights
 
     if stored.exists():
         state = load_state(stored, device)
-        _say(f"resuming at step {state.step}; --first-head and --learning-rate are those that it began with")
-        if state.args.cooldown_steps:  # it belongs to the run that was asked for it, ended or cut short
-            _say("the last run cooled down: the learning rate begins anew")
+        _say(f"resuming at step {state.step}; --first-head and --learning-rate are those it began with")
+        if state.args.cooldown_steps:  # of the run that asked for it, whether it ended or was cut short
+            _say("the last run cooled down: the learning rate starts again")
             state.args = replace(state.args, cooldown_from=0, cooldown_steps=0)
         return state
     args = replace(TrainingArgs.for_device(device), first_head=first_head)
@@ -87,17 +88,17 @@ def _state(stored: Path, device: torch.device, first_head: int, learning_rate: f
         _say("neither training state nor weights found: a new run from nothing")
         return new_state(args, ModelConfig(), device)
     _say("no training state found: a new run from the shipped weights")
-    if learning_rate is None:  # what has learned moves with care
+    if learning_rate is None:  # trained weights need smaller steps
         args = replace(args, learning_rate=args.learning_rate / 2)
     return start_from(load_weights().network, args, device)
 
 
 def _say(line: str) -> None:
-    people.print(f"{time.strftime('%H:%M:%S')} {line}", soft_wrap=True)
+    note(f"{time.strftime('%H:%M:%S')} {line}")
 
 
 def _asked_to_stop() -> threading.Event:
-    """Return an event that Ctrl-C or SIGTERM sets, so that a run ends between two steps and loses none."""
+    """Return an event that Ctrl-C or SIGTERM sets: the run ends after a step, and loses none."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

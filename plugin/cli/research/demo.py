@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from plugin.cli.console import JsonOption, people, print_json, progress_shown, results
+from plugin.cli.console import (
+    JsonOption,
+    SeedOption,
+    VoxelSizeOption,
+    note,
+    print_json,
+    print_table,
+    progress_shown,
+    tell,
+)
 
 if TYPE_CHECKING:
     from plugin.lab.demo.run import DemoResult
@@ -18,13 +27,13 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for picture and working files.")] = Path(
         "out/demo"
     ),
-    vendor: Annotated[str, typer.Option(help="Whose scanner to simulate.")] = "siemens",
-    case: Annotated[str, typer.Option(help="Which head to simulate.")] = "healthy",
-    seed: Annotated[int, typer.Option(min=0, help="Number of the simulated subject.")] = 7,
-    voxel_size_mm: Annotated[float | None, typer.Option(min=0.5, max=8.0, help="Smallest voxel edge.")] = None,
+    vendor: Annotated[str, typer.Option(help="Vendor of the simulated scanner.")] = "siemens",
+    case: Annotated[str, typer.Option(help="Case of the simulated head.")] = "healthy",
+    seed: SeedOption = 7,
+    voxel_size_mm: VoxelSizeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send a simulated head to the service by DICOM, wait for QSM at a PACS, and check it against the truth."""
+    """Send a simulated head to the service by DICOM, wait for QSM at a PACS, and check it against the ground truth."""
     from plugin.lab.demo.run import run_demo
 
     with progress_shown("demo") as say:
@@ -32,50 +41,39 @@ def demo(
     if as_json:
         print_json(_as_json(result))
         return
-    results.print(_table(result))
-    for warning in result.report["warnings"]:
-        people.print(f"[yellow]note[/] {warning}", soft_wrap=True)
-    results.print(f"picture: {result.picture}", soft_wrap=True)
+    rows = ({"what": what, "value": value} for what, value in _values(result))
+    print_table("From scanner to PACS", rows, ("what", "value"))
+    note(*(f"[yellow]note[/] {warning}" for warning in result.delivery.report["warnings"]))
+    tell(f"picture: {result.picture}")
 
 
-def _table(result: DemoResult) -> Table:
-    """Lay out what was measured."""
-    judged = result.judgement
-    made = result.report["provenance"]
-    laid_out = Table("what", "value", title="From scanner to PACS", title_justify="left")
-    rows = [
-        ("images received", f"{result.images} in {result.send_seconds:.1f} s"),
-        ("last image sent → QSM at the PACS", f"{result.wait_seconds:.1f} s"),
-        *((f"  {step}", f"{seconds:.1f} s") for step, seconds in result.report["seconds"].items()),
-        ("PACS", result.pacs),
-        ("QSM images at the PACS", str(result.qsm_images)),
+def _values(result: DemoResult) -> list[tuple[str, str]]:
+    sent, judged, report = result.delivery, result.judgement, result.delivery.report
+    made = report["provenance"]
+    nuclei = judged.nuclei_ppb.items()
+    return [
+        ("images received", f"{sent.images} in {sent.send_seconds:.1f} s"),
+        ("last image sent → QSM at the PACS", f"{sent.wait_seconds:.1f} s"),
+        *((f"  {step}", f"{seconds:.1f} s") for step, seconds in report["seconds"].items()),
+        ("PACS", sent.pacs),
+        ("QSM images at the PACS", str(sent.qsm_images)),
         ("method, engine", f"{made['method']}, {made['engine']}"),
         ("NRMSE in the brain", f"{judged.nrmse_percent:.1f} %"),
         ("correlation in the brain", f"{judged.correlation:.3f}"),
         ("brain covered by the map", f"{judged.coverage_percent:.1f} %"),
-        *(
-            (f"  {name.replace('_', ' ')}", f"{found:.0f} ppb (truth {true:.0f})")
-            for name, (found, true) in judged.nuclei_ppb.items()
-        ),
+        *((f"  {name.replace('_', ' ')}", f"{ours:.0f} ppb (truth {true:.0f})") for name, (ours, true) in nuclei),
     ]
-    for row in rows:
-        laid_out.add_row(*row)
-    return laid_out
 
 
 def _as_json(result: DemoResult) -> dict[str, object]:
-    """Return the same as JSON values."""
-    judged = result.judgement
+    sent = result.delivery
     return {
-        "pacs": result.pacs,
-        "images": result.images,
-        "send_seconds": round(result.send_seconds, 2),
-        "wait_seconds": round(result.wait_seconds, 2),
-        "qsm_images": result.qsm_images,
-        "nrmse_percent": judged.nrmse_percent,
-        "correlation": judged.correlation,
-        "coverage_percent": judged.coverage_percent,
-        "nuclei_ppb": judged.nuclei_ppb,
-        "report": result.report,
+        "pacs": sent.pacs,
+        "images": sent.images,
+        "send_seconds": round(sent.send_seconds, 2),
+        "wait_seconds": round(sent.wait_seconds, 2),
+        "qsm_images": sent.qsm_images,
+        **asdict(result.judgement),
+        "report": sent.report,
         "picture": str(result.picture),
     }

@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plugin.errors import PluginError
-from plugin.lab.demo.pacs import Pacs, free_port, running_pacs
+from plugin.lab.demo.pacs import Pacs, running_pacs
+from plugin.lab.processes import answers, free_port, running
 from plugin.network.entities import Address
-from plugin.network.send import echo, send_files
+from plugin.network.send import send_files
 
 if TYPE_CHECKING:
     from recon.lab.evaluation.judge import Judgement
     from recon.lab.simulation.scan import SimulatedScan
 
+FETCHED = "from-pacs"
+"""Folder of the images that the PACS held at the end."""
+
 _SERVICE_START_SECONDS = 180.0
-_QSM_SECONDS = 240.0
+_QSM_SECONDS = 600.0
+_POLL_SECONDS = 0.05
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """How an acquisition went from the scanner through the service to the PACS.
+
+    Parameters
+    ----------
+    pacs
+        Name of the PACS.
+    images, qsm_images
+        Sent to the service, and found at the PACS.
+    send_seconds
+        From the first image to the last response.
+    wait_seconds
+        From the last response to the last QSM image at the PACS.
+    report
+        The service's report of the job.
+    """
+
+    pacs: str
+    images: int
+    qsm_images: int
+    send_seconds: float
+    wait_seconds: float
+    report: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,30 +63,15 @@ class DemoResult:
 
     Parameters
     ----------
-    pacs
-        Name of the PACS.
-    images
-        Images that the service received.
-    send_seconds
-        From the first to the last image's response.
-    wait_seconds
-        From the last image's response to the last QSM image at the PACS.
-    qsm_images
-        QSM images at the PACS.
-    report
-        The service's report of the job.
+    delivery
+        What was sent and what arrived.
     judgement
-        The map as read back from the PACS, against the truth.
+        The map as read back from the PACS, against the ground truth.
     picture
         PNG file.
     """
 
-    pacs: str
-    images: int
-    send_seconds: float
-    wait_seconds: float
-    qsm_images: int
-    report: dict[str, Any]
+    delivery: Delivery
     judgement: Judgement
     picture: Path
 
@@ -85,39 +98,59 @@ def run_demo(output: Path, *, vendor: str, case: str, seed: int, voxel_size_mm: 
 
     work = output / "work"
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True, mode=0o700)
     say(f"simulating head {seed} ({case}) and writing it as {vendor} images")
     scan = simulate_case(case, seed, voxel_size_mm=voxel_size_mm)
     images = write_scan(scan.echoes, work / "scanner", vendor=vendor, study_seed=seed)
+    delivery = from_scanner_to_pacs(images, scan.echoes.grid.shape[2], work, say)
+    picture = output / "demo.png"
+    judgement = _judge(sorted((work / FETCHED).iterdir()), scan, images, picture)
+    return DemoResult(delivery=delivery, judgement=judgement, picture=picture)
+
+
+def from_scanner_to_pacs(images: Sequence[Path], slices: int, work: Path, say: Say) -> Delivery:
+    """Send an acquisition to a service of its own, and wait for the QSM series at a PACS.
+
+    Parameters
+    ----------
+    images
+        DICOM files of one acquisition, in the order in which they are sent.
+    slices
+        How many QSM images are expected.
+    work
+        Folder for spool, PACS and log; gets the QSM images in ``FETCHED``.
+    say
+        Told what happens.
+
+    Raises
+    ------
+    PluginError
+        As in :func:`run_demo`.
+    """
+    work.mkdir(parents=True, exist_ok=True, mode=0o700)
     say("starting the PACS and the service")
-    with running_pacs(work / "pacs") as pacs, running_service(work, pacs.address) as service:
-        say(f"sending {len(images)} images, slice by slice")
+    with running_pacs(work / "pacs") as pacs, _running_service(work, pacs.address) as service:
+        say(f"sending {len(images)} images")
         sent = send_files(images, service, calling_ae="SCANNER")
         acknowledged = time.monotonic()
         if sent.undelivered:
             raise PluginError(f"{len(sent.undelivered)} images were not accepted: {sent.reason}")
         say(f"all acknowledged after {sent.seconds:.1f} s; waiting for QSM at the PACS")
-        expected = scan.echoes.grid.shape[2]
-        waited = _wait_for_instances(pacs, expected, acknowledged, work / "service.log")
-        say(f"{expected} QSM images arrived {waited:.1f} s after the last image; checking them")
-        arrived = pacs.fetch(work / "from-pacs")
-    report = json.loads(next((work / "spool" / "jobs").glob("*/report.json")).read_text())
-    picture = output / "demo.png"
-    judgement = _judge(arrived, scan, images, picture)
-    return DemoResult(
+        waited = _wait_for_instances(pacs, slices, acknowledged, work / "service.log")
+        say(f"{slices} QSM images arrived {waited:.1f} s after the last response")
+        arrived = pacs.fetch(work / FETCHED)
+        report = json.loads(next((work / "spool" / "jobs").glob("*/report.json")).read_text(encoding="utf-8"))
+    return Delivery(
         pacs=pacs.name,
         images=len(sent.delivered),
+        qsm_images=len(arrived),
         send_seconds=sent.seconds,
         wait_seconds=waited,
-        qsm_images=len(arrived),
         report=report,
-        judgement=judgement,
-        picture=picture,
     )
 
 
 @contextmanager
-def running_service(work: Path, pacs: Address) -> Iterator[Address]:
+def _running_service(work: Path, pacs: Address) -> Iterator[Address]:
     """Run ``qsm-plugin serve`` as a process of its own, delivering to the PACS."""
     port = free_port()
     configuration = work / "qsm-plugin.toml"
@@ -127,43 +160,27 @@ def running_service(work: Path, pacs: Address) -> Iterator[Address]:
         f'[[destinations]]\nname = "pacs"\nae_title = "{pacs.ae_title}"\nhost = "{pacs.host}"\nport = {pacs.port}\n'
         'objects = ["qsm"]\n'
     )
+    address, log = Address(ae_title="QSM", host="127.0.0.1", port=port), work / "service.log"
+
+    def ready() -> bool:  # the receiver answers, and the worker has warmed up
+        return b'"worker.ready"' in log.read_bytes() and answers(address)
+
     command = [sys.executable, "-m", "plugin", "serve", "--config", str(configuration)]
-    log_file = work / "service.log"
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    try:
-        address = Address(ae_title="QSM", host="127.0.0.1", port=port)
-        _wait_until_ready(process, address, log_file)
+    with running(command, log, ready=ready, seconds=_SERVICE_START_SECONDS):
         yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
-    """Wait until the receiver answers and the worker has warmed up."""
-    deadline = time.monotonic() + _SERVICE_START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise PluginError(f"the service ended while starting; its log is {log}")
-        if b'"worker.ready"' in log.read_bytes():
-            echo(address, calling_ae="SCANNER")
-            return
-        time.sleep(0.2)
-    raise PluginError(f"the service was not ready within {_SERVICE_START_SECONDS:.0f} s; its log is {log}")
 
 
 def _wait_for_instances(pacs: Pacs, expected: int, since: float, log: Path) -> float:
-    """Wait for the QSM images at the PACS and return the seconds since the last source image."""
+    """Wait for the QSM images at the PACS and return the seconds since the last response."""
     while len(pacs.instances()) < expected:
         if time.monotonic() - since > _QSM_SECONDS:
             raise PluginError(f"no QSM series at the PACS after {_QSM_SECONDS:.0f} s; the service's log is {log}")
-        time.sleep(0.1)
+        time.sleep(_POLL_SECONDS)
     return time.monotonic() - since
 
 
 def _judge(arrived: list[Path], scan: SimulatedScan, images: tuple[Path, ...], picture: Path) -> Judgement:
-    """Compare what the PACS holds with the truth, and draw it."""
+    """Compare what the PACS holds with the ground truth, and draw it."""
     from dicom_io.derived.read_series import read_qsm_ppb
     from dicom_io.source.folder import find_acquisitions
     from dicom_io.source.read import read_acquisition

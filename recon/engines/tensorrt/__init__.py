@@ -1,1 +1,1 @@
-"""TensorRT: one way to run a plan, three ways to come by one."""
+"""TensorRT: one way to run a plan, two ways to build one."""

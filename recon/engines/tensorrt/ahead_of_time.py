@@ -1,4 +1,4 @@
-"""Build a TensorRT-RTX engine ahead of time, on any machine, for GPUs that it has not got.
+"""A TensorRT-RTX engine file that is built ahead of time, on any machine, for GPUs that this machine does not have.
 
 torch.export → ONNX → TensorRT-RTX's builder → one portable plan, which the GPU's own machine finishes in a second or
 two when it first loads it. The network is strongly typed: it computes in the precision that the exported graph says,
@@ -13,23 +13,35 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
 
-from recon.engines.base import Say, silent
-from recon.engines.engine_file import EngineFile, Manifest, ShapeProfile, cached_or_built
+from recon.engines.base import import_library, installed_version
+from recon.engines.engine_file import (
+    EngineFile,
+    Manifest,
+    ShapeProfile,
+    cached_or_built,
+    mismatch,
+    plans,
+    read_engine,
+)
+from recon.engines.folders import engines_folder
+from recon.engines.gpu import Gpu
 from recon.engines.precision import export
-from recon.engines.tensorrt.plan import INPUT, OUTPUT
-from recon.engines.tensorrt.tensorrt_rtx import NAME, PACKAGE, import_library, library_version
 from recon.errors import EngineAbsentError, EngineError, InvalidInputError
 from recon.network.weights import TrainedNetwork
 
+NAME = "tensorrt-rtx"
+PACKAGE = "tensorrt_rtx"
 TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_120")
 """Turing, Ampere, Ada, Blackwell; later ones run the code of the nearest earlier one."""
+INPUT, OUTPUT = "features", "correction"
+"""Names of the plan's tensors."""
+_LOG = logging.getLogger(__name__)
 
 
 def build_ahead_of_time(
@@ -39,7 +51,6 @@ def build_ahead_of_time(
     targets: Sequence[str] = TARGETS,
     precision: str = "fp16",
     profile: ShapeProfile | None = None,
-    say: Say = silent,
 ) -> EngineFile:
     """Build the engine file of a network, or return the one that is already there.
 
@@ -55,8 +66,6 @@ def build_ahead_of_time(
         ``"fp16"``, with float32 where accuracy asks for it, or ``"fp32"``.
     profile
         Sizes that the engine takes.
-    say
-        Told what is done.
 
     Raises
     ------
@@ -67,7 +76,8 @@ def build_ahead_of_time(
     EngineError
         If the network cannot be built.
     """
-    library = import_library()
+    version = _version()
+    library = import_library(PACKAGE)
     known = {f"sm_{name.removeprefix('SM')}" for name in library.ComputeCapability.__members__ if name.startswith("SM")}
     unknown = sorted(set(targets) - known)
     if unknown or not targets:
@@ -79,21 +89,55 @@ def build_ahead_of_time(
         precision=precision,
         profile=profile or ShapeProfile(),
         library=PACKAGE,
-        library_version=library_version(),
+        library_version=version,
         targets=tuple(sorted(set(targets), key=_number)),
     )
-    return cached_or_built(folder, manifest, lambda: _build(library, trained, manifest, say), say)
+    return cached_or_built(folder, manifest, lambda: _build(library, trained, manifest))
+
+
+def find_file(trained: TrainedNetwork, gpu: Gpu) -> EngineFile:
+    """Return the engine file of these weights, library and GPU.
+
+    Raises
+    ------
+    EngineAbsentError
+        If TensorRT-RTX is not installed, or there is no engine file at all.
+    EngineError
+        If there are some and none fits; the message says why for each.
+    """
+    version, reasons = _version(), []
+    for path in plans(engines_folder(), NAME):
+        try:
+            file = read_engine(path)
+        except EngineError as damage:
+            reasons.append(str(damage))
+            continue
+        reason = mismatch(file.manifest, weights_sha256=trained.sha256, library_version=version)
+        reason = reason or _wrong_target(file.manifest.targets, gpu)
+        if not reason:
+            return file
+        reasons.append(f"{path.name}: {reason}")
+    if not reasons:
+        raise EngineAbsentError("no engine file was built; `qsm-plugin engine build --ahead-of-time` makes one")
+    raise EngineError("; ".join(reasons) + "; build one with `qsm-plugin engine build --ahead-of-time`")
+
+
+def _version() -> str:
+    version = installed_version(PACKAGE)
+    if not version:
+        raise EngineAbsentError("TensorRT-RTX is not installed; install this package with its 'tensorrt-rtx' extra")
+    return version
+
+
+def _wrong_target(targets: tuple[str, ...], gpu: Gpu) -> str:
+    """Say why a plan is not for a GPU: it needs one of its targets or later; which later ones, the library knows."""
+    if any(divmod(_number(target), 10) <= gpu.capability for target in targets):
+        return ""
+    return f"it was built for {', '.join(targets)}, {gpu.name} is {gpu.architecture}"
 
 
 def _number(target: str) -> int:
     return int(target.removeprefix("sm_"))
-
-
-def _build(library: ModuleType, trained: TrainedNetwork, manifest: Manifest, say: Say) -> bytes:
-    say("exporting the network to ONNX")
-    model = to_onnx(trained, manifest.precision, manifest.profile)
-    say(f"building for {', '.join(manifest.targets)} in {manifest.precision}")
-    return build_plan(library, model, manifest, trained.network.config.inputs, say)
 
 
 def to_onnx(trained: TrainedNetwork, precision: str, profile: ShapeProfile) -> bytes:
@@ -104,14 +148,13 @@ def to_onnx(trained: TrainedNetwork, precision: str, profile: ShapeProfile) -> b
     EngineAbsentError
         If the exporter is not installed.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
+    if not (installed_version("onnx") and installed_version("onnxscript")):
         raise EngineAbsentError(
-            f"the ONNX exporter is not installed ({error}); install this package with its 'tensorrt-rtx' extra"
-        ) from error
-    with _quiet_exporter():
+            "the ONNX exporter is not installed; install this package with its 'tensorrt-rtx' extra"
+        )
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of its own internals in three ways
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
         program = export(trained.network, precision, profile.largest)
         exported = torch.onnx.export(
             program, dynamo=True, optimize=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT]
@@ -122,101 +165,25 @@ def to_onnx(trained: TrainedNetwork, precision: str, profile: ShapeProfile) -> b
     return model
 
 
-@contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keep the exporter's remarks on its own internals to itself."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
-
-
-def build_plan(library: ModuleType, model: bytes, manifest: Manifest, channels: int, say: Say) -> bytes:
-    """Let TensorRT-RTX build a plan.
-
-    Parameters
-    ----------
-    library
-        ``tensorrt_rtx``.
-    model
-        ONNX.
-    manifest
-        Targets, profile and precision.
-    channels
-        Of the input.
-    say
-        Told of the builder's phases.
-
-    Raises
-    ------
-    EngineError
-        If it cannot be parsed or built.
-    """
-    remarks = _remarks(library)
-    builder = library.Builder(remarks)
+def _build(library: ModuleType, trained: TrainedNetwork, manifest: Manifest) -> bytes:
+    """Let TensorRT-RTX build a plan; what its logger has to say of errors goes to stderr."""
+    _LOG.info("building the network in %s for %s", manifest.precision, ", ".join(manifest.targets))
+    logger = library.Logger(library.Logger.ERROR)
+    builder = library.Builder(logger)
     network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = library.OnnxParser(network, remarks)
-    if not parser.parse(model):
-        errors = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
-        raise EngineError(f"TensorRT-RTX cannot read the network: {errors}")
+    parser = library.OnnxParser(network, logger)
+    if not parser.parse(to_onnx(trained, manifest.precision, manifest.profile)):
+        raise EngineError("TensorRT-RTX cannot read the network; its errors stand above")
     config = builder.create_builder_config()
     config.num_compute_capabilities = len(manifest.targets)
     for index, target in enumerate(manifest.targets):
         config.set_compute_capability(getattr(library.ComputeCapability, f"SM{_number(target)}"), index)
     if manifest.precision == "fp32":
         config.clear_flag(library.BuilderFlag.TF32)
-    profile = builder.create_optimization_profile()
-    sizes = manifest.profile
+    profile, sizes, channels = builder.create_optimization_profile(), manifest.profile, trained.network.config.inputs
     profile.set_shape(INPUT, *((1, channels, *size) for size in (sizes.smallest, sizes.usual, sizes.largest)))
     config.add_optimization_profile(profile)
-    progress = _progress(library, say)
-    config.progress_monitor = progress
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise EngineError(f"TensorRT-RTX could not build the network: {'; '.join(remarks.errors) or 'no reason given'}")
+        raise EngineError("TensorRT-RTX could not build the network; its errors stand above")
     return bytes(plan)
-
-
-def _remarks(library: ModuleType) -> Any:  # noqa: ANN401 - a subclass of the library's, which has no types
-    """Return a logger that keeps errors."""
-
-    class Remarks(library.ILogger):  # type: ignore[misc, name-defined]
-        """Keeps errors for our own message, and drops the rest."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:  # noqa: ANN401
-            """Take a remark."""
-            if severity in (library.ILogger.Severity.INTERNAL_ERROR, library.ILogger.Severity.ERROR):
-                self.errors.append(message)
-
-    return Remarks()
-
-
-def _progress(library: ModuleType, say: Say) -> Any:  # noqa: ANN401
-    """Return a progress monitor that says which of the builder's own phases begins."""
-
-    class Progress(library.IProgressMonitor):  # type: ignore[misc, name-defined]
-        """Tells of phases, not of their steps, which take milliseconds."""
-
-        def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
-            """Take note of a phase."""
-            if parent is None or not parent.startswith(("Computing", "Timing")):
-                say(f"{phase} ({steps} steps)".lower())
-
-        def step_complete(self, phase: str, step: int) -> bool:
-            """Go on."""
-            del phase, step
-            return True
-
-        def phase_finish(self, phase: str) -> None:
-            """Take note of nothing."""
-
-    return Progress()

@@ -8,8 +8,8 @@ from functools import partial
 
 import torch
 
-from recon.engines.choose import ENGINES, REFERENCE, choose_engine, load_checked
-from recon.errors import EngineError
+from recon.engines.choose import choose_engine, try_engine
+from recon.engines.torch_eager import TorchEngine
 from recon.field.fit import FieldFit, first_guess, unwrap_echoes
 from recon.field.offsets.mcpc3ds import no_offsets
 from recon.field.template import choose_template
@@ -21,7 +21,7 @@ from recon.lab.simulation.scan import SimulatedScan, simulate_case, true_total
 from recon.masking.head import head_mask
 from recon.network.features import network_features, pad_to_stride
 from recon.network.weights import load_weights
-from recon.options import AUTO
+from recon.options import AUTO, ENGINE_NAMES
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 _SIZES = (1.0, 1.26, 1.59, 2.0)
@@ -71,14 +71,11 @@ def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     x, y, z = features.shape[1:]
     stack[0, :, :x, :y, :z] = features
     say("network, eager torch")
-    eager = best_of(1, lambda: ENGINES[REFERENCE](trained).run(stack))
-    for name in ENGINES:
-        if name == REFERENCE:
-            continue
-        try:
-            engine = load_checked(name, trained)
-        except EngineError as reason:
-            say(f"{name} left out: {reason}")
+    eager = best_of(1, lambda: TorchEngine(trained).run(stack))
+    for name in ENGINE_NAMES[:-1]:  # the last is the reference
+        engine, attempt = try_engine(name, trained)
+        if engine is None:
+            say(f"{name} left out: {attempt.reason}")
             continue
         say(f"network, {engine.describe()}")
         run = partial(engine.run, stack.to(engine.device))

@@ -5,20 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from recon.operators.lbv import harmonic_local_field
-from recon.products.contrasts.types import Contrast
+from recon.products.types import Contrast
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 
 
 def total_field_hz(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
-    """Return the total field in hertz relative to the carrier; zero outside the mask.
-
-    Parameters
-    ----------
-    echoes
-        The acquisition; its field strength turns ppm into hertz.
-    reconstruction
-        Holds the field.
-    """
+    """Return the total field in hertz relative to the carrier; zero outside the mask."""
     hz_per_ppm = GAMMA_HZ_PER_TESLA * 1e-6 * echoes.b0_tesla
     return Contrast(
         name="total-field",
@@ -32,15 +24,7 @@ def total_field_hz(echoes: GradientEcho, reconstruction: Reconstruction) -> Cont
 
 
 def local_field_ppb(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
-    """Return the field of the sources inside the mask in ppb; zero on the mask's outermost voxels and outside.
-
-    Parameters
-    ----------
-    echoes
-        Not needed: the field is relative.
-    reconstruction
-        Holds the total field and the mask.
-    """
+    """Return the field of the sources inside the mask in ppb; zero on the mask's outermost voxels and outside."""
     del echoes
     total = reconstruction.total_field
     local = harmonic_local_field(total.field_ppm, total.mask, total.grid)

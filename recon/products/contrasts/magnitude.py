@@ -6,15 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from recon.masking.head import head_mask
+from recon.products.contrasts.constants import CONTRAST
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid
-
-PROFILE_SIGMA_MM = 7.0
-_SHARPNESS = 4.0
-_KNEE = 0.25
-_PRIOR = 0.02
-"""Weight of the median in the profile: outside the head it tends to the median, and air stays dark."""
-_DARK = 0.6
-"""Voxels below this share of their surroundings (veins, bleeds) do not count for the profile."""
 
 
 def weighted_magnitude(echoes: GradientEcho) -> FloatArray:
@@ -23,11 +16,6 @@ def weighted_magnitude(echoes: GradientEcho) -> FloatArray:
     Echoes are summed with weights of their mean signal times echo time: the matched filter of a small difference in
     R2*, so that no single echo could show it better against the same noise. The sum is divided by its own smooth
     part, the receive profile, and a softplus curve sinks what is near the noise and leaves tissue linear.
-
-    Parameters
-    ----------
-    echoes
-        One echo or more.
 
     References
     ----------
@@ -62,10 +50,10 @@ def receive_profile(volume: FloatArray, head: BoolArray, grid: Grid) -> FloatArr
     bright = head
     profile = np.full(volume.shape, prior, np.float32)
     for _ in range(2):
-        share = smooth(bright.astype(np.float32), grid, PROFILE_SIGMA_MM)
-        mean = smooth(np.where(bright, volume, np.float32(0)), grid, PROFILE_SIGMA_MM)
-        profile = (mean + np.float32(_PRIOR) * prior) / (share + np.float32(_PRIOR))
-        bright = head & (volume > np.float32(_DARK) * profile)
+        share = smooth(bright.astype(np.float32), grid, CONTRAST.profile_sigma_mm)
+        mean = smooth(np.where(bright, volume, np.float32(0)), grid, CONTRAST.profile_sigma_mm)
+        profile = (mean + np.float32(CONTRAST.profile_prior) * prior) / (share + np.float32(CONTRAST.profile_prior))
+        bright = head & (volume > np.float32(CONTRAST.dark_share) * profile)
     return np.maximum(profile, np.float32(1e-3) * prior)
 
 
@@ -77,9 +65,10 @@ def smooth(volume: FloatArray, grid: Grid, sigma_mm: float) -> FloatArray:
 
 def _softplus(ratio: FloatArray) -> FloatArray:
     """Return the softplus of a ratio to tissue, 0 at 0 and 1 at 1."""
+    sharpness, knee = np.float32(CONTRAST.softplus_sharpness), np.float32(CONTRAST.softplus_knee)
 
     def curve(x: FloatArray | float) -> FloatArray:
-        return np.logaddexp(np.float32(0), np.float32(_SHARPNESS) * (x - np.float32(_KNEE)))
+        return np.logaddexp(np.float32(0), sharpness * (x - knee))
 
     floor = curve(0.0)
     return np.asarray((curve(ratio) - floor) / (curve(1.0) - floor), np.float32)

@@ -15,15 +15,9 @@ import torch
 from recon.operators.boxes import crop_grid, mask_box
 from recon.operators.dipole import dipole_field
 from recon.operators.lbv import harmonic_local_field
+from recon.products.contrasts.constants import CONTRAST
 from recon.products.contrasts.magnitude import smooth
 from recon.types import FloatArray, TotalField
-
-HIGH_PASS_MM = 3.0
-SCALE_PPM = 0.08
-"""Matched field at which three quarters of the signal are taken away."""
-_NOISE_FACTOR = 6.0
-_DOUBTFUL_NOISE_PPM = 0.05
-"""Field noise at which the mask is half as strong: beside the sinuses it would only draw noise."""
 
 
 def matched_field(total: TotalField) -> FloatArray:
@@ -34,27 +28,18 @@ def matched_field(total: TotalField) -> FloatArray:
     local = harmonic_local_field(np.ascontiguousarray(total.field_ppm[box]), mask, grid)
     # The kernel is at most 1/3 where the field is raised: times 3 a long vein along B0 keeps its field.
     seen = 3 * dipole_field(torch.from_numpy(local), grid, padding=1.3).numpy() * mask
-    share = smooth(mask.astype(np.float32), grid, HIGH_PASS_MM)
+    share = smooth(mask.astype(np.float32), grid, CONTRAST.high_pass_mm)
     result: FloatArray = np.zeros(total.mask.shape, np.float32)
-    result[box] = (seen - smooth(seen, grid, HIGH_PASS_MM) / np.maximum(share, np.float32(0.1))) * mask
+    result[box] = (seen - smooth(seen, grid, CONTRAST.high_pass_mm) / np.maximum(share, np.float32(0.1))) * mask
     return result
 
 
 def phase_mask(total: TotalField) -> tuple[FloatArray, float]:
     """Return the mask, ``(x, y, z)`` float32 from 0 to 1 and 1 outside the brain, and its scale in ppm.
 
-    Parameters
-    ----------
-    total
-        Total field with its mask and noise.
-
-    Returns
-    -------
-    mask, scale_ppm
-        ``1 - tanh((f / scale)²)`` for a matched field ``f`` above zero, else 1. The scale is
-        :data:`SCALE_PPM`, or more where the noise asks for it.
+    It is ``1 - tanh((f / scale)²)`` for a matched field ``f`` above zero, else 1; the scale grows with the noise.
     """
     field = np.maximum(matched_field(total), np.float32(0))
-    scale = max(SCALE_PPM, _NOISE_FACTOR * float(np.median(total.noise_ppm[total.mask])))
-    trust = 1 / (1 + (total.noise_ppm / np.float32(_DOUBTFUL_NOISE_PPM)) ** 2)
-    return np.asarray(1 - trust * np.tanh((field / np.float32(scale)) ** 2), np.float32), scale
+    scale = max(CONTRAST.phase_scale_ppm, CONTRAST.phase_noise_factor * float(np.median(total.noise_ppm[total.mask])))
+    reliability = 1 / (1 + (total.noise_ppm / np.float32(CONTRAST.doubtful_noise_ppm)) ** 2)
+    return np.asarray(1 - reliability * np.tanh((field / np.float32(scale)) ** 2), np.float32), scale

@@ -7,11 +7,10 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from recon.products.contrasts.types import Contrast
+from recon.products.contrasts.constants import CONTRAST
 from recon.products.contrasts.weighted import swi
+from recon.products.types import Contrast
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
-
-SLAB_MM = 9.0
 
 
 def minimum_projection(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
@@ -19,13 +18,6 @@ def minimum_projection(echoes: GradientEcho, reconstruction: Reconstruction) -> 
 
     One slab is centred on every slice. Only voxels of the mask count, or the dark skull would hide the brain beside
     it; the volume is zero outside the mask.
-
-    Parameters
-    ----------
-    echoes
-        One echo or more.
-    reconstruction
-        Holds field and mask.
     """
     made = swi(echoes, reconstruction)
     spacing = echoes.grid.voxel_size_mm[2]
@@ -45,8 +37,8 @@ def minimum_projection(echoes: GradientEcho, reconstruction: Reconstruction) -> 
 
 def slab_slices(spacing_mm: float) -> int:
     """Return how many slices come nearest to a slab of 9 mm, an odd number where that is within 8 to 10 mm."""
-    nearest = max(1, round(SLAB_MM / spacing_mm))
-    odd = [n for n in (nearest, nearest - 1, nearest + 1) if n % 2 and abs(n * spacing_mm - SLAB_MM) <= 1.0]
+    nearest = max(1, round(CONTRAST.slab_mm / spacing_mm))
+    odd = [n for n in (nearest, nearest - 1, nearest + 1) if n % 2 and abs(n * spacing_mm - CONTRAST.slab_mm) <= 1.0]
     return odd[0] if odd else nearest
 
 

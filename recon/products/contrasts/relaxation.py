@@ -15,13 +15,12 @@ import numpy as np
 from recon.errors import InvalidInputError
 from recon.field.noise import magnitude_noise
 from recon.operators.slabs import compiled, in_slabs
-from recon.products.contrasts.types import Contrast
+from recon.products.contrasts.constants import CONTRAST
+from recon.products.types import Contrast
 from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 
-LARGEST_PER_S = 1000.0
-"""Faster decay leaves no signal at the first echo of any gradient-echo protocol."""
-_FLOOR_SIGMAS = 3.0
-_STEPS = 8
+_LARGEST_PER_S, _FLOOR_SIGMAS = CONTRAST.largest_r2star_per_s, CONTRAST.noise_floor_sigmas
+_STEPS = CONTRAST.refinement_steps
 
 
 def fit_r2star(magnitude: FloatArray, echo_times_s: tuple[float, ...], mask: BoolArray, noise: float) -> FloatArray:
@@ -57,7 +56,9 @@ def _fit_slab(
                 if mask[i, j, k]:
                     for e in range(count):
                         echoes[e] = magnitude[e, i, j, k]
-                    result[i, j, k] = _fit_voxel(echoes, times, noise)
+                    amplitude, rate = _log_linear(echoes, times, noise)
+                    if amplitude != 0.0:
+                        result[i, j, k] = _refine(echoes, times, noise, amplitude, rate)
 
 
 @compiled
@@ -89,17 +90,8 @@ def _log_linear(echoes: np.ndarray, times: np.ndarray, noise: float) -> tuple[fl
     determinant = s0 * s2 - s1 * s1
     if used < 2 or determinant <= 0.0:
         return 0.0, 0.0
-    rate = min(max((s1 * t0 - s0 * t1) / determinant, 0.0), LARGEST_PER_S)
+    rate = min(max((s1 * t0 - s0 * t1) / determinant, 0.0), _LARGEST_PER_S)
     return np.exp((t0 + rate * s1) / s0), rate
-
-
-@compiled
-def _fit_voxel(echoes: np.ndarray, times: np.ndarray, noise: float) -> float:
-    """Return the rate of one voxel."""
-    amplitude, rate = _log_linear(echoes, times, noise)
-    if amplitude == 0.0:
-        return 0.0
-    return _refine(echoes, times, noise, amplitude, rate)
 
 
 @compiled
@@ -126,7 +118,7 @@ def _refine(echoes: np.ndarray, times: np.ndarray, noise: float, amplitude: floa
         if determinant <= 0.0:
             break
         new_amplitude = amplitude + (c * p - b * q) / determinant
-        new_rate = min(max(rate + (a * q - b * p) / determinant, 0.0), LARGEST_PER_S)
+        new_rate = min(max(rate + (a * q - b * p) / determinant, 0.0), _LARGEST_PER_S)
         new_cost = _cost(echoes, times, noise, new_amplitude, new_rate)
         if new_cost < cost and new_amplitude > 0.0:
             done = abs(new_rate - rate) < 1e-4 * (1.0 + rate)
@@ -152,13 +144,6 @@ def _cost(echoes: np.ndarray, times: np.ndarray, noise: float, amplitude: float,
 def r2star(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
     """Return R2* in 1/s inside the mask, zero outside.
 
-    Parameters
-    ----------
-    echoes
-        Two echoes or more.
-    reconstruction
-        Holds the mask.
-
     Raises
     ------
     InvalidInputError
@@ -180,7 +165,7 @@ def r2star(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
     return Contrast(
         name="r2star",
         volume=volume,
-        unit="1/s",
+        unit="/s",
         title="R2*",
         parameters={"echoes": count, "noise_sd": noise, "noise_floor_sigmas": _FLOOR_SIGMAS},
         references=("doi:10.1002/mrm.1910340618", "doi:10.1016/0730-725X(93)90225-3"),

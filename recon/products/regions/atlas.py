@@ -9,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from recon.products.regions.constants import REGIONS
 from recon.products.regions.mni152 import load_map
 from recon.products.regions.nuclei import NUCLEI, Nucleus
 from recon.types import FloatArray
 
 STEP_MM = 2.0
 SIDES = ((1, "right"), (-1, "left"))
-TISSUES = ("white matter", "grey matter", "fluid")
-_DISTANCE_LIMIT_MM = 20.0
-_EDGE_MM = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +99,11 @@ def ellipsoid_share(
     a, b, h = (np.float32(r * scale) for r in nucleus.radius_mm)
     depth = np.sqrt(((c * dx + s * dy) / a) ** 2 + ((c * dy - s * dx) / b) ** 2 + (dz / h) ** 2)
     size = np.float32((a * b * h) ** (1 / 3))
-    share = np.clip((1 - depth) * size / np.float32(2 * _EDGE_MM) + np.float32(0.5), 0, 1)
+    share = np.clip((1 - depth) * size / np.float32(2 * REGIONS.edge_mm) + np.float32(0.5), 0, 1)
     return np.asarray(share, np.float32)
 
 
 def signed_distance(brain: npt.NDArray[np.bool_]) -> FloatArray:
     """Return the signed distance to the surface of a mask on a 2 mm lattice, in mm, cut off at 20 mm."""
     signed = ndimage.distance_transform_edt(~brain) - ndimage.distance_transform_edt(brain)
-    return np.clip(STEP_MM * signed, -_DISTANCE_LIMIT_MM, _DISTANCE_LIMIT_MM).astype(np.float32)
+    return np.clip(STEP_MM * signed, -REGIONS.distance_limit_mm, REGIONS.distance_limit_mm).astype(np.float32)

@@ -8,16 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from recon.errors import InvalidInputError
 from recon.products.contrasts.magnitude import weighted_magnitude
 from recon.products.regions.atlas import STEP_MM, lattice_mm, signed_distance
-from recon.types import BoolArray, FloatArray, GradientEcho, Grid, Reconstruction
+from recon.products.regions.constants import REGIONS
+from recon.types import BoolArray, FloatArray, GradientEcho, Reconstruction
 
 Affine = npt.NDArray[np.float64]
-_MARGIN_MM = 12.0
-_CHI_LIMIT_PPM = 0.3
-_STRANGE_CHI_PPM = 0.27
-_MAGNITUDE_LIMIT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +26,7 @@ class Frame:
         ``(2, x, y, z)`` float32: susceptibility in ppm and combined magnitude, cut off where only veins, bleeds and
         calcifications reach; zero outside the mask.
     mask
-        ``(x, y, z)`` bool, brain without what is far from tissue.
+        ``(x, y, z)`` bool, brain without veins, bleeds and calcifications.
     distance_mm
         ``(x, y, z)`` float32, signed distance to the brain's surface.
     origin_mm
@@ -46,29 +42,6 @@ class Frame:
     affine: Affine
 
 
-def axial_affine(grid: Grid) -> Affine:
-    """Return the affine of an axial acquisition of a patient on the back: x to the left, y to the back.
-
-    Raises
-    ------
-    InvalidInputError
-        If the slices are not axial: which way the patient's left is cannot be told from B0 alone.
-    """
-    b = np.asarray(grid.b0_direction, np.float64)
-    if b[2] < 0.7:
-        raise InvalidInputError(
-            f"B0 runs along {grid.b0_direction} of the volume: the regional report of slices that are not axial needs "
-            "the patient orientation; hand in the affine"
-        )
-    left = np.array([1.0, 0.0, 0.0]) - b[0] * b
-    left /= np.linalg.norm(left)
-    back = np.cross(b, left)
-    affine = np.eye(4)
-    affine[:3, :3] = np.stack([-left, -back, b]) * np.asarray(grid.voxel_size_mm)
-    affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(grid.shape) - 1) / 2)
-    return affine
-
-
 def upright(echoes: GradientEcho, reconstruction: Reconstruction, affine: Affine) -> Frame:
     """Resample map, magnitude and mask to the upright lattice.
 
@@ -80,28 +53,25 @@ def upright(echoes: GradientEcho, reconstruction: Reconstruction, affine: Affine
         ``(4, 4)`` from voxel to RAS mm.
     """
     mask = reconstruction.susceptibility.mask
-    corners = affine[:3, :3] @ np.argwhere(mask).T[:, :: max(1, int(mask.sum()) // 100_000)] + affine[:3, 3:]
-    low = corners.min(axis=1) - _MARGIN_MM
-    shape = tuple(int(n) for n in np.ceil((corners.max(axis=1) + _MARGIN_MM - low) / STEP_MM) + 1)
+    brain = affine[:3, :3] @ np.argwhere(mask).T + affine[:3, 3:]
+    low, high = brain.min(axis=1) - REGIONS.margin_mm, brain.max(axis=1) + REGIONS.margin_mm
     origin = (float(low[0]), float(low[1]), float(low[2]))
+    points = lattice_mm(tuple(int(n) for n in np.ceil((high - low) / STEP_MM) + 1), origin)
     inverse = np.linalg.inv(affine)
-    points = lattice_mm(shape, origin)
     voxels = np.einsum("ij,jxyz->ixyz", inverse[:3, :3], points) + inverse[:3, 3][:, None, None, None]
     width = [STEP_MM / s / 2.355 if s < STEP_MM else 0.0 for s in echoes.grid.voxel_size_mm]
 
     def sampled(volume: FloatArray) -> FloatArray:
-        weight = ndimage.gaussian_filter(mask.astype(np.float32), width)
-        smooth = ndimage.gaussian_filter(np.where(mask, volume, np.float32(0)), width)
-        found = ndimage.map_coordinates(smooth, voxels, order=1, output=np.float32)
-        share = ndimage.map_coordinates(weight, voxels, order=1, output=np.float32)
-        return np.where(share > 0.5, found / np.maximum(share, np.float32(0.5)), np.float32(0))
+        smooth = ndimage.gaussian_filter(volume, width)
+        return np.asarray(ndimage.map_coordinates(smooth, voxels, order=1, output=np.float32))
 
-    chi = np.clip(reconstruction.susceptibility.chi_ppm, -_CHI_LIMIT_PPM, _CHI_LIMIT_PPM)
-    magnitude = np.clip(weighted_magnitude(echoes), 0, _MAGNITUDE_LIMIT)
+    chi = np.clip(reconstruction.susceptibility.chi_ppm, -REGIONS.chi_limit_ppm, REGIONS.chi_limit_ppm)
+    magnitude = np.clip(weighted_magnitude(echoes), 0, REGIONS.magnitude_limit)
+    share = sampled(mask.astype(np.float32))
+    features = np.stack([sampled(np.where(mask, v, np.float32(0))) for v in (chi, magnitude)])
+    features = np.where(share > 0.5, features / np.maximum(share, np.float32(0.5)), np.float32(0))
     inside = ndimage.map_coordinates(mask.astype(np.float32), voxels, order=1) > 0.5
-    features = np.stack([sampled(chi), sampled(magnitude)])
-    # Bleeds, calcifications and great veins say nothing about where a nucleus is.
-    strange = ndimage.binary_dilation(np.abs(features[0]) > _STRANGE_CHI_PPM, iterations=2)
+    strange = ndimage.binary_dilation(np.abs(features[0]) > REGIONS.vessel_chi_ppm, iterations=2)
     return Frame(
         features=features,
         mask=inside & ~strange,

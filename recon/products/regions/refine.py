@@ -7,23 +7,17 @@ template is known beforehand, as a Gaussian, so that one without contrast stays 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
 
 from recon.products.regions.atlas import SIDES, Atlas, ellipsoid_share
+from recon.products.regions.constants import REGIONS
 from recon.products.regions.nuclei import NUCLEI, Nucleus
 from recon.products.regions.register import Registered, at, fit_levels
 from recon.types import FloatArray
-
-SHIFT_SD_MM = 1.5
-SCALE_SD = 0.08
-_REACH = 1.9
-"""How far around a nucleus is looked at, in its radii."""
-_INDEPENDENT_SHARE = 0.06
-"""Share of the voxels that count as independent: noise of χ is smooth, and the model is a model."""
-_OUTLIER_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,33 +43,29 @@ class Placed:
 
 
 def place_nuclei(registered: Registered, atlas: Atlas) -> tuple[Placed, ...]:
-    """Return every nucleus on both sides, refined twice by the images, as neighbours depend on each other."""
+    """Return every nucleus on both sides, refined by the images."""
     mapped, frame = registered.mapped_mm, registered.frame
-    channels = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.channels])
-    base = np.stack([at(c, mapped, atlas.origin_mm) for c in atlas.base])
-    levels, deviations = fit_levels(frame.features[:, frame.mask], channels[:, frame.mask])
-    tissue = np.tensordot(levels[:, :3], base, axes=1)
-    placed = [Placed(nucleus=n, sign=sign) for n in NUCLEI for sign, _ in SIDES]
-    for _ in range(2):
-        shares = [p.share(mapped) for p in placed]
-        for number in range(len(placed)):
-            surroundings = tissue
-            for other, share in enumerate(shares):
-                if other != number:
-                    level = levels[:, 3 + other // 2].reshape(2, 1, 1, 1)
-                    surroundings = surroundings + share * (level - surroundings)
-            placed[number] = _refine(placed[number], registered, surroundings, deviations)
-            shares[number] = placed[number].share(mapped)
+    channels, base = ([at(c, mapped, atlas.origin_mm) for c in volumes] for volumes in (atlas.channels, atlas.base))
+    shares = np.stack(channels)
+    levels, deviations = fit_levels(frame.features[:, frame.mask], shares[:, frame.mask])
+    image = np.tensordot(levels, shares, axes=1)
+    tissue = np.tensordot(levels[:, :3], np.stack(base), axes=1)
+    placed = []
+    for number, nucleus in enumerate(NUCLEI):
+        inside = levels[:, 3 + number].reshape(2, 1, 1, 1)
+        for sign, _ in SIDES:
+            template = Placed(nucleus=nucleus, sign=sign)
+            without = image + template.share(mapped) * (tissue - inside)
+            placed.append(_refine(template, registered, without, deviations))
     return tuple(placed)
 
 
-def _refine(start: Placed, registered: Registered, surroundings: FloatArray, deviations: FloatArray) -> Placed:
-    """Move and scale one nucleus from where it is; what is usual is counted from the template's place."""
+def _refine(template: Placed, registered: Registered, surroundings: FloatArray, deviations: FloatArray) -> Placed:
+    """Move and scale one nucleus from the template's place."""
     frame, mapped = registered.frame, registered.mapped_mm
-    template = Placed(nucleus=start.nucleus, sign=start.sign)
-    near = frame.mask & (ellipsoid_share(start.nucleus, start.sign, mapped, scale=_REACH) > 0)
+    near = frame.mask & (ellipsoid_share(template.nucleus, template.sign, mapped, scale=REGIONS.reach) > 0)
     if int(near.sum()) < 20:
-        return start
+        return template
     points = mapped[:, near]
     seen, around = frame.features[:, near], surroundings[:, near]
 
@@ -88,19 +78,18 @@ def _refine(start: Placed, registered: Registered, surroundings: FloatArray, dev
             rest = feature - (1 - share) * outside
             level = float(share @ rest) / mass if mass > 1 else 0.0
             left = ((rest - share * level) / deviation) ** 2
-            total += 0.5 * _INDEPENDENT_SHARE * float(np.sum(left / (1 + left / _OUTLIER_DEVIATIONS**2)))
+            total += 0.5 * REGIONS.independent_share * float(np.sum(left / (1 + left / REGIONS.robust_deviations**2)))
         return total
 
-    first = np.asarray([*(s / SHIFT_SD_MM for s in start.shift_mm), np.log(start.scale) / SCALE_SD])
-    simplex = first + np.vstack([np.zeros(4), 0.7 * np.eye(4)])
+    simplex = np.vstack([np.zeros(4), 0.7 * np.eye(4)])
     found = optimize.minimize(
-        cost, first, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 150, "xatol": 0.05}
+        cost, simplex[0], method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 150, "xatol": 0.05}
     )
     return _moved(template, found.x)
 
 
-def _moved(start: Placed, unit: np.ndarray) -> Placed:
+def _moved(template: Placed, unit: np.ndarray) -> Placed:
     """Return the nucleus after a move in units of what is usual, no farther than three times that."""
-    x, y, z = (s + SHIFT_SD_MM * float(np.clip(u, -3, 3)) for s, u in zip(start.shift_mm, unit[:3], strict=True))
-    scale = start.scale * float(np.exp(SCALE_SD * np.clip(unit[3], -3, 3)))
-    return Placed(nucleus=start.nucleus, sign=start.sign, shift_mm=(x, y, z), scale=scale)
+    x, y, z, size = (float(u) for u in np.clip(unit, -3, 3))
+    shift_mm = (REGIONS.shift_sd_mm * x, REGIONS.shift_sd_mm * y, REGIONS.shift_sd_mm * z)
+    return dataclasses.replace(template, shift_mm=shift_mm, scale=float(np.exp(REGIONS.scale_sd * size)))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pydicom
 import pytest
 
-from dicom_io.derived.context.origin import SERIES_NAMES
-from dicom_io.derived.products import KINDS
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.products import SERIES_NAMES
+from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.synthetic import SCANNERS
 from tests.dicom_io.conftest import only_acquisition
-from tests.support.everything import write_everything
+from tests.support.everything import MR_IMAGES, write_everything
+from tests.support.validators import verify
 
 RESCALED = (
     "Non-identity Modality LUT Module",
@@ -25,7 +22,7 @@ RESCALED = (
 OWN_CODES = ("Unrecognized defined term <99QSMPLUGIN>",)
 NO_BODY_PART = "only permitted to be empty when actually unknown"
 EXPECTED_WARNINGS = {
-    **dict.fromkeys(KINDS, RESCALED + OWN_CODES),
+    **dict.fromkeys(MR_IMAGES, RESCALED + OWN_CODES),
     "parametric-map": ("Unrecognized defined term <QUANTITY> for value 4",),
     **dict.fromkeys(("phase-quality", "regions", "regional-report"), OWN_CODES),
 }
@@ -45,17 +42,9 @@ VENDORS = (
 def study(
     request: pytest.FixtureRequest, scans: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, WrittenSeries]]:
-    for program in ("dciodvfy", "dcentvfy"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} (dicom3tools) is not installed")
     folder = tmp_path_factory.mktemp("everything")
     profile = "pacs16" if "philips" in request.param else "console12"
     return scans[request.param], write_everything(only_acquisition(scans[request.param]), folder, profile=profile)
-
-
-def verify(program: str, paths: Sequence[Path]) -> list[str]:
-    result = subprocess.run([program, *map(str, paths)], capture_output=True, text=True, check=False)
-    return (result.stdout + result.stderr).splitlines()
 
 
 def test_each_object_is_valid(study: tuple[Path, dict[str, WrittenSeries]]) -> None:
@@ -76,7 +65,7 @@ def test_the_study_is_consistent_as_a_whole(study: tuple[Path, dict[str, Written
     paths = [path for series in written.values() for path in series.paths]
     report = verify("dcentvfy", [*sorted(scan.glob("*.dcm")), *paths])
     # The validator counts AccessionNumber of a Structured Report to its series, of all others to the study.
-    # Of a clinical trial, images bear attributes that are not taken over.
+    # Attributes of a clinical trial are not taken from the source.
     known = ("<AccessionNumber> IE <Study> versus <Series>", "<ClinicalTrial")
     assert [line for line in report if not any(text in line for text in known)] == []
 

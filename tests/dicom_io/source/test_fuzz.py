@@ -42,7 +42,7 @@ Summary = Counter[str]
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scan]:
     echoes, found = make_echoes(echo_times_s=(0.004, 0.009), shape=SHAPE), {}
-    echoes.phase_rad[:, 0, 0, :] = 3.1415  # as in noise, by which the unit of polar phase is told
+    echoes.phase_rad[:, 0, 0, :] = 3.1415  # as in noise, which shows the unit of polar phase
     for vendor in VENDORS:
         paths = write_scan(echoes, tmp_path_factory.mktemp(vendor), vendor=vendor, study_seed=1)
         found[vendor] = {path.name: path.read_bytes() for path in paths}
@@ -88,7 +88,7 @@ def outcome(scan: Scan, folder: Path) -> str:
         (folder / name).write_bytes(content)
     with no_hang():
         results = [_outcome_of(acquisition) for acquisition in find_acquisitions(folder).acquisitions]
-    return "read" if "read" in results else next(iter(results), "set aside")
+    return "read" if "read" in results else next(iter(results), "skipped")
 
 
 def _outcome_of(acquisition: object) -> str:

@@ -1,26 +1,23 @@
-"""Any orientation, position of the patient and magnet: the field's direction follows from the header alone."""
+"""In any orientation, B0 direction and places of slices follow from the header alone."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_io.errors import Refusal
-from dicom_io.source.acquisition.completeness import acquisition_grid, assess
-from dicom_io.source.geometry import axes, b0_direction
-from dicom_io.source.header import read_header
-from dicom_io.source.magnets import vertical_field
-from dicom_io.source.read import image_grid, read_acquisition
-from dicom_io.source.zero_fill import zero_fill_note
+from dicom_io.source.geometry import axes, b0_direction, cross, dot, position_mm
+from dicom_io.source.header import ImageHeader
+from dicom_io.source.read import read_acquisition
 from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import only_acquisition
 from tests.support.phantom import SHAPE, VOXEL_SIZE_MM, change, make_echoes
+from tests.support.synthetic import read_header
 
 ORIENTATIONS = {
     "axial": (1, 0, 0, 0, 1, 0),
@@ -32,6 +29,11 @@ ORIENTATIONS = {
     "coronal, turned in plane": (math.cos(0.7), 0, math.sin(0.7), math.sin(0.7), 0, -math.cos(0.7)),
     "sagittal, mirrored": (0, -1, 0, 0, 0, -1),
 }
+
+
+@pytest.fixture(scope="module")
+def header(scans: dict[str, Path]) -> ImageHeader:
+    return read_header(sorted(scans["siemens"].glob("*.dcm"))[0])
 
 
 def turned(orientation: tuple[float, ...], flip: bool = False) -> Callable[[Dataset], None]:
@@ -66,66 +68,34 @@ def test_the_field_and_the_volume_in_every_orientation(name: str, flip: bool, tm
     np.testing.assert_allclose(read.magnitude[..., order] * scale, echoes.magnitude, atol=0.2)
 
 
-@pytest.mark.parametrize("position", ["HFS", "HFP", "FFS", "FFP", "HFDR", "HFDL", "FFDR", "FFDL"])
-def test_in_a_cylinder_the_field_is_along_patient_z_in_every_position(position: str, tmp_path: Path) -> None:
-    path = write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)[0]
-    header = replace(read_header(path), patient_position=position)
-    row, column, normal = axes(header)
-    assert b0_direction(header) == pytest.approx((row[2], column[2], normal[2]))
-
-
-@pytest.mark.parametrize(
-    ("position", "direction"),
-    [("HFS", (0, 1, 0)), ("FFP", (0, 1, 0)), ("HFDL", (1, 0, 0)), ("FFDR", (1, 0, 0)), ("", None), ("SITTING", None)],
-)
-def test_a_vertical_field_follows_how_the_patient_lies(position: str, direction: object, tmp_path: Path) -> None:
-    write_scan(make_echoes(), tmp_path, vendor="hitachi", study_seed=1)
-    acquisition = only_acquisition(tmp_path)
-    headers = tuple(replace(h, vertical_field=True, patient_position=position) for h in acquisition.headers)
-    answer = assess(replace(acquisition, headers=headers))
-    if direction is None:
-        assert answer.reason is not None
-        assert answer.reason.code == "no-patient-position"
-        with pytest.raises(Refusal):
-            vertical_field(position)
-        return
-    assert answer.state == "complete"
-    row, column, normal = axes(headers[0])
-    expected = [float(np.dot(axis, direction)) for axis in (row, column, normal)]  # type: ignore[arg-type]
-    assert image_grid(acquisition_grid(acquisition), headers[0]).b0_direction == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("model", ["AIRIS Vento", "OASIS", "Aperto"])
-def test_an_open_magnet_is_refused_until_the_site_says_how_its_field_lies(model: str, tmp_path: Path) -> None:
-    write_scan(make_echoes(), tmp_path, vendor="hitachi", study_seed=1)
-    change(tmp_path, lambda dataset: setattr(dataset, "ManufacturerModelName", model))
-    acquisition = only_acquisition(tmp_path)
-    reason = assess(acquisition).reason
-    assert reason is not None
-    assert reason.code == "vertical-field"
-    told = replace(acquisition, headers=tuple(replace(h, b0_patient=(0.0, 1.0, 0.0)) for h in acquisition.headers))
-    assert assess(told).state == "complete"
-
-
 def test_gaps_between_slices_are_part_of_their_distance(tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
     change(tmp_path, lambda d: (setattr(d, "SliceThickness", "1.0"), setattr(d, "SpacingBetweenSlices", "1.3")))
     assert read_acquisition(only_acquisition(tmp_path)).grid.voxel_size_mm[2] == pytest.approx(1.3, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("matrix", "said"),
-    [([0, SHAPE[0] // 2, SHAPE[1], 0], "zero-filled"), ([SHAPE[1], 0, 0, SHAPE[0]], ""), (None, "")],
-)
-def test_zero_filling_in_plane_is_detected(matrix: list[int] | None, said: str, tmp_path: Path) -> None:
-    write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
-    if matrix:
-        change(tmp_path, lambda dataset: setattr(dataset, "AcquisitionMatrix", matrix))
-    note = zero_fill_note(only_acquisition(tmp_path))
-    if not said:
-        assert note is None
-        return
-    assert note is not None
-    assert said in note
-    assert f"from {SHAPE[1]} x {SHAPE[0] // 2} to {SHAPE[1]} x {SHAPE[0]}" in note
-    assert "0.9 x 1.5 mm" in note  # columns are 0.7 mm apart, and 11 were made of 5
+def test_axes_are_a_right_handed_frame(header: ImageHeader) -> None:
+    row, column, normal = axes(header)
+    assert dot(row, column) == pytest.approx(0, abs=1e-12)
+    assert dot(cross(row, column), normal) == pytest.approx(1)
+
+
+def test_the_field_direction_is_not_scaled_by_the_voxel_size(header: ImageHeader) -> None:
+    stretched = dataclasses.replace(header, pixel_spacing_mm=(0.5, 5.0))
+    assert b0_direction(stretched) == b0_direction(header)
+    assert math.hypot(*b0_direction(header)) == pytest.approx(1)
+
+
+def test_sagittal_and_coronal_slices(header: ImageHeader) -> None:
+    sagittal = dataclasses.replace(header, image_orientation=(0, 1, 0, 0, 0, -1))
+    assert b0_direction(sagittal) == pytest.approx((0, -1, 0))
+    coronal = dataclasses.replace(header, image_orientation=(1, 0, 0, 0, 0, -1))
+    assert b0_direction(coronal) == pytest.approx((0, -1, 0))
+    assert axes(sagittal)[2] == pytest.approx((-1, 0, 0))
+
+
+def test_positions_split_into_slice_and_plane(header: ImageHeader) -> None:
+    row, column, normal = axes(header)
+    moved_to = tuple(1.5 * r - 2.5 * c + 7.0 * n for r, c, n in zip(row, column, normal, strict=True))
+    moved = dataclasses.replace(header, image_position_mm=moved_to)
+    assert position_mm(moved) == pytest.approx((1.5, -2.5, 7.0))

@@ -63,7 +63,7 @@ def test_values_are_those_that_pydicom_decodes(tmp_path, syntax, signed, bits_st
     path = write_image(tmp_path / "image", syntax, signed=signed, bits_stored=bits_stored, frames=frames)
     native = read_image_file(path).native
     assert native is not None
-    expected = decode(path, deflated=False).reshape(frames, ROWS, COLUMNS)
+    expected = decode(path, syntax).reshape(frames, ROWS, COLUMNS)
     for frame in range(frames):
         found = read_native(path, native, ROWS, COLUMNS, frame)
         assert np.array_equal(found, expected[frame])
@@ -71,7 +71,7 @@ def test_values_are_those_that_pydicom_decodes(tmp_path, syntax, signed, bits_st
 
 
 @pytest.mark.parametrize(("syntax", "compress"), [(DeflatedExplicitVRLittleEndian, False), (RLELossless, True)])
-def test_what_has_to_be_decoded_has_no_place(tmp_path, syntax, compress):
+def test_compressed_pixels_have_no_native_place(tmp_path, syntax, compress):
     path = write_image(tmp_path / "image", syntax, signed=False, bits_stored=16, compress=compress)
     assert read_image_file(path).native is None
 
@@ -137,7 +137,7 @@ def test_images_of_real_scanners_are_read_as_pydicom_decodes_them(real_data):
         for header in headers_of(path)[:3]:
             if header.native is None:
                 continue
-            stored = decode(path, deflated=False)
+            stored = decode(path, header.transfer_syntax_uid)
             expected = stored[header.frame] if stored.ndim == 3 else stored
             found = read_native(path, header.native, header.rows, header.columns, header.frame)
             assert np.array_equal(found, expected)

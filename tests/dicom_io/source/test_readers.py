@@ -14,12 +14,11 @@ import pytest
 from pydicom.tag import Tag
 
 from dicom_io.derived.context.source import source_datasets
-from dicom_io.derived.products import KINDS
-from dicom_io.derived.written import WrittenSeries
+from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.source.acquisition.grouping import Acquisition
 from recon.types import Grid
 from tests.dicom_io.conftest import only_acquisition
-from tests.support.everything import full_reconstruction, make_contrast, make_regions, write_everything
+from tests.support.everything import MR_IMAGES, full_reconstruction, make_contrast, make_regions, write_everything
 
 Volume = np.ndarray
 Read = Callable[[Sequence[Path], Grid, Acquisition], Volume]
@@ -131,7 +130,7 @@ READERS: dict[str, Read] = {
 def expected(name: str, acquisition: Acquisition) -> tuple[Volume, Grid]:
     result = full_reconstruction(acquisition)
     grid = result.susceptibility.grid
-    if name in KINDS and name != "qsm":
+    if name in MR_IMAGES and name != "qsm":
         return make_contrast(name, grid.shape).volume, grid
     return 1000 * result.susceptibility.chi_ppm, grid
 
@@ -141,11 +140,11 @@ def test_values_are_within_half_a_step_where_they_belong(
     reader: str, study: tuple[Acquisition, dict[str, WrittenSeries], str]
 ) -> None:
     acquisition, written, profile = study
-    for name in (*KINDS, "qsm-enhanced", "parametric-map"):
+    for name in (*MR_IMAGES, "qsm-enhanced", "parametric-map"):
         if (name, reader) == ("parametric-map", "SimpleITK"):
             continue  # it knows no Parametric Maps
         truth, grid = expected(name, acquisition)
-        step = 0 if name == "parametric-map" else KINDS.get(name, KINDS["qsm"]).profiles[profile].step
+        step = 0 if name == "parametric-map" else MR_IMAGES.get(name, MR_IMAGES["qsm"]).profiles[profile].step
         values = READERS[reader](written[name].paths, grid, acquisition)
         assert values.shape == truth.shape
         assert np.abs(values - truth).max() <= step / 2 + 1e-3, f"{name} read by {reader}"

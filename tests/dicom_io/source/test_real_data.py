@@ -1,4 +1,4 @@
-"""Images of real scanners give what is known of them."""
+"""Images of real scanners give what is known about them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dicom_io.source.acquisition.completeness import acquisition_grid, assess
+from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.folder import find_acquisitions
 from dicom_io.source.header import read_headers
 from dicom_io.source.read import read_acquisition
@@ -41,7 +41,7 @@ def test_philips_brain_signal_decays_and_its_phase_grows_evenly(real_data: Path)
 
 def test_siemens_three_echoes_of_one_slice(real_data: Path) -> None:
     acquisition = only_acquisition(real_data / "siemens_megre_3echo")
-    grid = acquisition_grid(acquisition)
+    grid = acquisition.slices
     assert grid.echo_times_s == (0.004, 0.01, 0.016)
     assert len(acquisition.series_instance_uids) == 2
     assert {len(images) for images in grid.cells.values()} == {1}

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,13 +41,28 @@ def no_phase(scan, tmp_path):
     return folder
 
 
-def test_help_needs_no_heavy_library():
-    code = (
-        "import sys, plugin.cli; heavy = {'torch', 'dbos', 'numba', 'scipy', 'pynetdicom', 'matplotlib'};"
-        "print(sorted(heavy & set(sys.modules)))"
+def imported_by(*arguments):
+    """Return the modules that a command imports."""
+    code = "import sys; from plugin.cli import app\napp(standalone_mode=False)\nprint('\\n'.join(sys.modules))"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+
+
+def test_help_needs_no_heavy_library_and_shows_three_groups():
+    heavy = {"torch", "dbos", "numba", "scipy", "pynetdicom", "matplotlib", "recon.lab", "plugin.lab"}
+    imported = imported_by("--help")
+    assert "plugin.cli" in imported
+    assert not imported & heavy
+    shown = run("--help").stdout
+    assert re.search("Clinic.* serve .*Research.* reconstruct .*Development.* train ", shown, re.DOTALL)
+
+
+def test_reconstruct_never_imports_the_lab(scan, tmp_path):
+    imported = imported_by(
+        "reconstruct", scan, "--output", tmp_path / "out", "--method", "tikhonov", "--objects", "all"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    assert "recon.pipeline" in imported
+    assert not {name for name in imported if name.startswith(("recon.lab", "plugin.lab"))}
 
 
 def test_wrong_usage_and_unknown_commands_are_status_2():

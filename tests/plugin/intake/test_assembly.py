@@ -1,3 +1,4 @@
+import hashlib
 import random
 
 import pytest
@@ -9,8 +10,8 @@ from plugin.config.rules import Rule
 from plugin.config.settings import Settings
 from plugin.intake.assembly import Assembler
 from plugin.intake.completion import SETTLE_SECONDS, State
-from plugin.intake.notices import Notice
-from plugin.intake.spool import Incoming, Spool, Stored
+from plugin.intake.index import ImageRow
+from plugin.intake.spool import Spool, Stored
 from plugin.jobs.job import Job, reserved_numbers
 from plugin.log import uid_hash
 from tests.support.mutate import mutate_bytes
@@ -20,7 +21,7 @@ QUIET = 60.0
 
 
 class Site:
-    """A spool, an assembler on it, a clock that the test turns, and the jobs that were handed over."""
+    """A spool, an assembler on it, a clock that the test turns, and the jobs that were submitted."""
 
     def __init__(self, folder):
         self.spool = Spool(folder)
@@ -39,19 +40,24 @@ class Site:
     def release(self, name="a", how="released"):
         self.spool.index.end_association(name, how, self.now)
 
+    def send(self, paths, name="a", how="released"):
+        self.associate(name)
+        self.put(paths, name)
+        self.release(name, how)
+
+    def load(self, job):
+        return Job.load(self.spool.folder / "jobs" / job, root=self.spool.folder)
+
     def put(self, paths, association="a"):
         for path in paths:
             image = dcmread(path, stop_before_pixels=True)
-            incoming = Incoming(
-                image=uid_hash(image.SOPInstanceUID),
-                series=uid_hash(image.SeriesInstanceUID),
-                study=uid_hash(image.StudyInstanceUID),
-                association=association,
-                received_at=self.now,
-                file_meta=b"",
-                data_set=path.read_bytes(),
-            )
-            assert self.spool.store(incoming) is not Stored.CONFLICT
+            uids = (image.SOPInstanceUID, image.SeriesInstanceUID, image.StudyInstanceUID)
+            assert self.put_bytes(path.read_bytes(), *map(uid_hash, uids), association) is not Stored.CONFLICT
+
+    def put_bytes(self, content, image, series, study, association="a"):
+        digest = hashlib.sha256(content).hexdigest()
+        names = {"image": image, "series": series, "study": study, "association": association}
+        return self.spool.store(ImageRow(**names, digest=digest, received_at=self.now), [content])
 
     def pass_after(self, seconds=0.0):
         self.now += seconds
@@ -116,9 +122,7 @@ def lower_half(scan):
 def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, uncounted, part, how):
     """Half of the slices, or one echo of two, is a grid without gaps; its sender goes on a moment later."""
     scan, sent = uncounted, part(uncounted)
-    site.associate()
-    site.put(sent)
-    site.release(how=how)
+    site.send(sent, how=how)
     assert site.pass_after(QUIET / 2) == [State.COLLECTING]
     site.associate("b")
     site.put((path for path in scan if path not in sent), "b")
@@ -126,44 +130,34 @@ def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, uncounted, 
     site.release("b")
     assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
     (job,) = site.jobs
-    assert len(Job.load(site.spool.folder / "jobs" / job, root=site.spool.folder).headers) == len(scan)
+    assert len(site.load(job).headers) == len(scan)
 
 
 @pytest.mark.parametrize("part", [first_echo, lower_half])
 def test_what_was_cut_off_and_not_resumed_is_incomplete_until_the_resend(site, uncounted, part):
     scan = uncounted
-    site.associate()
-    site.put(part(scan))
-    site.release(how="aborted")
+    site.send(part(scan), how="aborted")
     assert site.pass_after(QUIET) == [State.INCOMPLETE]
     site.restart()
     assert site.pass_after(QUIET) == [State.INCOMPLETE]
-    site.associate("b")
-    site.put(scan, "b")
-    site.release("b")
+    site.send(scan, "b")
     assert site.pass_after() == [State.QUEUED]
     assert len(site.jobs) == 1
 
 
 def test_what_was_cut_off_after_the_last_image_is_run_where_the_scanner_counts_its_images(site, scan):
-    site.associate()
-    site.put(scan)
-    site.release(how="lost")
+    site.send(scan, how="lost")
     assert site.pass_after(QUIET / 2) == [State.COLLECTING]
     assert site.pass_after(QUIET / 2) == [State.QUEUED]
 
 
 def test_a_resend_confirms_what_was_cut_off_after_its_last_image(site, uncounted):
     scan = uncounted
-    site.associate()
-    site.put(scan)
-    site.release(how="lost")
+    site.send(scan, how="lost")
     assert site.pass_after(QUIET) == [State.INCOMPLETE]
     (row,) = site.spool.index.acquisitions()
     assert row.code == "interrupted"
-    site.associate("b")
-    site.put(scan, "b")
-    site.release("b")
+    site.send(scan, "b")
     assert site.pass_after() == [State.QUEUED]
 
 
@@ -181,20 +175,16 @@ def test_shuffled_images_on_several_associations_are_one_acquisition(site, scan)
 
 
 def test_the_job_knows_its_images_and_its_sender(site, scan):
-    site.associate()
-    site.put(scan)
-    site.release()
+    site.send(scan)
     site.pass_after()
-    job = Job.load(site.spool.folder / "jobs" / site.jobs[0], root=site.spool.folder)
+    job = site.load(site.jobs[0])
     assert len(job.headers) == len(scan)
     assert all(header.path.is_file() for header in job.headers)
     assert (job.calling_ae, job.address) == ("MR1", "10.0.0.5")
 
 
 def test_missing_slices_are_named_and_a_late_one_reopens(site, scan):
-    site.associate()
-    site.put(scan[:20] + scan[21:])
-    site.release()
+    site.send(scan[:20] + scan[21:])
     assert site.pass_after(QUIET - 1) == [State.COLLECTING]
     assert site.pass_after(2) == [State.INCOMPLETE]
     (row,) = site.spool.index.acquisitions()
@@ -218,7 +208,7 @@ def test_more_images_after_the_job_make_a_new_job_that_is_the_next_revision(site
     site.put(path for path in scan if path not in sent)
     assert site.pass_after(QUIET) == [State.QUEUED]
     assert len(set(site.jobs)) == 2
-    loaded = [Job.load(site.spool.folder / "jobs" / job, root=site.spool.folder) for job in site.jobs]
+    loaded = [site.load(job) for job in site.jobs]
     assert [job.revision for job in loaded] == [1, 2]
 
 
@@ -235,18 +225,14 @@ def test_a_restart_decides_what_would_have_been_decided(site, scan):
 
 
 def test_headers_that_were_read_but_not_judged_before_a_crash_are_judged_after_it(site, scan):
-    site.associate()
-    site.put(scan)
-    site.release()
+    site.send(scan)
     site.assembler._read_new()
     site.restart()
     assert site.pass_after() == [State.QUEUED]
 
 
-def test_a_crash_between_hand_over_and_index_repeats_the_same_job(site, scan, monkeypatch):
-    site.associate()
-    site.put(scan)
-    site.release()
+def test_a_crash_between_submission_and_index_repeats_the_same_job(site, scan, monkeypatch):
+    site.send(scan)
     with monkeypatch.context() as patch:
         patch.setattr(site.spool.index, "save_acquisitions", _crash)
         with pytest.raises(RuntimeError):
@@ -280,7 +266,7 @@ def test_nothing_is_decided_while_headers_are_unread(site, uncounted, monkeypatc
     assert len(site.jobs) == 1
 
 
-def test_what_is_no_source_image_is_set_aside_with_its_reason(site, scan, tmp_path):
+def test_what_is_not_a_source_image_is_skipped_with_its_reason(site, scan, tmp_path):
     other = dcmread(scan[0])
     other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = CTImageStorage
     other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
@@ -289,9 +275,7 @@ def test_what_is_no_source_image_is_set_aside_with_its_reason(site, scan, tmp_pa
     cut.SOPInstanceUID = cut.file_meta.MediaStorageSOPInstanceUID = "1.2.3.5"
     cut.save_as(tmp_path / "whole.dcm")
     (tmp_path / "cut.dcm").write_bytes((tmp_path / "whole.dcm").read_bytes()[:-100])
-    site.associate()
-    site.put([tmp_path / "ct.dcm", tmp_path / "cut.dcm", *scan])
-    site.release()
+    site.send([tmp_path / "ct.dcm", tmp_path / "cut.dcm", *scan])
     assert site.pass_after() == [State.QUEUED]
     assert {row["code"] for row in site.spool.index.ignored()} == {"not-mr-image", "truncated"}
     assert site.spool.index.counts() == {"received": len(scan) + 2, "ignored": 2, "unread": 0, "conflicts": 0}
@@ -311,9 +295,7 @@ def _break(_path, **_options):
 
 def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site, uncounted, monkeypatch):
     scan = uncounted
-    site.associate()
-    site.put(first_echo(scan))
-    site.release()
+    site.send(first_echo(scan))
     assert site.pass_after() == [State.QUEUED]
     job = site.jobs[0]
     with monkeypatch.context() as patch:
@@ -347,7 +329,7 @@ def test_the_end_that_a_procedure_step_announces_is_not_waited_for_again(site, s
     assert site.pass_after() == [State.COLLECTING]
     headers = [dcmread(path, stop_before_pixels=True) for path in scan]
     images = tuple((uid_hash(h.SeriesInstanceUID), uid_hash(h.SOPInstanceUID)) for h in headers)
-    site.spool.index.add_notice(Notice(source="mpps", name="step", images=images), site.now)
+    site.spool.index.add_notice("mpps", "step", images, site.now)
     assert site.pass_after() == [State.QUEUED]
     (row,) = site.spool.index.acquisitions()
     assert "all that mpps announced" in row.evidence
@@ -356,9 +338,7 @@ def test_the_end_that_a_procedure_step_announces_is_not_waited_for_again(site, s
 
 def test_what_the_rules_leave_out_is_kept_with_the_reason(site, scan):
     site.restart(rules=(Rule(name="no-gre", action="ignore", protocol="QSM_gre"),))
-    site.associate()
-    site.put(scan)
-    site.release()
+    site.send(scan)
     assert site.pass_after() == [State.IGNORED]
     assert not site.jobs
     (row,) = site.spool.index.acquisitions()
@@ -367,9 +347,7 @@ def test_what_the_rules_leave_out_is_kept_with_the_reason(site, scan):
 
 def test_an_acquisition_that_is_too_large_is_refused_by_the_sites_limit(site, scan):
     site.restart(largest_gib=1e-6)
-    site.associate()
-    site.put(scan)
-    site.release()
+    site.send(scan)
     assert site.pass_after() == [State.REFUSED]
     assert site.spool.index.acquisitions()[0].code == "too-large"
 
@@ -379,16 +357,7 @@ def test_images_damaged_in_every_way_cost_the_next_good_acquisition_nothing(site
     other = write_small_scan(tmp_path / "other", seed=9)
     site.associate()
     for number, path in enumerate(rng.sample(list(other), 40)):
-        incoming = Incoming(
-            image=f"damaged-{number}",
-            series="series",
-            study="study",
-            association="a",
-            received_at=site.now,
-            file_meta=b"",
-            data_set=mutate_bytes(path.read_bytes(), rng),
-        )
-        site.spool.store(incoming)
+        site.put_bytes(mutate_bytes(path.read_bytes(), rng), f"damaged-{number}", "series", "study")
     site.put(scan)
     site.release()
     site.pass_after()
@@ -416,15 +385,11 @@ def test_series_that_the_study_has_keep_their_numbers_and_so_do_those_of_its_oth
         image.AcquisitionTime = "235959"
         repeated.append(tmp_path / f"again-{path.name}")
         image.save_as(repeated[-1], enforce_file_format=True)
-    site.associate()
-    site.put([tmp_path / "reformat.dcm", tmp_path / "ours.dcm", *scan])
-    site.release()
+    site.send([tmp_path / "reformat.dcm", tmp_path / "ours.dcm", *scan])
     assert site.pass_after() == [State.QUEUED]
-    site.associate("b")
-    site.put(repeated, "b")
-    site.release("b")
+    site.send(repeated, "b")
     assert site.pass_after() == [State.QUEUED, State.QUEUED]
-    first, second = (Job.load(site.spool.folder / "jobs" / name, root=site.spool.folder) for name in site.jobs)
+    first, second = (site.load(name) for name in site.jobs)
     assert 502 in first.used_series_numbers
     assert 501 not in first.used_series_numbers  # our own result that came back moves nothing
     numbers = [reserved_numbers(job) for job in (first, second)]
@@ -443,29 +408,23 @@ def refused_site(site):
 
 def test_a_map_that_cannot_be_made_is_told_once_for_each_reason(site, scan):
     told = refused_site(site)
-    site.associate()
-    site.put(scan[:-1])
-    site.release()
+    site.send(scan[:-1])
     site.pass_after()
     assert told == []  # the rest may still come
     site.pass_after(QUIET)
     site.pass_after(QUIET)
     (name,) = told
-    job = Job.load(site.spool.folder / "jobs" / name, root=site.spool.folder)
+    job = site.load(name)
     assert job.refusal[0] == "missing-slices"
     assert job.calling_ae == "MR1"
-    site.associate("b")
-    site.put(scan[-1:], "b")
-    site.release("b")
+    site.send(scan[-1:], "b")
     site.pass_after(SETTLE_SECONDS)
     assert (len(told), len(site.jobs)) == (1, 1)
 
 
 def test_a_restart_tells_the_same_again_under_the_same_name(site, scan):
     told = refused_site(site)
-    site.associate()
-    site.put(scan[:-1])
-    site.release()
+    site.send(scan[:-1])
     site.pass_after(QUIET)
     site.spool.index.save_acquisitions(uid_hash(dcmread(scan[0]).StudyInstanceUID), [])  # the crash came before it
     told += refused_site(site)
@@ -483,8 +442,6 @@ def test_images_that_nobody_wants_a_map_of_are_refused_in_silence(site, tmp_path
         image = dcmread(path, stop_before_pixels=True)
         if "M" in image.ImageType and image.EchoNumbers <= echoes:
             magnitudes.append(path)
-    site.associate()
-    site.put(magnitudes)
-    site.release()
+    site.send(magnitudes)
     site.pass_after(QUIET)
     assert len(told) == (0 if echoes == 1 else 1)

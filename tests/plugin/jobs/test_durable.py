@@ -1,32 +1,32 @@
 import itertools
-import json
-import logging
 import pickle
 import shutil
 import socket
+import time
 from pathlib import Path
 
 import pytest
-from dbos import DBOS, WorkflowStatus
+from dbos import WorkflowStatus
+from pydicom import dcmread
 
+from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
-from dicom_io.source.header import read_header
 from plugin.config.settings import Caller, Destination, Objects, Retry, Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.jobs.deliveries import deliverable, destinations, pauses_seconds
-from plugin.jobs.durable import register_queues, register_workflows
+from plugin.jobs import deliveries
+from plugin.jobs.deliveries import destinations, pauses_seconds
 from plugin.jobs.job import Job
-from plugin.jobs.objects import FIRST_PART
-from plugin.jobs.queue import DELIVER, client, dbos_config, delivery_name, prepare_database, submit
+from plugin.jobs.queue import DELIVER, client, delivery_name, submit
 from plugin.jobs.steps import failure_of, may_heal
 from plugin.service.status import _workflow, retry, status
 from recon.errors import EngineError, InvalidInputError
-from recon.options import Options
 from tests.support.loopback import free_port, mr_image, pacs, wait_for
-from tests.support.synthetic import write_small_scan
+from tests.support.synthetic import read_header, write_small_scan
+from tests.support.worker import running_worker
 
 NAME = "0123456789abcdef-01234567"
+FILES = tuple(f"qsm/{n}.dcm" for n in range(4))
 
 
 def destination(name, port):
@@ -44,61 +44,93 @@ def site(tmp_path, scan):
     settings = Settings(
         spool=tmp_path,
         destinations=(destination("good", free_port()), destination("bad", free_port())),
-        objects=Objects(quality_page=False, refusal_page=False),
+        objects=Objects({"quality-page": False, "refusal-page": False}),
         retry=Retry(first_seconds=0.05, longest_seconds=0.1, give_up_after_hours=1 / 3600),
     )
-    folder = tmp_path / "jobs" / NAME
-    (tmp_path / "images").mkdir()
-    copies = [shutil.copy(path, tmp_path / "images") for path in scan[:3]]
-    (acquisition,) = group_acquisitions(read_header(tmp_path / "images" / path) for path in copies)
-    Job.of(acquisition, calling_ae="MR1", address="10.0.0.5").save(folder, root=tmp_path)
+    with running_worker(settings):
+        write_job(settings, scan[:3])
+        yield settings
+
+
+def write_job(settings, scan):
+    """Write a job and the QSM series that it is to have."""
+    folder = settings.spool / "jobs" / NAME
+    copies = [shutil.copy(path, settings.spool / "images") for path in scan]
+    (acquisition,) = group_acquisitions(read_header(Path(path)) for path in copies)
+    Job(acquisition=acquisition, calling_ae="MR1", address="10.0.0.5").save(folder, root=settings.spool)
     (folder / "qsm").mkdir()
     for n in range(4):
         mr_image("s", "1", n).save_as(folder / "qsm" / f"{n}.dcm", enforce_file_format=True)
-    files = [f"qsm/{n}.dcm" for n in range(4)]
-    (folder / "report.json").write_text(json.dumps({"files": files}))
-    prepare_database(settings)
-    logging.getLogger("dbos").addHandler(logging.NullHandler())
-    DBOS(config=dbos_config(settings))
-    register_workflows(settings, Options(method="tikhonov"))
-    DBOS.launch()
-    register_queues()
-    yield settings
-    DBOS.destroy()
 
 
-def deliver(settings, name):
+def deliver(settings, name, part=FIRST_PART, files=FILES, after=""):
     with client(settings) as connected:
         options = {
             "queue_name": DELIVER,
             "workflow_name": DELIVER,
-            "workflow_id": delivery_name(NAME, name),
+            "workflow_id": delivery_name(NAME, name, part),
             "queue_partition_key": name,
         }
-        return connected.enqueue(options, NAME, name)
+        return connected.enqueue(options, NAME, name, part, list(files), after)
 
 
-def state(settings, name):
+def map_to(destination):
+    return delivery_name(NAME, destination.name, FIRST_PART)
+
+
+def state(settings, destination):
     with client(settings) as connected:
-        (found,) = connected.list_workflows(workflow_ids=[delivery_name(NAME, name)])
+        (found,) = connected.list_workflows(workflow_ids=[map_to(destination)])
         return found.status
 
 
-def test_a_dead_destination_delays_no_other_and_retry_takes_it_up(site):
+def test_a_dead_destination_delays_no_other_and_retry_sends_to_it_again(site):
     good, bad = site.destinations
     with socket.create_server(("127.0.0.1", bad.port)):  # takes connections, and says nothing
         deliver(site, bad.name)
         with pacs(good.port) as peer:
             deliver(site, good.name).get_result()
-            assert state(site, bad.name) in ("ENQUEUED", "PENDING")
+            assert state(site, bad) in ("ENQUEUED", "PENDING")
         assert len(peer.uids()) == 4
-    wait_for(lambda: state(site, bad.name) == "ERROR", seconds=40, what="the dead destination is given up")
+    wait_for(lambda: state(site, bad) == "ERROR", seconds=40, what="the dead destination is given up")
     with pytest.raises(PluginError, match="nothing of job"):
-        retry(site, delivery_name(NAME, good.name))
+        retry(site, map_to(good))
     with pacs(bad.port) as peer:
-        assert retry(site, NAME) == [delivery_name(NAME, bad.name)]
-        wait_for(lambda: state(site, bad.name) == "SUCCESS", what="the retried delivery is done")
+        assert retry(site, NAME) == [map_to(bad)]
+        wait_for(lambda: state(site, bad) == "SUCCESS", what="the retried delivery is done")
         assert len(peer.uids()) == 4
+
+
+def test_other_objects_follow_the_map_to_the_same_destination(site):
+    good, _ = site.destinations
+    with pacs(good.port) as peer:
+        others = deliver(site, good.name, OTHER_PART, FILES[3:], map_to(good))
+        deliver(site, good.name, files=FILES[:3])
+        others.get_result()
+        folder = site.spool / "jobs" / NAME
+        assert peer.uids() == [dcmread(folder / name).SOPInstanceUID for name in FILES]
+
+
+def test_other_objects_follow_a_map_that_could_not_be_delivered(site):
+    good, bad = site.destinations
+    began = time.monotonic()
+    with pytest.raises(JobFailedError):
+        deliver(site, bad.name).get_result()
+    with pacs(good.port):
+        deliver(site, good.name, OTHER_PART, FILES, map_to(bad)).get_result()
+    assert time.monotonic() - began < 30
+
+
+def test_nobody_waits_for_a_map_for_ever(site, monkeypatch):
+    good, _ = site.destinations
+    monkeypatch.setattr(deliveries, "_MAP_FIRST_SECONDS", 0.5)
+    with pacs(good.port) as peer:
+        deliver(site, good.name, OTHER_PART, FILES, "never-ends").get_result()
+        assert len(peer.uids()) == 4
+    monkeypatch.setattr(deliveries, "_MAP_ALONE_SECONDS", 0.5)
+    began = time.monotonic()
+    deliveries.wait_for_map(["never-ends", "never-begins"])
+    assert 0.5 <= time.monotonic() - began < 5
 
 
 def test_only_what_is_missing_is_sent_again(site):
@@ -125,18 +157,18 @@ def test_a_refusal_ends_the_job_with_its_reason_and_is_not_tried_again(site):
         wait_for(lambda: connected.list_workflows(workflow_ids=[NAME])[0].status == "ERROR", what="the job failed")
         steps = connected.list_workflow_steps(NAME)
     assert [step["function_name"] for step in steps] == ["read"]
-    (job,) = jobs_of(site)
+    (job,) = status(site)["jobs"]
     assert job["state"] == "failed"
     assert job["code"] not in ("", "step-failed", "system-error")
     assert job["reason"]
     assert not (site.spool / "jobs" / NAME / "work").exists()
 
 
-def test_a_retried_job_begins_anew(site, scan, monkeypatch):
+def test_a_retried_job_begins_again(site, scan, monkeypatch):
     folder = site.spool / "jobs" / "fedcba9876543210-76543210"
     copies = [shutil.copy(path, site.spool / "images") for path in scan]
     (acquisition,) = group_acquisitions(read_header(Path(path)) for path in copies)
-    Job.of(acquisition).save(folder, root=site.spool)
+    Job(acquisition=acquisition).save(folder, root=site.spool)
     with client(site) as connected:
 
         def status_of():
@@ -149,16 +181,16 @@ def test_a_retried_job_begins_anew(site, scan, monkeypatch):
         assert not (folder / "work").exists()
         assert retry(site, folder.name) == [folder.name]
         wait_for(lambda: status_of() == "SUCCESS", seconds=200, what="the retried job is done")
-    assert len(deliverable(site, folder, "good", FIRST_PART)) == 28
+    assert len(list((folder / "qsm").iterdir())) == 28
+    assert not (folder / "work").exists()
 
 
 def _refuse(*_):
     raise InvalidInputError("no brain")
 
 
-@pytest.mark.parametrize("lost", ["qsm/2.dcm", "report.json"])
-def test_a_delivery_of_nothing_is_no_delivery(site, lost):
-    (site.spool / "jobs" / NAME / lost).unlink()
+def test_a_delivery_of_files_that_are_gone_is_no_delivery(site):
+    (site.spool / "jobs" / NAME / "qsm" / "2.dcm").unlink()
     with pytest.raises(JobFailedError) as caught:
         deliver(site, site.destinations[0].name).get_result()
     assert caught.value.code == "nothing-to-deliver"
@@ -172,13 +204,6 @@ def test_jobs_that_ended_without_an_error_of_their_own_say_why(ended):
     assert found["state"] == "failed"
     assert found["code"]
     assert "retry" in found["reason"]
-
-
-def jobs_of(settings):
-    from plugin.intake.spool import Spool
-
-    Spool(settings.spool).index.close()
-    return status(settings)["jobs"]
 
 
 def test_an_unknown_job_cannot_be_retried(site):

@@ -34,7 +34,7 @@ def test_a_mask_is_read_as_it_was_stored(mask, tmp_path, name):
         (np.ones((5, 4), bool), "three-dimensional"),
     ],
 )
-def test_what_is_no_mask_of_these_images_is_refused(array, sentence, tmp_path):
+def test_an_array_that_is_not_a_mask_is_refused(array, sentence, tmp_path):
     np.save(tmp_path / "mask.npy", array)
     with pytest.raises(ConfigurationError, match=sentence):
         read_mask(tmp_path / "mask.npy", SHAPE)

@@ -1,25 +1,20 @@
-"""Objects on their way: the map first, each destination what it is to get, words where there is no map."""
+"""Objects on their way: the map first, each destination what it is to get, a page where there is no map."""
 
-import logging
 import shutil
 from pathlib import Path
 
 import pytest
-from dbos import DBOS
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage, SegmentationStorage
 
 from dicom_io.source.acquisition.grouping import group_acquisitions
-from dicom_io.source.header import read_header
 from plugin.config.settings import Destination, Objects, Retry, Settings
-from plugin.intake.spool import Spool
-from plugin.jobs.durable import register_queues, register_workflows
 from plugin.jobs.job import Job, job_name
-from plugin.jobs.queue import client, dbos_config, prepare_database, submit, submit_refusal
+from plugin.jobs.queue import REFUSE, client, submit
 from plugin.service.status import retry, status
-from recon.options import Options
 from recon.types import Verdict
 from tests.support.loopback import free_port, pacs, wait_for
-from tests.support.synthetic import write_small_scan
+from tests.support.synthetic import read_header, write_small_scan
+from tests.support.worker import running_worker
 
 
 def destination(name, objects=None):
@@ -28,22 +23,15 @@ def destination(name, objects=None):
 
 @pytest.fixture
 def site(tmp_path):
-    """A worker whose archive gets everything, and whose console gets the map or the words."""
+    """A worker whose archive gets everything, and whose console gets the map or the page."""
     settings = Settings(
         spool=tmp_path / "spool",
         destinations=(destination("archive"), destination("console", ("qsm", "refusal-page"))),
-        objects=Objects(brain_mask=True, quality_page=False),
+        objects=Objects({"brain-mask": True, "quality-page": False}),
         retry=Retry(first_seconds=0.2, longest_seconds=0.5, give_up_after_hours=1 / 60),
     )
-    Spool(settings.spool).index.close()
-    prepare_database(settings)
-    logging.getLogger("dbos").addHandler(logging.NullHandler())
-    DBOS(config=dbos_config(settings))
-    register_workflows(settings, Options(method="tikhonov", fallback=""))
-    DBOS.launch()
-    register_queues()
-    yield settings
-    DBOS.destroy(workflow_completion_timeout_sec=20)  # what is cut off waits for its outcome for ever
+    with running_worker(settings):
+        yield settings
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +43,8 @@ def add_job(settings, scan, **values):
     copies = [shutil.copy(path, settings.spool / "images") for path in scan]
     (acquisition,) = group_acquisitions(read_header(Path(path)) for path in copies)
     name = job_name(acquisition)
-    Job.of(acquisition, calling_ae="MR1", address="10.0.0.5", **values).save(
-        settings.spool / "jobs" / name, root=settings.spool
-    )
+    job = Job(acquisition=acquisition, calling_ae="MR1", address="10.0.0.5", **values)
+    job.save(settings.spool / "jobs" / name, root=settings.spool)
     return name
 
 
@@ -87,7 +74,7 @@ def test_each_destination_gets_its_objects_after_the_map(site, scan):
         wait_for(lambda: deliveries() == expected, what="all is delivered")
 
 
-def test_a_refused_job_leaves_words_at_the_console(site, scan):
+def test_a_refused_job_leaves_a_page_at_the_console(site, scan):
     archive, console = site.destinations
     job = add_job(site, scan[:3])  # no volume: the reader refuses
     with pacs(archive.port) as archived, pacs(console.port) as shown, client(site) as connected:
@@ -117,12 +104,12 @@ def test_a_map_that_is_not_to_be_read_is_withheld_and_the_page_says_why(site, sc
         assert len(list((site.spool / "jobs" / job / "qsm").glob("*.dcm"))) == 28  # to look at, in the spool
 
 
-def test_what_was_refused_on_arrival_leaves_words_too_and_no_job_in_the_list(site, scan):
+def test_what_was_refused_on_arrival_leaves_a_page_too_and_no_job_in_the_list(site, scan):
     archive, console = site.destinations
     job = add_job(site, scan[:5], refusal=("missing-slices", "echo 2 phase: all slices are missing"))
     with pacs(archive.port), pacs(console.port) as shown, client(site) as connected:
-        submit_refusal(connected, job)
-        submit_refusal(connected, job)
+        submit(connected, job, REFUSE)
+        submit(connected, job, REFUSE)
         wait_for(lambda: shown.received, seconds=60, what="the page arrives")
         assert "all slices are missing" in shown.received[0].ImageComments
     assert status(site)["jobs"] == []
@@ -132,7 +119,7 @@ def test_a_page_that_a_dead_console_missed_is_sent_again(site, scan):
     archive, console = site.destinations
     job = add_job(site, scan[:4], refusal=("no-phase", "no phase images"))
     with pacs(archive.port) as archived, client(site) as connected:
-        submit_refusal(connected, job)
+        submit(connected, job, REFUSE)
         wait_for(lambda: archived.received, seconds=60, what="the page is at the archive")
         connected.cancel_workflow(f"{job}.console+refusal")
         with pacs(console.port) as shown:

@@ -11,11 +11,11 @@ from dicom_io.errors import Refusal
 from dicom_io.source.folder import find_acquisitions
 from plugin.jobs.job import Job, job_name
 from plugin.jobs.scratch import load_reconstruction
-from plugin.jobs.workflow import make_qsm
+from plugin.jobs.workflow import Wanted, make
 from recon.options import Options
 from tests.support.synthetic import write_small_scan
 
-OPTIONS = Options(method="tikhonov")
+WANTED = Wanted(options=Options(method="tikhonov"))
 
 
 @pytest.fixture(scope="module")
@@ -38,83 +38,57 @@ def made(acquisition, tmp_path_factory):
             shutil.copytree(folder / "work", folder.with_name("died-again") / "work")
         return function()
 
-    files = make_qsm(Job.of(acquisition), folder, options=OPTIONS, run=run, progress=told.append)
-    return folder, files, steps, told
+    report = make(Job(acquisition=acquisition), folder, WANTED, run=run, progress=told.append)
+    return folder, report, steps, told
+
+
+def files_of(folder, report):
+    return [folder / name for name in report["files"]]
 
 
 def test_steps_run_in_order_and_leave_only_results(made):
-    folder, files, steps, told = made
+    folder, report, steps, told = made
     assert steps == ["read", "reconstruct", "write"]
     assert sorted(path.name for path in folder.iterdir()) == ["qsm", "report.json"]
-    assert len(files) == 28
+    assert len(report["files"]) == 28
     assert told
 
 
 def test_the_report_says_how_it_was_made_and_names_nobody(made):
-    folder, files, _, _ = made
+    folder, made_report, _, _ = made
     text = (folder / "report.json").read_text()
     report = json.loads(text)
+    assert report == json.loads(json.dumps(made_report))
     assert report["provenance"]["method"] == "tikhonov"
     steps = list(report["seconds"])
     assert (steps[0], steps[-1]) == ("read", "write")
-    assert report["files"] == [str(path.relative_to(folder)) for path in files]
+    assert report["files"] == [f"qsm/{number:05d}.dcm" for number in range(1, 29)]
     assert "PLANTED" not in text
 
 
 def test_a_job_that_goes_on_after_a_crash_makes_the_same_objects(made, acquisition):
-    folder, files, _, _ = made
-    created = datetime.fromisoformat(json.loads((folder / "report.json").read_text())["created"])
-    job = replace(Job.of(acquisition), created=created)
-    again = make_qsm(job, folder.with_name("died"), options=OPTIONS, run=only_write)
-    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in files]
+    """The crash left half a series behind."""
+    folder, report, _, _ = made
+    job = Job(acquisition=acquisition, created=datetime.fromisoformat(report["created"]))
+    here = folder.with_name("died")
+    (here / ".qsm.abc").mkdir()
+    (here / ".qsm.abc" / "00001.dcm").write_bytes(b"half")
+    again = make(job, here, WANTED, run=only_write)
+    contents = [[path.read_bytes() for path in files_of(*one)] for one in ((folder, report), (here, again))]
+    assert contents[0] == contents[1]
+    assert sorted(path.name for path in here.iterdir()) == ["qsm", "report.json"]
 
 
 def only_write(step, function):
     return function() if step == "write" else 0.0
 
 
-def test_a_write_that_was_done_before_is_not_done_again(made, acquisition):
-    folder, files, _, _ = made
-    before = [path.stat().st_mtime_ns for path in files]
-    assert make_qsm(Job.of(acquisition), folder, options=OPTIONS, run=only_write) == files
-    assert [path.stat().st_mtime_ns for path in files] == before
-
-
-def test_a_kill_while_the_exchanged_files_are_removed_loses_nothing(made, acquisition, tmp_path, monkeypatch):
-    """Half of them are gone, the report is there: the step is done."""
-    folder, _, _, _ = made
-    here = tmp_path / "job"
-    shutil.copytree(folder, here)
-    (here / "work" / "reconstruction").mkdir(parents=True)
-    (here / ".work-finished" / "echoes").mkdir(parents=True)
-    (here / ".qsm.abc").mkdir()
-    (here / ".qsm.abc" / "00001.dcm").write_bytes(b"half")
-    files = make_qsm(Job.of(acquisition), here, options=OPTIONS, run=only_write)
-    assert len(files) == 28
-    assert all(path.is_file() for path in files)
-    assert sorted(path.name for path in here.iterdir()) == ["qsm", "report.json"]
-
-
-def test_the_next_run_is_not_taken_for_done(made, acquisition, tmp_path):
-    """A report of an earlier run says nothing of this one."""
-    folder, _, _, _ = made
-    shutil.copytree(folder, tmp_path / "job")
-
-    def die(step, function):
-        if step == "reconstruct":
-            raise RuntimeError
-        return function()
-
-    with pytest.raises(RuntimeError):
-        make_qsm(Job.of(acquisition), tmp_path / "job", options=OPTIONS, run=die)
-    assert not (tmp_path / "job" / "report.json").exists()
-
-
 def test_revision_and_profile_reach_the_objects(made, acquisition, tmp_path):
-    folder, files, _, _ = made
+    folder, report, _, _ = made
+    files = files_of(folder, report)
     shutil.copytree(folder.with_name("died-again") / "work", tmp_path / "work")
-    job = replace(Job.of(acquisition), revision=2)
-    again = make_qsm(job, tmp_path, options=OPTIONS, profile="pacs16", run=only_write)
+    job = Job(acquisition=acquisition, revision=2)
+    again = files_of(tmp_path, make(job, tmp_path, replace(WANTED, profile="pacs16"), run=only_write))
     assert dcmread(again[0]).BitsStored == 16
     assert dcmread(files[0]).BitsStored == 12
     assert dcmread(again[0]).SeriesInstanceUID != dcmread(files[0]).SeriesInstanceUID
@@ -126,7 +100,7 @@ def test_a_mask_of_the_user_wins(acquisition, tmp_path):
     mask = np.zeros((40, 36, 28), bool)
     mask[10:30, 8:28, 5:24] = True
     np.save(tmp_path / "mask.npy", mask)
-    given = []
+    wanted, given = replace(WANTED, mask=tmp_path / "mask.npy"), []
 
     def run(step, function):
         result = function()
@@ -134,27 +108,30 @@ def test_a_mask_of_the_user_wins(acquisition, tmp_path):
             given.append(load_reconstruction(tmp_path / "out" / "work" / "reconstruction").susceptibility.mask.copy())
         return result
 
-    make_qsm(Job.of(acquisition), tmp_path / "out", options=OPTIONS, mask=tmp_path / "mask.npy", run=run)
+    make(Job(acquisition=acquisition), tmp_path / "out", wanted, run=run)
     assert not (given[0] & ~mask).any()
     assert given[0].sum() > 0.5 * mask.sum()
 
 
 def test_the_series_belongs_to_the_source(made, acquisition):
-    _, files, _, _ = made
+    folder, report, _, _ = made
     source = dcmread(acquisition.headers[0].path)
-    assert {dcmread(path).StudyInstanceUID for path in files} == {source.StudyInstanceUID}
+    assert {dcmread(path).StudyInstanceUID for path in files_of(folder, report)} == {source.StudyInstanceUID}
 
 
 def test_an_incomplete_acquisition_is_refused_before_anything_is_made(acquisition, tmp_path):
-    job = replace(Job.of(acquisition), headers=acquisition.headers[1:])
+    job = Job(acquisition=replace(acquisition, headers=acquisition.headers[1:]))
     with pytest.raises(Refusal):
-        make_qsm(job, tmp_path, options=OPTIONS)
+        make(job, tmp_path, WANTED)
     assert not (tmp_path / "qsm").exists()
 
 
 def test_jobs_are_saved_relative_to_the_spool(acquisition, tmp_path):
     root = acquisition.headers[0].path.parent
-    job = Job.of(acquisition, calling_ae="MR1", address="10.0.0.5")
+    used = frozenset({7, 5})
+    job = Job(
+        acquisition=acquisition, calling_ae="MR1", address="10.0.0.5", used_series_numbers=used, refusal=("a", "b")
+    )
     job.save(tmp_path / "job", root=root)
     assert Job.load(tmp_path / "job", root=root) == job
     assert str(root) not in (tmp_path / "job" / "job.json").read_text()

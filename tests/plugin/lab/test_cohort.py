@@ -31,7 +31,7 @@ def test_rows_are_kept_and_only_missing_ones_made(small, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["patients"]
 
 
-def test_other_weights_make_the_network_s_row_anew(small, tmp_path, monkeypatch):
+def test_other_weights_make_the_network_s_row_again(small, tmp_path, monkeypatch):
     say = lambda text: None  # noqa: E731
     monkeypatch.setattr(cohort, "made_by", lambda method: "published")
     list(run_cohort([1], ["network", "tikhonov"], Study(folder=tmp_path, engine="torch"), say))

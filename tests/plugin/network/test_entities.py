@@ -18,7 +18,7 @@ def test_addresses_are_read(text, expected):
 
 
 @pytest.mark.parametrize("text", ["PACS", "PACS@host", "PACS@host:0", "PACS@host:70000", "@h:1", "A@h:x", "A\\B@h:1"])
-def test_what_is_no_address_is_refused(text):
+def test_what_is_not_an_address_is_refused(text):
     with pytest.raises(ConfigurationError, match="AET@HOST:PORT"):
         parse_address(text)
 

@@ -107,7 +107,7 @@ def test_an_absent_peer_leaves_everything_undelivered(files):
     ("reject", "sentence"),
     [((1, 1, 3), "does not know our AE title"), ((1, 1, 7), "not its AE title"), ((2, 3, 1), "congestion (transient")],
 )
-def test_a_rejection_is_told_as_the_peer_told_it(files, reject, sentence):
+def test_a_rejection_is_reported_with_the_reason_that_the_peer_gave(files, reject, sentence):
     def refuse(event):
         event.assoc.acse.send_reject(*reject)
         event.assoc.kill()
@@ -147,7 +147,7 @@ def listening(sop_class, handlers=()):
 
 def test_a_sop_class_that_the_peer_does_not_know_is_refused_for_good(files, tmp_path):
     odd = mr_image("s", "2", 1)
-    odd.SOPClassUID = odd.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.3.1.2.3.3"  # no storage class
+    odd.SOPClassUID = odd.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.3.1.2.3.3"  # not a storage class
     odd.save_as(tmp_path / "odd.dcm", enforce_file_format=True)
     with pacs() as peer:
         report = send([tmp_path / "odd.dcm", *files], peer.port)

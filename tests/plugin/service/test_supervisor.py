@@ -1,14 +1,12 @@
-import fcntl
 import os
 import signal
-import sys
 import threading
 
 import pytest
 
 from plugin.config.settings import Disk, Settings
-from plugin.errors import ConfigurationError, PortTakenError, SpoolError
-from plugin.intake.spool import make_private_folder
+from plugin.errors import ConfigurationError, PortTakenError
+from plugin.files import locked, make_private_folder
 from plugin.service import supervisor
 from plugin.service.supervisor import check_port, serve
 from tests.support.loopback import free_port, pacs, scanner, wait_for
@@ -62,11 +60,8 @@ def test_a_child_that_cannot_run_as_configured_ends_the_service(settings, monkey
 
 def test_one_spool_has_one_service(settings):
     make_private_folder(settings.spool)
-    descriptor = os.open(settings.spool / ".service.lock", os.O_CREAT | os.O_RDWR)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(ConfigurationError, match="already uses the spool"):
+    with locked(settings.spool / ".service.lock"), pytest.raises(ConfigurationError, match="already uses the spool"):
         serve(settings)
-    os.close(descriptor)
 
 
 def test_a_taken_port_is_named_before_anything_starts(settings, monkeypatch):
@@ -74,16 +69,3 @@ def test_a_taken_port_is_named_before_anything_starts(settings, monkeypatch):
     with pacs(settings.port), pytest.raises(PortTakenError, match=str(settings.port)):
         check_port(settings)
     check_port(settings)
-
-
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_spool_that_cannot_be_written_is_named(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(SpoolError, match="cannot be created"):
-        make_private_folder(tmp_path / "spool")
-
-
-def test_a_spool_below_a_file_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolError, match="cannot be created"):
-        make_private_folder(tmp_path / "file" / "spool")

@@ -36,3 +36,8 @@ def trained(tmp_path):
 @pytest.fixture
 def other_trained(tmp_path):
     return make_trained(tmp_path / "other.safetensors", seed=1)
+
+
+def on(make):
+    """Return the least work that needs a network: run it once on what ``make`` gives for a device."""
+    return lambda forward, device: forward(make(device))

@@ -12,12 +12,12 @@ from recon.engines.engine_file import (
     Manifest,
     ShapeProfile,
     cached_or_built,
-    manifests,
     mismatch,
+    plans,
     read_engine,
     write_engine,
 )
-from recon.engines.folders import engines_folder, only_one
+from recon.engines.folders import engines_folder, locked
 from recon.errors import EngineError
 
 WANTED = Manifest(
@@ -38,7 +38,7 @@ def test_an_engine_is_read_as_it_was_written(tmp_path):
     assert read == written
     assert read.plan == PLAN
     assert dataclasses.replace(read.manifest, plan_sha256="", plan_bytes=0) == WANTED
-    assert manifests(tmp_path, "tensorrt-rtx") == [written.path]
+    assert plans(tmp_path, "tensorrt-rtx") == [written.path]
     assert not list(tmp_path.glob(".part*"))
     assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} <= {0o044, 0}
 
@@ -69,7 +69,7 @@ def test_a_damaged_manifest_is_refused(tmp_path, text):
 def test_a_plan_without_a_manifest_is_half_written_and_not_found(tmp_path):
     path = write_engine(tmp_path, WANTED, PLAN).path
     path.with_suffix(".json").unlink()
-    assert manifests(tmp_path, "tensorrt-rtx") == []
+    assert plans(tmp_path, "tensorrt-rtx") == []
     with pytest.raises(EngineError):
         read_engine(path)
 
@@ -106,20 +106,20 @@ def test_other_weights_and_other_versions_do_not_fit():
     assert "1.6.0 is installed" in mismatch(WANTED, weights_sha256="ab" * 32, library_version="1.6.0")
 
 
-def test_an_engine_is_built_once_and_a_damaged_one_anew(tmp_path):
-    built, said = [], []
+def test_an_engine_is_built_once_and_a_damaged_one_again(tmp_path, caplog):
+    built = []
 
     def build():
         built.append(1)
         return PLAN
 
-    first = cached_or_built(tmp_path, WANTED, build, said.append)
-    assert cached_or_built(tmp_path, WANTED, build, said.append) == first
+    first = cached_or_built(tmp_path, WANTED, build)
+    assert cached_or_built(tmp_path, WANTED, build) == first
     assert len(built) == 1
     first.path.write_bytes(PLAN[:-3])
-    assert cached_or_built(tmp_path, WANTED, build, said.append) == first
+    assert cached_or_built(tmp_path, WANTED, build) == first
     assert len(built) == 2
-    assert "truncated" in said[0]
+    assert "truncated" in caplog.text
 
 
 def test_a_failed_build_leaves_nothing_behind(tmp_path):
@@ -127,13 +127,13 @@ def test_a_failed_build_leaves_nothing_behind(tmp_path):
         raise EngineError("no")
 
     with pytest.raises(EngineError, match="no"):
-        cached_or_built(tmp_path, WANTED, fail, lambda line: None)
-    assert manifests(tmp_path, "tensorrt-rtx") == []
-    assert cached_or_built(tmp_path, WANTED, lambda: PLAN, lambda line: None).plan == PLAN
+        cached_or_built(tmp_path, WANTED, fail)
+    assert plans(tmp_path, "tensorrt-rtx") == []
+    assert cached_or_built(tmp_path, WANTED, lambda: PLAN).plan == PLAN
 
 
 def _hold(folder, entered, seconds):
-    with only_one(folder, "engine", lambda line: None):
+    with locked(folder, "engine"):
         entered.set()
         time.sleep(seconds)
 
@@ -144,11 +144,10 @@ def test_two_processes_do_not_build_the_same_engine_at_once(tmp_path):
     holder = context.Process(target=_hold, args=(tmp_path, entered, 0.5))
     holder.start()
     assert entered.wait(30)
-    said = []
-    with only_one(tmp_path, "engine", said.append):
-        assert not holder.is_alive() or holder.join(5) is None
+    began = time.monotonic()
+    with locked(tmp_path, "engine"):
+        assert time.monotonic() - began > 0.3
     holder.join()
-    assert said == ["another process builds this engine; waiting for it"]
 
 
 def test_the_folder_can_be_named(tmp_path, monkeypatch):

@@ -1,23 +1,26 @@
 """Every engine against the eager float32 network, and what happens where one cannot run."""
 
 import dataclasses
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from recon.engines import choose, gpu, openvino_cpu
-from recon.engines.base import Description
-from recon.engines.choose import EngineChain, chain_of, choose_engine
-from recon.engines.eager import EagerEngine
+from recon.engines.base import Description, import_library
+from recon.engines.choose import EngineChain, chain_of, choose_engine, try_engine
+from recon.engines.forward import CheckedForward
 from recon.engines.openvino_cpu import OpenVinoEngine
 from recon.engines.self_check import EXACT, REDUCED, check, difference, known_head
-from recon.engines.status import engine_states, time_engine
-from recon.engines.torch_cuda import TorchCudaEngine
+from recon.engines.status import time_engine
+from recon.engines.torch_eager import TorchEngine
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError, ReconError
 from recon.network.features import CHANNELS
 from recon.network.weights import load_weights
-from tests.recon.engines.work import on
+from recon.options import ENGINES
+from tests.recon.engines.conftest import on
 
 
 class Fake:
@@ -27,7 +30,7 @@ class Fake:
     largest = None
 
     def __init__(self, trained, *failures, offset=0.0, precision="fp16"):
-        self.eager, self.failures, self.offset, self.precision = EagerEngine(trained), list(failures), offset, precision
+        self.eager, self.failures, self.offset, self.precision = TorchEngine(trained), list(failures), offset, precision
 
     def describe(self):
         return Description(engine="fake", precision=self.precision, device="nowhere")
@@ -53,15 +56,20 @@ def volume(trained):
     return lambda device: features.to(device)
 
 
-def chain_with(monkeypatch, trained, engine, asked="auto"):
-    monkeypatch.setitem(choose.ENGINES, "tensorrt", lambda trained, say: engine)
-    names = ("tensorrt", "openvino", "torch")
-    return EngineChain(trained, names, asked)
+def serve(monkeypatch, name, load):
+    """Let ``load`` make the engine of a row."""
+    monkeypatch.setitem(sys.modules, "a_fake_engine", SimpleNamespace(load=load))
+    monkeypatch.setitem(ENGINES, name, dataclasses.replace(ENGINES[name], module="a_fake_engine"))
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-4), ("", 0.05)])
+def chain_with(monkeypatch, trained, engine):
+    serve(monkeypatch, "tensorrt", lambda trained, row: engine)
+    return EngineChain(trained, ("tensorrt", "openvino", "torch"), "auto")
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 0.05)])
 def test_openvino_equals_the_eager_network_on_any_shape(trained, precision, tolerance):
-    eager, engine = EagerEngine(trained), OpenVinoEngine(trained, precision)
+    eager, engine = TorchEngine(trained), OpenVinoEngine(trained, precision)
     for shape in ((16, 12, 8), (8, 20, 24)):
         features = torch.randn(1, len(CHANNELS), *shape, generator=torch.Generator().manual_seed(3))
         expected = eager.run(features)
@@ -70,7 +78,7 @@ def test_openvino_equals_the_eager_network_on_any_shape(trained, precision, tole
     assert engine.describe().engine == "openvino"
 
 
-def test_openvino_converts_once_and_repairs_its_cache(trained, own_cache, monkeypatch):
+def test_openvino_converts_once_and_repairs_its_cache(trained, own_cache, monkeypatch, caplog):
     OpenVinoEngine(trained)
     (plan,) = (own_cache / "qsm-plugin" / "openvino").glob("*.plan")
     converted = []
@@ -79,12 +87,11 @@ def test_openvino_converts_once_and_repairs_its_cache(trained, own_cache, monkey
     OpenVinoEngine(trained)
     assert not converted
     plan.write_bytes(plan.read_bytes()[:-7])
-    said = []
     features = torch.ones(1, len(CHANNELS), 8, 8, 8)
-    repaired = OpenVinoEngine(trained, "f32", said.append).run(features)
+    repaired = OpenVinoEngine(trained, "fp32").run(features)
     assert converted == [1]
-    assert "truncated" in said[0]
-    torch.testing.assert_close(repaired, EagerEngine(trained).run(features), rtol=0, atol=1e-5)
+    assert "truncated" in caplog.text
+    torch.testing.assert_close(repaired, TorchEngine(trained).run(features), rtol=0, atol=1e-5)
 
 
 def test_openvino_works_without_a_home(trained, monkeypatch):
@@ -97,7 +104,7 @@ def test_the_shipped_network_passes_its_self_check_on_openvino():
     trained = load_weights()
     apart = check(OpenVinoEngine(trained), trained)
     assert 0 <= apart.rms_ppb <= REDUCED.rms_ppb
-    exact = check(OpenVinoEngine(trained, "f32"), trained)
+    exact = check(OpenVinoEngine(trained, "fp32"), trained)
     assert exact.within(EXACT)
 
 
@@ -133,7 +140,7 @@ def test_an_exact_engine_has_to_be_exact(trained):
 
 
 def test_auto_takes_openvino_without_a_gpu_and_says_why_without_a_warning(trained, no_gpu, volume):
-    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
+    result = EngineChain(trained, tuple(ENGINES), "auto").infer(on(volume))
     assert result.engine.engine == "openvino"
     assert result.choice.startswith("auto, openvino (tensorrt-rtx: no NVIDIA GPU")
     assert result.warnings == ()
@@ -142,7 +149,7 @@ def test_auto_takes_openvino_without_a_gpu_and_says_why_without_a_warning(traine
 def test_an_unused_gpu_is_worth_a_warning(trained, no_gpu, volume, monkeypatch):
     monkeypatch.setattr(choose, "driver_present", lambda: True)
     monkeypatch.setattr(gpu, "driver_present", lambda: True)
-    result = EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
+    result = EngineChain(trained, tuple(ENGINES), "auto").infer(on(volume))
     assert result.engine.engine == "openvino"
     assert any("torch-cuda could not be used" in warning for warning in result.warnings)
     assert "built without CUDA" in result.warnings[0] or "CUDA finds no GPU" in result.warnings[0]
@@ -154,7 +161,7 @@ def test_an_engine_that_fails_in_a_job_is_followed_by_the_next(trained, monkeypa
     result = chain.infer(on(volume))
     assert result.engine.engine == "openvino"
     assert str(failure) in result.warnings[0]
-    expected = EagerEngine(trained).run(volume("cpu"))
+    expected = TorchEngine(trained).run(volume("cpu"))
     assert float((result.output - expected).abs().max()) < 0.05 * float(expected.abs().max())
     again = chain.infer(on(volume))
     assert again.engine.engine == "openvino"
@@ -200,27 +207,43 @@ def test_a_volume_larger_than_the_profile_is_tiled_and_says_so(trained, monkeypa
     features = torch.randn(1, len(CHANNELS), 8, 12, 160, generator=torch.Generator().manual_seed(5))
     result = chain_with(monkeypatch, trained, engine).infer(on(lambda device: features))
     assert "larger than the engine takes (64 x 64 x 72 voxels)" in result.warnings[0]
-    torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=2e-6)
+    torch.testing.assert_close(result.output, TorchEngine(trained).run(features), rtol=0, atol=2e-6)
 
 
 def test_when_nothing_works_the_reasons_are_told(trained, monkeypatch, volume):
-    def absent(trained, say):
+    def absent(trained, row):
         raise EngineAbsentError("it is not here")
 
-    for name in choose.ENGINES:
-        monkeypatch.setitem(choose.ENGINES, name, absent)
+    for name in ENGINES:
+        serve(monkeypatch, name, absent)
     with pytest.raises(EngineError, match="torch: it is not here"):
-        EngineChain(trained, tuple(choose.ENGINES), "auto").infer(on(volume))
+        EngineChain(trained, tuple(ENGINES), "auto").infer(on(volume))
+
+
+def test_every_row_has_a_loader():
+    assert all(callable(import_library(row.module).load) for row in ENGINES.values())
+
+
+def test_a_gpu_that_is_lost_while_an_engine_loads_refuses_it(trained, monkeypatch):
+    def lost(trained, row):
+        raise RuntimeError("CUDA error: device lost\nmore")
+
+    serve(monkeypatch, "tensorrt", lost)
+    engine, attempt = try_engine("tensorrt", trained)
+    assert engine is None
+    assert (attempt.state, attempt.reason) == ("refused", "CUDA error: device lost")
 
 
 def test_a_named_engine_does_not_fall_back_at_the_start(no_gpu):
-    with pytest.raises(EngineError, match="tensorrt cannot be used: no NVIDIA GPU"):
+    with pytest.raises(
+        EngineError, match="tensorrt cannot be used: no NVIDIA GPU on this machine; it needs an NVIDIA GPU and"
+    ):
         choose_engine("tensorrt")
 
 
 def test_a_named_engine_is_followed_by_those_below_it():
     assert chain_of("openvino") == ("openvino", "torch")
-    assert chain_of("auto") == tuple(choose.ENGINES)
+    assert chain_of("auto") == tuple(ENGINES)
 
 
 def test_unknown_engines_are_refused_with_the_known_ones():
@@ -228,9 +251,9 @@ def test_unknown_engines_are_refused_with_the_known_ones():
         choose_engine("abacus")
 
 
-def test_the_list_shows_every_engine_with_its_state(trained, no_gpu):
-    states = {state.name: state for state in engine_states(trained)}
-    assert list(states) == list(choose.ENGINES)
+def test_every_engine_has_its_state_and_figures(trained, no_gpu):
+    states = {name: try_engine(name, trained)[1] for name in ENGINES}
+    assert [state.name for state in states.values()] == list(ENGINES)
     assert states["tensorrt"].state == states["tensorrt-rtx"].state == "absent"
     assert "no NVIDIA GPU" in states["tensorrt"].reason
     assert states["torch"].state == "ready"
@@ -240,10 +263,9 @@ def test_the_list_shows_every_engine_with_its_state(trained, no_gpu):
 
 
 def test_an_engine_is_timed(trained):
-    timed = time_engine("torch", EagerEngine(trained), (16, 16, 16), len(CHANNELS), runs=2)
-    assert timed.description == "torch fp32 CPU"
-    assert timed.seconds > 0
-    assert timed.first_seconds > 0
+    first, best = time_engine(TorchEngine(trained), (16, 16, 16), len(CHANNELS), runs=2)
+    assert first > 0
+    assert best > 0
 
 
 @pytest.fixture
@@ -251,15 +273,15 @@ def cuda_engine(monkeypatch):
     """The engine of a GPU, made on the CPU: its arithmetic is the same, its device is not."""
     monkeypatch.setattr(gpu.Gpu, "device", torch.device("cpu"))
     monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
-    found = gpu.Gpu(name="a GPU", capability=(9, 0), memory_bytes=1)
-    return TorchCudaEngine(load_weights(), found)
+    found = gpu.Gpu(name="a GPU", capability=(9, 0))
+    return TorchEngine(load_weights(), found, "fp16")
 
 
 def test_torch_on_a_gpu_computes_within_tolerance(cuda_engine):
     """On the middle of the known head: processors compute float16 at a hundredth of their speed."""
     trained = load_weights()
     middle = known_head(trained.network.config.stride)[..., 16:48, 16:32, 8:24].contiguous()
-    found = difference(cuda_engine.run(middle), EagerEngine(trained).run(middle), middle[0, 1] > 0.5)
+    found = difference(cuda_engine.run(middle), TorchEngine(trained).run(middle), middle[0, 1] > 0.5)
     assert found.rms_ppb > 0
     assert found.within(REDUCED)
     assert str(cuda_engine.describe()) == "torch-cuda fp16 a GPU"
@@ -273,5 +295,6 @@ def test_torch_on_a_gpu_says_what_failed(cuda_engine, monkeypatch, volume, failu
         raise failure("CUDA error")
 
     monkeypatch.setattr(cuda_engine._network, "forward", fail)
+    forward = CheckedForward(cuda_engine, load_weights().network.config)
     with pytest.raises(error, match="CUDA error"):
-        cuda_engine.run(volume("cpu"))
+        forward(volume("cpu"))

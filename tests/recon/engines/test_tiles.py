@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recon.engines.tiles import reach_voxels, run_in_tiles, tiles_needed
+from recon.engines.tiles import reach_voxels, run_in_tiles
 from recon.errors import EngineError
 from recon.network.model import ModelConfig
 
@@ -48,7 +48,8 @@ def test_too_small_tiles_are_refused(trained):
         run_in_tiles(lambda tile: tile, features, (8, 8, 16), trained.network.config)
 
 
-def test_when_tiles_are_needed():
-    assert not tiles_needed((400, 400, 400), None)
-    assert not tiles_needed((16, 32, 16), (16, 32, 16))
-    assert tiles_needed((16, 48, 16), (16, 32, 16))
+def test_a_volume_that_the_engine_takes_is_one_tile(trained):
+    config, features = trained.network.config, torch.ones(1, trained.network.config.inputs, 16, 32, 16)
+    output, count = run_in_tiles(lambda tile: tile[:, :1], features, (16, 32, 16), config)
+    assert count == 1
+    assert torch.equal(output, features[:, :1])

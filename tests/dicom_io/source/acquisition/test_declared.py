@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.header import read_header
 from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import only_acquisition
 from tests.support.phantom import ECHO_TIMES_S, SHAPE, change, make_echoes
+from tests.support.synthetic import read_header
 
 SLICES, ECHOES = SHAPE[2], len(ECHO_TIMES_S)
 COMPONENTS = {"siemens": 2, "philips": 2, "ge": 3}
@@ -45,7 +45,7 @@ def _no_private_elements(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("vendor", ["siemens", "siemens-norescale", "philips", "ge"])
 @pytest.mark.parametrize("lost", [_without_echo(ECHOES), _without_slice(0), _without_slice(SLICES - 1)])
-def test_a_tail_that_did_not_arrive_is_missed(vendor: str, lost: Callable[[Dataset], bool], tmp_path: Path) -> None:
+def test_a_tail_that_did_not_arrive_is_noticed(vendor: str, lost: Callable[[Dataset], bool], tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path, vendor=vendor, study_seed=1)
     completeness = _assess_without(lost, tmp_path)
     assert completeness.state == "incomplete"
@@ -93,7 +93,7 @@ def test_every_reading_of_images_in_acquisition_is_accepted(vendor: str, tmp_pat
 @pytest.mark.parametrize("meaning", ["acquisition", "series", "echo", "component", "volume"])
 @pytest.mark.parametrize("vendor", ["siemens", "philips", "ge"])
 @pytest.mark.parametrize("tail", ["echo", "slice"])
-def test_under_every_reading_a_lost_slice_is_missed(vendor: str, tail: str, meaning: str, tmp_path: Path) -> None:
+def test_under_every_reading_a_lost_slice_is_noticed(vendor: str, tail: str, meaning: str, tmp_path: Path) -> None:
     """A lost echo cannot be seen where the count does not extend over echoes, or also fits by another reading."""
     write_scan(make_echoes(), tmp_path, vendor=vendor, study_seed=1)
     change(tmp_path, _only_images_in_acquisition(vendor))
@@ -132,7 +132,7 @@ def test_images_in_acquisition_may_count_repetitions_together_or_each(tmp_path: 
         assert assess(only_acquisition(tmp_path)).state == "complete"
 
 
-def test_a_sequence_name_and_an_echo_train_that_disagree_demand_the_smaller_count(tmp_path: Path) -> None:
+def test_a_sequence_name_and_an_echo_train_that_disagree_require_the_smaller_count(tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
     change(tmp_path, lambda dataset: setattr(dataset, "SequenceName", "*fl3d6r"))
     assert assess(only_acquisition(tmp_path)).state == "complete"

@@ -12,9 +12,10 @@ from pydicom.dataset import Dataset
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.header import ImageHeader, read_header, read_headers
+from dicom_io.source.header import ImageHeader, read_headers
 from dicom_io.synthetic import write_scan
 from tests.support.phantom import change, make_echoes
+from tests.support.synthetic import read_header
 
 
 def headers_of(*folders: Path) -> list[ImageHeader]:
@@ -85,7 +86,7 @@ def test_magnitude_of_one_run_is_not_joined_to_the_phase_of_another(scans: dict[
     assert reasons == {"no-phase", "no-magnitude"}
 
 
-def test_repetitions_within_a_series_are_told_apart_by_acquisition_number(
+def test_repetitions_within_a_series_are_distinguished_by_acquisition_number(
     scans: dict[str, Path], tmp_path: Path
 ) -> None:
     """As measurements of one protocol that the scanner stores in the same series."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from recon.lab.simulation.head import GREY_MATTER_LABEL, WHITE_MATTER_LABEL
-from recon.products.contrasts.relaxation import LARGEST_PER_S, fit_r2star, r2star
+from recon.products.contrasts.constants import CONTRAST
+from recon.products.contrasts.relaxation import fit_r2star, r2star
 from tests.support.small_result import small_result
 
 TIMES_S = (0.004, 0.009, 0.015, 0.022, 0.030)
@@ -54,7 +55,7 @@ def test_where_one_echo_is_left_the_decay_is_fast_not_none():
     magnitude[0] = 400.0
     found = fit_r2star(magnitude, TIMES_S, np.ones(SHAPE, bool), noise=10.0)
     assert found.min() > 300
-    assert found.max() <= LARGEST_PER_S
+    assert found.max() <= CONTRAST.largest_r2star_per_s
 
 
 def test_no_signal_and_outside_are_zero():

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from recon.errors import InvalidInputError
-from recon.products.regions import measure_regions
 from recon.products.regions.atlas import SIDES
-from recon.products.regions.frame import axial_affine
-from recon.products.regions.measure import _lesions
+from recon.products.regions.measure import _lesions, measure_regions
 from recon.products.regions.nuclei import NUCLEI
 from recon.products.regions.ranges import ADULT_PPB, plausible_range
 from recon.products.regions.refine import Placed
-from recon.types import Grid
 from tests.support.atlas_head import atlas_head
 
 
@@ -66,7 +63,7 @@ def test_nuclei_lie_in_the_mask(found):
     assert not report.labels[~result.susceptibility.mask].any()
 
 
-def test_what_is_no_whole_brain_is_refused():
+def test_what_is_not_a_whole_brain_is_rejected():
     echoes, result, affine, _ = atlas_head(mask_method="signal")
     with pytest.raises(InvalidInputError, match="no whole brain"):
         measure_regions(echoes, result, affine=affine)
@@ -78,21 +75,12 @@ def test_what_is_no_whole_brain_is_refused():
         measure_regions(echoes, dataclasses.replace(result, total_field=total), affine=affine)
 
 
-def test_slices_that_are_not_axial_need_the_affine():
-    grid = Grid(shape=(4, 5, 6), voxel_size_mm=(1.0, 1.0, 2.0), b0_direction=(0.0, -1.0, 0.0))
-    with pytest.raises(InvalidInputError, match="hand in the affine"):
-        axial_affine(grid)
-
-
-def test_an_axial_affine_has_the_grids_size_and_field():
-    b0 = (0.1, -0.2, float(np.sqrt(1 - 0.05)))
-    grid = Grid(shape=(4, 5, 6), voxel_size_mm=(0.5, 0.7, 2.0), b0_direction=b0)
-    affine = axial_affine(grid)
-    assert np.allclose(np.linalg.norm(affine[:3, :3], axis=0), grid.voxel_size_mm)
-    assert np.allclose(affine[2, :3] / grid.voxel_size_mm, b0)
-    assert np.linalg.det(affine[:3, :3]) > 0
-    assert affine[0, 0] < 0
-    assert affine[1, 1] < 0
+def test_the_same_head_gives_the_same_nuclei(found):
+    report, _, _ = found
+    echoes, result, affine, _ = atlas_head()
+    again = measure_regions(echoes, result, affine=affine)
+    assert np.array_equal(again.labels, report.labels)
+    assert again.regions == report.regions
 
 
 def test_ranges_are_lower_for_the_young_and_cover_every_nucleus():

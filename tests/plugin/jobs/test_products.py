@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-import plugin.jobs.derive
 from dicom_io.source.folder import find_acquisitions
-from plugin.errors import JobFailedError
 from plugin.jobs.job import Job
-from plugin.jobs.workflow import make_others, make_qsm, write_refusal
+from plugin.jobs.workflow import Wanted, make, others, write_refusal
 from recon.errors import InvalidInputError
 from recon.options import Options
 from tests.support.synthetic import write_small_scan
 
-WANTED = ("qsm", "qsm-enhanced", "total-field", "brain-mask", "quality-page", "nifti")
+OBJECTS = ("qsm", "qsm-enhanced", "total-field", "brain-mask", "quality-page", "nifti")
+OPTIONS = Options(method="tikhonov")
+WANTED = Wanted(options=OPTIONS, objects=OBJECTS)
+MASK = Wanted(options=OPTIONS, objects=("qsm", "brain-mask"))
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -25,14 +26,19 @@ def job(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scan")
     write_small_scan(folder, vendor="philips-enhanced")
     (found,) = find_acquisitions(folder).acquisitions
-    return replace(Job.of(found, used_series_numbers=(40107,)), created=CREATED)
+    return Job(acquisition=found, used_series_numbers=frozenset({40107}), created=CREATED)
 
 
 @pytest.fixture(scope="module")
 def half(job, tmp_path_factory):
     """A job whose map is made, and nothing else yet."""
     folder = tmp_path_factory.mktemp("half")
-    make_qsm(job, folder, options=Options(method="tikhonov"), objects=WANTED)
+
+    def stop(_report, _part):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        make(job, folder, WANTED, deliver=stop)
     return folder
 
 
@@ -40,6 +46,10 @@ def half(job, tmp_path_factory):
 def folder(half, tmp_path):
     shutil.copytree(half, tmp_path / "job")
     return tmp_path / "job"
+
+
+def make_others(job, folder, wanted):
+    return others(job, folder, wanted, report_of(folder), print)
 
 
 def report_of(folder):
@@ -54,12 +64,11 @@ def test_the_map_is_there_before_the_others_are_made(half):
 
 
 def test_the_others_join_the_report(job, folder):
-    files = make_others(job, folder, objects=WANTED)
-    report = report_of(folder)
-    assert [one["object"] for one in report["series"]] == list(WANTED[:-1])
+    report = make_others(job, folder, WANTED)
+    assert report == report_of(folder)
+    assert [one["object"] for one in report["series"]] == list(OBJECTS[:-1])
     assert report["not_made"] == {}
-    assert sorted(str(path.relative_to(folder)) for path in files) == report["files"]
-    assert not (folder / "work").exists()
+    assert sorted(name for one in report["series"] for name in one["files"]) == report["files"]
     for one in report["series"]:
         images = [dcmread(folder / name, stop_before_pixels=True) for name in one["files"]]
         assert {image.SeriesNumber for image in images} == {one["series_number"]}
@@ -73,7 +82,7 @@ def test_the_others_join_the_report(job, folder):
 def test_nifti_and_dicom_are_the_same_map_at_the_same_place(job, folder):
     """Where the last voxel of the map is in the patient, by both."""
     nibabel = pytest.importorskip("nibabel")
-    make_others(job, folder, objects=WANTED)
+    make_others(job, folder, WANTED)
     image = nibabel.load(next((folder / "nifti").glob("**/*Chimap.nii.gz")))
     enhanced = dcmread(next((folder / "qsm-enhanced").glob("*.dcm")))
     values = enhanced.pixel_array.astype(float) - 2048
@@ -85,15 +94,15 @@ def test_nifti_and_dicom_are_the_same_map_at_the_same_place(job, folder):
 
 
 def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkeypatch):
-    def refuse(_material, _folder):
+    def refuse(_echoes, _reconstruction):
         raise InvalidInputError("one echo is too few")
 
-    def crash(_material, _folder):
+    def crash(_echoes, _reconstruction, **_needs):
         raise ZeroDivisionError("PLANTED^NAME")
 
-    makers = {**plugin.jobs.derive.MAKERS, "total-field": refuse, "quality-page": crash}
-    monkeypatch.setattr(plugin.jobs.derive, "MAKERS", makers)
-    make_others(job, folder, objects=WANTED[:-1])
+    monkeypatch.setattr("recon.products.contrasts.fields.total_field_hz", refuse)
+    monkeypatch.setattr("recon.quality.page.pages.quality_pages", crash)
+    make_others(job, folder, replace(WANTED, objects=OBJECTS[:-1]))
     report = report_of(folder)
     assert [one["object"] for one in report["series"]] == ["qsm", "qsm-enhanced", "brain-mask"]
     assert report["not_made"]["total-field"] == "one echo is too few"
@@ -102,40 +111,36 @@ def test_what_cannot_be_made_keeps_nothing_back_and_says_why(job, folder, monkey
 
 
 def test_a_full_disk_is_tried_again_and_loses_nothing(job, folder, monkeypatch):
-    def full(_material, target):
-        (target / ".brain-mask.half").mkdir()
+    def full(_product, _content, _sources, target):
+        (target.parent / ".brain-mask.half").mkdir()
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(plugin.jobs.derive, "MAKERS", {**plugin.jobs.derive.MAKERS, "brain-mask": full})
+        patch.setattr("dicom_io.derived.segmentation.write_mask", full)
         with pytest.raises(OSError, match="No space"):
-            make_others(job, folder, objects=("qsm", "brain-mask"))
+            make_others(job, folder, MASK)
     before = report_of(folder)
-    make_others(job, folder, objects=("qsm", "brain-mask"))
+    make_others(job, folder, MASK)
     assert report_of(folder)["series"][: len(before["series"])] == before["series"]
     assert report_of(folder)["series"][-1]["object"] == "brain-mask"
     assert not (folder / ".brain-mask.half").exists()
 
 
-def test_others_that_were_made_are_not_made_again(job, folder, monkeypatch):
-    first = make_others(job, folder, objects=("qsm", "brain-mask"))
-    content = [path.read_bytes() for path in first]
-    monkeypatch.setattr(plugin.jobs.derive, "make_objects", None)
-    assert make_others(job, folder, objects=("qsm", "brain-mask")) == first
-    assert [path.read_bytes() for path in first] == content
-
-
-def test_others_without_what_they_are_made_of_are_an_error_with_a_way_out(job, folder):
-    shutil.rmtree(folder / "work")
-    with pytest.raises(JobFailedError, match="retry") as caught:
-        make_others(job, folder, objects=("qsm", "brain-mask"))
-    assert caught.value.code == "work-is-gone"
+def test_others_that_are_made_again_are_the_same(job, folder):
+    """The worker died after it had made them, and before that was recorded."""
+    half = report_of(folder)
+    first = make_others(job, folder, MASK)
+    content = [(folder / name).read_bytes() for name in first["files"]]
+    again = others(job, folder, MASK, half, print)
+    assert again | {"seconds": {}} == first | {"seconds": {}}
+    assert [(folder / name).read_bytes() for name in again["files"]] == content
 
 
 def test_a_refusal_is_a_page_in_the_study(job, tmp_path):
     """Even of an acquisition of which most images are gone."""
-    partial = replace(job, headers=job.headers[:3], refusal=("missing-slices", "echo 2 phase: slices 4-5 are missing"))
-    names = write_refusal(partial, tmp_path, partial.refusal)
+    few = replace(job.acquisition, headers=job.headers[:3])
+    partial = replace(job, acquisition=few, refusal=("missing-slices", "echo 2 phase: slices 4-5 are missing"))
+    names = write_refusal(partial, tmp_path, partial.refusal)["files"]
     (page,) = (dcmread(tmp_path / name) for name in names)
     source = dcmread(job.headers[0].path, stop_before_pixels=True)
     assert page.StudyInstanceUID == source.StudyInstanceUID
@@ -144,7 +149,7 @@ def test_a_refusal_is_a_page_in_the_study(job, tmp_path):
     assert "slices 4-5" in page.ImageComments
     assert page.SeriesDescription.startswith("QSM not made")
     assert len(np.unique(page.pixel_array)) > 2
-    again = [(tmp_path / name).read_bytes() for name in write_refusal(partial, tmp_path, partial.refusal)]
+    again = [(tmp_path / name).read_bytes() for name in write_refusal(partial, tmp_path, partial.refusal)["files"]]
     assert again == [(tmp_path / name).read_bytes() for name in names]
     report = report_of(tmp_path)
     assert report["refused"]["code"] == "missing-slices"

@@ -15,24 +15,33 @@ from typing import Any
 
 import torch
 
-from recon.engines.engine_file import write_whole
-from recon.errors import DeviceMemoryError, EngineError
+from recon.engines.base import Description, Shape, import_library
+from recon.engines.engine_file import EngineFile, write_whole
+from recon.engines.folders import cache_folder
+from recon.engines.gpu import Gpu, find_gpu
+from recon.engines.tensorrt import ahead_of_time, torch_tensorrt
+from recon.errors import EngineError
+from recon.network.weights import TrainedNetwork
+from recon.options import EngineRow
 
-INPUT, OUTPUT = "features", "correction"
-"""Names of the plan's tensors."""
+_FILES: dict[str, Callable[[TrainedNetwork, Gpu], EngineFile]] = {
+    ahead_of_time.NAME: ahead_of_time.find_file,
+    torch_tensorrt.NAME: torch_tensorrt.build,
+}
+"""Where the engine file of each row comes from."""
 
 
-class PlanRunner:
-    """A plan, ready to run.
+class TensorRtEngine:
+    """An engine file on a GPU.
 
     Parameters
     ----------
     library
         ``tensorrt`` or ``tensorrt_rtx``.
-    plan
-        As the library's builder serialised it.
-    device
-        GPU to run on.
+    file
+        Read and compared with its manifest.
+    gpu
+        Where.
     kernel_cache
         File that keeps what TensorRT-RTX compiles for this GPU, so that it is compiled once; None for no such file.
 
@@ -42,31 +51,39 @@ class PlanRunner:
         If the library does not take the plan.
     """
 
-    def __init__(
-        self, library: ModuleType, plan: bytes, device: torch.device, kernel_cache: Path | None = None
-    ) -> None:
-        self._device, self._lock, self._kernel_cache = device, threading.Lock(), kernel_cache
+    def __init__(self, library: ModuleType, file: EngineFile, gpu: Gpu, kernel_cache: Path | None = None) -> None:
+        self._manifest, self._gpu = file.manifest, gpu
+        self._lock, self._kernel_cache = threading.Lock(), kernel_cache
         self._logger = library.Logger(library.Logger.ERROR)
         runtime = library.Runtime(self._logger)
-        _refuse_invalid(library, runtime, plan)
-        engine = runtime.deserialize_cuda_engine(plan)
+        _refuse_invalid(library, runtime, file.plan)
+        engine = runtime.deserialize_cuda_engine(file.plan)
         if engine is None:
-            raise EngineError("TensorRT did not accept the engine file on this GPU; build it anew")
-        # The logger must outlive the runtime, that its engine, the engine its context.
+            raise EngineError("TensorRT did not accept the engine file on this GPU; build it again")
+        # The logger must outlive the runtime, the runtime its engine, the engine its context.
         self._runtime, self._engine = runtime, engine
         self._cache: Any = None
         self._context = self._new_context(library)
         self._input, self._output = _tensor_names(library, engine)
 
+    @property
+    def device(self) -> torch.device:
+        """The GPU."""
+        return self._gpu.device
+
+    @property
+    def largest(self) -> Shape:
+        """As the engine was built."""
+        return self._manifest.profile.largest
+
+    def describe(self) -> Description:
+        """Say what it is."""
+        return Description(engine=self._manifest.engine, precision=self._manifest.precision, device=self._gpu.name)
+
     def run(self, features: torch.Tensor) -> torch.Tensor:
         """Run the plan; see :class:`recon.engines.base.Engine`."""
-        try:
-            with self._lock:
-                return self._run(features.contiguous())
-        except torch.cuda.OutOfMemoryError as error:
-            raise DeviceMemoryError(f"the GPU has too little free memory ({_first_line(error)})") from error
-        except RuntimeError as error:
-            raise EngineError(f"the GPU could not run the network ({_first_line(error)})") from error
+        with self._lock:
+            return self._run(features.contiguous())
 
     def save_kernels(self) -> None:
         """Keep what was compiled for this GPU; a file that cannot be written costs time at the next start only."""
@@ -101,6 +118,28 @@ class PlanRunner:
         if not on_own_stream(features.device, context.execute_async_v3):
             raise RuntimeError("TensorRT could not enqueue the network")
         return output
+
+
+def load(trained: TrainedNetwork, row: EngineRow) -> TensorRtEngine:
+    """Load the engine file of these weights and this GPU, and let it compile its kernels on a small volume.
+
+    Raises
+    ------
+    EngineAbsentError
+        If there is no GPU, no library or no engine file.
+    EngineError
+        If the file is damaged or does not fit, or the GPU cannot be used.
+    """
+    gpu = find_gpu()
+    file = _FILES[row.name](trained, gpu)
+    kernels = cache_folder("kernels")
+    engine = TensorRtEngine(
+        import_library(file.manifest.library), file, gpu, kernels and kernels / f"{file.manifest.name}.kernels"
+    )
+    channels, stride = trained.network.config.inputs, trained.network.config.stride
+    engine.run(torch.zeros(1, channels, 2 * stride, 2 * stride, 2 * stride, device=gpu.device))
+    engine.save_kernels()
+    return engine
 
 
 def on_own_stream(device: torch.device, enqueue: Callable[[int], bool]) -> bool:
@@ -141,15 +180,11 @@ def _tensor_names(library: ModuleType, engine: Any) -> tuple[str, str]:  # noqa:
     Raises
     ------
     EngineError
-        If it has not one of each.
+        If it does not have exactly one of each.
     """
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     inputs = [n for n in names if engine.get_tensor_mode(n) == library.TensorIOMode.INPUT]
     outputs = [n for n in names if n not in inputs]
     if len(inputs) != 1 or len(outputs) != 1:
-        raise EngineError(f"the engine file has tensors {names}: expected one input and one output; build it anew")
+        raise EngineError(f"the engine file has tensors {names}: expected one input and one output; build it again")
     return inputs[0], outputs[0]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -4,17 +4,18 @@ import pytest
 import torch
 
 from recon.engines.choose import EngineChain
-from recon.engines.eager import EagerEngine
-from recon.engines.engine_file import Manifest, ShapeProfile, write_engine
+from recon.engines.engine_file import EngineFile, Manifest, ShapeProfile, write_engine
 from recon.engines.folders import engines_folder
+from recon.engines.forward import CheckedForward
 from recon.engines.gpu import Gpu
-from recon.engines.tensorrt import plan as cuda_plan
-from recon.engines.tensorrt import tensorrt_rtx
-from recon.engines.tensorrt.plan import PlanRunner
+from recon.engines.tensorrt import ahead_of_time, engine
+from recon.engines.tensorrt.engine import TensorRtEngine
+from recon.engines.torch_eager import TorchEngine
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError
 from recon.network.features import CHANNELS
+from recon.options import ENGINES
 from tests.recon.engines import fake_library
-from tests.recon.engines.work import on
+from tests.recon.engines.conftest import on
 
 CPU = torch.device("cpu")
 
@@ -27,7 +28,7 @@ class HostGpu(Gpu):
         return CPU
 
 
-GPU = HostGpu(name="NVIDIA Test 1", capability=(8, 6), memory_bytes=8 << 30)
+GPU = HostGpu(name="NVIDIA Test 1", capability=(8, 6))
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +36,10 @@ def host_as_gpu(trained, monkeypatch):
     fake_library.NETWORKS.clear()
     fake_library.NETWORKS["the network"] = trained.network
     fake_library.Context.fails.clear()
-    monkeypatch.setattr(cuda_plan, "on_own_stream", lambda device, enqueue: enqueue(17))
-    monkeypatch.setattr(tensorrt_rtx, "find_gpu", lambda: GPU)
-    monkeypatch.setattr(tensorrt_rtx, "import_library", lambda: fake_library)
-    monkeypatch.setattr(tensorrt_rtx, "library_version", lambda: "1.5.0")
+    monkeypatch.setattr(engine, "on_own_stream", lambda device, enqueue: enqueue(17))
+    monkeypatch.setattr(engine, "find_gpu", lambda: GPU)
+    monkeypatch.setattr(engine, "import_library", lambda name: fake_library)
+    monkeypatch.setattr(ahead_of_time, "installed_version", lambda name: "1.5.0")
 
 
 def manifest_of(trained, **changes):
@@ -54,62 +55,68 @@ def manifest_of(trained, **changes):
     return Manifest(**{**values, **changes})
 
 
+def engine_of(trained, plan=b"the network", cache=None):
+    return TensorRtEngine(fake_library, EngineFile(manifest=manifest_of(trained), plan=plan, path=None), GPU, cache)
+
+
+def loaded(trained):
+    return engine.load(trained, ENGINES["tensorrt-rtx"])
+
+
 def volume(*shape):
     return torch.randn(1, len(CHANNELS), *shape, generator=torch.Generator().manual_seed(4))
 
 
 def test_a_plan_runs_on_the_tensors_own_memory(trained):
-    runner = PlanRunner(fake_library, b"the network", CPU)
+    runner = engine_of(trained)
     for features in (volume(8, 12, 16), volume(16, 8, 4), volume(8, 12, 16).transpose(2, 4)):
         output = runner.run(features)
-        torch.testing.assert_close(output, EagerEngine(trained).run(features.contiguous()), rtol=0, atol=1e-6)
+        torch.testing.assert_close(output, TorchEngine(trained).run(features.contiguous()), rtol=0, atol=1e-6)
 
 
-def test_kernels_are_kept_for_the_next_start(tmp_path):
+def test_kernels_are_kept_for_the_next_start(trained, tmp_path):
     cache = tmp_path / "kernels"
-    runner = PlanRunner(fake_library, b"the network", CPU, cache)
-    runner.save_kernels()
+    engine_of(trained, cache=cache).save_kernels()
     assert cache.read_bytes() == b"kernels"
     cache.write_bytes(b"earlier")
-    again = PlanRunner(fake_library, b"the network", CPU, cache)
-    again.save_kernels()
+    engine_of(trained, cache=cache).save_kernels()
     assert cache.read_bytes() == b"earlier"
 
 
 @pytest.mark.parametrize(
     ("plan", "reason"), [(b"for another GPU", "unsupported cc"), (b"something else", "did not accept")]
 )
-def test_a_plan_that_the_library_does_not_take_is_refused(plan, reason):
+def test_a_plan_that_the_library_does_not_take_is_refused(trained, plan, reason):
     with pytest.raises(EngineError, match=reason):
-        PlanRunner(fake_library, plan, CPU)
+        engine_of(trained, plan)
 
 
-def test_what_fails_while_running_is_an_engines_error():
-    runner = PlanRunner(fake_library, b"the network", CPU)
-    with pytest.raises(EngineError, match="does not take a volume"):
-        runner.run(volume(68, 4, 4))
+def test_what_fails_while_running_is_an_engines_error(trained):
+    run = CheckedForward(engine_of(trained), trained.network.config)
+    with pytest.raises(RuntimeError, match="does not take a volume"):
+        engine_of(trained).run(volume(68, 4, 4))
     fake_library.Context.fails.append(RuntimeError("CUDA error: unspecified launch failure\nmore"))
-    with pytest.raises(EngineError, match=r"launch failure\)"):
-        runner.run(volume(8, 8, 8))
+    with pytest.raises(EngineError, match=r"launch failure$"):
+        run(volume(8, 8, 8))
     fake_library.Context.fails.append(torch.cuda.OutOfMemoryError("out of memory"))
     with pytest.raises(DeviceMemoryError):
-        runner.run(volume(8, 8, 8))
-    assert runner.run(volume(8, 8, 8)).shape == (1, 1, 8, 8, 8)
+        run(volume(8, 8, 8))
+    assert run(volume(8, 8, 8)).shape == (1, 1, 8, 8, 8)
 
 
 def test_the_engine_file_of_these_weights_is_found_and_runs(trained):
     write_engine(engines_folder(), manifest_of(trained, weights_sha256="00" * 32), b"another network")
     write_engine(engines_folder(), manifest_of(trained), b"the network")
-    engine = tensorrt_rtx.load(trained)
+    found = loaded(trained)
     features = volume(12, 8, 16)
-    torch.testing.assert_close(engine.run(features), EagerEngine(trained).run(features), rtol=0, atol=1e-6)
-    assert str(engine.describe()) == "tensorrt-rtx fp16 NVIDIA Test 1"
-    assert engine.largest == (64, 64, 64)
+    torch.testing.assert_close(found.run(features), TorchEngine(trained).run(features), rtol=0, atol=1e-6)
+    assert str(found.describe()) == "tensorrt-rtx fp16 NVIDIA Test 1"
+    assert found.largest == (64, 64, 64)
 
 
 def test_without_an_engine_file_the_engine_is_absent(trained):
     with pytest.raises(EngineAbsentError, match="engine build --ahead-of-time"):
-        tensorrt_rtx.load(trained)
+        loaded(trained)
 
 
 def damaged(trained):
@@ -163,7 +170,7 @@ def test_a_bad_engine_file_ends_in_a_correct_map_and_a_warning(trained, prepare,
     assert len(result.warnings) == 1
     with pytest.raises(EngineError, match=reason):
         raise EngineError(result.warnings[0])
-    torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=0)
+    torch.testing.assert_close(result.output, TorchEngine(trained).run(features), rtol=0, atol=0)
 
 
 def test_a_gpu_that_is_lost_in_a_job_ends_in_a_correct_map_and_a_warning(trained):
@@ -175,7 +182,7 @@ def test_a_gpu_that_is_lost_in_a_job_ends_in_a_correct_map_and_a_warning(trained
     result = chain.infer(on(lambda device: features))
     assert result.engine.engine == "torch"
     assert "illegal memory access" in result.warnings[0]
-    torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=0)
+    torch.testing.assert_close(result.output, TorchEngine(trained).run(features), rtol=0, atol=0)
 
 
 def test_a_volume_larger_than_the_profile_runs_in_tiles(trained):
@@ -184,4 +191,4 @@ def test_a_volume_larger_than_the_profile_runs_in_tiles(trained):
     result = EngineChain(trained, ("tensorrt-rtx", "torch"), "auto").infer(on(lambda device: features))
     assert result.engine.engine == "tensorrt-rtx"
     assert "larger than the engine takes" in result.warnings[0]
-    torch.testing.assert_close(result.output, EagerEngine(trained).run(features), rtol=0, atol=2e-6)
+    torch.testing.assert_close(result.output, TorchEngine(trained).run(features), rtol=0, atol=2e-6)

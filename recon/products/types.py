@@ -1,4 +1,4 @@
-"""What the regional report says."""
+"""What is made beside the map, as data: contrasts and the regional report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,39 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recon.types import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """A derived volume on the grid of the acquisition.
+
+    Parameters
+    ----------
+    name
+        Key of ``dicom_io.derived.products.PRODUCTS``.
+    volume
+        ``(x, y, z)`` float32, finite.
+    unit
+        UCUM code: ``"/s"``, ``"Hz"``, ``"[ppb]"``, or ``"1"`` for a weighted image of arbitrary scale.
+    title
+        For people, free of units.
+    parameters
+        Every setting that influenced the volume, the unit in the name.
+    references
+        DOI of each method that ran.
+    warnings
+        What a reader of the volume has to know, in sentences.
+    """
+
+    name: str
+    volume: FloatArray
+    unit: str
+    title: str
+    parameters: Mapping[str, str | float | int | bool]
+    references: tuple[str, ...]
+    warnings: tuple[str, ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegionMeasure:
@@ -16,9 +49,9 @@ class RegionMeasure:
     Parameters
     ----------
     label
-        Its number in :attr:`RegionalReport.labels`.
+        Its number in ``RegionalReport.labels``.
     name
-        Such as ``"pallidum"``, a key of :data:`recon.products.regions.nuclei.NUCLEI`.
+        Such as ``"pallidum"``, as ``recon.products.regions.nuclei`` names it.
     side
         ``"left"`` or ``"right"`` of the patient.
     mean_ppb, sd_ppb, median_ppb
@@ -52,7 +85,7 @@ class RegionalReport:
     Parameters
     ----------
     labels
-        ``(x, y, z)`` uint8; 0 is no nucleus, else :attr:`RegionMeasure.label`.
+        ``(x, y, z)`` uint8; 0 is no nucleus, else ``RegionMeasure.label``.
     regions
         One per nucleus and side that was found, in the order of their labels.
     reference

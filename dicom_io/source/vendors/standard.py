@@ -1,0 +1,110 @@
+"""What the standard's own elements say of an image: its component, and the linear meaning of its stored values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from dicom_io.source.components import Component
+from dicom_io.source.elements import Elements
+
+_RADIANS_PER_UNIT: Final[Mapping[str, float]] = MappingProxyType(
+    {"rad": 1.0, "radian": 1.0, "radians": 1.0, "mrad": 1e-3, "milliradian": 1e-3}
+)
+_RANGE_TOLERANCE: Final = 5e-3
+"""Relative deviation of the ends of a phase range from ±π: rescale slopes are written with few digits."""
+
+_COMPONENT_OF_TERM: Final[Mapping[str, Component]] = MappingProxyType(
+    {name: component for component in Component for name in (component.name[0], component.name)}
+)
+# Results of susceptibility weighting and projections carry "M" too, but are not the magnitude of an echo.
+_NOT_A_COMPONENT: Final = frozenset({"SWI", "MNIP", "MIP", "MINIP", "PROJECTION IMAGE", "T2_STAR_MAP", "B0"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """``value = stored * slope + intercept``."""
+
+    slope: float
+    intercept: float
+
+    def times(self, factor: float) -> Scale:
+        """Convert the value to another unit."""
+        return Scale(slope=self.slope * factor, intercept=self.intercept * factor)
+
+
+def component(elements: Elements, *places: int) -> Component | None:
+    """Component from ComplexImageComponent, or from ImageType.
+
+    Parameters
+    ----------
+    elements
+        The image.
+    *places
+        Indices in ImageType, of which the first that names a component counts. Without any, for scanners whose use of
+        ImageType is not known, the only name after the second value counts; two different names are ambiguous.
+    """
+    image_type = elements.texts("ImageType")
+    if _NOT_A_COMPONENT.intersection(image_type):
+        return None
+    if stated := elements.text("ComplexImageComponent"):
+        return _COMPONENT_OF_TERM.get(stated)
+    terms = [image_type[place] for place in places if place < len(image_type)] if places else image_type[2:]
+    named = list(dict.fromkeys(_COMPONENT_OF_TERM[term] for term in terms if term in _COMPONENT_OF_TERM))
+    return named[0] if len(named) == 1 or (places and named) else None
+
+
+def value_scale(elements: Elements, component: Component) -> Scale | None:
+    """Phase by its stated unit, or by a range of one turn; all other components by the rescale."""
+    if component is Component.PHASE:
+        return radians_by_unit(elements) or radians_by_range(elements)
+    return linear(elements)
+
+
+def rescale(elements: Elements) -> Scale | None:
+    """Read the Modality LUT's rescale (PS3.3 C.11.1); None if the image has none."""
+    slope, intercept = elements.number("RescaleSlope"), elements.number("RescaleIntercept")
+    if slope is None or intercept is None or slope == 0:
+        return None
+    return Scale(slope=slope, intercept=intercept)
+
+
+def linear(elements: Elements) -> Scale:
+    """Rescale if there is one, else stored values as they are: for magnitude, real and imaginary."""
+    return rescale(elements) or Scale(slope=1.0, intercept=0.0)
+
+
+def radians_by_unit(elements: Elements) -> Scale | None:
+    """Scale of phase whose unit is stated in the header: RescaleType, or Real World Value Mapping."""
+    scale = rescale(elements)
+    factor = _RADIANS_PER_UNIT.get(elements.text("RescaleType").lower())
+    if scale is not None and factor is not None:
+        return scale.times(factor)
+    for mapping in elements.items("RealWorldValueMappingSequence"):
+        slope = mapping.number("RealWorldValueSlope")
+        intercept = mapping.number("RealWorldValueIntercept")
+        for unit in mapping.items("MeasurementUnitsCodeSequence"):
+            factor = _RADIANS_PER_UNIT.get(unit.text("CodeValue").lower())
+            if factor is not None and slope and intercept is not None:
+                return Scale(slope=slope, intercept=intercept).times(factor)
+    return None
+
+
+def radians_by_range(elements: Elements) -> Scale | None:
+    """Scale of phase whose rescale takes the whole stored range to one turn about zero, ±π or ±1000·π.
+
+    For scanners that state no unit: nothing but a phase in radians or milliradians has that range.
+    """
+    scale, bits = rescale(elements), elements.integer("BitsStored")
+    if scale is None or bits is None:
+        return None
+    lowest = -(2 ** (bits - 1)) if elements.integer("PixelRepresentation") == 1 else 0
+    ends = (lowest * scale.slope + scale.intercept, (lowest + 2**bits - 1) * scale.slope + scale.intercept)
+    for factor in (1.0, 1e-3):
+        close = (abs(abs(end) * factor - math.pi) <= _RANGE_TOLERANCE * math.pi for end in ends)
+        if ends[0] < 0 < ends[1] and all(close):
+            return scale.times(factor)
+    return None

@@ -1,0 +1,138 @@
+"""Files and folders that are whole or absent, on the disk, and for the service's user alone.
+
+Whatever is written has a passing name, beginning with ``PART``, until all of it is on the disk. After a kill or a power
+failure there is the old content or the new one, and at most a file of such a name, which the next attempt replaces.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from plugin.errors import SpoolError
+
+PART: Final = ".part-"
+"""How the names of files and folders begin that are being written."""
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder that only the service's user can read.
+
+    Raises
+    ------
+    SpoolError
+        The folder cannot be created or written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpoolError(
+            f"{folder}: cannot be created: {error.strerror}; choose another spool or its rights"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SpoolError(f"{folder}: not writable by the user of the service; change its owner or its rights")
+
+
+def check_folder_can_be_made(folder: Path) -> None:
+    """Check that ``make_private_folder`` would succeed, without making anything.
+
+    Raises
+    ------
+    SpoolError
+        It would not.
+    """
+    nearest = next(level for level in (folder, *folder.parents) if level.exists())
+    if not nearest.is_dir():
+        raise SpoolError(f"{folder}: {nearest} is not a folder; choose another spool")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise SpoolError(f"{folder}: {nearest} is not writable by this user; choose another spool or its rights")
+
+
+@contextmanager
+def durable_part(part: Path, chunks: Iterable[bytes]) -> Iterator[Path]:
+    """Write a file and wait until it is on the disk; at the end it is removed, unless ``publish`` has renamed it."""
+    try:
+        # Without a file object, whose making costs as much as writing an image.
+        descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        try:
+            for chunk in chunks:
+                left = memoryview(chunk)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def publish(part: Path, path: Path) -> None:
+    """Give a written file its name, in folders that are made where they are missing; name and folders are durable."""
+    _make_folders(path.parent)
+    part.replace(path)
+    _sync(path.parent)
+
+
+def write_private_json(value: object, path: Path) -> None:
+    """Write JSON to a file, as a whole or not at all."""
+    _make_folders(path.parent)
+    content = json.dumps(value, indent=2).encode() + b"\n"
+    with durable_part(path.with_name(PART + path.name), [content]) as part:
+        publish(part, path)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to be filled with files; at the end it takes the place of ``folder`` as a whole."""
+    part = folder.with_name(PART + folder.name)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700, parents=True)
+    yield part
+    for path in part.iterdir():
+        path.chmod(0o600)
+        _sync(path)
+    _sync(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    _sync(folder.parent)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock that ends with this process, however it ends.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it, and ``wait`` is off.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_folders(folder: Path) -> None:
+    missing = list(itertools.takewhile(lambda level: not level.exists(), (folder, *folder.parents)))
+    for level in reversed(missing):
+        level.mkdir(mode=0o700, exist_ok=True)
+        _sync(level.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,59 @@
+"""What is found in a folder is reconstructed one after the other (with real series: ``tests/plugin/cli``)."""
+
+import json
+
+import pytest
+
+from plugin.config.settings import Settings
+from plugin.errors import ConfigurationError
+from plugin.jobs import folder
+from plugin.jobs.folder import Wanted, reconstruct_folder
+from recon.errors import InvalidInputError, ReconError
+from recon.options import Options
+from tests.support.synthetic import write_small_scan
+
+WANTED = Wanted(options=Options(method="tikhonov"), objects=("qsm",), profile="console12", mask=None)
+
+
+@pytest.fixture
+def reconstruct(tmp_path, monkeypatch):
+    """Two acquisitions, whose first ends as asked; the numbers that each job keeps clear of are recorded."""
+    for seed in (1, 2):
+        write_small_scan(tmp_path / "in" / str(seed), seed=seed)
+
+    def run(first_ends):
+        jobs = []
+
+        def make_qsm(job, place, **_):
+            jobs.append(job)
+            if len(jobs) == 1:
+                raise first_ends
+            place.mkdir(parents=True)
+            (place / "report.json").write_text(json.dumps({"files": []}))
+
+        monkeypatch.setattr(folder, "make_qsm", make_qsm)
+        site, out = Settings(spool=tmp_path / "spool"), tmp_path / "out"
+        found = reconstruct_folder(tmp_path / "in", out, WANTED, site, lambda _text: None)
+        return jobs, found["acquisitions"]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "code"),
+    [(ReconError("not this one"), "failed", "failed"), (InvalidInputError("not this one"), "refused", "invalid-input")],
+)
+def test_an_acquisition_that_fails_does_not_keep_the_next_back(reconstruct, error, state, code):
+    jobs, (first, second) = reconstruct(error)
+    assert (first["state"], first["code"], first["reason"]) == (state, code, "not this one")
+    assert second["state"] == "done"
+    assert set(jobs[0].used_series_numbers) < set(jobs[1].used_series_numbers)
+
+
+def test_a_map_that_no_earlier_run_made_is_not_replaced(reconstruct, tmp_path):
+    _, (_, second) = reconstruct(ReconError("x"))
+    place = tmp_path / "out" / second["folder"].rpartition("/")[2]
+    (place / "report.json").unlink()
+    (place / "qsm").mkdir()
+    with pytest.raises(ConfigurationError, match="choose another output folder"):
+        reconstruct(ReconError("x"))

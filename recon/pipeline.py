@@ -1,31 +1,29 @@
-"""From complex echoes to a susceptibility map: the whole physics on one screen."""
+"""From complex echoes to a susceptibility map: total field, inversion, quality check, fall-back."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import math
-import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 
+from recon.engines import deepbet
 from recon.engines.choose import EngineAttempt, choose_engine
 from recon.errors import MapError
-from recon.field import total_field
+from recon.field.total import total_field
 from recon.inversion.methods import Inverted, find_method
-from recon.masking.brain import load_networks
 from recon.options import Options
 from recon.quality.figures import judge_quality, quality_figures
+from recon.quality.provenance import REFERENCES, provenance
 from recon.types import (
     BoolArray,
     FloatArray,
     GradientEcho,
     Grid,
-    Provenance,
     Reconstruction,
     SusceptibilityMap,
     TotalField,
@@ -34,17 +32,10 @@ from recon.types import (
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_LIBRARIES = ("numpy", "scipy", "numba", "torch", "openvino", "deepbet")
-REFERENCES = {
-    "deepbet": "whole-brain mean",
-    "given": "mean over the given mask",
-    "signal": "mean over all voxels with reliable signal",
-}
-"""What zero means, by the way the mask was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class _Attempt:
     """One method's map and what the quality check says of it."""
 
     method: str
@@ -54,8 +45,20 @@ class Attempt:
     verdict: Verdict
 
 
-def _silent(message: str) -> None:
-    """Ignore progress."""
+@dataclass(frozen=True, kw_only=True)
+class _Clock:
+    """Says which step begins, and notes how many seconds each took."""
+
+    progress: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def timed(self, name: str, work: Callable[[], _T]) -> _T:
+        """Run a step."""
+        self.progress(name)
+        start = time.perf_counter()
+        result = work()
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+        return result
 
 
 def reconstruct(
@@ -63,7 +66,7 @@ def reconstruct(
     *,
     options: Options | None = None,
     mask: BoolArray | None = None,
-    progress: Callable[[str], None] = _silent,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Reconstruction:
     """Reconstruct susceptibility from a gradient-echo acquisition.
 
@@ -87,11 +90,13 @@ def reconstruct(
     ReconError
         If a step fails.
     """
-    options = options or Options()
+    options, clock = options or Options(), _Clock(progress=progress)
     find_method(options.method)
-    seconds: dict[str, float] = {}
-    total = _timed(seconds, progress, "total field", lambda: total_field(echoes, mask=mask))
-    attempt, fallen_back = _best_attempt(options, total, seconds, progress)
+    total = clock.timed(
+        "total field",
+        lambda: total_field(echoes, segment=deepbet.segment, mask=mask, surface_bleeds=options.surface_bleeds),
+    )
+    attempt, fallen_back = _best_attempt(options, total, clock)
     return Reconstruction(
         susceptibility=SusceptibilityMap(
             chi_ppm=attempt.chi_ppm, mask=total.mask, reference=REFERENCES[total.mask_method], grid=total.grid
@@ -100,31 +105,29 @@ def reconstruct(
         figures={**total.figures, **attempt.figures},
         verdict=attempt.verdict,
         warnings=(*total.warnings, *attempt.inverted.warnings, *fallen_back, *attempt.verdict.reasons),
-        seconds=seconds,
-        provenance=_provenance(attempt, echoes, total),
+        seconds=clock.seconds,
+        provenance=provenance(attempt.method, attempt.inverted, echoes, total, options),
     )
 
 
-def _best_attempt(
-    options: Options, total: TotalField, seconds: dict[str, float], progress: Callable[[str], None]
-) -> tuple[Attempt, tuple[str, ...]]:
+def _best_attempt(options: Options, total: TotalField, clock: _Clock) -> tuple[_Attempt, tuple[str, ...]]:
     """Invert by the chosen method and, where its map fails or there is none, by the fall-back; say so then.
 
     Raises
     ------
     MapError
-        If the chosen method gives no map, and the fall-back gives none that stands.
+        If the chosen method gives no map, and the fall-back gives none that passes.
     """
     wanted = options.fallback not in ("", options.method)
 
-    def stand_in(why: str) -> tuple[Attempt, tuple[str, ...]] | None:
-        second = _attempt(options.fallback, options.engine, total, seconds, progress)
+    def stand_in(why: str) -> tuple[_Attempt, tuple[str, ...]] | None:
+        second = _attempt(options.fallback, options.engine, total, clock)
         if second.verdict.level == "failed":
             return None
         return second, (f"Made by {second.method}, as the map of {options.method} {why}",)
 
     try:
-        first = _attempt(options.method, options.engine, total, seconds, progress)
+        first = _attempt(options.method, options.engine, total, clock)
     except MapError as missing:
         found = stand_in(f"is missing: {missing}") if wanted else None
         if found is None:
@@ -136,10 +139,8 @@ def _best_attempt(
     return found or (first, (f"The fall-back method {options.fallback} failed the quality check too.",))
 
 
-def _attempt(
-    name: str, engine: str, total: TotalField, seconds: dict[str, float], progress: Callable[[str], None]
-) -> Attempt:
-    """Invert by one method and judge the map.
+def _attempt(name: str, engine: str, total: TotalField, clock: _Clock) -> _Attempt:
+    """Invert by one method and judge the map, relative to its mean over the mask.
 
     Raises
     ------
@@ -147,22 +148,26 @@ def _attempt(
         If the map is not finite.
     """
     method = find_method(name)
-    suffix = f" ({name})" if "inversion" in seconds else ""
-    inverted = _timed(seconds, progress, f"inversion{suffix}", lambda: method(total, engine))
-    chi, mean_ppm = _reference(inverted, total)
-    figures = _timed(seconds, progress, f"quality{suffix}", lambda: _figures(chi, total, inverted.device))
+    suffix = f" ({name})" if "inversion" in clock.seconds else ""
+    inverted = clock.timed(f"inversion{suffix}", lambda: method(total, engine))
+    inside = inverted.chi_ppm[total.mask]
+    if not np.isfinite(inside).all():
+        raise MapError("the inversion gave values that are not numbers; the map is withheld")
+    mean_ppm = float(inside.mean(dtype=np.float64))
+    chi = np.where(total.mask, inverted.chi_ppm - mean_ppm, 0.0).astype(np.float32)
+    figures = clock.timed(f"quality{suffix}", lambda: _figures(chi, total, inverted.device))
     figures["reference_mean_ppb"] = mean_ppm * 1e3
-    return Attempt(method=name, inverted=inverted, chi_ppm=chi, figures=figures, verdict=judge_quality(figures))
+    return _Attempt(method=name, inverted=inverted, chi_ppm=chi, figures=figures, verdict=judge_quality(figures))
 
 
 def _figures(chi_ppm: FloatArray, total: TotalField, device: str) -> dict[str, float]:
-    """Return the figures of a map, worked out where it was made; on the CPU if a GPU fails meanwhile."""
+    """Return the figures of a map, computed where it was made; on the CPU if a GPU fails meanwhile."""
     try:
         return quality_figures(chi_ppm, total, device)
     except RuntimeError as failure:
         if device == "cpu":
             raise
-        _LOG.warning("the figures of the map are worked out on the CPU, as %s failed: %s", device, failure)
+        _LOG.warning("the figures of the map are computed on the CPU, as %s failed: %s", device, failure)
         return quality_figures(chi_ppm, total)
 
 
@@ -189,52 +194,5 @@ def warm_up(options: Options) -> tuple[EngineAttempt, ...]:
         grid=Grid(shape=shape, voxel_size_mm=(4.0, 4.0, 4.0), b0_direction=(0.0, 0.0, 1.0)),
     )
     reconstruct(echoes, options=replace(options, fallback=""), mask=inside)
-    load_networks()
+    deepbet.load_networks()
     return choose_engine(options.engine).attempts if options.method == "network" else ()
-
-
-def _timed(seconds: dict[str, float], progress: Callable[[str], None], name: str, work: Callable[[], _T]) -> _T:
-    """Run a step, say that it begins, and note how long it took."""
-    progress(name)
-    start = time.perf_counter()
-    result = work()
-    seconds[name] = round(time.perf_counter() - start, 3)
-    return result
-
-
-def _reference(inverted: Inverted, total: TotalField) -> tuple[FloatArray, float]:
-    """Return the map relative to its mean over the mask, zero outside, and that mean in ppm.
-
-    Raises
-    ------
-    MapError
-        If the map is not finite.
-    """
-    inside = inverted.chi_ppm[total.mask]
-    if not np.isfinite(inside).all():
-        raise MapError("the inversion gave values that are not numbers; the map is withheld")
-    mean = float(inside.mean(dtype=np.float64))
-    return np.where(total.mask, inverted.chi_ppm - mean, 0.0).astype(np.float32), mean
-
-
-def _provenance(attempt: Attempt, echoes: GradientEcho, total: TotalField) -> Provenance:
-    """Say how the map was made."""
-    inverted = attempt.inverted
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    versions["python"] = platform.python_version()
-    return Provenance(
-        software=f"qsm-plugin {importlib.metadata.version('qsm-plugin')}",
-        method=attempt.method,
-        engine=inverted.engine,
-        weights_sha256=inverted.weights_sha256,
-        parameters={
-            "b0_tesla": echoes.b0_tesla,
-            "echo_times_ms": ", ".join(f"{t * 1e3:.3f}" for t in echoes.echo_times_s),
-            "mask": total.mask_method,
-            "reference": REFERENCES[total.mask_method],
-            **inverted.parameters,
-        },
-        versions=versions,
-        references=inverted.references,
-        engine_choice=inverted.engine_choice,
-    )

@@ -104,14 +104,17 @@ class GradientEcho:
         if any(b <= a for a, b in itertools.pairwise(times)):
             raise InvalidInputError(f"echo times {times} s: expected strictly increasing times")
         if max(times) > 0.5:
-            raise InvalidInputError(f"echo times {times} s: above 0.5 s; were milliseconds handed in?")
+            raise InvalidInputError(f"echo times {times} s: above 0.5 s; were they given in milliseconds?")
         if not (math.isfinite(self.b0_tesla) and 0.1 <= self.b0_tesla <= 25):
             raise InvalidInputError(f"field strength {self.b0_tesla} T: expected 0.1 to 25 T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TotalField:
-    """The field that all sources inside and outside the head make, per voxel.
+    """The field of all sources inside and outside the head, with what the steps after it need to know of it.
+
+    Made from phase by :func:`recon.field.total_field`, from a known field by
+    :func:`recon.field.reliability.total_field_of`.
 
     Parameters
     ----------
@@ -123,10 +126,14 @@ class TotalField:
         ``(x, y, z)`` float32 in 0..1, reliability of the phase; zero outside the mask.
     noise_ppm
         ``(x, y, z)`` float32, estimated standard deviation of ``field_ppm``; zero outside the mask.
+    reliable
+        ``(x, y, z)`` bool, voxels of the mask whose field means something.
+    closed_mask
+        ``(x, y, z)`` bool, the mask without thin voids open to its outside: where a background field is fitted.
     grid
         Geometry.
     ppm_per_2pi
-        What one turn of the phase makes of the field; None where that is not one number, as with several echoes.
+        Field of one turn of a single echo's phase; None for several echoes, of which no turn can be wrong.
     mask_method
         How the mask was found: ``"deepbet"``, ``"signal"`` (no brain was recognised) or ``"given"``.
     warnings
@@ -139,6 +146,8 @@ class TotalField:
     mask: BoolArray
     quality: FloatArray
     noise_ppm: FloatArray
+    reliable: BoolArray
+    closed_mask: BoolArray
     grid: Grid
     ppm_per_2pi: float | None = None
     mask_method: str = "given"
@@ -148,19 +157,7 @@ class TotalField:
 
 @dataclass(frozen=True, kw_only=True)
 class SusceptibilityMap:
-    """Susceptibility relative to a stated reference.
-
-    Parameters
-    ----------
-    chi_ppm
-        ``(x, y, z)`` float32; zero outside the mask.
-    mask
-        ``(x, y, z)`` bool.
-    reference
-        What zero means, for people: ``"whole-brain mean"``.
-    grid
-        Geometry.
-    """
+    """Susceptibility, ``(x, y, z)`` float32, zero outside the mask; ``reference`` says to people what zero means."""
 
     chi_ppm: FloatArray
     mask: BoolArray
@@ -172,24 +169,9 @@ class SusceptibilityMap:
 class Provenance:
     """How a result was made; only what really ran.
 
-    Parameters
-    ----------
-    software
-        Name and version of this product.
-    method
-        Inversion method, such as ``"network"``.
-    engine
-        Inference engine and precision that ran, such as ``"openvino bf16"``; empty for iterative methods.
-    weights_sha256
-        Hash of the network's weights file; empty for iterative methods.
-    parameters
-        Every setting that influenced the result.
-    versions
-        Versions of the libraries that computed it.
-    references
-        DOI or arXiv number of each method that ran.
-    engine_choice
-        What was asked for, what ran, and what kept the engines before it from running; says nothing of the result.
+    ``engine`` and ``weights_sha256`` are empty for methods without a network; ``parameters`` holds every setting that
+    influenced the result, ``references`` the DOI or arXiv number of each method that ran. ``engine_choice`` says what
+    was asked for, what ran, and what kept the engines before it from running; it says nothing about the result.
     """
 
     software: str
@@ -207,15 +189,7 @@ Level = Literal["ok", "degraded", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether a map can be read.
-
-    Parameters
-    ----------
-    level
-        ``"ok"``, ``"degraded"`` (read with care) or ``"failed"`` (do not read).
-    reasons
-        Sentences, worst first; empty when ok.
-    """
+    """Whether a map can be read: ok, degraded (with care) or failed (not at all); the reasons, worst first."""
 
     level: Level
     reasons: tuple[str, ...] = ()
@@ -227,10 +201,8 @@ class Reconstruction:
 
     Parameters
     ----------
-    susceptibility
-        The map.
-    total_field
-        The field it was inverted from.
+    susceptibility, total_field
+        The map, and the field it was inverted from.
     figures
         Named quality figures, the unit in the name.
     verdict

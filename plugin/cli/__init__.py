@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "development": ("evaluate", "train", "average", "bench"),
     }
 )
-"""Commands by who uses them, in the order of the help; ``plugin/cli/GROUP/NAME.py`` holds ``NAME()`` or ``app``."""
+"""Commands by who uses them, in the order of the help; the module of a name holds ``NAME()`` or ``app``."""
 
 app = typer.Typer(
     name="qsm-plugin",

@@ -6,7 +6,7 @@ from dicom_io.derived.pixel_profile import PROFILES
 from dicom_io.derived.products import OBJECTS, QSM
 from plugin.config.settings import Reconstruction
 from plugin.errors import ConfigurationError
-from recon.options import AUTO, ENGINE_NAMES, METHOD_NAMES, Options
+from recon.options import AUTO, ENGINE_NAMES, METHODS, Options
 
 
 def objects_of(names: str) -> tuple[str, ...]:
@@ -51,9 +51,9 @@ def options_of(chosen: Reconstruction) -> Options:
     """
     mistakes = []
     for name, value, known in (
-        ("method", chosen.method, METHOD_NAMES),
+        ("method", chosen.method, METHODS),
         ("engine", chosen.engine, (AUTO, *ENGINE_NAMES)),
-        ("fallback", chosen.fallback, ("", *METHOD_NAMES)),
+        ("fallback", chosen.fallback, ("", *METHODS)),
     ):
         if value not in known:
             mistakes.append(f"reconstruction: no {name} {value!r}; expected one of {', '.join(known)}")

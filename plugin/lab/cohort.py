@@ -55,7 +55,7 @@ def run_cohort(patients: Iterable[int], methods: Sequence[str], study: Study, sa
     patients
         Numbers of the patients.
     methods
-        Keys of :data:`recon.inversion.methods.METHODS`.
+        Keys of :data:`recon.options.METHODS`.
     study
         Where rows are kept, and the engine.
     say

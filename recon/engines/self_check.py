@@ -16,7 +16,8 @@ from recon.engines.base import Engine
 from recon.engines.forward import CheckedForward
 from recon.engines.torch_eager import TorchEngine
 from recon.errors import EngineError
-from recon.network.features import CHI_UNIT_PPM, network_features, pad_to_stride
+from recon.field.reliability import total_field_of
+from recon.network.features import CHI_UNIT_PPM, field_tensors, network_features, pad_to_stride
 from recon.network.weights import TrainedNetwork
 from recon.operators.dipole import dipole_field
 from recon.types import Grid
@@ -63,7 +64,7 @@ def known_head(stride: int) -> torch.Tensor:
     """Return the features of the known head, ``(1, channel, x, y, z)``, each axis a multiple of ``stride``."""
     random = np.random.default_rng(_SEED)
     axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
-    mask = sum(a**2 for a in axes) < 0.75
+    mask = np.asarray(sum(a**2 for a in axes) < 0.75)
     chi = 0.02 * random.standard_normal(SHAPE) * mask
     for amplitude_ppm in (0.2, 0.15, -0.1, 1.0):
         centre = random.uniform(-0.45, 0.45, 3)
@@ -72,7 +73,8 @@ def known_head(stride: int) -> torch.Tensor:
     field = dipole_field(torch.from_numpy(chi.astype(np.float32)), _GRID) + torch.from_numpy(
         background.astype(np.float32)
     )
-    features = network_features(field, torch.from_numpy(mask), torch.full(SHAPE, 0.004), _GRID)
+    noise_ppm = np.full(SHAPE, 0.004, np.float32)
+    features = network_features(field_tensors(total_field_of(field.numpy(), noise_ppm, mask, _GRID)))
     x, y, z = pad_to_stride(SHAPE, stride)
     stack = torch.zeros(1, features.shape[0], x, y, z)
     stack[0, :, : SHAPE[0], : SHAPE[1], : SHAPE[2]] = features

@@ -1,8 +1,9 @@
-"""Unwrapping in time and the field fit, in one pass over the voxels.
+"""Unwrapping in time and the field fit, in one pass over the voxels, and a second look at some of them.
 
 From a first guess of the field, each echo in turn is unwrapped toward what the fit of the echoes
 before it predicts. The fit weighs each echo by the inverse variance of its phase, ``magnitude²``; its
-last steps descend the complex residual, whose sine bounds what an outlier can do.
+last steps descend the complex residual, whose sine bounds what an outlier can do. Voxels whose echoes
+contradict each other are fitted again, from the field of their reliable neighbours.
 
 References
 ----------
@@ -16,14 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recon.field.constants import FIELD
 from recon.field.offsets.mcpc3ds import Offsets
 from recon.field.template import Template
 from recon.operators.slabs import compiled, in_slabs
 from recon.operators.wrap import TWO_PI, unwrap_toward, wrap_scalar
 from recon.types import BoolArray, FloatArray, GradientEcho
-
-REFINEMENTS = 3
-"""Complex Gauss-Newton steps after the linear fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +38,14 @@ class FieldFit:
     information
         ``(x, y, z)`` float32, ``Σ (magnitude · TE)²``: divided by the magnitude's noise variance, the
         inverse variance of the field.
+    refitted_percent
+        Share of the core that the second look changed.
     """
 
     field_rad_per_s: FloatArray
     residual_rad: FloatArray
     information: FloatArray
+    refitted_percent: float
 
 
 @compiled
@@ -111,68 +113,123 @@ def _fit(
             field[i] = 0
 
 
+@compiled
+def _reliable_mean(
+    i: int, shape: tuple[int, int, int], field: FloatArray, reliable: npt.NDArray[np.uint8]
+) -> tuple[np.float32, int]:
+    """Return the mean field of the reliable neighbours of a voxel, and how many there are."""
+    ny, nz = shape[1], shape[2]
+    x, y, z = i // (ny * nz), i // nz % ny, i % nz
+    total, count = np.float32(0), 0
+    for axis, (at, step) in enumerate(((x, ny * nz), (y, nz), (z, 1))):
+        if at > 0 and reliable[i - step] == 1:
+            total += field[i - step]
+            count += 1
+        if at + 1 < shape[axis] and reliable[i + step] == 1:
+            total += field[i + step]
+            count += 1
+    return total / np.float32(max(count, 1)), count
+
+
+@compiled
+def _refit(
+    shape: tuple[int, int, int],
+    doubted: npt.NDArray[np.int64],
+    reliable: npt.NDArray[np.uint8],
+    phase: FloatArray,
+    magnitude: FloatArray,
+    times: npt.NDArray[np.float32],
+    odd: FloatArray,
+    even: FloatArray,
+    refinements: int,
+    tie_ratio: np.float32,
+    field: FloatArray,
+    residual: FloatArray,
+) -> int:
+    changed, open_count = 0, doubted.size
+    voxel_phase, voxel_magnitude = np.empty(times.size, np.float32), np.empty(times.size, np.float32)
+    while open_count > 0:
+        left = 0
+        for k in range(open_count):
+            i = doubted[k]
+            guess, support = _reliable_mean(i, shape, field, reliable)
+            if support == 0:
+                doubted[left] = i
+                left += 1
+                continue
+            for e in range(times.size):
+                voxel_phase[e] = phase[e, i]
+                voxel_magnitude[e] = magnitude[e, i]
+            again, misfit, _ = fit_voxel(voxel_phase, voxel_magnitude, times, odd[i], even[i], guess, refinements)
+            # A neighbourly field wins ties: in noise every field fits about equally badly.
+            if misfit <= residual[i] * tie_ratio and again != field[i]:
+                field[i], residual[i] = again, misfit
+                changed += 1
+            reliable[i] = 1
+        if left == open_count:
+            break
+        open_count = left
+    return changed
+
+
 def fit_field(
-    echoes: GradientEcho,
-    guess_rad_per_s: FloatArray,
-    offsets: Offsets,
-    mask: BoolArray,
-    *,
-    refinements: int = REFINEMENTS,
+    echoes: GradientEcho, theta_rad: FloatArray, template: Template, offsets: Offsets, mask: BoolArray, core: BoolArray
 ) -> FieldFit:
-    """Fit one field per voxel to all echoes, from a guess good to half a turn of the first echo.
+    """Fit one field per voxel to all echoes, from what the template says.
 
     Parameters
     ----------
     echoes
         One echo or more.
-    guess_rad_per_s
-        ``(x, y, z)`` float32; used up as workspace of the result.
+    theta_rad, template
+        ``(x, y, z)`` float32 unwrapped phase of the template, and the template.
     offsets
-        Phase offsets.
+        Phase offsets; the template's is used up as workspace of the result.
     mask
         ``(x, y, z)`` bool, where to fit.
-    refinements
-        Complex Gauss-Newton steps; zero gives the plain linear fit.
+    core
+        ``(x, y, z)`` bool, where uncertain voxels are fitted again, outward in from their reliable neighbours.
     """
-    shape = echoes.grid.shape
-    count = len(echoes.echo_times_s)
-    odd, even = offsets.volumes()
+    shape, count = echoes.grid.shape, len(echoes.echo_times_s)
+    field = first_guess(theta_rad, template, offsets)
     residual, information = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    in_slabs(
-        _fit,
-        shape[0],
-        shape[1] * shape[2],
-        np.ascontiguousarray(echoes.phase_rad).reshape(count, -1),
-        np.ascontiguousarray(echoes.magnitude).reshape(count, -1),
-        np.asarray(echoes.echo_times_s, np.float32),
-        odd.reshape(-1),
-        even.reshape(-1),
-        mask.reshape(-1),
-        refinements,
-        guess_rad_per_s.reshape(-1),
-        residual.reshape(-1),
-        information.reshape(-1),
+    times = np.asarray(echoes.echo_times_s, np.float32)
+    phase, magnitude = (np.ascontiguousarray(v).reshape(count, -1) for v in (echoes.phase_rad, echoes.magnitude))
+    series = (phase, magnitude, times, offsets.odd_rad.reshape(-1), offsets.even_rad.reshape(-1))
+    flat = (field.reshape(-1), residual.reshape(-1))
+    plane = shape[1] * shape[2]
+    in_slabs(_fit, shape[0], plane, *series, mask.reshape(-1), FIELD.refinements, *flat, information.reshape(-1))
+    uncertain = core & (residual > FIELD.uncertain_residual_rad)
+    doubted, refitted = np.flatnonzero(uncertain), 0
+    if count > 1 and doubted.size:
+        reliable = (core & ~uncertain).reshape(-1).astype(np.uint8)
+        refitted = _refit(
+            shape, doubted, reliable, *series, FIELD.refinements, np.float32(FIELD.refit_tie_ratio), *flat
+        )
+    return FieldFit(
+        field_rad_per_s=field,
+        residual_rad=residual,
+        information=information,
+        refitted_percent=100 * refitted / max(1, int(core.sum())),
     )
-    return FieldFit(field_rad_per_s=guess_rad_per_s, residual_rad=residual, information=information)
 
 
 def first_guess(theta_rad: FloatArray, template: Template, offsets: Offsets) -> FloatArray:
-    """Return the field that the unwrapped template alone says, rad/s, ``(x, y, z)`` float32."""
-    guess = offsets.of_template(template)
+    """Return the field that the unwrapped template alone says, rad/s, in the array of the template's offset."""
+    guess = offsets.template_rad
     np.subtract(theta_rad, guess, out=guess)
     guess /= np.float32(template.time_s)
     return guess
 
 
-def unwrap_echoes(echoes: GradientEcho, fit: FieldFit, offsets: Offsets) -> FloatArray:
+def unwrap_echoes(echoes: GradientEcho, field_rad_per_s: FloatArray, offsets: Offsets) -> FloatArray:
     """Return every echo unwrapped toward the fitted field, ``(echo, x, y, z)`` float32 in radians.
 
     The result differs from ``echoes.phase_rad`` by multiples of 2π.
     """
-    odd, even = offsets.volumes()
     unwrapped: FloatArray = np.empty_like(echoes.phase_rad)
     for e, time in enumerate(echoes.echo_times_s):
-        predicted = fit.field_rad_per_s * np.float32(time) + (even if e % 2 else odd)
+        predicted = field_rad_per_s * np.float32(time) + (offsets.even_rad if e % 2 else offsets.odd_rad)
         phase = echoes.phase_rad[e]
         unwrapped[e] = phase + TWO_PI * np.rint((predicted - phase) / TWO_PI)
     return unwrapped

@@ -1,26 +1,18 @@
-"""Faults that reach the arrays: refused or named, never silently used.
+"""Faults of the acquisition or its export: those that would make a map wrong without a trace are refused.
 
-What makes a map wrong without a trace is refused; what limits it is said in a warning.
+Those that only limit it are named in a warning.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TypeVar
-
 import numpy as np
-import numpy.typing as npt
 
 from recon.errors import InvalidInputError
-from recon.operators.coarse import CoarseGrid, ComplexArray
-from recon.operators.wrap import wrap
+from recon.field.constants import FIELD
 from recon.types import BoolArray, FloatArray, GradientEcho
-
-Scalar = TypeVar("Scalar", np.float32, np.bool_)
 
 LEAST_SLICES = 4
 """Fewer voxels along an axis hold no three-dimensional field."""
-_SLAB_MM = 40.0
 _PLANES = 48
 """Central planes that statistics are taken from: enough for all of them, and quick."""
 _SAMPLES = 25_000
@@ -114,7 +106,7 @@ def refuse_slice_chopper(echoes: GradientEcho, head: BoolArray) -> None:
     """
     for axis, name in enumerate("xyz"):
         coherence = _neighbour_coherence(echoes, head, axis)
-        if coherence < -0.2:
+        if coherence < FIELD.alternating_cosine:
             raise InvalidInputError(
                 f"phase jumps by about π between neighbouring planes along {name} (mean cosine of the step "
                 f"{coherence:.2f}, expected above 0): every second slice has the opposite sign; the vendor's slice "
@@ -129,12 +121,12 @@ def _is_empty_at_the_rim(power: FloatArray) -> float:
     # Positive and negative frequencies together: partial Fourier leaves one side empty without interpolation.
     both = np.maximum(power[half : half + (n - half)], power[half - (n - half) + 1 : half + 1][::-1])
     level = float(np.median(both[len(both) // 4 : len(both) // 2]))
-    empty = both < 0.02 * level
+    empty = both < FIELD.empty_power_share * level
     run = int(np.argmin(empty[::-1])) if not empty.all() else 0
     return run / len(both)
 
 
-def zero_filling(echoes: GradientEcho) -> list[str]:
+def zero_filling(echoes: GradientEcho) -> tuple[str, ...]:
     """Return a warning for each axis along which the image was interpolated by zero-filled k-space."""
     warnings = []
     sample = tuple(slice(max(0, n // 2 - _PLANES // 2), n // 2 + _PLANES // 2) for n in echoes.grid.shape)
@@ -147,13 +139,13 @@ def zero_filling(echoes: GradientEcho) -> list[str]:
         spectrum = np.abs(np.fft.fftshift(np.fft.fft(signal, axis=axis), axes=axis)) ** 2
         power = spectrum.mean(axis=tuple(a for a in range(3) if a != axis))
         share = _is_empty_at_the_rim(power)
-        if share >= 0.1:
+        if share >= FIELD.zero_filled_share:
             voxel = echoes.grid.voxel_size_mm[axis]
             warnings.append(
                 f"The image was interpolated along {name}: voxels of {voxel:.2f} mm from an acquisition of about "
                 f"{voxel / (1 - share):.2f} mm (empty rim of k-space)."
             )
-    return warnings
+    return tuple(warnings)
 
 
 def refuse_phase_difference(
@@ -162,7 +154,7 @@ def refuse_phase_difference(
     """Refuse echoes that are differences to another echo: their common offset is then ``-TE_missing · field``.
 
     A receive phase does not know the field, so an offset that turns with it, for one and the same time in the whole
-    region, gives the subtraction away.
+    region, reveals the subtraction.
 
     Parameters
     ----------
@@ -186,53 +178,11 @@ def refuse_phase_difference(
     turned = [float(np.abs(np.mean(np.exp(1j * (offset + t * field))))) for t in times_s]
     best = int(np.argmax(turned))
     # Explained means: little is left, and far less than of the offset as it is.
-    if times_s[best] < 1e-3 or turned[0] > 0.97 or 1 - turned[best] > 0.25 * (1 - turned[0]):
+    if times_s[best] < 1e-3 or turned[0] > FIELD.unexplained_spread:
+        return
+    if 1 - turned[best] > FIELD.left_by_missing_echo * (1 - turned[0]):
         return
     raise InvalidInputError(
         f"The phase of every echo seems to be a difference to an echo at {times_s[best] * 1e3:.1f} ms that is not "
         "among them; expected the phase of each echo itself. Store the phase images without subtraction."
     )
-
-
-def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> list[str]:
-    """Return a warning if the smoothed phase offset turns by 2π around a point where there is signal.
-
-    Coils combined without their phases leave open-ended fringe lines; a sound combination has none.
-    """
-    strength = np.abs(phasors)
-    if not strength.any():
-        return []
-    strong = strength > 0.3 * np.percentile(strength[strength > 0], 90)
-    angle = np.angle(phasors).astype(np.float32)
-    length_mm = 0.0
-    for axis in range(3):
-        u, v = (a for a in range(3) if a != axis)
-        turn = _winding(angle, u, v)
-        length_mm += float(np.count_nonzero(turn & _whole_loop(strong, u, v))) * coarse.cell_mm[axis]
-    if length_mm < 20:
-        return []
-    return [
-        f"The phase has open-ended fringe lines ({length_mm:.0f} mm in all): the coils were combined without "
-        "their phases; the field is wrong along them."
-    ]
-
-
-def _corner(array: npt.NDArray[Scalar], u: int, v: int, du: int, dv: int) -> npt.NDArray[Scalar]:
-    index = [slice(None)] * 3
-    for axis, d in ((u, du), (v, dv)):
-        index[axis] = slice(d, array.shape[axis] - 1 + d)
-    return array[tuple(index)]
-
-
-def _winding(angle: FloatArray, u: int, v: int) -> BoolArray:
-    """Return the elementary loops in the plane of two axes around which the phase turns once."""
-    ring = [_corner(angle, u, v, *at) for at in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
-    total = sum(wrap(b - a) for a, b in pairwise(ring))
-    turn: BoolArray = np.abs(np.asarray(total)) > np.pi
-    return turn
-
-
-def _whole_loop(strong: BoolArray, u: int, v: int) -> BoolArray:
-    corners = [_corner(strong, u, v, *at) for at in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    whole: BoolArray = np.logical_and.reduce(corners).astype(np.bool_)
-    return whole

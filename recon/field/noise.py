@@ -5,22 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from recon.field.constants import FIELD
 from recon.field.fit import FieldFit
-from recon.types import BoolArray, FloatArray, GradientEcho
+from recon.types import BoolArray, FloatArray
 
 _GAUSSIAN_MAD = 0.6745
-_LEAST_POWER = 1.5
-"""Power of a neighbourhood of 27 voxels, relative to that of noise alone, which scatters by a fifth."""
-_LEAST_SHARE = 0.1
 _SECOND_DIFFERENCE_GAIN = 6.0**1.5
 """Standard deviation of white noise behind the kernel [1, -2, 1] along three axes."""
-
-
-def _second_difference(volume: FloatArray, axis: int) -> FloatArray:
-    n = volume.shape[axis]
-    before, middle, after = (np.take(volume, range(k, n - 2 + k), axis) for k in range(3))
-    difference: FloatArray = before - 2 * middle + after
-    return difference
 
 
 def magnitude_noise(magnitude: FloatArray, mask: BoolArray) -> float:
@@ -34,64 +25,62 @@ def magnitude_noise(magnitude: FloatArray, mask: BoolArray) -> float:
     ----------
     Immerkær, CVIU 1996, doi:10.1006/cviu.1996.0060, in three dimensions.
     """
-    slab = (
-        slice(None, None)
-        if magnitude.shape[0] <= 48
-        else slice(magnitude.shape[0] // 2 - 24, magnitude.shape[0] // 2 + 24)
-    )
+    middle = magnitude.shape[0] // 2
+    slab = slice(max(0, middle - 24), middle + 24)
     difference = magnitude[slab]
-    for axis in range(3):
-        difference = _second_difference(difference, axis)
+    for _ in range(3):
+        # Moving the axes round brings each of the three to the front once, and all back to their place.
+        difference = np.moveaxis(difference[:-2] - 2 * difference[1:-1] + difference[2:], 0, -1)
     inside = mask[slab][1:-1, 1:-1, 1:-1]
     if not np.any(inside):
         return 0.0
     return float(np.median(np.abs(difference[inside]))) / _GAUSSIAN_MAD / _SECOND_DIFFERENCE_GAIN
 
 
-def fit_noise(echoes: GradientEcho, fit: FieldFit, mask: BoolArray) -> float:
+def _fit_noise(strength: FloatArray, residual_rad: FloatArray, freedom: int) -> float:
     """Return the noise standard deviation of the magnitude that the phase residual of the fit implies.
 
     ``Σ (m_e r_e)²`` over ``E`` echoes is the noise variance times a χ² variable with ``E - 1``
     degrees of freedom.
     """
-    freedom = len(echoes.echo_times_s) - 1
-    strength = np.sqrt(sum(m[mask] ** 2 for m in echoes.magnitude))
-    square = float(np.median((strength * fit.residual_rad[mask]) ** 2)) / freedom
+    square = float(np.median((strength * residual_rad) ** 2)) / freedom
     median_of_chi_square = (1 - 2 / (9 * freedom)) ** 3
     return float(np.sqrt(square / median_of_chi_square))
 
 
-def noise_level(echoes: GradientEcho, fit: FieldFit, mask: BoolArray) -> float:
+def _noise_level(magnitude: FloatArray, fit: FieldFit, mask: BoolArray) -> float:
     """Return the magnitude's noise: the smaller of two estimates that both err on the large side."""
-    from_magnitude = magnitude_noise(echoes.magnitude[0], mask)
-    if len(echoes.echo_times_s) < 2 or not np.any(mask):
+    from_magnitude = magnitude_noise(magnitude[0], mask)
+    freedom = len(magnitude) - 1
+    if freedom < 1 or not np.any(mask):
         return from_magnitude
-    from_fit = fit_noise(echoes, fit, mask)
+    from_fit = _fit_noise(np.sqrt(sum(m[mask] ** 2 for m in magnitude)), fit.residual_rad[mask], freedom)
     return min(from_magnitude, from_fit) if from_magnitude > 0 else from_fit
 
 
-def field_noise(echoes: GradientEcho, fit: FieldFit, mask: BoolArray, level: float) -> FloatArray:
+def field_noise(magnitude: FloatArray, echo_times_s: tuple[float, ...], fit: FieldFit, mask: BoolArray) -> FloatArray:
     """Return the field's standard deviation, ``(x, y, z)`` float32 in rad/s; zero outside the mask.
 
-    ``level / sqrt(Σ (m TE)²)``, raised where the echoes agree less than that noise allows. The magnitude ``m`` is what
-    is left when the noise's own power is taken off (Gudbjartsson & Patz, doi:10.1002/mrm.1910340618); a neighbourhood
-    that holds no more than noise has no signal, whatever a single voxel of it says.
+    ``σ / sqrt(Σ (m TE)²)`` with the magnitude's noise ``σ``, raised where the echoes agree less than that noise allows.
+    The magnitude ``m`` is what is left when the noise's own power is subtracted (Gudbjartsson & Patz,
+    doi:10.1002/mrm.1910340618); a neighbourhood that holds no more than noise has no signal, whatever a single voxel of
+    it says.
     """
+    level = _noise_level(magnitude, fit, mask)
     noise: FloatArray = np.zeros(mask.shape, np.float32)
-    floor = np.float32(2 * level**2 * sum(t**2 for t in echoes.echo_times_s))
+    floor = np.float32(2 * level**2 * sum(t**2 for t in echo_times_s))
     known = mask & (fit.information > 0)
-    known &= ndimage.uniform_filter(fit.information, 3) > _LEAST_POWER * floor
+    known &= ndimage.uniform_filter(fit.information, 3) > FIELD.least_power * floor
     own = fit.information[known]
-    expected = np.float32(level) / np.sqrt(np.maximum(own - floor, _LEAST_SHARE * own))
-    freedom = len(echoes.echo_times_s) - 1
+    expected = np.float32(level) / np.sqrt(np.maximum(own - floor, FIELD.least_signal_share * own))
+    freedom = len(echo_times_s) - 1
     if freedom > 0 and level > 0:
         power = np.zeros_like(expected)
-        for magnitude in echoes.magnitude:
-            power += magnitude[known] ** 2
+        for echo in magnitude:
+            power += echo[known] ** 2
         excess = power * fit.residual_rad[known] ** 2 / np.float32(freedom * level**2)
-        # Three times the expectation is beyond chance; below that, single voxels only scatter.
-        expected *= np.sqrt(np.maximum(1, excess / 3))
+        expected *= np.sqrt(np.maximum(1, excess / FIELD.excess_of_chance))
     noise[known] = expected
     # Without any signal nothing is known: half a turn of the first echo.
-    noise[mask & ~known] = np.float32(np.pi / echoes.echo_times_s[0])
+    noise[mask & ~known] = np.float32(np.pi / echo_times_s[0])
     return noise

@@ -1,68 +1,40 @@
-"""Is the field one that a head makes? Its sign and its smooth part, beside what air and tissue must cause."""
+"""Whether a head can make the field: its sign and its smooth part, beside what air and tissue must cause."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from scipy import ndimage
 
 from recon.errors import InvalidInputError
+from recon.field.constants import FIELD
 from recon.masking.head import signal_threshold
 from recon.masking.rim import BrainMask
 from recon.operators.coarse import CoarseGrid, block_mean, coarse_grid
 from recon.operators.dipole import dipole_field
 from recon.operators.polynomial import fit_polynomial
-from recon.types import BoolArray, FloatArray, GradientEcho, Grid
+from recon.types import FloatArray, Grid
 
 AIR_MINUS_TISSUE_PPM = 9.4
-CLEARLY_INVERTED = -0.35
-"""Correlation with the head's own field below which the polarity is wrong beyond doubt."""
-DOUBTFUL = 0.0
 _SHIM_ORDER = 2
-_FILTERED_PPM = 0.015
-"""Smooth field (shim orders removed) of a whole brain below which its phase has been high-pass filtered;
-frontal sinus and ear canals leave ten times that after any shim."""
-_FILTER_BLIND_ML = 500.0
-"""Volume of brain below which even an unfiltered field may be that flat."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What was found.
-
-    Parameters
-    ----------
-    warnings
-        In sentences.
-    figures
-        Named, the unit in the name.
-    """
-
-    warnings: tuple[str, ...] = ()
-    figures: dict[str, float] = field(default_factory=dict)
-
-
-def head_shape_field(magnitude: FloatArray, brain: BoolArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
+def head_shape_field(tissue: FloatArray, brain: FloatArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
     """Return the field that a head of uniform tissue in air makes, on coarse cells, in ppm.
 
-    Tissue is what has signal, and some millimetres around the brain: the skull is dark, but it is no air.
+    Tissue is what has signal, and some millimetres around the brain: the skull is dark, but it is not air.
 
     Parameters
     ----------
-    magnitude
-        ``(x, y, z)`` float32; where the head touches a face of the volume it goes on beyond.
-    brain
-        ``(x, y, z)`` bool.
+    tissue, brain
+        ``(x, y, z)`` float32 on the cells, share of each that has signal and that is brain; where the head touches a
+        face of the volume it continues beyond.
     coarse
         The cells.
     grid
         Geometry.
     """
-    tissue = block_mean((magnitude > signal_threshold(magnitude)).astype(np.float32), coarse)
-    near_brain = ndimage.binary_dilation(block_mean(brain.astype(np.float32), coarse) > 0.5)
-    tissue = np.maximum(tissue, near_brain.astype(np.float32))
+    tissue = np.maximum(tissue, ndimage.binary_dilation(brain > 0.5).astype(np.float32))
     beyond = [n // 2 for n in tissue.shape]
     around = np.pad(tissue, [(n, n) for n in beyond], mode="edge")
     nx, ny, nz = around.shape
@@ -74,7 +46,7 @@ def head_shape_field(magnitude: FloatArray, brain: BoolArray, coarse: CoarseGrid
 
 
 def _unshimmable(values: FloatArray, weights: FloatArray, coarse: CoarseGrid) -> FloatArray:
-    """Return what is left of a field when everything that a shim can change is taken out."""
+    """Return a field without everything that a shim can change."""
     fitted = fit_polynomial(values, weights, coarse.cell_mm, _SHIM_ORDER)
     left: FloatArray = values - fitted.on(coarse.shape, coarse.cell_mm)
     return left
@@ -88,55 +60,65 @@ def polarity_correlation(smooth_ppm: FloatArray, expected_ppm: FloatArray, weigh
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def judge_field(echoes: GradientEcho, field_ppm: FloatArray, brain: BrainMask) -> Judgement:
+def compare_with_head_shape(
+    field_ppm: FloatArray, magnitude: FloatArray, brain: BrainMask, grid: Grid
+) -> tuple[tuple[str, ...], dict[str, float]]:
     """Compare the field with the one of the head's own shape.
 
     Parameters
     ----------
-    echoes
-        The acquisition.
     field_ppm
         ``(x, y, z)`` float32, total field.
+    magnitude
+        ``(x, y, z)`` float32 of the first echo.
     brain
         The mask; of anything but a recognised brain only figures are given.
+    grid
+        Geometry.
+
+    Returns
+    -------
+    warnings, figures
+        Sentences, and named figures with their units.
 
     Raises
     ------
     InvalidInputError
         If the polarity of a brain's phase is clearly inverted, or its smooth part was filtered out.
     """
-    coarse = coarse_grid(echoes.grid)
-    expected = head_shape_field(echoes.magnitude[0], brain.mask, coarse, echoes.grid)
-    inside = block_mean(brain.mask.astype(np.float32), coarse)
+    coarse = coarse_grid(grid)
+    bright = (magnitude > signal_threshold(magnitude)).astype(np.float32)
+    masked = np.where(brain.mask, field_ppm, np.float32(0))
+    tissue, inside, summed = (block_mean(v, coarse) for v in (bright, brain.mask.astype(np.float32), masked))
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
-        return Judgement()
-    summed = block_mean(np.where(brain.mask, field_ppm, np.float32(0)), coarse)
+        return (), {}
+    expected = head_shape_field(tissue, inside, coarse, grid)
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
     correlation = polarity_correlation(smooth, _unshimmable(expected, weights, coarse), weights)
     smooth_ppm = float(smooth[weights > 0].std())
     figures = {"head_shape_correlation": correlation, "smooth_field_sd_ppm": smooth_ppm}
     if brain.method != "deepbet":
-        return Judgement(figures=figures)
-    volume_ml = float(brain.mask.sum()) * echoes.grid.voxel_volume_mm3 / 1000
-    filtered = smooth_ppm < _FILTERED_PPM and volume_ml >= _FILTER_BLIND_ML
-    return Judgement(warnings=_verdict(correlation, smooth_ppm, filtered), figures=figures)
+        return (), figures
+    volume_ml = float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000
+    filtered = smooth_ppm < FIELD.filtered_ppm and volume_ml >= FIELD.filter_blind_ml
+    return _polarity_warning(correlation, smooth_ppm, filtered), figures
 
 
-def _verdict(correlation: float, smooth_ppm: float, filtered: bool) -> tuple[str, ...]:
+def _polarity_warning(correlation: float, smooth_ppm: float, filtered: bool) -> tuple[str, ...]:
     if filtered:
         raise InvalidInputError(
             f"the smooth part of the field varies by {1000 * smooth_ppm:.0f} ppb over the brain, expected above "
-            f"{1000 * _FILTERED_PPM:.0f}: the phase was high-pass filtered (homodyne, as for SWI); send the "
+            f"{1000 * FIELD.filtered_ppm:.0f}: the phase was high-pass filtered (homodyne, as for SWI); send the "
             "unfiltered phase"
         )
-    if correlation < CLEARLY_INVERTED:
+    if correlation < FIELD.clearly_inverted:
         raise InvalidInputError(
             f"the field runs against the one that the head's own shape makes (correlation {correlation:.2f}, "
             "expected above 0): the polarity of the phase is inverted; correct the vendor's sign convention"
         )
-    if correlation < DOUBTFUL:
+    if correlation < FIELD.doubtful_polarity:
         return (
             f"The polarity of the phase is doubtful: the field and that of the head's own shape correlate by "
             f"{correlation:.2f}. If veins are dark in the map, the sign is inverted.",

@@ -12,26 +12,18 @@ import math
 
 import torch
 
-from recon.inversion.weights import Progress, silent
 from recon.operators.dipole import convolve, good_fft_shape
 from recon.operators.lbv import harmonic_background
 from recon.operators.vsharp import sphere_spectrum
 from recon.types import Grid
 
+_TOLERANCE = 1e-4
+"""Relative change of the background at which to stop."""
+_MOST_ITERATIONS = 50
 
-def ismv(
-    field_ppm: torch.Tensor,
-    mask: torch.Tensor,
-    grid: Grid,
-    *,
-    radius_voxels: float = 1.0,
-    tolerance: float = 1e-4,
-    most_iterations: int = 50,
-    progress: Progress = silent,
-) -> torch.Tensor:
-    """Return the local field; linear in the field for a given number of iterations.
 
-    Stops when an iteration changes the background by less than ``tolerance`` of its norm.
+def ismv(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Return the local field, by spheres whose radius is the longest voxel edge.
 
     Parameters
     ----------
@@ -41,21 +33,13 @@ def ismv(
         ``(x, y, z)`` bool.
     grid
         Geometry.
-    radius_voxels
-        Radius of the sphere in units of the longest voxel edge.
-    tolerance
-        Relative change at which to stop.
-    most_iterations
-        Most iterations.
-    progress
-        Told of each iteration.
 
     Returns
     -------
     torch.Tensor
         ``(x, y, z)`` float32 in ppm, zero outside the mask and on the shell.
     """
-    radius_mm = radius_voxels * max(grid.voxel_size_mm)
+    radius_mm = max(grid.voxel_size_mm)
     x, y, z = (n + math.ceil(radius_mm / s) + 1 for n, s in zip(grid.shape, grid.voxel_size_mm, strict=True))
     padded = good_fft_shape((x, y, z))
     sphere = sphere_spectrum(radius_mm, padded, grid, field_ppm.device)
@@ -63,11 +47,10 @@ def ismv(
     field = torch.where(mask, field_ppm, torch.zeros_like(field_ppm))
     start = harmonic_background(field.cpu().numpy(), mask.cpu().numpy(), grid)
     background = torch.where(deep, torch.from_numpy(start).to(field.device), field)
-    for iteration in range(1, most_iterations + 1):
+    for _ in range(_MOST_ITERATIONS):
         mean = convolve(background, sphere, padded)
         change = torch.where(deep, mean - background, torch.zeros_like(mean))
         background += change
-        progress(iteration, most_iterations)
-        if change.norm() <= tolerance * background.norm():
+        if change.norm() <= _TOLERANCE * background.norm():
             break
     return (field - background) * deep

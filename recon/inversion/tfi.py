@@ -12,12 +12,17 @@ from collections.abc import Callable
 
 import torch
 
+from recon.inversion.constants import INVERSION
 from recon.inversion.tikhonov import padded_shape
-from recon.inversion.weights import Progress, data_weights, silent
+from recon.inversion.weights import data_weights
 from recon.operators.differences import gradient, gradient_adjoint
-from recon.operators.dipole import dipole_kernel
+from recon.operators.dipole import convolve, dipole_kernel
 from recon.types import Grid
 
+_EDGE_SHARE = 0.3
+"""Share of the mask's voxels that are edges and not penalised."""
+_TOLERANCE = 1e-3
+"""Relative residual at which a linear system is solved."""
 _SMALLEST_SLOPE = 1e-3
 """Slope in ppm/mm below which the L1 norm is rounded off."""
 
@@ -30,17 +35,14 @@ def tfi(
     noise_ppm: torch.Tensor,
     grid: Grid,
     *,
-    regularisation: float = 3e-6,
-    outside: float = 30.0,
-    edge_share: float = 0.3,
+    regularisation: float = INVERSION.tfi_regularisation,
+    outside: float = INVERSION.tfi_outside,
     reweightings: int = 3,
     most_iterations: int = 40,
-    tolerance: float = 1e-3,
-    progress: Progress = silent,
 ) -> torch.Tensor:
     """Return the susceptibility inside the mask from the total field.
 
-    Each of the ``reweightings`` stops when the residual of its linear system has fallen to ``tolerance``.
+    Each of the ``reweightings`` stops when the residual of its linear system has fallen to a thousandth.
 
     Parameters
     ----------
@@ -56,16 +58,10 @@ def tfi(
         λ, in ppm · mm.
     outside
         Value of the preconditioner outside the mask; 1 inside.
-    edge_share
-        Share of the mask's voxels that are edges and not penalised.
     reweightings
         Number of least-squares problems.
     most_iterations
         Most conjugate-gradient iterations for each of them.
-    tolerance
-        Relative residual at which one of them is solved.
-    progress
-        Told of each iteration.
 
     Returns
     -------
@@ -78,12 +74,16 @@ def tfi(
     weights[window] = data_weights(noise_ppm, mask)
     measured = torch.zeros_like(weights)
     measured[window] = torch.where(mask, field_ppm - field_ppm[mask].mean(), 0.0) if mask.any() else 0.0
-    flat = _flat_places(weights, edge_share, grid)
+    flat = _flat_places(weights, grid)
     scale = torch.where(weights > 0, 1.0, outside)
-    dipole = _dipole(grid, shape, field_ppm.device)
+    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, field_ppm.device)
+
+    def dipole(chi: torch.Tensor) -> torch.Tensor:  # its own adjoint
+        return convolve(chi, kernel, shape)
+
     right = scale * dipole(weights**2 * measured)
     solution = torch.zeros_like(weights)
-    for number in range(reweightings):
+    for _ in range(reweightings):
         slopes = gradient(scale * solution, grid.voxel_size_mm)
         penalty = regularisation * flat / torch.sqrt(slopes**2 + _SMALLEST_SLOPE**2)
 
@@ -92,31 +92,17 @@ def tfi(
             smooth = gradient_adjoint(penalty * gradient(chi, grid.voxel_size_mm), grid.voxel_size_mm)
             return scale * (dipole(weights**2 * dipole(chi)) + smooth)
 
-        def told(iteration: int, done: int = number * most_iterations) -> None:
-            progress(done + iteration, reweightings * most_iterations)
-
-        solution = _conjugate_gradients(normal, right, solution, most_iterations, tolerance, told)
+        solution = _conjugate_gradients(normal, right, solution, most_iterations)
     return (scale * solution)[window] * mask
 
 
-def _dipole(grid: Grid, shape: tuple[int, int, int], device: torch.device) -> Operator:
-    """Return the convolution with the dipole kernel over a padded shape; it is its own adjoint."""
-    kernel = dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device)
-
-    def dipole(chi: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = torch.fft.irfftn(torch.fft.rfftn(chi) * kernel, s=shape)
-        return made
-
-    return dipole
-
-
-def _flat_places(weights: torch.Tensor, edge_share: float, grid: Grid) -> torch.Tensor:
+def _flat_places(weights: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return 0 at the steepest slopes of the weights inside the mask, 1 elsewhere, per direction."""
     inside = weights > 0
     slopes = gradient(weights, grid.voxel_size_mm).abs()
     for axis in range(3):
         slopes[axis] *= inside & torch.roll(inside, -1, axis)
-    count = int(edge_share * int(inside.sum()) * 3)
+    count = int(_EDGE_SHARE * int(inside.sum()) * 3)
     if count == 0:
         return torch.ones_like(slopes)
     limit = slopes.flatten().topk(count).values[-1]
@@ -128,16 +114,14 @@ def _conjugate_gradients(
     right: torch.Tensor,
     start: torch.Tensor,
     most_iterations: int,
-    tolerance: float,
-    told: Callable[[int], None],
 ) -> torch.Tensor:
     """Solve ``normal(y) = right`` from ``start``."""
     solution = start.clone()
     residual = right - normal(solution)
     direction = residual.clone()
     energy = float(residual.double().square().sum())
-    goal = tolerance**2 * float(right.double().square().sum())
-    for iteration in range(1, most_iterations + 1):
+    goal = _TOLERANCE**2 * float(right.double().square().sum())
+    for _ in range(most_iterations):
         if energy <= goal:
             break
         moved = normal(direction)
@@ -146,5 +130,4 @@ def _conjugate_gradients(
         residual -= step * moved
         before, energy = energy, float(residual.double().square().sum())
         direction = residual + (energy / before) * direction
-        told(iteration)
     return solution

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 
 import torch
 
+from recon.inversion.constants import INVERSION
 from recon.inversion.tikhonov import tikhonov
-from recon.inversion.weights import Progress, silent
 from recon.operators.differences import InnerDifferences
 from recon.operators.dipole import dipole_field
-from recon.operators.lbv import harmonic_background
+from recon.operators.lbv_gpu import without_harmonic
 from recon.operators.wave import apply_stencil, laplacian_stencil, wave_stencil
 from recon.types import Grid
 
 _START_REGULARISATION = 0.008
 _CHECKED_EVERY = 20
+_TOLERANCE = 1e-3
 _PAIRS = tuple(itertools.combinations(range(3), 2))
 
 
@@ -32,16 +33,13 @@ def tgv(
     mask: torch.Tensor,
     grid: Grid,
     *,
-    alpha_1: float = 1e-4,
-    alpha_0: float = 2e-4,
-    balance: float = 0.5,
-    tolerance: float = 1e-3,
+    alpha_1: float = INVERSION.tgv_alpha_1,
+    alpha_0: float = INVERSION.tgv_alpha_0,
     most_iterations: int = 400,
-    progress: Progress = silent,
 ) -> torch.Tensor:
     """Return the susceptibility inside the mask from the total field.
 
-    Stops when 20 iterations change the map by less than ``tolerance`` of its norm.
+    Stops when 20 iterations change the map by less than a thousandth of its norm.
 
     Parameters
     ----------
@@ -55,14 +53,8 @@ def tgv(
         Weight of the first derivative, in ppm · mm.
     alpha_0
         Weight of the second derivative, in ppm · mm².
-    balance
-        Size of the dual steps over that of the primal ones.
-    tolerance
-        Relative change at which to stop.
     most_iterations
         Most iterations.
-    progress
-        Told of each iteration.
 
     Returns
     -------
@@ -71,7 +63,7 @@ def tgv(
     """
     if not mask.any():
         return torch.zeros_like(field_ppm)
-    problem = _Problem.of(field_ppm, mask, grid, balance)
+    problem = _Problem.of(field_ppm, mask, grid)
     maps = _start(field_ppm, mask, grid)
     leading, slopes = maps.clone(), torch.zeros(3, *grid.shape, device=maps.device)
     leading_slopes = slopes.clone()
@@ -88,9 +80,8 @@ def tgv(
         new_slopes = slopes - problem.step_slopes * (problem.bending_adjoint(second) - first)
         leading, leading_slopes = 2 * new_maps - maps, 2 * new_slopes - slopes
         maps, slopes = new_maps, new_slopes
-        progress(iteration, most_iterations)
         if iteration % _CHECKED_EVERY == 0:
-            if (maps[0] - checked).norm() <= tolerance * maps[0].norm():
+            if (maps[0] - checked).norm() <= _TOLERANCE * maps[0].norm():
                 break
             checked = maps[0].clone()
     return maps[0] * mask
@@ -98,8 +89,7 @@ def tgv(
 
 def _start(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return closed-form susceptibility and what it leaves of the local field, ``(2, x, y, z)``."""
-    background = harmonic_background(field_ppm.cpu().numpy(), mask.cpu().numpy(), grid)
-    local = (field_ppm - torch.from_numpy(background).to(field_ppm.device)) * mask
+    local = without_harmonic(field_ppm, mask, grid)
     chi = tikhonov(local, grid, _START_REGULARISATION) * mask
     return torch.stack([chi, (local - dipole_field(chi, grid, padding=1.3)) * mask])
 
@@ -122,8 +112,6 @@ class _Problem:
         Between voxels of the mask.
     rates_per_mm
         1 / voxel size along x, y, z.
-    balance
-        Size of the dual steps over that of the primal ones.
     """
 
     wave: torch.Tensor
@@ -133,10 +121,9 @@ class _Problem:
     inside: torch.Tensor
     differences: InnerDifferences
     rates_per_mm: tuple[float, ...]
-    balance: float
 
     @classmethod
-    def of(cls, field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, balance: float) -> _Problem:
+    def of(cls, field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> _Problem:
         """Set the problem up."""
         inside = mask.float()
         known = (apply_stencil(inside, torch.ones(3, 3, 3)) > 26.5).float()
@@ -149,28 +136,27 @@ class _Problem:
             inside=inside,
             differences=InnerDifferences.of(mask, grid.voxel_size_mm),
             rates_per_mm=tuple(1.0 / s for s in grid.voxel_size_mm),
-            balance=balance,
         )
 
     @property
     def step_multiplier(self) -> float:
         """Dual step of the constraint."""
-        return self.balance / float(self.wave.abs().sum() + self.laplacian.abs().sum())
+        return INVERSION.tgv_balance / float(self.wave.abs().sum() + self.laplacian.abs().sum())
 
     @property
     def step_first(self) -> float:
         """Dual step of the first derivative."""
-        return self.balance / (2.0 * max(self.rates_per_mm) + 1.0)
+        return INVERSION.tgv_balance / (2.0 * max(self.rates_per_mm) + 1.0)
 
     @property
     def step_second(self) -> float:
         """Dual step of the second derivative."""
-        return self.balance / (2.0 * max(self.rates_per_mm))
+        return INVERSION.tgv_balance / (2.0 * max(self.rates_per_mm))
 
     @property
     def step_slopes(self) -> float:
         """Primal step of the slopes w."""
-        return 1.0 / (self.balance * (1.0 + 2.0 * sum(self.rates_per_mm)))
+        return 1.0 / (INVERSION.tgv_balance * (1.0 + 2.0 * sum(self.rates_per_mm)))
 
     def mismatch(self, maps: torch.Tensor) -> torch.Tensor:
         """Return how far ``Δψ + □χ`` is from ``Δf``."""
@@ -203,8 +189,8 @@ class _Problem:
         slope = apply_stencil(masked, self.wave)
         for axis in range(3):
             slope += self.differences.ahead_adjoint(first[axis], axis)
-        step = 1.0 / (self.balance * (float(self.wave.abs().sum()) + 2.0 * sum(self.rates_per_mm)))
-        step_misfit = 1.0 / (self.balance * float(self.laplacian.abs().sum()))
+        step = 1.0 / (INVERSION.tgv_balance * (float(self.wave.abs().sum()) + 2.0 * sum(self.rates_per_mm)))
+        step_misfit = 1.0 / (INVERSION.tgv_balance * float(self.laplacian.abs().sum()))
         chi = maps[0] - step * slope
         misfit = (maps[1] - step_misfit * apply_stencil(masked, self.laplacian)) / (1.0 + step_misfit)
         return torch.stack([chi, misfit]) * self.inside

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import torch
 
+from recon.inversion.constants import INVERSION
 from recon.inversion.tikhonov import padded_shape
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.types import Grid
 
 
-def tkd(local_field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, *, threshold: float = 0.2) -> torch.Tensor:
+def tkd(
+    local_field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, *, threshold: float = INVERSION.tkd_threshold
+) -> torch.Tensor:
     """Return the susceptibility by thresholded k-space division; linear in the field.
 
     Parameters

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
 LARGEST_WEIGHT = 2.0
 """A few voxels of very low noise must not outweigh the rest."""
-
-Progress = Callable[[int, int], None]
-"""Called after each iteration with its number, from 1, and the most there will be."""
-
-
-def silent(iteration: int, most: int) -> None:
-    """Ignore progress."""
 
 
 def data_weights(noise_ppm: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

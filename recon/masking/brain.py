@@ -12,34 +12,27 @@ Fisch et al., doi:10.48550/arXiv.2308.07003 (deepbet).
 
 from __future__ import annotations
 
-import importlib.util
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
-from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from recon.errors import EngineError, ReconError
+from recon.masking.constants import MASKING
+from recon.operators.morphology import largest_component
 from recon.types import BoolArray, FloatArray, Grid
 
-_NETWORKS = _LOCATE, _SEGMENT = ("bbox_model.pt", "model.pt")
+Stage = Literal["locate", "segment"]
+
+Segmenter = Callable[[Stage, torch.Tensor], torch.Tensor]
+"""deepbet's networks: the probability of brain in a normalised volume ``(x, y, z)``, in the same shape. The first one
+is given all of a head and finds where to look; the second one is given that part and draws the brain."""
+
 _LOCATE_SHAPE = (128, 128, 128)
 _SEGMENT_SHAPE = (256, 256, 256)
-_MARGIN = 0.1
-_HEAD_HEIGHT_MM = 180.0
-_PREFERENCE = 0.002
-"""How much surer the network has to be to leave the usual orientation."""
-_SURE_ENOUGH = 0.97
-"""Sureness at which an axial volume is not tried upside down as well."""
-
-Run = Callable[[torch.Tensor], torch.Tensor]
 
 Scalar = TypeVar("Scalar", np.float32, np.bool_)
 
@@ -78,57 +71,14 @@ def _orientations(grid: Grid) -> list[_Orientation]:
     ]
 
 
-@cache
-def _network(name: str) -> torch.jit.ScriptModule:
-    """Load a network out of deepbet's wheel, without importing its user interface."""
-    spec = importlib.util.find_spec("deepbet")
-    if spec is None or spec.origin is None:
-        raise ReconError("package deepbet is not installed: install it, or hand in a mask")
-    path = Path(spec.origin).parents[1] / "data" / "models" / name
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    ready: torch.jit.ScriptModule = network.eval()
-    return ready
-
-
-@cache
-def _fast_network(name: str) -> Run:
-    """Return a network as OpenVINO runs it, in less than half of torch's time; torch's own where that fails."""
-    from recon.engines.openvino_cpu import compile_scripted
-
-    network = _network(name)
-    try:
-        return compile_scripted(network)
-    except EngineError:
-        return network
-
-
-def load_networks() -> None:
-    """Load both networks, so that no patient waits for it."""
-    for name in _NETWORKS:
-        _fast_network(name)
-
-
 def _resampled(volume: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.nn.functional.interpolate(volume[None, None], shape, mode="nearest-exact")[0, 0]
 
 
-def _probability(name: str, volume: torch.Tensor, low: float, high: float) -> torch.Tensor:
+def _normalised(volume: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Return grey values between two limits with the mean and spread that the networks were trained with."""
     scaled = ((volume - low) / max(high - low, 1e-12)).clamp(0, 1)
-    scaled = 0.226 * (scaled - scaled.mean()) / scaled.std().clamp_min(1e-6) + 0.449
-    return _fast_network(name)(scaled[None, None])[0, 1]
-
-
-def largest_component(mask: BoolArray) -> BoolArray:
-    """Return the largest face-connected part of a mask."""
-    labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=6)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    if sizes.sum() == 0:
-        return mask
-    part: BoolArray = labels == int(sizes.argmax())
-    return part
+    return 0.226 * (scaled - scaled.mean()) / scaled.std().clamp_min(1e-6) + 0.449
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,15 +103,15 @@ def _span(brain: BoolArray, axis: int, size: int) -> slice:
     filled = np.flatnonzero(brain.mean(axis=others) > 0.02)
     scale = size / brain.shape[axis]
     start, stop = float(filled[0]) * scale, float(filled[-1] + 1) * scale
-    margin = _MARGIN * (stop - start)
+    margin = MASKING.box_margin * (stop - start)
     return slice(max(0, int(start - margin)), min(size, int(np.ceil(stop + margin))))
 
 
-def _locate(volume: torch.Tensor) -> _Location:
+def _locate(volume: torch.Tensor, segment: Segmenter) -> _Location:
     small = _resampled(volume, _LOCATE_SHAPE)
     ends = torch.quantile(small.reshape(-1), torch.tensor([0.005, 0.995]))
     low, high = float(ends[0]), float(ends[1])
-    probability = _probability(_LOCATE, small, low, high).numpy()
+    probability = segment("locate", _normalised(small, low, high)).numpy()
     brain = largest_component(probability > 0.5)
     box = None
     if all((brain.mean(axis=others) > 0.02).any() for others in ((1, 2), (0, 2), (0, 1))):
@@ -173,8 +123,7 @@ def _locate(volume: torch.Tensor) -> _Location:
 def _padded(volume: FloatArray, height_voxels: int) -> tuple[FloatArray, int]:
     """Return the volume with empty slices below and above, and how many are below.
 
-    The networks stretch what they get to a cube; a slab has to look like a part of a head, not like a
-    flat one.
+    The networks stretch a volume to a cube; a slab has to look like a part of a head, not like a flat head.
     """
     missing = max(0, height_voxels - volume.shape[2])
     below = missing // 2
@@ -191,31 +140,31 @@ class _View:
     slices: slice
 
 
-def _view(magnitude: FloatArray, grid: Grid, orientation: _Orientation) -> _View:
+def _view(magnitude: FloatArray, grid: Grid, segment: Segmenter, orientation: _Orientation) -> _View:
     superior = orientation.axes[2]
-    volume, below = _padded(orientation.apply(magnitude), round(_HEAD_HEIGHT_MM / grid.voxel_size_mm[superior]))
+    volume, below = _padded(orientation.apply(magnitude), round(MASKING.head_height_mm / grid.voxel_size_mm[superior]))
     tensor = torch.from_numpy(np.ascontiguousarray(volume))
     return _View(
         orientation=orientation,
         volume=tensor,
-        location=_locate(tensor),
+        location=_locate(tensor, segment),
         slices=slice(below, below + magnitude.shape[superior]),
     )
 
 
-def _best_view(magnitude: FloatArray, grid: Grid) -> _View:
+def _best_view(magnitude: FloatArray, grid: Grid, segment: Segmenter) -> _View:
     usual, *others = _orientations(grid)
-    best = _view(magnitude, grid, usual)
-    if usual.axes[2] == 2 and best.location.sureness >= _SURE_ENOUGH:
+    best = _view(magnitude, grid, segment, usual)
+    if usual.axes[2] == 2 and best.location.sureness >= MASKING.sure_enough:
         return best
     for orientation in others:
-        view = _view(magnitude, grid, orientation)
-        if view.location.sureness > best.location.sureness + _PREFERENCE:
+        view = _view(magnitude, grid, segment, orientation)
+        if view.location.sureness > best.location.sureness + MASKING.orientation_preference:
             best = view
     return best
 
 
-def segment_brain(magnitude: FloatArray, grid: Grid) -> tuple[BoolArray, float]:
+def segment_brain(magnitude: FloatArray, grid: Grid, segment: Segmenter) -> tuple[BoolArray, float]:
     """Return the brain that the networks see, and how sure they are.
 
     Parameters
@@ -224,6 +173,8 @@ def segment_brain(magnitude: FloatArray, grid: Grid) -> tuple[BoolArray, float]:
         ``(x, y, z)`` float32.
     grid
         Geometry; decides the orientation.
+    segment
+        The networks.
 
     Returns
     -------
@@ -231,20 +182,15 @@ def segment_brain(magnitude: FloatArray, grid: Grid) -> tuple[BoolArray, float]:
         ``(x, y, z)`` bool.
     sureness : float
         Mean distance of the probabilities from a coin toss, 0..1.
-
-    Raises
-    ------
-    ReconError
-        If the package with the networks is missing.
     """
-    view = _best_view(magnitude, grid)
+    view = _best_view(magnitude, grid, segment)
     brain = np.zeros(tuple(view.volume.shape), np.bool_)
     sureness = 0.0
     location = view.location
     if location.box is not None:
         region = view.volume[location.box]
-        inside = _probability(_SEGMENT, _resampled(region, _SEGMENT_SHAPE), location.low, location.high)
-        probability = _resampled(inside, tuple(region.shape)).numpy()
+        cube = _normalised(_resampled(region, _SEGMENT_SHAPE), location.low, location.high)
+        probability = _resampled(segment("segment", cube), tuple(region.shape)).numpy()
         brain[location.box] = probability > 0.5
         sureness = _sureness(probability)
     return np.ascontiguousarray(view.orientation.undo(brain[:, :, view.slices])), sureness

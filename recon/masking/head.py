@@ -6,9 +6,8 @@ import cc3d
 import fill_voids
 import numpy as np
 
+from recon.masking.constants import MASKING
 from recon.types import BoolArray, FloatArray
-
-_SMALL_ISLAND_SHARE = 0.02
 
 
 def signal_threshold(magnitude: FloatArray) -> float:
@@ -48,6 +47,6 @@ def head_mask(magnitude: FloatArray) -> BoolArray:
         return bright
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    large = sizes >= _SMALL_ISLAND_SHARE * sizes.max()
+    large = sizes >= MASKING.small_island_share * sizes.max()
     filled: BoolArray = fill_voids.fill(large[labels]).astype(np.bool_)
     return filled

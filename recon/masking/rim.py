@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import fill_voids
 import numpy as np
 from scipy import ndimage
 
-from recon.masking.brain import largest_component, segment_brain
-from recon.masking.head import head_mask
-from recon.types import BoolArray, FloatArray, GradientEcho, Grid
-
-LEAST_QUALITY = 0.3
-"""Phase quality below which a voxel at the brain's rim is left out."""
-RIM_MM = 8.0
-"""How deep poor phase may eat into the brain from outside; deeper down it is a lesion, and stays."""
-_LESION_MM = 1.5
-"""Half the least breadth of poor phase deep in the brain that counts as a lesion and not as scattered noise."""
-_SURFACE_LESION_MM = 2.5
-"""Likewise at the brain's surface, where a shell of poor phase is usual."""
-_ENCLOSED = 0.55
-"""Share of a lesion's surface that lies against good brain: a dropout above a sinus has a cap there, half at most."""
-_LESION_REACH_MM = 40.0
-"""How far a lesion may reach from where it is deep."""
-LEAST_SURENESS = 0.9
-"""Mean distance of the network's probabilities from a coin toss, 0..1, below which its mask is not used."""
-LEAST_SHARE = 0.04
-"""Least share of the head that a brain mask has to fill: below, the network found something else."""
-MOST_VOLUME_ML = 2300.0
-LEAST_BREADTH_MM = 60.0
-"""Least second extent of a brain, also of a slab through one."""
+from recon.masking.brain import Segmenter, segment_brain
+from recon.masking.constants import MASKING
+from recon.operators.morphology import box_filter, clean, grown_within, largest_component
+from recon.types import BoolArray, FloatArray, Grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,26 +32,6 @@ class BrainMask:
     warnings: tuple[str, ...]
 
 
-def _box_filter(mask: BoolArray, grid: Grid, radius_mm: float, extreme: str) -> BoolArray:
-    """Erode, dilate or open by a box with half-widths of about a radius; nothing is eaten from the volume's faces."""
-    if extreme == "open":
-        return mask & _box_filter(_box_filter(mask, grid, radius_mm, "erode"), grid, radius_mm, "dilate")
-    out = mask.astype(np.uint8)
-    run = ndimage.minimum_filter1d if extreme == "erode" else ndimage.maximum_filter1d
-    for axis, size in enumerate(grid.voxel_size_mm):
-        reach = round(radius_mm / size)
-        if reach > 0:
-            out = run(out, 2 * reach + 1, axis=axis, mode="nearest")
-    grown: BoolArray = out.astype(np.bool_)
-    return grown
-
-
-def clean(mask: BoolArray) -> BoolArray:
-    """Return the largest part of a mask with its cavities filled."""
-    filled: BoolArray = fill_voids.fill(largest_component(mask)).astype(np.bool_)
-    return filled
-
-
 def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray:
     """Leave voxels out of the brain's rim; a lesion stays, be it deep inside or mostly enclosed by good brain.
 
@@ -84,14 +44,16 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
     grid
         Geometry.
     """
-    core = _box_filter(brain, grid, RIM_MM, "erode")
+    core = box_filter(brain, grid, MASKING.rim_mm, "erode")
     wanting = brain & left_out
-    # Through what is thick it may reach the rim; along the rim's thin shell of poor phase it may not spread.
-    thick = _box_filter(wanting, grid, _LESION_MM, "open")
-    deep = _box_filter(wanting & core, grid, _LESION_MM, "open")
-    at_the_surface = _enclosed(_box_filter(wanting, grid, _SURFACE_LESION_MM, "open"), thick, brain, wanting, grid)
-    lesion = _grown(deep | at_the_surface, thick, grid, _LESION_REACH_MM)
-    lesion = _grown(lesion, wanting, grid, 2 * _LESION_MM)
+    # A lesion may reach the rim through thick parts, but not spread along the rim's thin shell of poor phase.
+    thick = box_filter(wanting, grid, MASKING.lesion_mm, "open")
+    deep = box_filter(wanting & core, grid, MASKING.lesion_mm, "open")
+    at_the_surface = _enclosed(
+        box_filter(wanting, grid, MASKING.surface_lesion_mm, "open"), thick, brain, wanting, grid
+    )
+    lesion = grown_within(deep | at_the_surface, thick, grid, MASKING.lesion_reach_mm)
+    lesion = grown_within(lesion, wanting, grid, 2 * MASKING.lesion_mm)
     return clean(brain & (core | ~wanting | lesion))
 
 
@@ -101,32 +63,22 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
     labels, _ = ndimage.label(thick)
     boxes = ndimage.find_objects(labels)
     for number in np.unique(labels[seed & thick]):
-        margin = [round(2 * _LESION_MM / size) + 2 for size in grid.voxel_size_mm]
+        margin = [round(2 * MASKING.lesion_mm / size) + 2 for size in grid.voxel_size_mm]
         box = tuple(slice(max(0, b.start - m), b.stop + m) for b, m in zip(boxes[number - 1], margin, strict=True))
         part = labels[box] == number
-        whole = _grown(part, wanting[box], grid, 2 * _LESION_MM)
+        whole = grown_within(part, wanting[box], grid, 2 * MASKING.lesion_mm)
         surface = ndimage.binary_dilation(whole) & ~whole
         good = surface & brain[box] & ~wanting[box]
-        if good.sum() > _ENCLOSED * surface.sum():
+        if good.sum() > MASKING.enclosed_share * surface.sum():
             kept[box] |= part
     return kept
 
 
-def _grown(seed: BoolArray, into: BoolArray, grid: Grid, reach_mm: float) -> BoolArray:
-    """Return a seed grown within a region, by about a distance."""
-    steps = max(1, round(reach_mm / max(grid.voxel_size_mm)))
-    grown: BoolArray = ndimage.binary_dilation(seed, iterations=steps, mask=into) if seed.any() else seed
-    return grown
-
-
-def _signal_mask(echoes: GradientEcho, quality: FloatArray | None) -> BoolArray:
+def _signal_mask(head: BoolArray, quality: FloatArray, grid: Grid) -> BoolArray:
     """Return what has signal and reliable phase, thin bridges to the scalp cut."""
-    mask = head_mask(echoes.magnitude[0])
-    if quality is not None:
-        mask &= quality >= LEAST_QUALITY
-    thickness = 1.5
-    opened = largest_component(_box_filter(mask, echoes.grid, thickness, "erode"))
-    return clean(mask & _box_filter(opened, echoes.grid, thickness, "dilate"))
+    mask = head & (quality >= MASKING.least_quality)
+    opened = largest_component(box_filter(mask, grid, MASKING.bridge_mm, "erode"))
+    return clean(mask & box_filter(opened, grid, MASKING.bridge_mm, "dilate"))
 
 
 def _breadth_mm(brain: BoolArray, grid: Grid) -> float:
@@ -140,73 +92,75 @@ def _breadth_mm(brain: BoolArray, grid: Grid) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundBrain:
-    """What the network made of the magnitude, before the phase is asked.
+    """What the network made of the magnitude, before the phase is considered.
 
     Parameters
     ----------
     brain
         ``(x, y, z)`` bool, one part without cavities; None if no brain was recognised.
-    drawn
-        ``(x, y, z)`` bool, the brain as the network drew it, before voxels without signal were left out of its rim;
-        None likewise.
+    raw_brain_mask
+        ``(x, y, z)`` bool, the network's own mask, before voxels without signal were left out of its rim.
     reason
-        Why none was, in a sentence; else empty.
+        Why no brain was recognised, in a sentence; else empty.
     """
 
     brain: BoolArray | None
-    drawn: BoolArray | None = None
+    raw_brain_mask: BoolArray
     reason: str = ""
 
 
-def find_brain(echoes: GradientEcho, head: BoolArray) -> FoundBrain:
-    """Return the brain that deepbet sees in the first echo, which has the least dropout beside the sinuses.
+def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segmenter) -> FoundBrain:
+    """Return the brain that deepbet sees.
 
     Parameters
     ----------
-    echoes
-        The acquisition.
+    magnitude
+        ``(x, y, z)`` float32 of the first echo, which has the least dropout beside the sinuses.
     head
         ``(x, y, z)`` bool, voxels with signal.
+    grid
+        Geometry.
+    segment
+        The networks.
     """
-    found, sureness = segment_brain(echoes.magnitude[0], echoes.grid)
-    brain = _without_rim(found, ~head, echoes.grid)
-    seen = clean(found & head)
-    volume_ml = float(seen.sum()) * echoes.grid.voxel_volume_mm3 / 1000
+    raw, sureness = segment_brain(magnitude, grid, segment)
+    seen = clean(raw & head)
+    volume_ml = float(seen.sum()) * grid.voxel_volume_mm3 / 1000
     share = float(seen.sum()) / max(1, int(head.sum()))
-    breadth_mm = _breadth_mm(seen, echoes.grid)
-    likely = sureness >= LEAST_SURENESS and share >= LEAST_SHARE
-    if likely and volume_ml <= MOST_VOLUME_ML and breadth_mm >= LEAST_BREADTH_MM:
-        return FoundBrain(brain=brain, drawn=found)
+    breadth_mm = _breadth_mm(seen, grid)
+    likely = sureness >= MASKING.least_sureness and share >= MASKING.least_share
+    if likely and volume_ml <= MASKING.most_volume_ml and breadth_mm >= MASKING.least_breadth_mm:
+        return FoundBrain(brain=_without_rim(raw, ~head, grid), raw_brain_mask=raw)
     return FoundBrain(
         brain=None,
+        raw_brain_mask=raw,
         reason=f"No brain was recognised (network {100 * sureness:.0f} % sure, {volume_ml:.0f} ml, "
         f"{breadth_mm:.0f} mm broad, {100 * share:.0f} % of the signal): the mask holds all voxels with signal "
         "and reliable phase, scalp included.",
     )
 
 
-def finish_mask(echoes: GradientEcho, found: FoundBrain, quality: FloatArray | None) -> BrainMask:
-    """Return the brain without poor phase at its rim, or all reliable signal where there is no brain."""
-    if found.brain is None:
-        return BrainMask(mask=_signal_mask(echoes, quality), method="signal", warnings=(found.reason,))
-    brain = clean(found.brain) if quality is None else _without_rim(found.brain, quality < LEAST_QUALITY, echoes.grid)
-    return BrainMask(mask=brain, method="deepbet", warnings=())
-
-
-def brain_mask(echoes: GradientEcho, *, quality: FloatArray | None = None) -> BrainMask:
-    """Return the brain, or all reliable signal where no brain is found.
+def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: Grid) -> BrainMask:
+    """Return the brain without poor phase at its rim, or all reliable signal where there is no brain.
 
     Parameters
     ----------
-    echoes
-        The acquisition; the first echo's magnitude is used.
+    found
+        The brain in the magnitude.
+    head
+        ``(x, y, z)`` bool, voxels with signal.
     quality
-        ``(x, y, z)`` float32 in 0..1, reliability of the phase; None leaves the intersection out.
+        ``(x, y, z)`` float32 in 0..1, reliability of the phase.
+    grid
+        Geometry.
 
     Returns
     -------
     BrainMask
-        One connected part without cavities. ``method`` is ``"deepbet"``, or ``"signal"`` with a
-        warning.
+        One connected part without cavities. ``method`` is ``"deepbet"``, or ``"signal"`` with a warning.
     """
-    return finish_mask(echoes, find_brain(echoes, head_mask(echoes.magnitude[0])), quality)
+    if found.brain is None:
+        return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))
+    return BrainMask(
+        mask=_without_rim(found.brain, quality < MASKING.least_quality, grid), method="deepbet", warnings=()
+    )

@@ -1,16 +1,16 @@
 """Bleeds at the brain's surface that brain extraction left out, told from bone by the field around them.
 
-A bleed, bone and air give no signal alike, and a network that looks for the brain in the magnitude leaves a bleed at
-its surface out, or draws it as brain, only for it to be taken for a dropout. The field tells them apart: a bleed is
-paramagnetic, bone is diamagnetic by some 2 ppm, air is paramagnetic by more than 9 ppm. So does the brain around: what
-was drawn as brain and lies against brain on most of its surface is a bleed or a calcification, whatever its field. Left
-out of the mask, it is not seen in the map at all.
+Bleeds, bone and air alike give no signal, and a network that looks for the brain in the magnitude leaves a bleed at its
+surface out, or draws it as brain, only for it to be taken for a dropout. The field tells them apart: a bleed is
+paramagnetic, bone is diamagnetic by some 2 ppm, air is paramagnetic by more than 9 ppm. So does the brain around it: a
+void that was drawn as brain and lies against brain on most of its surface is a bleed or a calcification, whatever its
+field. Left out of the mask, it is not seen in the map at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
@@ -21,47 +21,14 @@ import torch
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from recon.masking.constants import BLEEDS, MASKING
+from recon.masking.rim import BrainMask
 from recon.operators.boxes import Box, crop_grid, mask_box
 from recon.operators.dipole import dipole_field
+from recon.operators.morphology import clean
 from recon.types import BoolArray, FloatArray, Grid
 
-# Settled on surface bleeds of patients that serve nothing else (Purpose.TUNING: 2052, 2076, 2080 and 2124), and
-# on voids that are none in the same, in patients 2001, 2017, 2072, 2092, 2109 and 2114, in healthy 800, oblique 802,
-# steep 803, swi 804 and 7t 806; what is drawn as brain, on 480 dents of all such patients and heads.
-CHI_PPM: Final = (0.15, 2.2)
-"""Susceptibility against the brain that a bleed may have: bone fits at -4 to -1, bone and the air of a sinus together
-at 2.4 and more."""
-LEAST_GAIN: Final = 0.34
-"""Share of the squared field around a void that it has to explain beyond a smooth background: bleeds reach 0.35 to
-0.85, voids that are none and fit the susceptibility of a bleed at most 0.33."""
-LEAST_DRAWN: Final = 0.9
-"""Share of a void that was drawn as brain, from which on it is more likely brain than not."""
-LEAST_GAIN_DRAWN: Final = 0.05
-"""What such a void with :data:`LEAST_BORDER_DRAWN` has to explain: a weak bleed beside a strong background explains
-0.08, and the only other void that passes is brain by half."""
-LEAST_BORDER_DRAWN: Final = 0.45
-ENCLOSED: Final = 0.58
-"""Share of a drawn void's surface on the brain, from which on it is taken in whatever its field: all thirteen that have
-it hold brain by three quarters or more; bone that was drawn as brain reaches 0.56."""
-VOLUME_MM3: Final = (50.0, 20_000.0)
-"""What a dent may hold: less is noise, more is the base of the skull."""
-LEAST_VOLUME_TOLD_MM3: Final = 150.0
-"""The least whose field can be told from noise."""
-_CLOSING_MM: Final = (10.0, 20.0)
-"""Radii of balls that do not fit into the dents that bleeds leave in the brain: what the larger one is stopped by
-includes clefts full of bone, from which the smaller one sets a bleed apart."""
-_LEAST_BORDER: Final = 0.55
-"""Share of a bleed's surface on the brain, from which on it is taken to go on to where the brain once ended: 0.57 to
-0.78; less, and it has run into bone."""
-MOST_GROWTH: Final = 25.0
-"""How many times its dent a bleed may be that goes on to the hull: up to 20 times in tuning patients; what goes on
-further is the base of the skull beside a bleed."""
 _COARSE_MM: Final = 2.0
-_SHELL_MM: Final = 12.0
-_INNER_MM: Final = 25.0
-"""How far a bleed may go on inside the mask."""
-_HULL_MM: Final = 15.0
-"""How much of the brain around a bleed says where the brain ended."""
 _MOST_VOXELS: Final = 6000
 _ROUNDS: Final = 10
 _OUTLIER: Final = 2.0
@@ -74,14 +41,51 @@ class _Scene:
 
     field_ppm: FloatArray
     brain: BoolArray
-    drawn: BoolArray
+    raw_brain_mask: BoolArray
     void: BoolArray
     reliable: BoolArray
     grid: Grid
 
 
+def with_surface_bleeds(
+    brain: BrainMask,
+    raw_brain_mask: BoolArray,
+    field_ppm: FloatArray,
+    silent: BoolArray,
+    quality: FloatArray,
+    grid: Grid,
+) -> BrainMask:
+    """Return a recognised brain's mask with the bleeds at its surface that were taken for bone or for a dropout.
+
+    Parameters
+    ----------
+    brain
+        The mask; of anything but a recognised brain it is returned as it is.
+    raw_brain_mask
+        ``(x, y, z)`` bool, the network's own mask.
+    field_ppm, quality
+        ``(x, y, z)`` float32 total field, and reliability of the phase in 0..1.
+    silent
+        ``(x, y, z)`` bool, where there is no signal.
+    grid
+        Geometry.
+    """
+    if brain.method != "deepbet" or not brain.mask.any():
+        return brain
+    poor = silent | (quality < MASKING.least_quality)
+    bleeds = surface_bleeds(field_ppm, brain=brain.mask, raw_brain_mask=raw_brain_mask, poor=poor, grid=grid)
+    if not bleeds.any():
+        return brain
+    volume_ml = float(bleeds.sum()) * grid.voxel_volume_mm3 / 1000
+    warning = (
+        f"A void of {volume_ml:.1f} ml at the surface of the extracted brain was taken into the mask, as the field or "
+        "the brain around it is what a bleed would leave."
+    )
+    return replace(brain, mask=clean(brain.mask | bleeds), warnings=(*brain.warnings, warning))
+
+
 def surface_bleeds(
-    field_ppm: FloatArray, *, brain: BoolArray, drawn: BoolArray, poor: BoolArray, grid: Grid
+    field_ppm: FloatArray, *, brain: BoolArray, raw_brain_mask: BoolArray, poor: BoolArray, grid: Grid
 ) -> BoolArray:
     """Return the voids in dents of a brain mask whose field or surroundings are those of a bleed.
 
@@ -91,8 +95,8 @@ def surface_bleeds(
         ``(x, y, z)`` float32 total field.
     brain
         ``(x, y, z)`` bool, one part.
-    drawn
-        ``(x, y, z)`` bool, the brain as it was drawn, before anything was left out of it.
+    raw_brain_mask
+        ``(x, y, z)`` bool, the network's own mask, before anything was left out of it.
     poor
         ``(x, y, z)`` bool, where there is no signal or no phase to rely on.
     grid
@@ -104,19 +108,19 @@ def surface_bleeds(
         ``(x, y, z)`` bool, voxels that belong to the brain although they are not in ``brain``.
     """
     found = np.zeros_like(brain)
-    box = _wide_box(brain, grid, _SHELL_MM)
+    box = _wide_box(brain, grid, BLEEDS.shell_mm)
     cut = crop_grid(grid, box)
-    # What noise lifts above a threshold here and there belongs to the void around it.
+    # Voxels that noise alone lifts above the threshold belong to the void around them.
     poor = poor[box] | (ndimage.uniform_filter(poor[box].astype(np.float32), size=3) > 0.5)
     scene = _Scene(
         field_ppm=field_ppm[box],
         brain=brain[box],
-        drawn=drawn[box],
+        raw_brain_mask=raw_brain_mask[box],
         void=np.asarray(poor & ~brain[box]),
         reliable=np.asarray(~poor & brain[box]),
         grid=cut,
     )
-    for radius_mm in _CLOSING_MM:
+    for radius_mm in BLEEDS.closing_mm:
         for dent in _dents(scene, radius_mm):
             found[box] |= _bleed_of(dent, scene)
     return found
@@ -126,7 +130,7 @@ def _dents(scene: _Scene, radius_mm: float) -> Iterator[BoolArray]:
     """Yield the voids in dents of the brain into which a ball does not fit."""
     voids = np.ascontiguousarray(ndimage.binary_opening(_closed(scene.brain, scene.grid, radius_mm) & scene.void))
     labels = cc3d.connected_components(voids, connectivity=6)
-    least, most = (volume / scene.grid.voxel_volume_mm3 for volume in VOLUME_MM3)
+    least, most = (volume / scene.grid.voxel_volume_mm3 for volume in (BLEEDS.least_volume_mm3, BLEEDS.most_volume_mm3))
     for number, count in enumerate(np.bincount(labels.ravel())):
         if number and least <= count <= most:
             yield np.asarray(labels == number)
@@ -135,14 +139,14 @@ def _dents(scene: _Scene, radius_mm: float) -> Iterator[BoolArray]:
 def _bleed_of(dent: BoolArray, scene: _Scene) -> BoolArray:
     """Return the bleed that a void in a dent is part of, or nothing."""
     border = _border(dent, scene)
-    drawn = float(np.mean(scene.drawn[dent])) >= LEAST_DRAWN
-    told = np.count_nonzero(dent) * scene.grid.voxel_volume_mm3 >= LEAST_VOLUME_TOLD_MM3
-    least_gain = LEAST_GAIN_DRAWN if drawn and border >= LEAST_BORDER_DRAWN else LEAST_GAIN
+    inside = float(np.mean(scene.raw_brain_mask[dent])) >= BLEEDS.least_inside_share
+    told = np.count_nonzero(dent) * scene.grid.voxel_volume_mm3 >= BLEEDS.least_judged_volume_mm3
+    least_gain = BLEEDS.least_gain_inside if inside and border >= BLEEDS.least_border_inside else BLEEDS.least_gain
     if not (told and _is_bleed(dent, scene, least_gain)):
-        return dent if drawn and border >= ENCLOSED else np.zeros_like(dent)
+        return dent if inside and border >= BLEEDS.enclosed_share else np.zeros_like(dent)
     whole = _up_to_the_hull(dent, scene)
-    likely = np.count_nonzero(whole) <= MOST_GROWTH * np.count_nonzero(dent)
-    return whole if likely and _border(whole, scene) >= _LEAST_BORDER and _is_bleed(whole, scene) else dent
+    likely = np.count_nonzero(whole) <= BLEEDS.most_growth * np.count_nonzero(dent)
+    return whole if likely and _border(whole, scene) >= BLEEDS.least_border and _is_bleed(whole, scene) else dent
 
 
 def _border(void: BoolArray, scene: _Scene) -> float:
@@ -151,11 +155,11 @@ def _border(void: BoolArray, scene: _Scene) -> float:
     return float(np.count_nonzero(surface & scene.brain)) / max(1, int(np.count_nonzero(surface)))
 
 
-def _is_bleed(void: BoolArray, scene: _Scene, least_gain: float = LEAST_GAIN) -> bool:
-    """Return whether the field around a void, and around what of it the mask holds, is that of a bleed."""
+def _is_bleed(void: BoolArray, scene: _Scene, least_gain: float = BLEEDS.least_gain) -> bool:
+    """Return whether the field around a void, and around its part inside the mask, is that of a bleed."""
     inner = _inner_part(void, scene)
-    box = _wide_box(void | inner, scene.grid, _SHELL_MM)
-    shell = scene.reliable[box] & _near(void[box] | inner[box], scene.grid, _SHELL_MM)
+    box = _wide_box(void | inner, scene.grid, BLEEDS.shell_mm)
+    shell = scene.reliable[box] & _near(void[box] | inner[box], scene.grid, BLEEDS.shell_mm)
     places = np.argwhere(shell)
     sources = [part[box] for part in (void, inner) if part.any()]
     if len(places) < 200:
@@ -167,7 +171,7 @@ def _is_bleed(void: BoolArray, scene: _Scene, least_gain: float = LEAST_GAIN) ->
         for part in sources
     ]
     chi_ppm, gain = _fitted(scene.field_ppm[box][at].astype(np.float64), fields, places)
-    return CHI_PPM[0] <= chi_ppm[0] and max(chi_ppm) <= CHI_PPM[1] and gain >= least_gain
+    return BLEEDS.least_chi_ppm <= chi_ppm[0] and max(chi_ppm) <= BLEEDS.most_chi_ppm and gain >= least_gain
 
 
 def _fitted(
@@ -204,23 +208,23 @@ def _fitted(
 
 
 def _least_squares(design: npt.NDArray[np.floating], values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Solve by the normal equations: of a dozen unknowns, all about one in size, that is exact enough and fast."""
+    """Solve by the normal equations: exact enough, and fast, for a dozen unknowns that are all about one in size."""
     return np.asarray(np.linalg.lstsq(design.T @ design, design.T @ values, rcond=None)[0])
 
 
 def _inner_part(void: BoolArray, scene: _Scene) -> BoolArray:
-    """Return what of the mask around a void, and connected with it, has no field to rely on."""
+    """Return the part of the mask that is near a void, connected to it, and without a reliable field."""
     inner = np.zeros_like(void)
-    box = _wide_box(void, scene.grid, _INNER_MM)
-    poor = scene.brain[box] & ~scene.reliable[box] & _near(void[box], scene.grid, _INNER_MM)
+    box = _wide_box(void, scene.grid, BLEEDS.inner_mm)
+    poor = scene.brain[box] & ~scene.reliable[box] & _near(void[box], scene.grid, BLEEDS.inner_mm)
     labels = cc3d.connected_components(np.ascontiguousarray(poor | void[box]), connectivity=6)
     inner[box] = poor & (labels == np.bincount(labels[void[box]]).argmax())
     return inner
 
 
 def _up_to_the_hull(dent: BoolArray, scene: _Scene) -> BoolArray:
-    """Return a void in a dent with what of it goes on up to the convex hull of the brain around."""
-    box = _wide_box(dent, scene.grid, _HULL_MM)
+    """Return a void in a dent with its continuation up to the convex hull of the brain around it."""
+    box = _wide_box(dent, scene.grid, BLEEDS.hull_mm)
     brain = scene.brain[box]
     edge = np.argwhere(brain & ~np.asarray(ndimage.binary_erosion(brain)))
     try:

@@ -18,29 +18,17 @@ from typing import Final
 import torch
 
 from recon.inversion.tikhonov import padded_shape
+from recon.network.constants import NETWORK
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.operators.lbv import SWEEPS
 from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
 
-# Settled by the mean NRMSE from phase over heads and patients that serve nothing else (Purpose.TUNING: healthy 800 and
-# 810, lesion 801, oblique 802, steep 803, swi 804 and 805, 7t 806, bipolar 807, patients 2000 to 2009). Searched:
-#   least regularisation 0.02 0.03 0.05 0.1; steps between passes 1 2 3, after the last 1 to 4
-#   doubted residual 0.05 0.1 0.3 ppm; rim 0 1.5 2.5 3 5 8 mm
-#   error 0.25 0.35 0.5 ppm and fall 1.5 1.7 1.9, which change the mean by less than 0.3 points
-_LEAST: Final = 0.02
-_ERROR_PPM_MM15: Final = 0.35
-_CORNER_MM: Final = 40.0
-_FALL: Final = 1.7
 REGULARISATION: Final = (
-    f"{_LEAST} + (noise / {_ERROR_PPM_MM15} ppm)^2 (voxel / mm^3) (1 + ({_CORNER_MM:g} mm k)^2)^{_FALL}"
+    f"{NETWORK.least_regularisation} + (noise / {NETWORK.map_error_ppm_mm15} ppm)^2 (voxel / mm^3) "
+    f"(1 + ({NETWORK.map_error_corner_mm:g} mm k)^2)^{NETWORK.map_error_fall}"
 )
-"""λ, for provenance. The power of the error was fitted to maps of validation heads of 0.4 to 9 ppb noise."""
-DOUBTED_PPM: Final = 0.1
-"""Residual that counts half: a map that is tens of percent off leaves less, a field that is a turn off leaves more."""
-RIM_MM: Final = 1.5
-"""How deep under the surface of the mask the field counts as one of outside sources: the mask of a brain reaches a
-voxel or two into what is not brain, and no map near the network's explains the field of that."""
+"""λ, for provenance."""
 _MAD_TO_SD: Final = 1.4826
 
 
@@ -54,7 +42,7 @@ class FieldData:
         ``(x, y, z)`` float32 total field.
     mask
         ``(x, y, z)`` bool.
-    trusted
+    reliable
         ``(x, y, z)`` bool: elsewhere the field says nothing.
     region
         ``(x, y, z)`` bool: where the field is split into that of the map and a harmonic background; the mask without
@@ -71,7 +59,7 @@ class FieldData:
 
     field_ppm: torch.Tensor
     mask: torch.Tensor
-    trusted: torch.Tensor
+    reliable: torch.Tensor
     region: torch.Tensor
     grid: Grid
     sweeps: int
@@ -84,26 +72,25 @@ def field_data(
     mask: torch.Tensor,
     grid: Grid,
     *,
-    trusted: torch.Tensor | None = None,
-    closed: torch.Tensor | None = None,
+    reliable: torch.Tensor | None = None,
+    closed_mask: torch.Tensor | None = None,
     sweeps: int = SWEEPS,
 ) -> FieldData:
     """Return the field with its kernel.
 
     Parameters
     ----------
-    field_ppm, mask, grid, trusted, sweeps
-        As in :class:`FieldData`; the whole mask is trusted unless said otherwise.
-    closed
-        ``(x, y, z)`` bool: the mask without voids that are open to the outside; the mask itself if not given.
+    field_ppm, mask, grid, sweeps
+        As in :class:`FieldData`.
+    reliable, closed_mask
+        As in :class:`recon.types.TotalField`; the whole mask if not given.
     """
-    trusted = mask if trusted is None else trusted & mask
     shape, device = padded_shape(grid), field_ppm.device
     return FieldData(
         field_ppm=field_ppm,
         mask=mask,
-        trusted=trusted,
-        region=_peeled(mask if closed is None else closed, grid),
+        reliable=mask if reliable is None else reliable,
+        region=_peeled(mask if closed_mask is None else closed_mask, grid),
         grid=grid,
         sweeps=sweeps,
         kernel=dipole_kernel(shape, grid.voxel_size_mm, grid.b0_direction, device),
@@ -112,8 +99,8 @@ def field_data(
 
 
 def _peeled(closed: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return a mask peeled by the whole voxels in :data:`RIM_MM`; a volume's face is no rim."""
-    reach = [int(RIM_MM / size) for size in grid.voxel_size_mm]
+    """Return a mask peeled by the whole voxels in ``NETWORK.rim_mm``; a volume's face is not a rim."""
+    reach = [int(NETWORK.rim_mm / size) for size in grid.voxel_size_mm]
     outside = (~closed)[None, None].float()
     width = [2 * r + 1 for r in reach]
     peeled: torch.Tensor = torch.nn.functional.max_pool3d(outside, width, stride=1, padding=reach)[0, 0] < 0.5
@@ -128,12 +115,14 @@ def _noise_weight(shape: tuple[int, int, int], grid: Grid, device: torch.device)
         + torch.fft.fftfreq(y, dy, device=device)[None, :, None] ** 2
         + torch.fft.rfftfreq(z, dz, device=device)[None, None, :] ** 2
     )
-    weight: torch.Tensor = (1.0 + _CORNER_MM**2 * k_squared) ** _FALL * (dx * dy * dz / _ERROR_PPM_MM15**2)
+    weight: torch.Tensor = (1.0 + NETWORK.map_error_corner_mm**2 * k_squared) ** NETWORK.map_error_fall * (
+        dx * dy * dz / NETWORK.map_error_ppm_mm15**2
+    )
     return weight
 
 
 def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
-    """Return what the field has left after the map's field and any harmonic background are taken off.
+    """Return what the field has left after the map's field and any harmonic background are subtracted.
 
     Parameters
     ----------
@@ -149,7 +138,7 @@ def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """
     left = data.field_ppm - convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     left = torch.where(data.mask, left, torch.zeros_like(left))
-    return local_field(left, data.region, data.grid, data.sweeps) * data.trusted
+    return local_field(left, data.region, data.grid, data.sweeps) * data.reliable
 
 
 def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
@@ -163,8 +152,8 @@ def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
         The measured field.
     """
     left = unexplained_field(chi_ppm, data)
-    regularisation = _LEAST + residual_noise_ppm(left, data) ** 2 * data.noise_weight
-    believed = left / (1.0 + (left / DOUBTED_PPM) ** 2)
+    regularisation = NETWORK.least_regularisation + residual_noise_ppm(left, data) ** 2 * data.noise_weight
+    believed = left / (1.0 + (left / NETWORK.doubted_residual_ppm) ** 2)
     step = convolve(believed, data.kernel / (data.kernel**2 + regularisation), padded_shape(data.grid))
     return centred(chi_ppm + step, data.mask)
 
@@ -179,7 +168,7 @@ def residual_noise_ppm(left_ppm: torch.Tensor, data: FieldData) -> float:
     data
         The measured field.
     """
-    told = left_ppm[data.trusted & (left_ppm != 0)].abs()
+    told = left_ppm[data.reliable & (left_ppm != 0)].abs()
     return _MAD_TO_SD * float(told.median()) if told.numel() else 0.0
 
 

@@ -6,20 +6,20 @@ geometry. All scalings are constants: nothing is normalised per volume.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 import torch
 
-from recon.field.reliability import trusted_voxels, without_open_voids
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import centred
 from recon.operators.dipole import convolve, dipole_kernel
 from recon.operators.lbv import interpolate_doubtful
 from recon.operators.lbv_gpu import local_field
-from recon.operators.vsharp import DEFAULT_RADII_MM, vsharp
-from recon.types import Grid
+from recon.operators.vsharp import RADII_MM, vsharp
+from recon.types import Grid, TotalField
 
 CHI_UNIT_PPM: Final = 0.1
 """Unit of the network's susceptibilities."""
@@ -51,52 +51,74 @@ FEATURE_PARAMETERS: Final = MappingProxyType[str, str | float | int | bool](
     {
         "tikhonov_harmonic": WEAK,
         "tikhonov_vsharp": WEAKER,
-        "vsharp_radii_mm": ", ".join(f"{r:g}" for r in DEFAULT_RADII_MM),
+        "vsharp_radii_mm": ", ".join(f"{r:g}" for r in RADII_MM),
     }
 )
 """Settings of the closed-form inputs, for provenance."""
 
 
-def network_features(
-    field_ppm: torch.Tensor,
-    mask: torch.Tensor,
-    noise_ppm: torch.Tensor,
-    grid: Grid,
-    *,
-    trusted: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Return the network's input channels.
+@dataclass(frozen=True, kw_only=True)
+class FieldTensors:
+    """A total field on the device where it is inverted; ``(x, y, z)`` each, as in :class:`recon.types.TotalField`.
 
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field.
-    mask
-        ``(x, y, z)`` bool.
-    noise_ppm
-        ``(x, y, z)`` float32 standard deviation of the field.
-    grid
-        Geometry.
-    trusted
-        ``(x, y, z)`` bool, where the field means something; None: wherever its noise is not useless.
+    ``usable_ppm`` is the field with what its reliable neighbours suggest in place of values that are nothing but noise.
+    """
+
+    field_ppm: torch.Tensor
+    usable_ppm: torch.Tensor
+    mask: torch.Tensor
+    noise_ppm: torch.Tensor
+    reliable: torch.Tensor
+    closed_mask: torch.Tensor
+    grid: Grid
+    ppm_per_2pi: float | None
+
+    def believed(self, field_ppm: torch.Tensor, reliable: torch.Tensor) -> FieldTensors:
+        """Return the same with another field, of which other voxels are reliable."""
+        field, where, mask = (volume.cpu().numpy() for volume in (field_ppm, reliable, self.mask))
+        usable = interpolate_doubtful(field, where, mask, self.grid)
+        usable_ppm = torch.from_numpy(usable).to(field_ppm.device)
+        return replace(self, field_ppm=field_ppm, usable_ppm=usable_ppm, reliable=reliable)
+
+
+def field_tensors(total: TotalField, device: torch.device | str = "cpu") -> FieldTensors:
+    """Bring a total field to a device."""
+    usable = interpolate_doubtful(total.field_ppm, total.reliable, total.mask, total.grid)
+    field_ppm, usable_ppm, mask, noise_ppm, reliable, closed_mask = (
+        torch.from_numpy(volume).to(device)
+        for volume in (total.field_ppm, usable, total.mask, total.noise_ppm, total.reliable, total.closed_mask)
+    )
+    return FieldTensors(
+        field_ppm=field_ppm,
+        usable_ppm=usable_ppm,
+        mask=mask,
+        noise_ppm=noise_ppm,
+        reliable=reliable,
+        closed_mask=closed_mask,
+        grid=total.grid,
+        ppm_per_2pi=total.ppm_per_2pi,
+    )
+
+
+def network_features(measured: FieldTensors) -> torch.Tensor:
+    """Return the network's input channels.
 
     Returns
     -------
     torch.Tensor
         ``(channel, x, y, z)`` float32, channels as in :data:`CHANNELS`, zero outside the mask.
     """
-    trusted = trusted_field(noise_ppm, mask, grid) if trusted is None else trusted
-    field = centred(usable_field(field_ppm, mask, trusted, grid), mask)
-    # No background may be read off the guesses that stand in a void open to the outside.
-    closed = closed_mask(noise_ppm, mask, grid)
+    # No background may be fitted to the guesses that stand in a void open to the outside.
+    mask, closed, grid = measured.mask, measured.closed_mask, measured.grid
+    field = centred(measured.usable_ppm, mask)
     local = local_field(field, closed, grid)
     spectrum_shape = padded_shape(grid)
     kernel = dipole_kernel(spectrum_shape, grid.voxel_size_mm, grid.b0_direction, field.device)
     chi = centred(convolve(local, kernel / (kernel**2 + WEAK), spectrum_shape), mask)
     residual = (local - convolve(chi, kernel, spectrum_shape)) * mask
-    local_sharp = vsharp(field, closed, grid)
-    chi_sharp = centred(convolve(local_sharp, kernel / (kernel**2 + WEAKER), spectrum_shape), mask)
-    noise = torch.clamp(noise_ppm / NOISE_UNIT_PPM, max=NOISE_LIMIT) * mask
+    local_vsharp = vsharp(field, closed, grid)
+    chi_vsharp = centred(convolve(local_vsharp, kernel / (kernel**2 + WEAKER), spectrum_shape), mask)
+    noise = torch.clamp(measured.noise_ppm / NOISE_UNIT_PPM, max=NOISE_LIMIT) * mask
     return torch.stack(
         [
             field / FIELD_UNIT_PPM,
@@ -104,40 +126,11 @@ def network_features(
             noise,
             local / LOCAL_UNIT_PPM,
             chi / CHI_UNIT_PPM,
-            local_sharp / LOCAL_UNIT_PPM,
-            chi_sharp / CHI_UNIT_PPM,
+            local_vsharp / LOCAL_UNIT_PPM,
+            chi_vsharp / CHI_UNIT_PPM,
             residual / LOCAL_UNIT_PPM,
         ]
     )
-
-
-def trusted_field(
-    noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, ppm_per_2pi: float | None = None
-) -> torch.Tensor:
-    """Return :func:`recon.field.reliability.trusted_voxels` on the mask's device."""
-    trusted = trusted_voxels(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid, ppm_per_2pi)
-    return torch.from_numpy(trusted).to(mask.device)
-
-
-def closed_mask(noise_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return the mask as :func:`recon.field.reliability.without_open_voids` leaves it, on its device."""
-    return torch.from_numpy(without_open_voids(mask.cpu().numpy(), noise_ppm.cpu().numpy(), grid)).to(mask.device)
-
-
-def usable_field(field_ppm: torch.Tensor, mask: torch.Tensor, trusted: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Return the field with what its trusted neighbours suggest in place of values that are nothing but noise.
-
-    Parameters
-    ----------
-    field_ppm
-        ``(x, y, z)`` float32 total field.
-    mask, trusted
-        ``(x, y, z)`` bool; see :func:`trusted_field`.
-    grid
-        Geometry.
-    """
-    usable = interpolate_doubtful(field_ppm.cpu().numpy(), trusted.cpu().numpy(), mask.cpu().numpy(), grid)
-    return torch.from_numpy(usable).to(field_ppm.device)
 
 
 def start_map(features: torch.Tensor) -> torch.Tensor:

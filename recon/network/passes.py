@@ -4,67 +4,56 @@ The second pass sees the first one's map after steps of data consistency in plac
 field has left in place of the closed form's residual. FFTs stay outside the compiled network.
 
 The second pass sees all of it through a point mirror. A dipole's field is the same there, whatever the field's
-direction, so that the physics stays as it is; what the network has learned is only nearly so, and what one pass errs by
-its own handedness, the other mends.
+direction, so that the physics stays as it is; what the network has learned is only nearly so, and what one pass gets
+wrong by its own handedness, the other corrects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 import torch
 
-from recon.network.consistency import (
-    FieldData,
-    centred,
-    consistent_step,
-    field_data,
-    unexplained_field,
-)
+from recon.network.consistency import FieldData, centred, consistent_step, field_data, unexplained_field
+from recon.network.constants import NETWORK
 from recon.network.features import (
     CHI_UNIT_PPM,
     FIELD_UNIT_PPM,
     LOCAL_CHANNEL,
     LOCAL_UNIT_PPM,
     MASK_CHANNEL,
-    NOISE_CHANNEL,
-    NOISE_UNIT_PPM,
     RESIDUAL_CHANNEL,
     START_CHANNEL,
     TOTAL_CHANNEL,
-    closed_mask,
+    FieldTensors,
     network_features,
     pad_to_stride,
     start_map,
-    trusted_field,
 )
-from recon.network.void_unwrapping import Measured, Voids, regain_voids
+from recon.network.void_unwrapping import Voids, unwrap_voids
 from recon.types import Grid
 
 _SPACE = (2, 3, 4)
-_SWEEPS = 20
-STEPS: Final = 2
-"""Steps towards the field after every pass: a third still gains a little, but less than it costs."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 """A compiled network: ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)``, every axis a multiple of the stride."""
 
 
-def measured_field(features: torch.Tensor, grid: Grid, trusted: torch.Tensor | None = None) -> FieldData:
-    """Return the local field of features; what is left in it of the background is small, and quickly taken out.
+def measured_field(
+    features: torch.Tensor, grid: Grid, *, reliable: torch.Tensor, closed_mask: torch.Tensor
+) -> FieldData:
+    """Return the local field of features; what is left in it of the background is small, and quickly removed.
 
     Parameters
     ----------
-    features, grid, trusted
-        As in :func:`recon.network.features.network_features`.
+    features
+        ``(channel, x, y, z)`` from :func:`recon.network.features.network_features`.
+    grid, reliable, closed_mask
+        As in the :class:`recon.network.features.FieldTensors` that the features were made of.
     """
-    mask = features[MASK_CHANNEL] > 0.5
-    noise_ppm = features[NOISE_CHANNEL].float() * NOISE_UNIT_PPM
-    trusted = trusted_field(noise_ppm, mask, grid) if trusted is None else trusted
-    closed = closed_mask(noise_ppm, mask, grid)
     local = features[LOCAL_CHANNEL].float() * LOCAL_UNIT_PPM
-    return field_data(local, mask, grid, trusted=trusted, closed=closed, sweeps=_SWEEPS)
+    mask = features[MASK_CHANNEL] > 0.5
+    return field_data(local, mask, grid, reliable=reliable, closed_mask=closed_mask, sweeps=NETWORK.sweeps)
 
 
 def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored: bool = False) -> torch.Tensor:
@@ -97,7 +86,7 @@ def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored:
 
 def held_to(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """Return a map ``(x, y, z)`` after the steps that follow every pass."""
-    for _ in range(STEPS):
+    for _ in range(NETWORK.steps_per_pass):
         chi_ppm = consistent_step(chi_ppm, data)
     return chi_ppm
 
@@ -127,11 +116,11 @@ def with_channels(features: torch.Tensor, refined: torch.Tensor) -> torch.Tensor
     return replaced
 
 
-def susceptibility(measured: Measured, forward: Forward, *, stride: int, passes: int) -> tuple[torch.Tensor, Voids]:
+def susceptibility(measured: FieldTensors, forward: Forward, *, stride: int, passes: int) -> tuple[torch.Tensor, Voids]:
     """Return the susceptibility of a total field, and what became of its voids.
 
-    Where a first map suggests that the phase in voids is worth something at the right turn, everything is made anew
-    from a field that holds it.
+    Where a first map shows that the phase in voids can be used, at the right turn, everything is made again from a
+    field that holds it.
 
     Parameters
     ----------
@@ -149,49 +138,41 @@ def susceptibility(measured: Measured, forward: Forward, *, stride: int, passes:
     Voids
         The field that the map was made from.
     """
-    trusted = trusted_field(measured.noise_ppm, measured.mask, measured.grid, measured.ppm_per_2pi)
-    features = network_features(measured.field_ppm, measured.mask, measured.noise_ppm, measured.grid, trusted=trusted)
-    data = measured_field(features, measured.grid, trusted)
+    features, data = _seen_and_held_to(measured)
     start = held_to(one_pass(features, forward, stride), data)
-    voids = regain_voids(start, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
+    voids = unwrap_voids(start, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
     if not bool(voids.regained.any()):
         return further_passes(start, features, data, forward, stride=stride, passes=passes), voids
-    trusted = data.trusted | voids.regained
-    features = network_features(voids.field_ppm, measured.mask, measured.noise_ppm, measured.grid, trusted=trusted)
-    chi = run_passes(features, forward, grid=measured.grid, stride=stride, passes=passes, trusted=trusted)
-    return chi, voids
+    features, data = _seen_and_held_to(measured.believed(voids.field_ppm, measured.reliable | voids.regained))
+    return run_passes(features, data, forward, stride=stride, passes=passes), voids
 
 
-def run_passes(
-    features: torch.Tensor,
-    forward: Forward,
-    *,
-    grid: Grid,
-    stride: int,
-    passes: int,
-    trusted: torch.Tensor | None = None,
-) -> torch.Tensor:
+def _seen_and_held_to(measured: FieldTensors) -> tuple[torch.Tensor, FieldData]:
+    """Return what the network sees of a total field, and what its maps are held to."""
+    features = network_features(measured)
+    data = measured_field(features, measured.grid, reliable=measured.reliable, closed_mask=measured.closed_mask)
+    return features, data
+
+
+def run_passes(features: torch.Tensor, data: FieldData, forward: Forward, *, stride: int, passes: int) -> torch.Tensor:
     """Return the susceptibility after all passes, each followed by steps towards the field.
 
     Parameters
     ----------
     features
         ``(channel, x, y, z)`` float32 from :func:`recon.network.features.network_features`.
+    data
+        Their :func:`measured_field`.
     forward
         The network.
-    grid
-        Geometry of the features.
     stride, passes
         Of the network's :class:`recon.network.model.ModelConfig`.
-    trusted
-        As the features were made with.
 
     Returns
     -------
     torch.Tensor
         ``(x, y, z)`` float32 in ppm, relative to its mean over the mask, zero outside.
     """
-    data = measured_field(features, grid, trusted)
     start = held_to(one_pass(features, forward, stride), data)
     return further_passes(start, features, data, forward, stride=stride, passes=passes)
 

@@ -1,54 +1,23 @@
-"""Phase in voids, believed again where a first map explains it up to whole turns.
+"""Phase in voids, used after all where a first map explains it up to whole turns.
 
-Signal is weak inside a bleed, and the unwrapping often comes out a turn off there; such voxels are not used for a first
-map. That map, held to the field around the void, tells what the field inside should be to within a fraction of a turn,
-and with it which turn is the right one: what looked like a guess becomes a measurement again, where it matters most.
+Signal is weak inside a bleed, and the unwrapped phase is often a turn off there; such voxels are not used for a first
+map. That map, held to the field around the void, predicts the field inside to within a fraction of a turn, and with it
+which turn is the right one: a guess becomes a measurement, where it matters most.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 
 from recon.inversion.tikhonov import padded_shape
 from recon.network.consistency import FieldData
+from recon.network.constants import NETWORK
+from recon.network.features import FieldTensors
 from recon.operators.dipole import convolve
 from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
-
-# Settled like the steps of recon/network/consistency.py, on patients 2000 to 2008, 2013 and 2080. Searched: most noise
-# 0.2 0.31 0.77 turns with most left 0.26, 0.38, 0.5. At 0.77 what is left is as evenly spread as chance would have it.
-MOST_NOISE_TURNS: Final = 0.31
-"""Noise from which on a phase says nothing, whatever the turn."""
-MOST_LEFT_TURNS: Final = 0.38
-"""What a first map may leave of the field in a void at the right turn; half a turn would be no test."""
-LEAST_VOLUME_MM3: Final = 200.0
-"""Less than this believed again changes a map too little to make it anew."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """A total field where it is inverted.
-
-    Parameters
-    ----------
-    field_ppm, noise_ppm
-        ``(x, y, z)`` float32 total field and its standard deviation.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-    ppm_per_2pi
-        What a turn of a single echo's phase makes of the field; None if no turn can be wrong.
-    """
-
-    field_ppm: torch.Tensor
-    mask: torch.Tensor
-    noise_ppm: torch.Tensor
-    grid: Grid
-    ppm_per_2pi: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +29,7 @@ class Voids:
     field_ppm
         ``(x, y, z)`` float32 total field.
     regained
-        ``(x, y, z)`` bool: voxels that were doubted and are believed again; none if they are too few to matter.
+        ``(x, y, z)`` bool: voxels that were doubted and are used after all; none if they are too few to matter.
     turned_voxels
         How many of them were moved by whole turns.
     """
@@ -70,33 +39,32 @@ class Voids:
     turned_voxels: int
 
 
-def regain_voids(chi_ppm: torch.Tensor, data: FieldData, measured: Measured, *, usable_ppm: torch.Tensor) -> Voids:
+def unwrap_voids(chi_ppm: torch.Tensor, data: FieldData, measured: FieldTensors, *, usable_ppm: torch.Tensor) -> Voids:
     """Return the field with its voids at the turn that a map suggests.
 
     Parameters
     ----------
     chi_ppm
-        ``(x, y, z)`` float32 map, held to the trusted part of the field.
+        ``(x, y, z)`` float32 map, held to the reliable part of the field.
     data
-        The field that the map was held to, with its mask and what of it is trusted.
+        The field that the map was held to.
     measured
         The total field.
     usable_ppm
-        ``(x, y, z)`` float32 total field with guesses where it is not trusted, as the data's local field was made from
-        it; a constant apart from the measured one elsewhere.
+        ``(x, y, z)`` float32 usable field as the data's local field was made from it: relative to its mean.
     """
     turn = measured.ppm_per_2pi
     if turn is None:
         return _as_they_are(measured)
-    doubted = data.mask & ~data.trusted & (measured.noise_ppm < MOST_NOISE_TURNS * turn)
+    doubted = data.mask & ~data.reliable & (measured.noise_ppm < NETWORK.most_noise_turns * turn)
     if _is_little(doubted, measured.grid):
         return _as_they_are(measured)
     of_map = convolve(chi_ppm, data.kernel, padded_shape(data.grid))
     around = local_field(torch.where(data.mask, data.field_ppm - of_map, 0.0), data.region, data.grid, data.sweeps)
-    hidden = measured.field_ppm - usable_ppm  # zero but for a constant where the field is trusted
-    left = around + hidden - hidden[data.trusted].median()
+    hidden = measured.field_ppm - usable_ppm  # zero but for a constant where the field is reliable
+    left = around + hidden - hidden[data.reliable].median()
     turned = torch.round(left / turn) * turn
-    regained = doubted & (around != 0) & ((left - turned).abs() < MOST_LEFT_TURNS * turn)
+    regained = doubted & (around != 0) & ((left - turned).abs() < NETWORK.most_left_turns * turn)
     if _is_little(regained, measured.grid):
         return _as_they_are(measured)
     return Voids(
@@ -107,8 +75,8 @@ def regain_voids(chi_ppm: torch.Tensor, data: FieldData, measured: Measured, *, 
 
 
 def _is_little(voxels: torch.Tensor, grid: Grid) -> bool:
-    return float(voxels.sum()) * grid.voxel_volume_mm3 < LEAST_VOLUME_MM3
+    return float(voxels.sum()) * grid.voxel_volume_mm3 < NETWORK.least_void_mm3
 
 
-def _as_they_are(measured: Measured) -> Voids:
+def _as_they_are(measured: FieldTensors) -> Voids:
     return Voids(field_ppm=measured.field_ppm, regained=torch.zeros_like(measured.mask), turned_voxels=0)

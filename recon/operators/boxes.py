@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from recon.errors import InvalidInputError
-from recon.types import BoolArray, Grid
+from recon.types import BoolArray, Grid, TotalField
 
 Box = tuple[slice, slice, slice]
 
@@ -35,3 +35,18 @@ def crop_grid(grid: Grid, box: Box) -> Grid:
     """Return the grid of the voxels in ``box``."""
     x, y, z = (s.stop - s.start for s in box)
     return dataclasses.replace(grid, shape=(x, y, z))
+
+
+def crop_field(total: TotalField, margin: int) -> tuple[TotalField, Box]:
+    """Return a total field cut to the box of its mask, widened by ``margin`` voxels, and the box."""
+    box = mask_box(total.mask, margin)
+    return dataclasses.replace(
+        total,
+        field_ppm=np.ascontiguousarray(total.field_ppm[box]),
+        mask=np.ascontiguousarray(total.mask[box]),
+        quality=np.ascontiguousarray(total.quality[box]),
+        noise_ppm=np.ascontiguousarray(total.noise_ppm[box]),
+        reliable=np.ascontiguousarray(total.reliable[box]),
+        closed_mask=np.ascontiguousarray(total.closed_mask[box]),
+        grid=crop_grid(total.grid, box),
+    ), box

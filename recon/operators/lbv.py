@@ -73,8 +73,8 @@ def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid, swe
     return np.where(peeled, field_ppm - background, np.float32(0)).astype(np.float32)
 
 
-def interpolate_doubtful(field_ppm: FloatArray, trusted: BoolArray, mask: BoolArray, grid: Grid) -> FloatArray:
-    """Return the field with the membrane through its trusted neighbours where it cannot be trusted.
+def interpolate_doubtful(field_ppm: FloatArray, reliable: BoolArray, mask: BoolArray, grid: Grid) -> FloatArray:
+    """Return the field with the membrane through its reliable neighbours where it is not reliable.
 
     The phase of a voxel without signal is random; left in, it streaks through the whole map, and left out of the mask
     it punches a hole into the bleed that one looks for.
@@ -83,17 +83,17 @@ def interpolate_doubtful(field_ppm: FloatArray, trusted: BoolArray, mask: BoolAr
     ----------
     field_ppm
         ``(x, y, z)`` total field.
-    trusted
+    reliable
         ``(x, y, z)`` bool, where its values mean something.
     mask
         ``(x, y, z)`` region of interest.
     grid
         Geometry.
     """
-    doubtful = mask & ~trusted
-    if not doubtful.any() or not (mask & trusted).any():
+    doubtful = mask & ~reliable
+    if not doubtful.any() or not (mask & reliable).any():
         return field_ppm
-    known = mask & trusted
+    known = mask & reliable
     smooth = _smooth_extension(field_ppm, known, grid)
     guess = np.where(known, field_ppm, smooth).astype(np.float32)
     free = doubtful.copy()

@@ -1,4 +1,4 @@
-"""The harmonic background as in :mod:`recon.operators.lbv`, by whole-volume operations, for a GPU.
+"""The harmonic background as in :mod:`recon.operators.lbv`, of torch tensors; on a GPU by whole-volume operations.
 
 Same levels, same colours, same factors: the results differ by rounding only.
 """
@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import torch
 
-from recon.operators.lbv import SWEEPS, coarsening, harmonic_local_field, over_relaxation
+from recon.operators.lbv import SWEEPS, coarsening, harmonic_background, harmonic_local_field, over_relaxation
 from recon.types import Grid
 
 Vector = tuple[float, float, float]
+
+
+def without_harmonic(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Return the total field less the harmonic extension of its values on the mask's surface, computed on the CPU."""
+    background = harmonic_background(field_ppm.cpu().numpy(), mask.cpu().numpy(), grid)
+    return (field_ppm - torch.from_numpy(background).to(field_ppm.device)) * mask
 
 
 def local_field(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid, sweeps: int = SWEEPS) -> torch.Tensor:

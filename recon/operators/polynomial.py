@@ -78,14 +78,14 @@ def fit_polynomial(values: FloatArray, weights: FloatArray, spacing_mm: Lengths,
     exponents = [p for p in product(range(order + 1), repeat=3) if sum(p) <= order]
     design = np.stack([x[a, used[0]] * y[b, used[1]] * z[c, used[2]] for a, b, c in exponents], axis=1)
     target, weight = values[used].astype(np.float64), weights[used].astype(np.float64)
-    trust = np.ones_like(weight)
+    huber = np.ones_like(weight)
     solution = np.zeros(len(exponents))
     for _ in range(3 if target.size else 0):
-        root = np.sqrt(weight * trust)
+        root = np.sqrt(weight * huber)
         solution = np.linalg.lstsq(design * root[:, None], target * root, rcond=1e-6)[0]
         residual = np.abs(target - design @ solution)
         limit = 2.0 * float(np.median(residual)) + 1e-6
-        trust = np.minimum(1.0, limit / np.maximum(residual, limit))
+        huber = np.minimum(1.0, limit / np.maximum(residual, limit))
     coefficients = np.zeros((order + 1,) * 3)
     coefficients[tuple(np.transpose(exponents))] = solution
     return Polynomial(coefficients=coefficients, half_mm=half_mm)

@@ -14,7 +14,10 @@ import torch
 from recon.operators.dipole import good_fft_shape
 from recon.types import Grid
 
-DEFAULT_RADII_MM = (12.0, 8.0, 5.0, 3.0, 2.0, 1.0)
+RADII_MM = (12.0, 8.0, 5.0, 3.0, 2.0, 1.0)
+"""Sphere radii, largest first."""
+_TRUNCATION = 0.05
+"""Spatial frequencies that the largest sphere passes below this are not restored."""
 
 
 def sphere_spectrum(radius_mm: float, shape: tuple[int, int, int], grid: Grid, device: torch.device) -> torch.Tensor:
@@ -55,13 +58,7 @@ def _cosines(index: torch.Tensor, size: int, *, half: bool) -> torch.Tensor:
     return both_sides[:, None] * torch.cos(2.0 * math.pi / size * turn)
 
 
-def vsharp(
-    field_ppm: torch.Tensor,
-    mask: torch.Tensor,
-    grid: Grid,
-    radii_mm: tuple[float, ...] = DEFAULT_RADII_MM,
-    truncation: float = 0.05,
-) -> torch.Tensor:
+def vsharp(field_ppm: torch.Tensor, mask: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return the local field.
 
     Parameters
@@ -72,17 +69,13 @@ def vsharp(
         ``(x, y, z)`` bool.
     grid
         Geometry.
-    radii_mm
-        Sphere radii, largest first.
-    truncation
-        Spatial frequencies that the largest sphere passes below this are not restored.
 
     Returns
     -------
     torch.Tensor
         ``(x, y, z)`` float32 local field in ppm, zero outside the mask.
     """
-    reach = [math.ceil(radii_mm[0] / s) + 1 for s in grid.voxel_size_mm]
+    reach = [math.ceil(RADII_MM[0] / s) + 1 for s in grid.voxel_size_mm]
     padded = good_fft_shape(tuple(n + r for n, r in zip(grid.shape, reach, strict=True)))  # type: ignore[arg-type]
     x, y, z = grid.shape
     field_k = torch.fft.rfftn(field_ppm * mask, s=padded)
@@ -90,7 +83,7 @@ def vsharp(
     filtered = torch.zeros_like(field_ppm)
     open_voxels = mask.clone()
     first = torch.zeros(0)
-    for radius in radii_mm:
+    for radius in RADII_MM:
         spectrum = sphere_spectrum(radius, padded, grid, field_ppm.device)
         if first.numel() == 0:
             first = spectrum
@@ -100,7 +93,7 @@ def vsharp(
         filtered = torch.where(whole, field_ppm - mean, filtered)
         open_voxels &= ~whole
     inverse = 1.0 - first
-    inverse = torch.where(inverse.abs() > truncation, 1.0 / inverse, torch.zeros_like(inverse))
+    inverse = torch.where(inverse.abs() > _TRUNCATION, 1.0 / inverse, torch.zeros_like(inverse))
     inverse[0, 0, 0] = 0.0
     local: torch.Tensor = torch.fft.irfftn(torch.fft.rfftn(filtered, s=padded) * inverse, s=padded)
     return local[:x, :y, :z].mul(mask)

@@ -1,1 +1,1 @@
-"""How far a map can be trusted: figures, verdict, quality page."""
+"""The quality of a map: figures, verdict, quality page."""

@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from recon.field.reliability import total_field_of
 from recon.products.regions.atlas import SIDES, ellipsoid_share, load_atlas
 from recon.products.regions.nuclei import NUCLEI
 from recon.products.regions.register import at
-from recon.types import GradientEcho, Grid, SusceptibilityMap, TotalField
+from recon.types import GradientEcho, Grid, SusceptibilityMap
 from tests.support.phantom import make_reconstruction
 
 CHI_PPM = (-0.03, 0.02, 0.02, 0.01, 0.05, 0.045, 0.13, 0.1, 0.11, 0.12)
@@ -49,8 +50,6 @@ def atlas_head(*, mask_method="deepbet"):
     result = dataclasses.replace(
         make_reconstruction(grid),
         susceptibility=SusceptibilityMap(chi_ppm=chi, mask=mask, reference="whole-brain mean", grid=grid),
-        total_field=TotalField(
-            field_ppm=zero, mask=mask, quality=zero, noise_ppm=zero, grid=grid, mask_method=mask_method
-        ),
+        total_field=dataclasses.replace(total_field_of(zero, zero, mask, grid), mask_method=mask_method),
     )
     return echoes, result, affine, labels

@@ -10,7 +10,8 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, TotalField, Verdict
+from recon.field.reliability import total_field_of
+from recon.types import GradientEcho, Grid, Provenance, Reconstruction, SusceptibilityMap, Verdict
 
 SHAPE = (11, 8, 6)
 VOXEL_SIZE_MM = (0.7, 0.9, 1.3)
@@ -56,7 +57,7 @@ def make_reconstruction(
     zero = np.zeros(grid.shape, np.float32)
     return Reconstruction(
         susceptibility=SusceptibilityMap(chi_ppm=chi_ppm, mask=mask, reference="whole-brain mean", grid=grid),
-        total_field=TotalField(field_ppm=zero, mask=mask, quality=zero, noise_ppm=zero, grid=grid),
+        total_field=total_field_of(zero, zero, mask, grid),
         figures={"data_residual_rms_ppb": 12.34, "streak_energy_ratio": 0.41},
         verdict=Verdict(level="ok"),
         warnings=warnings,

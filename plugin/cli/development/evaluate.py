@@ -94,10 +94,10 @@ def inversion(
     as_json: JsonOption = False,
 ) -> None:
     """Judge the inversion methods, from the true field and from wrapped phase, by the benchmarks' metrics."""
-    from recon.inversion.methods import METHODS
     from recon.lab.evaluation.inversion import evaluate_inversion
     from recon.lab.evaluation.report import flat
     from recon.lab.simulation.draw.cases import CASES
+    from recon.options import METHODS
 
     with progress_shown("evaluate inversion") as say:
         found = evaluate_inversion(
@@ -150,9 +150,10 @@ def cohort(
 ) -> None:
     """Study simulated patients with bleeds, from DICOM to DICOM: count failures, compare with iterative inversion."""
     from plugin.lab.cohort import Study, present_rows, run_cohort
-    from recon.inversion.methods import METHODS, find_method
+    from recon.inversion.methods import find_method
     from recon.lab.evaluation.cohort_report import write_cohort
     from recon.lab.simulation.draw.seeds import Purpose
+    from recon.options import METHODS
 
     wanted = names_of(methods) or list(METHODS)
     for method in wanted:

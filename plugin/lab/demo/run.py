@@ -184,12 +184,13 @@ def _judge(arrived: list[Path], scan: SimulatedScan, images: tuple[Path, ...], p
     from dicom_io.derived.read_series import read_qsm_ppb
     from dicom_io.source.folder import find_acquisitions
     from dicom_io.source.read import read_acquisition
-    from recon.field import total_field
+    from recon.engines.deepbet import segment
+    from recon.field.total import total_field
     from recon.lab.evaluation.judge import judge
     from recon.lab.pictures.demo import draw_demo
 
     chi_ppm = read_qsm_ppb(arrived) / 1000.0
     acquisition = find_acquisitions(images[0].parent).acquisitions[0]
     measured = read_acquisition(acquisition)
-    draw_demo(measured, total_field(measured), chi_ppm, scan, picture)
+    draw_demo(measured, total_field(measured, segment=segment), chi_ppm, scan, picture)
     return judge(chi_ppm, scan.chi_ppm, scan.brain, scan.label)

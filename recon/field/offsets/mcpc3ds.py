@@ -2,81 +2,108 @@
 
 MCPC-3D-S written for any template. The unwrapped template ``θ`` of time ``T`` predicts the phase of
 every echo but for its offset, so that ``φ_e - (TE_e/T) θ`` holds offsets alone and is smooth. With
-one offset for all echoes (monopolar readout) a single echo gives it. With one for odd and another for
-even echoes (bipolar readout) the first three echoes give a small linear system.
+one offset for all echoes (monopolar readout) a single echo gives it. With a bipolar readout, gradients of
+opposite sign leave different eddy-current phases and delays in odd and even echoes; the first three echoes
+give a small linear system, which knows the difference but for a constant. A constant shifts the whole field
+and the offsets, and no susceptibility. Whether the readout is bipolar is read from the data, never from a
+header: a real difference is a ramp, mostly along the readout.
 
 References
 ----------
-Eckstein et al., Magn Reson Med 2018, doi:10.1002/mrm.26963 (MCPC-3D-S).
+Eckstein et al., Magn Reson Med 2018, doi:10.1002/mrm.26963 (MCPC-3D-S);
+Li et al., Magn Reson Imaging 2015, PMC4889136 (the bipolar ramp).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from recon.field.offsets.smooth import smooth_phase
+from recon.field.constants import FIELD
+from recon.field.offsets.fringe_lines import fringe_lines
+from recon.field.offsets.smooth import cell_weights, smooth_phase
 from recon.field.template import Template
-from recon.operators.coarse import CoarseGrid, ComplexArray, block_phasors, coarse_grid, upsample
+from recon.operators.coarse import block_phasors, coarse_grid, upsample
+from recon.operators.polynomial import fit_polynomial
 from recon.types import BoolArray, FloatArray, GradientEcho
-
-ODD, EVEN = 0, 1
-"""Parities of echoes counted from one, as in the literature: echo 1 is odd."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offsets:
-    """Smooth phase offsets on coarse cells.
+    """Smooth phase offsets.
 
     Parameters
     ----------
     odd_rad
-        ``(x, y, z)`` float32 on the cells, offset of the odd echoes (the first, the third, ...).
+        ``(x, y, z)`` float32, offset of the odd echoes (the first, the third, ...).
     even_rad
-        The same of the even echoes; None where all echoes share one offset.
-    coarse
-        The cells.
+        The same of the even echoes; the same array where all echoes share one offset.
+    template_rad
+        The template's own offset, ``(x, y, z)`` float32.
+    warnings
+        In sentences.
+    figures
+        Named, the unit in the name.
     """
 
     odd_rad: FloatArray
-    even_rad: FloatArray | None
-    coarse: CoarseGrid
-
-    def of_template(self, template: Template) -> FloatArray:
-        """Return the template's own offset on voxels, ``(x, y, z)`` float32."""
-        even = self.odd_rad if self.even_rad is None else self.even_rad
-        cells = sum(c * (self.odd_rad, even)[e % 2] for e, c in enumerate(template.coefficients))
-        return upsample(np.asarray(cells, np.float32), self.coarse)
-
-    def volumes(self) -> tuple[FloatArray, FloatArray]:
-        """Return the offsets of odd and even echoes on voxels, the same array twice if they are one."""
-        odd = upsample(self.odd_rad, self.coarse)
-        return odd, odd if self.even_rad is None else upsample(self.even_rad, self.coarse)
+    even_rad: FloatArray
+    template_rad: FloatArray
+    warnings: tuple[str, ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)
 
 
-def no_offsets(echoes: GradientEcho) -> Offsets:
-    """Return offsets of zero."""
+def phase_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArray, core: BoolArray) -> Offsets:
+    """Return the offset that all echoes share, or those of odd and even echoes; zero for a single echo.
+
+    Parameters
+    ----------
+    echoes
+        One echo or more.
+    template, theta_rad
+        The template and its unwrapped phase ``(x, y, z)``.
+    core
+        ``(x, y, z)`` bool, where the phase means something.
+    """
+    times_s = echoes.echo_times_s
+    if len(times_s) == 1:
+        zero, its_own = np.zeros((2, *core.shape), np.float32)
+        return Offsets(odd_rad=zero, even_rad=zero, template_rad=its_own)
     coarse = coarse_grid(echoes.grid)
-    return Offsets(odd_rad=np.zeros(coarse.shape, np.float32), even_rad=None, coarse=coarse)
-
-
-def offset_phasors(
-    echoes: GradientEcho, template: Template, theta_rad: FloatArray, mask: BoolArray, echo: int
-) -> ComplexArray:
-    """Return coarse phasors of ``φ_e - (TE_e/T) θ``, weighted by the echo's magnitude."""
-    return block_phasors(
-        echoes.phase_rad[echo],
-        theta_rad,
-        echoes.echo_times_s[echo] / template.time_s,
-        echoes.magnitude[echo],
-        mask,
-        coarse_grid(echoes.grid),
+    # The echo that the template itself is made of adds nothing: its own difference is zero by definition.
+    used = ([1, 2] if len(template.coefficients) == 1 else [0, 2])[: len(times_s) - 1]
+    phasors = [
+        block_phasors(echoes.phase_rad[e], theta_rad, times_s[e] / template.time_s, echoes.magnitude[e], core, coarse)
+        for e in used
+    ]
+    seen = [smooth_phase(p, coarse.cell_mm) for p in phasors]
+    warnings, figures = fringe_lines(phasors[0], coarse), {}
+    odd = even = (seen[0] / _parity_system(template, times_s, used[:1]).sum()).astype(np.float32)
+    if len(used) > 1:
+        inverse = np.linalg.inv(_parity_system(template, times_s, used))
+        both = np.tensordot(inverse, np.stack(seen), axes=1).astype(np.float32)
+        span_rad, explained = _ramp(both[0] - both[1], np.minimum(*map(cell_weights, phasors)), coarse.cell_mm)
+        figures["bipolar_ramp_span_rad"] = span_rad
+        if span_rad > FIELD.bipolar_ramp_rad and explained > FIELD.bipolar_explained_share:
+            odd, even = both
+            ramp = f"odd and even echoes differ by a phase ramp of {span_rad:.1f} rad, which was removed."
+            warnings = (*warnings, f"Bipolar readout: {ramp}")
+    its_own = sum(c * (odd, even)[e % 2] for e, c in enumerate(template.coefficients))
+    cells = (odd, np.asarray(its_own, np.float32), *(() if even is odd else (even,)))
+    odd_rad, template_rad, *even_rad = (upsample(values, coarse) for values in cells)
+    return Offsets(
+        odd_rad=odd_rad,
+        even_rad=even_rad[0] if even_rad else odd_rad,
+        template_rad=template_rad,
+        warnings=warnings,
+        figures=figures,
     )
 
 
-def parity_system(template: Template, echo_times_s: tuple[float, ...], used: list[int]) -> npt.NDArray[np.float64]:
+def _parity_system(template: Template, echo_times_s: tuple[float, ...], used: Sequence[int]) -> npt.NDArray[np.float64]:
     """Return the matrix that takes (odd, even) offsets to the offsets of ``φ_e - (TE_e/T) θ``, one row per echo."""
     rows = np.zeros((len(used), 2))
     for row, echo in zip(rows, used, strict=True):
@@ -86,24 +113,12 @@ def parity_system(template: Template, echo_times_s: tuple[float, ...], used: lis
     return rows
 
 
-def monopolar_offsets(
-    echoes: GradientEcho, template: Template, theta_rad: FloatArray, mask: BoolArray
-) -> tuple[Offsets, ComplexArray]:
-    """Return the offset that all echoes share (MCPC-3D-S), and the phasors it was smoothed from.
-
-    Parameters
-    ----------
-    echoes
-        Two echoes or more.
-    template, theta_rad
-        The template and its unwrapped phase ``(x, y, z)``.
-    mask
-        Where the phase means something.
-    """
-    # Echo 2 for a template of echo 1 alone (whose own difference is zero by definition), else echo 1.
-    echo = 1 if len(template.coefficients) == 1 else 0
-    phasors = offset_phasors(echoes, template, theta_rad, mask, echo)
-    coarse = coarse_grid(echoes.grid)
-    scale = parity_system(template, echoes.echo_times_s, [echo]).sum()
-    offset = (smooth_phase(phasors, coarse.cell_mm) / scale).astype(np.float32)
-    return Offsets(odd_rad=offset, even_rad=None, coarse=coarse), phasors
+def _ramp(difference_rad: FloatArray, weights: FloatArray, cell_mm: tuple[float, float, float]) -> tuple[float, float]:
+    """Return the 5th-to-95th percentile span of the fitted ramp and the share of variance that it explains."""
+    ramp = fit_polynomial(difference_rad, weights, cell_mm, 1).on(difference_rad.shape, cell_mm)
+    inside = weights > 0
+    values, fitted = difference_rad[inside], ramp[inside]
+    low, high = np.percentile(fitted, (5, 95))
+    variance = float(np.var(values))
+    explained = 1 - float(np.var(values - fitted)) / variance if variance > 0 else 0.0
+    return float(high - low), explained

@@ -1,10 +1,10 @@
-"""Phase offset of a single echo: it cannot be told from the field echo by echo, but most of it in space.
+"""Phase offset of a single echo: no second echo separates it from the field, but most of it shows in space.
 
 A radio-frequency field satisfies the Helmholtz equation, so the Laplacian of its phase in the head is small and nearly
-constant, ``μ0 ω σ / 2`` for each of transmission and reception (Katscher & van den Berg, doi:10.1002/nbm.3729). Of such
-an offset all is harmonic, and goes with the background field, but one term: ``r²``. That one curves the whole map.
+constant, ``μ0 ω σ / 2`` for each of transmission and reception (Katscher & van den Berg, doi:10.1002/nbm.3729). Such
+an offset is harmonic, and goes with the background field, but for one term: ``r²``, which curves the whole map.
 It is measured in the map: the bowl it leaves in the local field inverts to one known pattern, wide and smooth, and
-tissue, which mostly is near zero, holds little of it. The field of strong sources is taken out before.
+tissue, which mostly is near zero, holds little of it. The field of strong sources is removed first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from recon.field.reliability import trusted_voxels, without_open_voids
+from recon.field.constants import FIELD
 from recon.inversion.tikhonov import tikhonov
 from recon.operators.dipole import dipole_field
 from recon.operators.lbv import harmonic_local_field, interior, interpolate_doubtful
@@ -20,11 +20,6 @@ from recon.operators.polynomial import fit_polynomial
 from recon.types import BoolArray, FloatArray, Grid
 
 _ORDER = 2
-_STRONG_PPM = 0.2
-"""Sources beyond this are bleeds and calcifications, which may lie so that their field looks like the offset's."""
-_SHARP = 0.02
-_SMOOTH = 0.1
-_ROUNDS = 2
 _ENOUGH_VOXELS = 100_000
 _REWEIGHTINGS = 15
 
@@ -32,10 +27,11 @@ _REWEIGHTINGS = 15
 def remove_offset(
     field_ppm: FloatArray,
     quality: FloatArray,
-    noise_ppm: FloatArray,
     mask: BoolArray,
     grid: Grid,
-    ppm_per_2pi: float | None = None,
+    *,
+    reliable: BoolArray,
+    closed_mask: BoolArray,
 ) -> str:
     """Subtract, in place, the smooth offset of a single echo; return a warning.
 
@@ -48,19 +44,14 @@ def remove_offset(
         ``(x, y, z)`` float32, changed.
     quality
         ``(x, y, z)`` float32, weight of each voxel.
-    noise_ppm
-        ``(x, y, z)`` float32, standard deviation of the field.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-    ppm_per_2pi
-        As in :func:`recon.field.reliability.trusted_voxels`.
+    mask, reliable, closed_mask, grid
+        As in :class:`recon.types.TotalField`.
     """
     harmonic = _harmonic_polynomial(field_ppm, quality, mask, grid)
     field_ppm -= harmonic
     squared = _squared_distance_mm2(grid)
-    curved = np.float32(curvature_ppm_per_mm2(field_ppm, noise_ppm, mask, grid, ppm_per_2pi)) * squared
+    curvature = curvature_ppm_per_mm2(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
+    curved = np.float32(curvature) * squared
     field_ppm -= curved
     removed = (harmonic + curved)[mask]
     low, high = np.percentile(removed, (1, 99))
@@ -73,38 +64,24 @@ def remove_offset(
 
 
 def curvature_ppm_per_mm2(
-    field_ppm: FloatArray, noise_ppm: FloatArray, mask: BoolArray, grid: Grid, ppm_per_2pi: float | None = None
+    field_ppm: FloatArray, mask: BoolArray, grid: Grid, *, reliable: BoolArray, closed_mask: BoolArray
 ) -> float:
-    """Return the coefficient of ``r²`` in the field of a single echo.
-
-    Parameters
-    ----------
-    field_ppm, noise_ppm
-        ``(x, y, z)`` float32 field and its standard deviation.
-    mask
-        ``(x, y, z)`` bool.
-    grid
-        Geometry.
-    ppm_per_2pi
-        As in :func:`recon.field.reliability.trusted_voxels`.
-    """
-    trusted = trusted_voxels(noise_ppm, mask, grid, ppm_per_2pi)
-    used = interior(interior(mask)) & trusted
+    """Return the coefficient of ``r²`` in the field of a single echo; all as in :class:`recon.types.TotalField`."""
+    used = interior(interior(mask)) & reliable
     if not used.any():
         return 0.0
-    usable = interpolate_doubtful(field_ppm, trusted, mask, grid)
-    mask = without_open_voids(mask, noise_ppm, grid)
-    local = harmonic_local_field(usable, mask, grid)
-    bowl = harmonic_local_field(_squared_distance_mm2(grid), mask, grid)
+    usable = interpolate_doubtful(field_ppm, reliable, mask, grid)
+    local = harmonic_local_field(usable, closed_mask, grid)
+    bowl = harmonic_local_field(_squared_distance_mm2(grid), closed_mask, grid)
     some = np.flatnonzero(used)[:: max(1, np.count_nonzero(used) // _ENOUGH_VOXELS)]
-    its_chi = _inverted(bowl, grid, _SMOOTH).ravel()[some]
+    its_chi = _inverted(bowl, grid, FIELD.bowl_regularisation).ravel()[some]
     share = _share(local.ravel()[some], bowl.ravel()[some])
     strong, weak = np.zeros_like(local), local
-    for _ in range(_ROUNDS):
-        strong = _strong_sources(strong, weak - np.float32(share) * bowl, used, mask, grid)
-        theirs = np.where(mask, dipole_field(torch.from_numpy(strong), grid).numpy(), np.float32(0))
-        weak = local - harmonic_local_field(theirs, mask, grid)
-        share = _share(_inverted(weak, grid, _SMOOTH).ravel()[some], its_chi)
+    for _ in range(FIELD.strong_source_rounds):
+        strong = _strong_sources(strong, weak - np.float32(share) * bowl, used, closed_mask, grid)
+        theirs = np.where(closed_mask, dipole_field(torch.from_numpy(strong), grid).numpy(), np.float32(0))
+        weak = local - harmonic_local_field(theirs, closed_mask, grid)
+        share = _share(_inverted(weak, grid, FIELD.bowl_regularisation).ravel()[some], its_chi)
     return share
 
 
@@ -143,9 +120,9 @@ def _strong_sources(
     used, mask, grid
         Where the map counts, where there is one, and geometry.
     """
-    chi = known_ppm + _inverted(weak_field_ppm, grid, _SHARP)
+    chi = known_ppm + _inverted(weak_field_ppm, grid, FIELD.strong_source_regularisation)
     chi = chi - np.float32(np.median(chi[used]))
-    return np.where(mask & (np.abs(chi) > _STRONG_PPM), chi, np.float32(0))
+    return np.where(mask & (np.abs(chi) > FIELD.strong_source_ppm), chi, np.float32(0))
 
 
 def _harmonic_polynomial(field_ppm: FloatArray, quality: FloatArray, mask: BoolArray, grid: Grid) -> FloatArray:

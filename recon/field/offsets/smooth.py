@@ -9,15 +9,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from recon.field.constants import FIELD
 from recon.field.unwrap.romeo import unwrap
 from recon.operators.coarse import ComplexArray
 from recon.operators.polynomial import fit_polynomial
 from recon.types import FloatArray
-
-SMOOTHING_MM = 10.0
-"""Standard deviation of the Gaussian; half of it is used before the phase of the cells is unwrapped."""
-_WEAK = 0.03
-"""Cells below this share of the strong cells' weight say nothing."""
 
 
 def gaussian(phasors: ComplexArray, cell_mm: tuple[float, float, float], sigma_mm: float) -> ComplexArray:
@@ -32,7 +28,7 @@ def cell_weights(phasors: ComplexArray) -> FloatArray:
     strength = np.abs(phasors)
     strong = float(np.percentile(strength[strength > 0], 90)) if np.any(strength > 0) else 1.0
     weights: FloatArray = np.minimum(1.0, strength / strong).astype(np.float32)
-    weights[weights < _WEAK] = 0
+    weights[weights < FIELD.weak_cell_share] = 0
     return weights
 
 
@@ -55,14 +51,14 @@ def smooth_phase(phasors: ComplexArray, cell_mm: tuple[float, float, float], ord
         ``(x, y, z)`` float32 in radians, defined on all cells.
     """
     weights = cell_weights(phasors)
-    calm = gaussian(phasors, cell_mm, SMOOTHING_MM / 2)
+    calm = gaussian(phasors, cell_mm, FIELD.offset_smoothing_mm / 2)
     unwrapped = unwrap(
         np.angle(calm).astype(np.float32), weights > 0, magnitude=np.abs(calm).astype(np.float32)
     ).phase_rad
     # Back to the cells as they are: what was smoothed at the rim would bend the polynomial.
     unwrapped = unwrapped + np.angle(phasors * np.exp(-1j * unwrapped)).astype(np.float32)
     trend = fit_polynomial(unwrapped, weights, cell_mm, order).on(unwrapped.shape, cell_mm)
-    rest = gaussian(phasors * np.exp(-1j * trend).astype(np.complex64), cell_mm, SMOOTHING_MM)
+    rest = gaussian(phasors * np.exp(-1j * trend).astype(np.complex64), cell_mm, FIELD.offset_smoothing_mm)
     phase = trend + np.angle(rest).astype(np.float32)
     known = phase[weights > 0]
     centre = float(np.median(known)) if known.size else 0.0

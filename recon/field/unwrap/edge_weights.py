@@ -1,4 +1,4 @@
-"""ROMEO's edge weights: how much the phase step between two neighbouring voxels can be trusted.
+"""ROMEO's edge weights: how much the phase step between two neighbouring voxels is worth.
 
 Each edge gets ``w = Π (0.1 + 0.9 c)`` over phase coherence, phase-gradient coherence between two
 echoes, phase linearity along the edge's line and magnitude coherence, stored as a cost of 1 (best) to

@@ -1,6 +1,6 @@
 """Region growing over a bucket queue: the best edges are crossed first, from several seeds.
 
-Every region grows over trustworthy edges only. Then all regions grow on together until they touch,
+Every region first grows over reliable edges only. Then all regions grow on together until they touch,
 and where two meet, every edge of their common border votes on the 2π multiple between them; one bad
 edge decides nothing.
 """
@@ -123,8 +123,8 @@ def _grow_all(
 @compiled
 def _block_seeds(
     shape: tuple[int, int, int], block: int, costs: CostArray, best_voxel: IntArray, best_sum: IntArray
-) -> int:
-    """Find the voxel with the cheapest three edges in every block; return the number of blocks with one."""
+) -> None:
+    """Find the voxel with the cheapest three edges in every block."""
     nx, ny, nz = shape
     by, bz = (ny + block - 1) // block, (nz + block - 1) // block
     best_sum[:] = 766
@@ -139,7 +139,6 @@ def _block_seeds(
                 if total < best_sum[b]:
                     best_sum[b] = total
                     best_voxel[b] = i
-    return 0
 
 
 @compiled
@@ -198,8 +197,8 @@ def _region_sums(
 def _balanced(turns: IntArray, group: IntArray, regions: RegionArray, phase: FloatArray) -> IntArray:
     """Bring each group's mean phase as close to zero as a 2π multiple allows.
 
-    Groups that do not touch have no common edge: the shimmed field of each is near zero, and that is
-    all there is.
+    Groups that do not touch have no common edge: the shimmed field of each is near zero, and
+    nothing else is known.
     """
     sums, counts = np.zeros(256), np.zeros(256, np.int64)
     _region_sums(regions, phase, sums, counts)

@@ -13,7 +13,7 @@ from recon.types import BoolArray, FloatArray
 
 @dataclass(frozen=True, kw_only=True)
 class Unwrapped:
-    """An unwrapped phase and how much it can be trusted.
+    """An unwrapped phase and its reliability.
 
     Parameters
     ----------

@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 
 from recon.engines.choose import choose_engine, try_engine
 from recon.engines.torch_eager import TorchEngine
-from recon.field.fit import FieldFit, first_guess, unwrap_echoes
-from recon.field.offsets.mcpc3ds import no_offsets
-from recon.field.template import choose_template
+from recon.field.fit import unwrap_echoes
+from recon.field.offsets.mcpc3ds import Offsets
+from recon.field.template import unwrapped_template
 from recon.field.total import fit_phase
-from recon.inversion.methods import METHODS
+from recon.inversion.methods import find_method
 from recon.lab.bench.row import BenchRow, Say, Seconds, best_of, row, size_of
 from recon.lab.evaluation.rivals import skimage_unwrap
 from recon.lab.simulation.scan import SimulatedScan, simulate_case, true_total
 from recon.masking.head import head_mask
-from recon.network.features import network_features, pad_to_stride
+from recon.network.features import field_tensors, network_features, pad_to_stride
 from recon.network.weights import load_weights
 from recon.options import AUTO, ENGINE_NAMES
 from recon.types import BoolArray, FloatArray, GradientEcho
@@ -39,10 +40,10 @@ def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
     """Unwrap, alone and with offsets and combination, beside scikit-image's unwrapping, in the same head mask."""
     head = head_mask(echoes.magnitude[0])
     say("unwrapping, offsets and combination")
-    fit_phase(echoes, head)
+    fit_phase(echoes, head, core=head)
     _unwrap_all(echoes, head)
     alone = best_of(3, lambda: _unwrap_all(echoes, head))
-    whole = best_of(3, lambda: fit_phase(echoes, head))
+    whole = best_of(3, lambda: fit_phase(echoes, head, core=head))
     say("unwrapping with scikit-image")
     peer = best_of(1, lambda: [skimage_unwrap(phase, head) for phase in echoes.phase_rad])
     what = f"{len(echoes.echo_times_s)} echoes of {size_of(echoes.grid.shape)}, head mask"
@@ -52,20 +53,17 @@ def unwrapping_rows(echoes: GradientEcho, say: Say) -> Iterator[BenchRow]:
 
 def _unwrap_all(echoes: GradientEcho, head: BoolArray) -> FloatArray:
     """Unwrap all echoes and nothing else: the template in space, the echoes from it in time."""
-    template = choose_template(echoes, head)
-    theta_rad = template.unwrapped(echoes, head).phase_rad
-    offsets = no_offsets(echoes)
-    guess = first_guess(theta_rad, template, offsets)
-    return unwrap_echoes(echoes, FieldFit(field_rad_per_s=guess, residual_rad=guess, information=guess), offsets)
+    template, unwrapped = unwrapped_template(echoes, head)
+    none = np.zeros_like(unwrapped.phase_rad)
+    guess = unwrapped.phase_rad / np.float32(template.time_s)
+    return unwrap_echoes(echoes, guess, Offsets(odd_rad=none, even_rad=none, template_rad=none))
 
 
 def engine_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     """Run the network on every engine that this machine has, beside eager float32 torch."""
     trained = load_weights()
     total = true_total(scan)
-    features = network_features(
-        torch.from_numpy(total.field_ppm), torch.from_numpy(total.mask), torch.from_numpy(total.noise_ppm), total.grid
-    )
+    features = network_features(field_tensors(total))
     shape = pad_to_stride(total.grid.shape, trained.network.config.stride)
     stack = torch.zeros(1, features.shape[0], *shape)
     x, y, z = features.shape[1:]
@@ -88,13 +86,13 @@ def inversion_rows(scan: SimulatedScan, say: Say) -> Iterator[BenchRow]:
     """Invert by the network, closed-form inputs included, beside iterative single-step inversion."""
     total = true_total(scan)
     say("inversion, network with closed-form inputs")
-    invert = partial(METHODS["network"], total, AUTO)
+    invert = partial(find_method("network"), total, AUTO)
     invert()
     ours = best_of(2, invert)
     name = str(choose_engine(AUTO).prepare().describe())
     for method in _ITERATIVE:
         say(f"inversion, {method}: this takes minutes")
-        peer = best_of(1, partial(METHODS[method], total, AUTO))
+        peer = best_of(1, partial(find_method(method), total, AUTO))
         what = f"total field to susceptibility, {size_of(total.grid.shape)}"
         yield row("inversion", what, f"network, {name}", ours, f"{method}, this package's", peer, _ITERATIVE_AIM)
 
@@ -122,13 +120,14 @@ def scaling_rows(voxel_size_mm: float, say: Say) -> Iterator[BenchRow]:
         )
         head = head_mask(some.magnitude[0])
         say(f"scaling, {count} echoes")
-        echoes.append((f"{count} echoes", best_of(2, partial(fit_phase, some, head))))
+        echoes.append((f"{count} echoes", best_of(2, partial(fit_phase, some, head, core=head))))
     yield from _scaling("echoes", f"phase, {size_of(largest.echoes.grid.shape)}", echoes)
 
 
 def _fit_and_invert(scan: SimulatedScan) -> None:
-    fit_phase(scan.echoes, head_mask(scan.echoes.magnitude[0]))
-    METHODS["network"](true_total(scan), AUTO)
+    head = head_mask(scan.echoes.magnitude[0])
+    fit_phase(scan.echoes, head, core=head)
+    find_method("network")(true_total(scan), AUTO)
 
 
 def _scaling(group: str, what: str, times: list[tuple[str, Seconds]]) -> Iterator[BenchRow]:

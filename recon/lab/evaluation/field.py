@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from recon.field import total_field
+from recon.engines.deepbet import segment
+from recon.field.total import total_field
 from recon.lab.evaluation.rivals import laplacian_field, skimage_field
 from recon.lab.simulation.draw.cases import subject_number
 from recon.lab.simulation.scan import SimulatedScan, simulate_case
@@ -135,7 +136,7 @@ def evaluate_field(
         progress(f"{case}: simulating")
         scan = simulate_case(case, subject_number(case, seed), voxel_size_mm=voxel_size_mm)
         progress(f"{case}: our mask")
-        own_mask = total_field(scan.echoes).mask
+        own_mask = total_field(scan.echoes, segment=segment).mask
         yield _judged(scan, case, OURS, _our_field, mask_dice=dice(own_mask, scan.brain), progress=progress)
         for name, make in RIVALS.items():
             yield _judged(scan, case, name, make, mask_dice=None, progress=progress)

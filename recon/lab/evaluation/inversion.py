@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from recon.field import total_field
+from recon.field.total import total_field
 from recon.inversion.methods import find_method
 from recon.lab.evaluation.score import coverage_percent, referenced, score
 from recon.lab.evaluation.store import InversionResult, InversionRow, Judged, Source, Store
@@ -41,7 +41,7 @@ def evaluate_inversion(
     Parameters
     ----------
     methods, engine
-        Keys of :data:`recon.inversion.methods.METHODS`, and engine for those with a network.
+        Keys of :data:`recon.options.METHODS`, and engine for those with a network.
     cases, seed, voxel_size_mm, progress
         As for :func:`recon.lab.evaluation.field.evaluate_field`.
     folder

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recon.field.reliability import total_field_of
 from recon.lab.simulation.draw.cases import draw_case
 from recon.lab.simulation.draw.plan import SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
@@ -82,11 +83,4 @@ def simulate_scan(subject: SubjectPlan) -> SimulatedScan:
 
 def true_total(scan: SimulatedScan) -> TotalField:
     """Return the noise-free total field of a scan in the true brain."""
-    mask = scan.brain
-    return TotalField(
-        field_ppm=np.where(mask, scan.field_ppm, np.float32(0)),
-        mask=mask,
-        quality=mask.astype(np.float32),
-        noise_ppm=mask.astype(np.float32) * np.float32(_NOISE_PPM),
-        grid=scan.echoes.grid,
-    )
+    return total_field_of(scan.field_ppm, np.full_like(scan.field_ppm, _NOISE_PPM), scan.brain, scan.echoes.grid)

@@ -87,11 +87,12 @@ class Pool:
         if path.exists():
             return
         volume = make_volume(self.purpose, index + substitute, load_template())
-        refined = torch.zeros(2, *volume.grid.shape)
+        refined = torch.zeros(2, *volume.target.shape)
         if snapshot is not None:
             network = snapshot_network(snapshot, device)
             features = volume.features.to(device)
-            data = measured_field(features, volume.grid, volume.trusted.to(device))
+            reliable, closed_mask = (v.to(device) for v in (volume.measured.reliable, volume.measured.closed_mask))
+            data = measured_field(features, volume.measured.grid, reliable=reliable, closed_mask=closed_mask)
             start = held_to(one_pass(features, mixed_forward(network), network.config.stride), data)
             refined = refined_channels(start, data).cpu()
         stack = torch.cat([volume.features, refined, volume.target[None], volume.weight[None].float()])

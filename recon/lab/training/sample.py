@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from recon.field.reliability import USELESS_PPM
+from recon.field.constants import FIELD
+from recon.field.reliability import total_field_of
 from recon.lab.simulation.background import background_field
 from recon.lab.simulation.draw.background import draw_background
 from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan
@@ -17,7 +18,7 @@ from recon.lab.simulation.field import head_field, shim
 from recon.lab.simulation.signal import average, fitted_field_ppm
 from recon.lab.simulation.template import Template, sample
 from recon.lab.training.subjects import draw_subject
-from recon.network.features import CHI_UNIT_PPM, network_features, trusted_field
+from recon.network.features import CHI_UNIT_PPM, FieldTensors, field_tensors, network_features
 from recon.types import Grid
 
 _BONE_NOISE_RATIO = 6.0
@@ -41,17 +42,14 @@ class Volume:
         ``(x, y, z)`` float32 susceptibility in the network's unit, mean over ``weight`` zero.
     weight
         ``(x, y, z)`` bool: where the loss counts.
-    trusted
-        ``(x, y, z)`` bool: where the field is reliable.
-    grid
-        Geometry.
+    measured
+        What the features were made of.
     """
 
     features: torch.Tensor
     target: torch.Tensor
     weight: torch.Tensor
-    trusted: torch.Tensor
-    grid: Grid
+    measured: FieldTensors
 
 
 def make_volume(purpose: Purpose, index: int, template: Template) -> Volume:
@@ -72,13 +70,14 @@ def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Te
     brain = average(made.volumes.brain.float(), parts) > 0.5
     distance = sample(template.distance_mm, template.distance_origin_mm, 2.0, made.lattice.template_mm)[0]
     mask = _measured_mask(rng, average(distance, parts), noise, subject.head.gap_mm)
-    measured = _measured_field(rng, field, noise, scan)
+    shown = _measured_field(rng, field, noise, scan)
     grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
-    trusted = trusted_field(noise, mask, grid, scan.doubtful_turn_ppm)
-    features = network_features(measured, mask, noise, grid, trusted=trusted)
+    field_ppm, noise_ppm, inside = (volume.cpu().numpy() for volume in (shown, noise, mask))
+    total = total_field_of(field_ppm, noise_ppm, inside, grid, scan.doubtful_turn_ppm)
+    measured = field_tensors(total, shown.device)
     weight = mask & brain
     target = torch.where(mask, chi - chi[weight].mean(), torch.zeros_like(chi)) / CHI_UNIT_PPM
-    return Volume(features=features, target=target, weight=weight, trusted=trusted, grid=grid)
+    return Volume(features=network_features(measured), target=target, weight=weight, measured=measured)
 
 
 def _measured_mask(
@@ -126,7 +125,7 @@ def _measured_field(
 
 def _turned_islands(rng: np.random.Generator, noise_ppm: torch.Tensor) -> torch.Tensor:
     """Return by how many turns islands of good phase are off: no path leads through the void of a bleed around them."""
-    islands, count = ndimage.label((noise_ppm < USELESS_PPM).numpy())
+    islands, count = ndimage.label((noise_ppm < FIELD.useless_ppm).numpy())
     sizes = np.bincount(islands.ravel(), minlength=count + 1)
     turns = rng.choice((-1.0, 0.0, 1.0), size=count + 1, p=(0.15, 0.7, 0.15))
     largest = sizes[1:].max(initial=0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from recon.field.reliability import reliability
 from recon.lab.evaluation import metrics
 from recon.lab.pictures.planes import draw_slices
 from recon.lab.simulation.draw.seeds import generator
@@ -21,10 +22,9 @@ from recon.network.features import (
     NOISE_CHANNEL,
     NOISE_UNIT_PPM,
     START_CHANNEL,
-    trusted_field,
 )
 from recon.network.model import TotalFieldNetwork
-from recon.network.passes import one_pass, run_passes
+from recon.network.passes import measured_field, one_pass, run_passes
 from recon.types import Grid
 
 HEADS = tuple(range(10))
@@ -36,14 +36,18 @@ def _pass_maps(
     """Return the map of the first pass alone and the final one, in the network's unit.
 
     ``features`` are ``(channel, x, y, z)`` float32; ``ppm_per_2pi`` is as for
-    :func:`recon.field.reliability.trusted_voxels`.
+    :func:`recon.field.reliability.reliability`.
     """
     forward, config = mixed_forward(network), network.config
     features = features.to(next(network.parameters()).device)
     first = one_pass(features, forward, config.stride)
     mask, noise_ppm = features[MASK_CHANNEL] > 0.5, features[NOISE_CHANNEL] * NOISE_UNIT_PPM
-    trusted = trusted_field(noise_ppm, mask, grid, ppm_per_2pi)
-    final = run_passes(features, forward, grid=grid, stride=config.stride, passes=config.passes, trusted=trusted)
+    reliable, closed_mask = (
+        torch.from_numpy(voxels).to(features.device)
+        for voxels in reliability(noise_ppm.cpu().numpy(), mask.cpu().numpy(), grid, ppm_per_2pi)
+    )
+    data = measured_field(features, grid, reliable=reliable, closed_mask=closed_mask)
+    final = run_passes(features, data, forward, stride=config.stride, passes=config.passes)
     return (first / CHI_UNIT_PPM).cpu().numpy(), (final / CHI_UNIT_PPM).cpu().numpy()
 
 

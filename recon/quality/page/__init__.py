@@ -1,4 +1,4 @@
-"""The quality page: what a reader must see before trusting a map, and the words for a map that was not made.
+"""The quality page: what a reader must see before using a map, and a notice where no map was made.
 
 Pages are arrays, drawn by matplotlib's Agg renderer without pyplot and its global state. They hold nothing of the
 patient but the images.

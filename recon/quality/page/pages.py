@@ -27,7 +27,7 @@ _BAR = (0.90, 0.25, 0.018, 0.45)
 def quality_pages(
     echoes: GradientEcho, reconstruction: Reconstruction, *, affine: npt.NDArray[np.float64] | None = None
 ) -> tuple[npt.NDArray[np.uint8], ...]:
-    """Return the pages that show a map and how far it can be trusted.
+    """Return the pages that show a map and its quality.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The page that stands where a map would be, when there is none."""
+"""The page that is stored in place of a map where none was made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recon.quality.page.canvas import ALERT, FAINT, INK, new_page, pixels, write
 
 
 def refusal_page(reason: str, advice: str) -> npt.NDArray[np.uint8]:
-    """Return a page that says in words why there is no map and what to do.
+    """Return a page that says why there is no map and what to do.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _SHOWN_FIGURES = (
     ("data_residual_above_100ppb_percent", "field not explained above 100 ppb", "% of mask", 1.0),
     ("data_unexplained_percent", "field of tissue not explained", "% (empty map: 100)", 1.0),
     ("streak_energy_ratio", "energy at the magic angle (1: as elsewhere)", "", 1.0),
-    ("reference_mean_ppb", "mean taken off as reference", "ppb", 1.0),
+    ("reference_mean_ppb", "mean subtracted as reference", "ppb", 1.0),
     ("chi_sd_ppb", "susceptibility, SD", "ppb", 1.0),
     ("chi_largest_ppb", "susceptibility, largest magnitude", "ppb", 1.0),
 )

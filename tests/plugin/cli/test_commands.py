@@ -214,4 +214,4 @@ def test_status_and_retry_of_a_service_that_never_ran(tmp_path):
     config = tmp_path / "site.toml"
     config.write_text('spool = "spool"\n')
     assert "no service" in run("status", "--config", config, status=FAILED).stderr
-    assert "no job" in run("retry", "x", "--config", config, status=FAILED).stderr
+    assert "no service" in run("retry", "x", "--config", config, status=FAILED).stderr

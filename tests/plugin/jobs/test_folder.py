@@ -1,7 +1,5 @@
 """What is found in a folder is reconstructed one after the other (with real series: ``tests/plugin/cli``)."""
 
-import json
-
 import pytest
 
 from plugin.config.settings import Settings
@@ -24,14 +22,15 @@ def reconstruct(tmp_path, monkeypatch):
     def run(first_ends):
         jobs = []
 
-        def make_qsm(job, place, **_):
+        def make(job, place, _wanted, **_):
             jobs.append(job)
             if len(jobs) == 1:
                 raise first_ends
             place.mkdir(parents=True)
-            (place / "report.json").write_text(json.dumps({"files": []}))
+            (place / "report.json").write_text("{}")
+            return {"files": []}
 
-        monkeypatch.setattr(folder, "make_qsm", make_qsm)
+        monkeypatch.setattr(folder, "make", make)
         site, out = Settings(spool=tmp_path / "spool"), tmp_path / "out"
         found = reconstruct_folder(tmp_path / "in", out, WANTED, site, lambda _text: None)
         return jobs, found["acquisitions"]

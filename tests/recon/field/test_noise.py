@@ -1,10 +1,10 @@
-"""The stated noise of the field: honest where there is signal, and without trust where there is none."""
+"""The stated noise of the field: honest where there is signal, and useless where there is none."""
 
 import numpy as np
 import pytest
 
-from recon.field import total_field
-from recon.field.reliability import trusted_voxels
+from recon.field.constants import FIELD
+from recon.field.total import total_field
 from recon.types import GradientEcho
 from tests.support.phase_phantoms import OBLIQUE, acquire, ball, positions
 
@@ -23,14 +23,15 @@ def with_void(echoes: GradientEcho, void: np.ndarray, noise: float) -> GradientE
 
 
 @pytest.mark.parametrize("times", [(0.020,), (0.012, 0.018, 0.024)])
-def test_no_voxel_deep_in_a_void_is_trusted_and_none_beside_it_is_lost(times):
+def test_no_voxel_deep_in_a_void_is_reliable_and_none_beside_it_is_lost(times):
     x, y, z = positions(OBLIQUE)
     distance = np.sqrt((x - 0.1) ** 2 + y**2 + z**2)
     echoes = with_void(acquire(field_ppm=0.05 * x * y, echo_times_s=times), distance < 0.3, 0.02)
     result = total_field(echoes, mask=ball())
-    trusted = trusted_voxels(result.noise_ppm, result.mask, result.grid)
-    assert not trusted[distance < 0.18].any()
-    assert trusted[ball() & (distance > 0.4)].all()
+    useful = result.mask & (result.noise_ppm < FIELD.useless_ppm)
+    assert not useful[distance < 0.18].any()
+    assert useful[ball() & (distance > 0.4)].all()
+    assert not (result.reliable & ~useful).any()
 
 
 def test_strong_signal_keeps_its_noise():

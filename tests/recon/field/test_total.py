@@ -1,12 +1,14 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recon.engines.deepbet import segment
 from recon.errors import InvalidInputError
-from recon.field import total_field
 from recon.field.fit import unwrap_echoes
-from recon.field.total import fit_phase
+from recon.field.total import fit_phase, total_field
 from recon.masking.head import head_mask
 from recon.types import GradientEcho, Grid
 from tests.support.phase_phantoms import OBLIQUE, acquire, ball, positions, smooth_field_ppm
@@ -68,8 +70,8 @@ def test_single_echo_says_what_it_cannot_know():
 def test_unwrapped_echoes_differ_from_wrapped_by_turns():
     echoes = acquire(noise=0.1)
     mask = ball()
-    phase = fit_phase(echoes, mask)
-    unwrapped = unwrap_echoes(echoes, phase.fit, phase.offsets)
+    phase = fit_phase(echoes, mask, core=mask)
+    unwrapped = unwrap_echoes(echoes, phase.fit.field_rad_per_s, phase.offsets)
     turns = (unwrapped - echoes.phase_rad) / (2 * np.pi)
     np.testing.assert_allclose(turns, np.rint(turns), atol=1e-4)
 
@@ -166,23 +168,29 @@ def test_real_echoes_lie_on_a_line(real_crop):
     mask = head_mask(real_crop.magnitude[0])
     result = total_field(real_crop, mask=mask)
     assert result.figures["linear_fit_residual_median_rad"] < 0.15
-    phase = fit_phase(real_crop, mask)
-    unwrapped = unwrap_echoes(real_crop, phase.fit, phase.offsets)
+    phase = fit_phase(real_crop, mask, core=mask)
+    unwrapped = unwrap_echoes(real_crop, phase.fit.field_rad_per_s, phase.offsets)
     # Equal spacing: the second difference over the echoes is noise, never near a turn.
     bend = np.abs(unwrapped[0] - 2 * unwrapped[1] + unwrapped[2])[mask & (phase.quality > 0.3)]
     assert np.percentile(bend, 99) < np.pi
 
 
 def test_real_crop_without_a_brain_says_so(real_crop):
-    result = total_field(real_crop)
+    result = total_field(real_crop, segment=segment)
     assert result.mask.any()
     assert np.all(np.isfinite(result.field_ppm))
 
 
-def test_progress_names_each_step():
-    steps = []
-    total_field(acquire(), mask=ball(), progress=steps.append)
-    assert steps == ["check the phase", "unwrap", "phase offsets", "combine echoes", "judge the field"]
+def test_neither_a_mask_nor_networks_is_refused():
+    with pytest.raises(InvalidInputError, match="neither a mask nor networks"):
+        total_field(acquire())
+
+
+def test_the_field_is_made_without_engines_or_networks():
+    loaded = "import sys, recon.field.total; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    refused = ("recon.engines", "recon.network", "recon.lab", "openvino", "deepbet", "pydicom")
+    assert not [name for name in done.stdout.split() if name.startswith(refused)]
 
 
 def test_empty_result_is_refused():

@@ -1,13 +1,12 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
 from recon.errors import InvalidInputError
-from recon.inversion.methods import METHODS, find_method
-from recon.types import TotalField
+from recon.field.reliability import total_field_of
+from recon.inversion.methods import find_method
+from recon.options import METHODS
 from tests.support.sphere import GRID, sphere_field
 
 ITERATIVE = sorted(set(METHODS) - {"network"})
@@ -21,14 +20,8 @@ def scene():
 @pytest.fixture(scope="module")
 def total(scene):
     mask = scene.mask.numpy()
-    field = (scene.local_ppm + scene.background_ppm).numpy()
-    return TotalField(
-        field_ppm=np.where(mask, field + np.float32(0.7), np.float32(0)),
-        mask=mask,
-        quality=mask.astype(np.float32),
-        noise_ppm=np.where(mask, np.float32(0.001), np.float32(0)),
-        grid=GRID,
-    )
+    field = (scene.local_ppm + scene.background_ppm).numpy() + np.float32(0.7)
+    return total_field_of(field, np.full(GRID.shape, 0.001, np.float32), mask, GRID)
 
 
 @pytest.mark.parametrize("name", ITERATIVE)
@@ -57,7 +50,7 @@ def test_what_stands_in_a_dropout_at_the_surface_spreads_nowhere(total, scene):
     noise = np.where(cap, np.float32(0.1), total.noise_ppm)
     maps = [
         find_method("lbv-hd-qsm")(
-            dataclasses.replace(total, field_ppm=np.where(cap, np.float32(guess), total.field_ppm), noise_ppm=noise), ""
+            total_field_of(np.where(cap, np.float32(guess), total.field_ppm), noise, total.mask, GRID), ""
         ).chi_ppm
         for guess in (0.0, 3.0)
     ]

@@ -1,15 +1,18 @@
-"""The mask on simulated heads and on shapes that are none."""
+"""The mask on simulated heads and on shapes that are not heads."""
 
 import sys
 
 import numpy as np
 import pytest
 
+from recon.engines.deepbet import segment
 from recon.errors import InvalidInputError
-from recon.field import total_field
-from recon.masking.brain import _orientations, largest_component
+from recon.field.total import total_field
+from recon.masking.brain import _orientations
+from recon.masking.constants import MASKING
 from recon.masking.head import head_mask
-from recon.masking.rim import RIM_MM, BrainMask, FoundBrain, brain_mask, clean, find_brain, finish_mask
+from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask
+from recon.operators.morphology import clean, largest_component
 from recon.types import GradientEcho, Grid
 
 VOXEL = (3.0, 2.5, 4.0)
@@ -29,6 +32,18 @@ def acquisition(magnitude, grid=GRID):
     noisy = np.abs(magnitude + 0.01 * rng.standard_normal(grid.shape)).astype(np.float32)
     phase = rng.uniform(-3, 3, grid.shape).astype(np.float32)
     return GradientEcho(magnitude=noisy[None], phase_rad=phase[None], echo_times_s=(0.01,), b0_tesla=3.0, grid=grid)
+
+
+def brain_mask(echoes):
+    magnitude = echoes.magnitude[0]
+    signal = head_mask(magnitude)
+    found = find_brain(magnitude, signal, GRID, segment)
+    return finish_mask(found, signal, np.ones(GRID.shape, np.float32), GRID)
+
+
+def finished(brain, quality):
+    everything = np.ones_like(brain)
+    return finish_mask(FoundBrain(brain=brain, raw_brain_mask=brain), everything, quality, GRID).mask
 
 
 @pytest.fixture(scope="module")
@@ -59,35 +74,35 @@ def test_no_brain_gives_the_signal_and_a_warning():
 
 
 def test_poor_phase_eats_the_rim_but_not_the_core(head):
-    echoes, brain = head
+    _, brain = head
     r = radius()
     quality = np.ones(GRID.shape, np.float32)
     lesion = radius(centre=(10.0, 5.0, 8.0), half_mm=(9.0, 9.0, 9.0)) < 1
     sinus = radius(centre=(0.0, -80.0, 0.0), half_mm=(25.0, 12.0, 20.0)) < 1
     quality[lesion | sinus] = 0.05
-    mask = finish_mask(echoes, FoundBrain(brain=brain), quality).mask
+    mask = finished(brain, quality)
     assert mask[lesion].all()
-    assert not mask[sinus & (r > 0.9 - 0.5 * RIM_MM / 88) & brain].any()
+    assert not mask[sinus & (r > 0.9 - 0.5 * MASKING.rim_mm / 88) & brain].any()
     assert np.count_nonzero(mask) > 0.97 * np.count_nonzero(brain & ~sinus)
 
 
 @pytest.mark.parametrize("depth_mm", [9.0, 14.0])
 def test_a_bleed_at_the_surface_stays(head, depth_mm):
-    echoes, brain = head
+    _, brain = head
     quality = np.ones(GRID.shape, np.float32)
     bleed = radius(centre=(0.9 * 70.0 - depth_mm, 0.0, 0.0), half_mm=(13.0, 14.0, 14.0)) < 1
     shell = radius() > 0.9 - 4.0 / 70.0
     quality[bleed | shell] = 0.05
-    mask = finish_mask(echoes, FoundBrain(brain=brain), quality).mask
+    mask = finished(brain, quality)
     assert mask[bleed & brain].mean() > 0.9
     assert not mask[shell & brain & ~bleed].mean() > 0.1
 
 
 def test_poor_phase_all_over_is_no_error(head):
-    echoes, brain = head
+    _, brain = head
     poor = np.full(GRID.shape, 0.05, np.float32)
-    assert finish_mask(echoes, FoundBrain(brain=np.ones_like(brain)), poor).mask.any()
-    assert finish_mask(echoes, FoundBrain(brain=brain), poor).mask.any()
+    assert finished(np.ones_like(brain), poor).any()
+    assert finished(brain, poor).any()
 
 
 def test_a_bleed_without_signal_stays_though_a_way_leads_out_of_it(head):
@@ -95,16 +110,9 @@ def test_a_bleed_without_signal_stays_though_a_way_leads_out_of_it(head):
     bleed = radius(centre=(0.0, 52.0, 0.0), half_mm=(16.0, 20.0, 16.0)) < 1
     way = radius(centre=(0.0, 76.0, 0.0), half_mm=(5.0, 30.0, 6.0)) < 1
     magnitude = np.where((bleed | way) & brain, 0.005, echoes.magnitude[0]).astype(np.float32)
-    dark = GradientEcho(
-        magnitude=magnitude[None],
-        phase_rad=echoes.phase_rad,
-        echo_times_s=echoes.echo_times_s,
-        b0_tesla=echoes.b0_tesla,
-        grid=echoes.grid,
-    )
     signal = head_mask(magnitude) & ~bleed & ~way
     assert not clean(brain & signal)[bleed].any()
-    found = find_brain(dark, signal)
+    found = find_brain(magnitude, signal, GRID, segment)
     assert found.brain is not None
     assert found.brain[bleed].mean() > 0.9
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recon.field import total_field
+from recon.field.total import total_field
 from recon.inversion.methods import find_method
 from recon.lab.evaluation.metrics import correlation, nrmse
 from recon.lab.evaluation.score import referenced
@@ -23,6 +23,9 @@ def test_the_card_speaks_of_these_weights():
     assert f"{path.stat().st_size / 1e6:.1f} MB" in card
 
 
+VOLUMES = ("field_ppm", "mask", "quality", "noise_ppm", "reliable", "closed_mask")
+
+
 @pytest.fixture(scope="module")
 def head():
     scan = simulate_case("lesion", 41, purpose=Purpose.TUNING, voxel_size_mm=2.6)
@@ -35,7 +38,10 @@ def test_the_network_is_much_nearer_to_the_truth_than_the_closed_form(head, turn
     if turned:  # the same field along the image's other axes
         total = replace(
             total,
-            **{name: np.moveaxis(getattr(total, name), 2, 0) for name in ("field_ppm", "mask", "quality", "noise_ppm")},
+            **{
+                name: np.moveaxis(getattr(total, name), 2, 0)
+                for name in ("field_ppm", "mask", "quality", "noise_ppm", "reliable", "closed_mask")
+            },
             grid=replace(
                 total.grid,
                 shape=(total.grid.shape[2], *total.grid.shape[:2]),

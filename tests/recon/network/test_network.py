@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from recon.errors import WeightsError
-from recon.network.features import CHANNELS, START_CHANNEL, network_features, pad_to_stride, start_map
+from recon.network.features import CHANNELS, START_CHANNEL, pad_to_stride, start_map
 from recon.network.model import ModelConfig, TotalFieldNetwork
 from recon.network.weights import check_finite, load_weights, save_weights
 from recon.types import Grid
+from tests.support.network_input import features_of
 
 GRID = Grid(shape=(40, 36, 24), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))
 SMALL = ModelConfig(inputs=len(CHANNELS), widths=(8, 12), head_width=4)
@@ -35,7 +36,7 @@ def test_features_are_linear_in_the_field_apart_from_mask_and_noise():
     a, mask = some_field(1)
     b, _ = some_field(2)
     noise = torch.full(GRID.shape, 0.002)
-    fa, fb, fsum = (network_features(f, mask, noise, GRID) for f in (a, b, a - 3 * b))
+    fa, fb, fsum = (features_of(f, mask, noise, GRID) for f in (a, b, a - 3 * b))
     linear = [i for i, name in enumerate(CHANNELS) if name not in ("mask", "field noise")]
     torch.testing.assert_close(fsum[linear], fa[linear] - 3 * fb[linear], atol=2e-3, rtol=1e-3)
 
@@ -43,13 +44,13 @@ def test_features_are_linear_in_the_field_apart_from_mask_and_noise():
 def test_a_constant_added_to_the_field_changes_nothing():
     field, mask = some_field()
     noise = torch.zeros(GRID.shape)
-    plain = network_features(field, mask, noise, GRID)
-    torch.testing.assert_close(network_features(field + 0.7, mask, noise, GRID), plain, atol=2e-4, rtol=1e-3)
+    plain = features_of(field, mask, noise, GRID)
+    torch.testing.assert_close(features_of(field + 0.7, mask, noise, GRID), plain, atol=2e-4, rtol=1e-3)
 
 
 def test_features_are_zero_outside_the_mask():
     field, mask = some_field()
-    features = network_features(field, mask, torch.ones(GRID.shape), GRID)
+    features = features_of(field, mask, torch.ones(GRID.shape), GRID)
     assert features.shape == (len(CHANNELS), *GRID.shape)
     assert not features[:, ~mask].any()
 

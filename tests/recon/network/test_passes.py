@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from recon.network.consistency import consistent_step, field_data, residual_noise_ppm, unexplained_field
-from recon.network.features import CHI_UNIT_PPM, RESIDUAL_CHANNEL, START_CHANNEL, TOTAL_CHANNEL, network_features
-from recon.network.passes import measured_field, one_pass, refined_channels, run_passes, with_channels
+from recon.network.features import CHI_UNIT_PPM, RESIDUAL_CHANNEL, START_CHANNEL, TOTAL_CHANNEL
+from recon.network.passes import one_pass, refined_channels, run_passes, with_channels
 from recon.operators.dipole import dipole_field
 from recon.types import Grid
+from tests.support.network_input import data_of, features_of
 
 GRID = Grid(shape=(40, 36, 24), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))
 
@@ -45,19 +46,19 @@ def test_a_step_restores_lost_amplitude_and_leaves_the_truth_alone():
 
 def test_a_network_that_corrects_nothing_returns_the_start_held_to_the_field():
     chi, field, mask = head()
-    features = network_features(field, mask, torch.full(GRID.shape, 0.002), GRID)
+    features = features_of(field, mask, torch.full(GRID.shape, 0.002), GRID)
     silent = lambda stack: torch.zeros_like(stack[:, :1])  # noqa: E731
-    data = measured_field(features, GRID)
+    data = data_of(features, mask, GRID)
     start = features[START_CHANNEL] * CHI_UNIT_PPM
-    once = run_passes(features, silent, grid=GRID, stride=4, passes=1)
+    once = run_passes(features, data, silent, stride=4, passes=1)
     torch.testing.assert_close(once, steps(start, data), atol=1e-6, rtol=1e-4)
-    twice = run_passes(features, silent, grid=GRID, stride=4, passes=2)
+    twice = run_passes(features, data, silent, stride=4, passes=2)
     torch.testing.assert_close(twice, steps(steps(start, data), data), atol=1e-6, rtol=1e-4)
     assert error(twice, chi, mask) < error(once, chi, mask) < error(start, chi, mask)
 
 
 def test_a_mirrored_pass_is_the_mirrored_head_s_pass_mirrored():
-    features = network_features(*head()[1:], torch.full(GRID.shape, 0.002), GRID)
+    features = features_of(*head()[1:], torch.full(GRID.shape, 0.002), GRID)
     assert all(n % 4 == 0 for n in GRID.shape)
     lopsided = lambda stack: 0.1 * torch.roll(stack[:, :1], (1, 3, 2), (2, 3, 4))  # noqa: E731
     around = lambda volume: torch.flip(volume, (-3, -2, -1))  # noqa: E731
@@ -67,14 +68,15 @@ def test_a_mirrored_pass_is_the_mirrored_head_s_pass_mirrored():
 
 
 def test_every_other_pass_is_mirrored():
-    features = network_features(*head()[1:], torch.full(GRID.shape, 0.002), GRID)
+    _, field, mask = head()
+    features = features_of(field, mask, torch.full(GRID.shape, 0.002), GRID)
     seen = []
 
     def noting(stack):
         seen.append(stack[0, TOTAL_CHANNEL])
         return torch.zeros_like(stack[:, :1])
 
-    run_passes(features, noting, grid=GRID, stride=4, passes=3)
+    run_passes(features, data_of(features, mask, GRID), noting, stride=4, passes=3)
     straight, turned = seen[0], torch.flip(seen[0], (0, 1, 2))
     assert not torch.equal(straight, turned)
     for stack, expected in zip(seen, (straight, turned, straight), strict=True):
@@ -91,7 +93,7 @@ def test_the_noise_is_what_the_residual_shows(noise_ppm):
     noise = torch.randn(GRID.shape, generator=torch.Generator().manual_seed(3)) * noise_ppm
     data = field_data(field + noise * mask, mask, GRID)
     assert residual_noise_ppm(unexplained_field(chi, data), data) == pytest.approx(noise_ppm, rel=0.15)
-    nothing = field_data(field, mask, GRID, trusted=torch.zeros_like(mask))
+    nothing = field_data(field, mask, GRID, reliable=torch.zeros_like(mask))
     assert residual_noise_ppm(unexplained_field(chi, nothing), nothing) == 0.0
     torch.testing.assert_close(consistent_step(chi, nothing), chi, atol=1e-6, rtol=1e-4)
 
@@ -138,7 +140,7 @@ def test_bone_in_the_rim_of_a_mask_that_is_too_large_hardly_moves_the_map():
 
 
 @pytest.mark.parametrize("voxel_size_mm", [(1.0, 1.0, 1.0), (0.5, 0.7, 3.0), (2.0, 2.0, 2.0)])
-def test_the_rim_is_measured_in_millimetres_and_a_volume_s_face_is_none(voxel_size_mm):
+def test_the_rim_is_measured_in_millimetres_and_a_volume_s_face_is_not_one(voxel_size_mm):
     grid = replace(GRID, voxel_size_mm=voxel_size_mm)
     mask = torch.zeros(GRID.shape, dtype=torch.bool)
     mask[8:32, 8:28, :] = True
@@ -156,8 +158,8 @@ def test_a_dropout_at_the_surface_leaves_the_rest_of_the_input_alone():
     void = mask & ((x + 0.6) ** 2 + (y + 0.5) ** 2 + z**2 < 0.06)
     generator = torch.Generator().manual_seed(5)
     shown = torch.where(void, torch.rand(GRID.shape, generator=generator) * 4 - 2, field)
-    clean = network_features(field, mask, noise, GRID)
-    spoilt = network_features(shown, mask, torch.where(void, torch.tensor(5.0), noise), GRID)
+    clean = features_of(field, mask, noise, GRID)
+    spoilt = features_of(shown, mask, torch.where(void, torch.tensor(5.0), noise), GRID)
     far = mask & (x > 0.0)
     for channel in (3, 4, 5, 6):
         change = (spoilt - clean)[channel][far]
@@ -178,8 +180,8 @@ def test_what_the_noise_weighs_depends_on_the_frequency_and_the_voxel_s_volume_o
 
 def test_the_next_pass_sees_the_refined_map_and_nothing_else_changes():
     _, field, mask = head()
-    features = network_features(field, mask, torch.full(GRID.shape, 0.002), GRID)
-    refined = refined_channels(torch.zeros(GRID.shape), measured_field(features, GRID))
+    features = features_of(field, mask, torch.full(GRID.shape, 0.002), GRID)
+    refined = refined_channels(torch.zeros(GRID.shape), data_of(features, mask, GRID))
     seen = with_channels(features, refined)
     others = [i for i in range(len(features)) if i not in (START_CHANNEL, RESIDUAL_CHANNEL)]
     assert torch.equal(seen[others], features[others])
@@ -188,7 +190,7 @@ def test_the_next_pass_sees_the_refined_map_and_nothing_else_changes():
 
 def test_volumes_are_padded_to_the_stride_and_cut_back():
     _, field, mask = head()
-    features = network_features(field, mask, torch.full(GRID.shape, 0.002), GRID)
+    features = features_of(field, mask, torch.full(GRID.shape, 0.002), GRID)
     sizes = []
 
     def forward(stack):

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from recon.network.features import FIELD_UNIT_PPM, TOTAL_CHANNEL, network_features, trusted_field
+from recon.network.constants import NETWORK
+from recon.network.features import FIELD_UNIT_PPM, TOTAL_CHANNEL, network_features
 from recon.network.passes import measured_field, run_passes, susceptibility
-from recon.network.void_unwrapping import MOST_LEFT_TURNS, MOST_NOISE_TURNS, Measured, regain_voids
+from recon.network.void_unwrapping import unwrap_voids
 from recon.operators.dipole import dipole_field
 from recon.types import Grid
+from tests.support.network_input import tensors_of
 
 GRID = Grid(shape=(48, 44, 28), voxel_size_mm=(1.4, 1.5, 2.3), b0_direction=(0.0, 0.6, 0.8))
 TURN = 0.39
@@ -32,15 +34,13 @@ def patient(turns, noise_ppm=0.06, radius_mm=8.0):
     field = dipole_field(chi, GRID) + 0.004 * x - 2e-5 * y * z
     shown = torch.where(mask, field + turns * TURN * void, 0.0)
     noise = torch.where(void, noise_ppm, 0.003)
-    measured = Measured(field_ppm=shown, mask=mask, noise_ppm=noise, grid=GRID, ppm_per_2pi=TURN)
-    return measured, torch.where(mask, field, 0.0), chi, void
+    return tensors_of(shown, mask, noise, GRID, TURN), torch.where(mask, field, 0.0), chi, void
 
 
 def regained(measured, chi):
-    trusted = trusted_field(measured.noise_ppm, measured.mask, GRID, TURN)
-    features = network_features(measured.field_ppm, measured.mask, measured.noise_ppm, GRID, trusted=trusted)
-    data = measured_field(features, GRID, trusted)
-    return regain_voids(chi, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
+    features = network_features(measured)
+    data = measured_field(features, GRID, reliable=measured.reliable, closed_mask=measured.closed_mask)
+    return unwrap_voids(chi, data, measured, usable_ppm=features[TOTAL_CHANNEL] * FIELD_UNIT_PPM)
 
 
 @pytest.mark.parametrize("turns", [-2, -1, 0, 1, 3])
@@ -63,9 +63,10 @@ def test_where_no_turn_can_be_wrong_nothing_is_turned():
 
 def test_what_no_turn_explains_says_nothing_and_what_is_small_is_not_worth_it():
     measured, _, chi, void = patient(0)
-    off = 0.5 * (MOST_LEFT_TURNS + 0.5) * TURN
-    assert not regained(replace(measured, field_ppm=measured.field_ppm + off * void), chi).regained.any()
-    assert not regained(patient(1, noise_ppm=1.01 * MOST_NOISE_TURNS * TURN)[0], chi).regained.any()
+    off = 0.5 * (NETWORK.most_left_turns + 0.5) * TURN
+    spoilt = measured.believed(measured.field_ppm + off * void, measured.reliable)
+    assert not regained(spoilt, chi).regained.any()
+    assert not regained(patient(1, noise_ppm=1.01 * NETWORK.most_noise_turns * TURN)[0], chi).regained.any()
     small, _, chi, void = patient(1, radius_mm=3.0)
     assert void.any()
     assert not regained(small, chi).regained.any()
@@ -78,9 +79,10 @@ def test_a_void_at_the_wrong_turn_gives_the_map_of_the_right_one():
     wrong, _, _, _ = patient(1)
     map_right, _ = susceptibility(right, silent, stride=4, passes=2)
     map_wrong, voids = susceptibility(wrong, silent, stride=4, passes=2)
-    guessed = run_passes(
-        network_features(wrong.field_ppm, wrong.mask, wrong.noise_ppm, GRID), silent, grid=GRID, stride=4, passes=2
-    )
+    trusting = tensors_of(wrong.field_ppm, wrong.mask, wrong.noise_ppm, GRID)
+    features = network_features(trusting)
+    data = measured_field(features, GRID, reliable=trusting.reliable, closed_mask=trusting.closed_mask)
+    guessed = run_passes(features, data, silent, stride=4, passes=2)
     assert voids.turned_voxels > 0.5 * void.sum()
     error = [float((found - chi)[void].norm() / chi[void].norm()) for found in (map_right, map_wrong, guessed)]
     assert error[1] == pytest.approx(error[0], rel=0.1)
@@ -95,7 +97,7 @@ def test_a_field_without_voids_costs_no_further_pass():
         calls.append(1)
         return torch.zeros_like(stack[:, :1])
 
-    clean = replace(measured, field_ppm=field, noise_ppm=torch.full(GRID.shape, 0.003))
+    clean = tensors_of(field, measured.mask, torch.full(GRID.shape, 0.003), GRID, TURN)
     chi, voids = susceptibility(clean, counted, stride=4, passes=2)
     assert len(calls) == 2
     assert not voids.regained.any()

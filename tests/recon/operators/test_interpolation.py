@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from recon.network.features import CHANNELS, network_features
+from recon.network.features import CHANNELS
 from recon.operators.lbv import interpolate_doubtful
 from recon.types import Grid
+from tests.support.network_input import features_of
 
 GRID = Grid(shape=(36, 32, 20), voxel_size_mm=(1.2, 1.4, 2.2), b0_direction=(0.0, 0.28, 0.96))
 AXES = [(np.arange(n) - (n - 1) / 2) * s for n, s in zip(GRID.shape, GRID.voxel_size_mm, strict=True)]
@@ -44,7 +45,7 @@ def test_nothing_to_do_and_nothing_to_go_by():
 def test_what_a_voxel_without_signal_says_does_not_reach_the_network():
     noise = np.where(HOLE, 0.3, 0.002).astype(np.float32)
     one, two = (
-        network_features(torch.from_numpy(spoiled(seed)), torch.from_numpy(MASK), torch.from_numpy(noise), GRID)
+        features_of(torch.from_numpy(spoiled(seed)), torch.from_numpy(MASK), torch.from_numpy(noise), GRID)
         for seed in (0, 1)
     )
     torch.testing.assert_close(one, two, atol=2e-5, rtol=1e-4)

@@ -8,12 +8,14 @@ import torch
 
 from recon import pipeline
 from recon.errors import MapError
-from recon.inversion.methods import METHODS, Inverted
+from recon.field.reliability import total_field_of
+from recon.inversion.methods import Inverted, find_method
 from recon.operators.dipole import dipole_field
-from recon.options import Options
+from recon.options import METHODS, Options
 from recon.pipeline import reconstruct
-from recon.quality.figures import LIMITS, judge_quality, quality_figures, streak_energy_ratio
-from recon.types import Grid, TotalField
+from recon.quality.figures import judge_quality, quality_figures, streak_energy_ratio
+from recon.quality.limits import LIMITS
+from recon.types import Grid
 from tests.support.synthetic import small_echoes
 
 GRID = Grid(shape=(44, 40, 28), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))
@@ -36,9 +38,8 @@ def total_of(chi, noise_ppm=0.001):
     field = dipole_field(torch.from_numpy(chi), GRID).numpy()
     background = (0.3 * X - 0.2 * Y * Z / 30) / 30
     noise = np.random.default_rng(1).normal(0, noise_ppm, GRID.shape)
-    field = np.where(MASK, field + background + noise, 0).astype(np.float32)
-    ones = MASK.astype(np.float32)
-    return TotalField(field_ppm=field, mask=MASK, quality=ones, noise_ppm=ones * noise_ppm, grid=GRID)
+    field = (field + background + noise).astype(np.float32)
+    return total_field_of(field, np.full(GRID.shape, noise_ppm, np.float32), MASK, GRID)
 
 
 def figures_of(chi):
@@ -98,13 +99,13 @@ def _inverter(factor):
     """A method that knows the truth and multiplies it."""
 
     def invert(total, engine):
-        return Inverted(chi_ppm=(factor * METHODS["tikhonov"](total, engine).chi_ppm).astype(np.float32))
+        return Inverted(chi_ppm=(factor * find_method("tikhonov")(total, engine).chi_ppm).astype(np.float32))
 
     return invert
 
 
 def test_a_failed_map_is_replaced_by_the_declared_method_and_says_so(monkeypatch):
-    monkeypatch.setitem(METHODS, "network", _inverter(-3.0))
+    monkeypatch.setattr("recon.engines.network_method.invert_by_network", _inverter(-3.0))
     echoes = small_echoes()
     result = reconstruct(echoes, options=Options(method="network", fallback="tikhonov"))
     assert result.provenance.method == "tikhonov"
@@ -113,8 +114,8 @@ def test_a_failed_map_is_replaced_by_the_declared_method_and_says_so(monkeypatch
 
 
 def test_where_the_replacement_fails_too_the_map_is_called_failed(monkeypatch):
-    monkeypatch.setitem(METHODS, "network", _inverter(-3.0))
-    monkeypatch.setitem(METHODS, "tkd", _inverter(-2.0))
+    monkeypatch.setattr("recon.engines.network_method.invert_by_network", _inverter(-3.0))
+    monkeypatch.setattr("recon.inversion.chains.vsharp_tkd", _inverter(-2.0))
     result = reconstruct(small_echoes(), options=Options(method="network", fallback="tkd"))
     assert result.provenance.method == "network"
     assert result.verdict.level == "failed"
@@ -123,30 +124,33 @@ def test_where_the_replacement_fails_too_the_map_is_called_failed(monkeypatch):
 
 
 def test_a_map_that_is_not_finite_is_replaced_too_or_else_withheld(monkeypatch):
-    monkeypatch.setitem(METHODS, "network", lambda total, _: Inverted(chi_ppm=np.full_like(total.field_ppm, np.nan)))
+    monkeypatch.setattr(
+        "recon.engines.network_method.invert_by_network",
+        lambda total, _: Inverted(chi_ppm=np.full_like(total.field_ppm, np.nan)),
+    )
     result = reconstruct(small_echoes(), options=Options(method="network", fallback="tikhonov"))
     assert result.provenance.method == "tikhonov"
     assert any("is missing: the inversion gave values that are not numbers" in warning for warning in result.warnings)
-    honest = METHODS["tikhonov"]
+    honest = find_method("tikhonov")
 
     def upside_down(total, engine):
         inverted = honest(total, engine)
         return dataclasses.replace(inverted, chi_ppm=-2.0 * inverted.chi_ppm)
 
-    monkeypatch.setitem(METHODS, "tikhonov", upside_down)
+    monkeypatch.setattr("recon.inversion.chains.harmonic_tikhonov", upside_down)
     for fallback in ("tikhonov", ""):
         with pytest.raises(MapError, match="not numbers"):
             reconstruct(small_echoes(), options=Options(method="network", fallback=fallback))
 
 
 def test_no_fallback_where_none_is_wanted(monkeypatch):
-    monkeypatch.setitem(METHODS, "network", _inverter(-3.0))
-    monkeypatch.setitem(METHODS, "lbv-hd-qsm", lambda *_: pytest.fail("not wanted"))
+    monkeypatch.setattr("recon.engines.network_method.invert_by_network", _inverter(-3.0))
+    monkeypatch.setattr("recon.inversion.chains.harmonic_hd_qsm", lambda *_: pytest.fail("not wanted"))
     assert reconstruct(small_echoes(), options=Options(fallback="")).verdict.level == "failed"
     assert pipeline.Options().fallback in METHODS
 
 
-def test_figures_are_worked_out_on_the_cpu_where_a_gpu_fails(monkeypatch, caplog):
+def test_figures_are_computed_on_the_cpu_where_a_gpu_fails(monkeypatch, caplog):
     asked = []
 
     def figures(chi, total, device="cpu"):

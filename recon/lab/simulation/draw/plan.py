@@ -217,7 +217,7 @@ class ScanPlan:
 
     @property
     def doubtful_turn_ppm(self) -> float | None:
-        """The same of a single echo, for :func:`recon.field.reliability.trusted_voxels`; None if there are several."""
+        """The same of a single echo, for :func:`recon.field.reliability.reliability`; None if there are several."""
         return self.ppm_per_2pi if len(self.echo_times_s) == 1 else None
 
 

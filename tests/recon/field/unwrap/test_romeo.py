@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon.field import unwrap
 from recon.field.unwrap.edge_weights import edge_costs, quality_map
+from recon.field.unwrap.romeo import unwrap
 from recon.types import GAMMA_HZ_PER_TESLA
 from tests.support.phase_phantoms import OBLIQUE, acquire, ball, smooth_field_ppm
 

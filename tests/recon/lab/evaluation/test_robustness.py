@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recon.inversion.methods import METHODS, Inverted
+from recon.inversion.methods import Inverted
 from recon.lab.evaluation import robustness
 from recon.lab.evaluation.robustness import (
     SPHERES_PPM,
@@ -30,9 +30,8 @@ def truth_times(monkeypatch):
     def install(factor):
         scans, real = [], robustness.simulate_scan
         monkeypatch.setattr(robustness, "simulate_scan", lambda plan: scans.append(real(plan)) or scans[-1])
-        monkeypatch.setitem(
-            METHODS,
-            "tikhonov",
+        monkeypatch.setattr(
+            "recon.inversion.chains.harmonic_tikhonov",
             lambda total, engine: Inverted(chi_ppm=scans[-1].chi_ppm * np.float32(factor(total.grid.b0_direction))),
         )
 

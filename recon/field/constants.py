@@ -1,0 +1,97 @@
+"""Constants of the way from phase to field that were tuned on data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldConstants:
+    """Tuned on simulated heads and patients that serve nothing else (``Purpose.TUNING``) unless said otherwise."""
+
+    # Input checks
+    alternating_cosine: float = -0.2
+    """Mean cosine of the phase step from plane to plane below which every second one has the opposite sign. Neighbours
+    in antiphase give about -1; no shimmed field turns a whole head by half a turn per slice."""
+    empty_power_share: float = 0.02
+    """Power of a k-space line, relative to the middle of its band, below which it is empty."""
+    zero_filled_share: float = 0.1
+    """Empty share of k-space from which on interpolation is reported."""
+    unexplained_spread: float = 0.97
+    """Coherence of a common phase offset beyond which there is nothing that a missing echo has to explain."""
+    left_by_missing_echo: float = 0.25
+    """Most of an offset's incoherence that a missing echo may leave if it is to explain it."""
+    fringe_strength_share: float = 0.3
+    """Weight of a coarse cell, relative to strong cells, from which on a turn of the phase around it counts."""
+    fringe_length_mm: float = 20.0
+    """Length of open-ended fringe lines from which on they are reported."""
+
+    # Phase offsets
+    offset_smoothing_mm: float = 10.0
+    """Standard deviation of the Gaussian; half of it is used before the phase of the cells is unwrapped. Offsets of
+    coils change over centimetres."""
+    weak_cell_share: float = 0.03
+    """Cells below this share of the strong cells' weight are ignored."""
+    bipolar_ramp_rad: float = 0.3
+    """Least 5th-to-95th percentile span of the ramp between odd and even echoes that counts as bipolar."""
+    bipolar_explained_share: float = 0.5
+    """Least share of that difference's variance that the ramp has to explain."""
+    strong_source_ppm: float = 0.2
+    """Sources beyond this are bleeds and calcifications, which may lie so that their field looks like a single echo's
+    offset."""
+    strong_source_regularisation: float = 0.02
+    """Tikhonov λ of the map in which strong sources are found."""
+    bowl_regularisation: float = 0.1
+    """Tikhonov λ of the map in which the ``r²`` term of a single echo's offset is measured: wide and smooth."""
+    strong_source_rounds: int = 2
+    """How often the strong sources are found again without what the offset adds."""
+
+    # Fit
+    refinements: int = 3
+    """Complex Gauss-Newton steps after the linear fit; the fit has converged."""
+    uncertain_residual_rad: float = 0.8
+    """RMS residual beyond which a voxel's unwrapping in time is doubted; uniform noise has π/√3 = 1.8."""
+    refit_tie_ratio: float = 1.1
+    """How much larger the residual may be at a field like the neighbours': in noise every field fits about equally
+    badly."""
+    reliable_residual_rad: float = 0.3
+    """Residual at which the reliability has halved (Consensus, doi:10.1002/mrm.30006, excludes beyond it)."""
+
+    # Noise
+    least_power: float = 1.5
+    """Power of a neighbourhood of 27 voxels, relative to that of noise alone, which scatters by a fifth."""
+    least_signal_share: float = 0.1
+    """Share of a voxel's information that is left at least when the noise's own is subtracted."""
+    excess_of_chance: float = 3.0
+    """Squared residual over its expectation from which on the echoes disagree beyond chance."""
+
+    # Reliability. Searched: 0.03 to 0.13 turns on single echoes, a turn of which is 0.11 to 0.65 ppm. Several echoes,
+    # whose first has a turn too wide to go wrong, only lose by doubt of this kind. Islands of 50 voxels and more, which
+    # ten of the tuning heads have, change none of them by more than 0.1 points of NRMSE.
+    useless_ppm: float = 0.05
+    """Noise of the field from which on its value is not used."""
+    doubtful_turns: float = 0.045
+    """Noise of a single echo, in turns of its phase, from which on a value may be doubted."""
+    doubtful_ratio: float = 3.0
+    """Between the two, the noise of a doubtful voxel over the median. Such a voxel has lost most of the brain's signal:
+    it lies in a void, where phase is unwrapped a turn off more often than not."""
+    open_share: float = 0.25
+    """Share of a void's surface outside the mask from which on it is a dropout: 0.3 to 0.37 of most that tuning heads
+    have, 0.02 to 0.11 of the voids of bleeds that reach the surface in tuning patients. 0.3 missed too many."""
+    dropout_mm: float = 2.5
+    """Half the breadth from which on an open void is kept as a bleed: a dropout is thin."""
+
+    # Plausibility, set between the values of good heads and of heads spoiled on purpose
+    clearly_inverted: float = -0.35
+    """Correlation with the head's own field below which the polarity is wrong beyond doubt."""
+    doubtful_polarity: float = 0.0
+    """Correlation below which it is doubtful."""
+    filtered_ppm: float = 0.015
+    """Smooth field (shim orders removed) of a whole brain below which its phase has been high-pass filtered; frontal
+    sinus and ear canals leave ten times that after any shim."""
+    filter_blind_ml: float = 500.0
+    """Volume of brain below which even an unfiltered field may be that flat."""
+
+
+FIELD: Final = FieldConstants()

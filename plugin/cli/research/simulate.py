@@ -54,13 +54,13 @@ def simulate(
 def _known_scanner(vendor: str, kind: str, case: str) -> str:
     """Return the scanner's name; refuse an unknown name, and list the known ones."""
     from dicom_io.synthetic import CLASSIC, OBJECTS, SCANNERS
-    from recon.lab.simulation.draw.cases import CASES
+    from recon.lab.simulation.draw.cases import CASES, HARD_CASES
 
     scanner = vendor if kind == "classic" else f"{vendor}-{kind}"
     for what, name, fits, known in (
         ("object", kind, kind in OBJECTS, OBJECTS),
         ("vendor", vendor, scanner in SCANNERS, CLASSIC),
-        ("case", case, case in CASES, CASES),
+        ("case", case, case in (*CASES, *HARD_CASES), (*CASES, *HARD_CASES)),
     ):
         if not fits:
             raise ConfigurationError(f"no {what} {name!r}; there are: {', '.join(known)}")

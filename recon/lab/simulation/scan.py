@@ -10,6 +10,7 @@ from recon.field.reliability import total_field_of
 from recon.lab.simulation.draw.cases import draw_case
 from recon.lab.simulation.draw.plan import SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
+from recon.lab.simulation.effects.apply import disturbed_field_ppm
 from recon.lab.simulation.field import head_field, shim
 from recon.lab.simulation.signal import average, measure
 from recon.lab.simulation.template import load_template
@@ -58,7 +59,9 @@ def simulate_scan(subject: SubjectPlan) -> SimulatedScan:
     """Apply a subject's plans."""
     scan, parts = subject.scan, subject.scan.oversample
     made = head_field(subject.head, scan, load_template())
-    field = shim(made.field_ppm, made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual)
+    field = shim(
+        disturbed_field_ppm(made, scan, scan.effects), made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual
+    )
     signal = measure(made, field, scan).numpy()
     grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
     echoes = GradientEcho(

@@ -11,6 +11,14 @@ from collections.abc import Iterator
 import torch
 
 from recon.lab.simulation.draw.plan import ScanPlan
+from recon.lab.simulation.effects.apply import (
+    dephasing_factor,
+    fine_signal,
+    image_echoes,
+    image_noise,
+    lattice_effects,
+)
+from recon.lab.simulation.effects.kspace import truncated
 from recon.lab.simulation.field import HeadField
 from recon.lab.simulation.lattice import along
 from recon.lab.simulation.tissue import AIR_CHI_PPM, FAT_SHIFT_PPM, R2STAR_PER_PPM_TESLA
@@ -66,34 +74,41 @@ def offset_phase_rad(made: HeadField, scan: ScanPlan) -> torch.Tensor:
     return phase
 
 
-def _magnitudes(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> Iterator[tuple[float, torch.Tensor]]:
-    """Yield every echo time in seconds with the magnitude that is left at it, ``(x, y, z)`` on the fine lattice."""
+def _decays(
+    made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan
+) -> Iterator[tuple[float, torch.Tensor, torch.Tensor]]:
+    """Yield every echo time in seconds, the decayed magnitude at it, and its dephasing; ``(x, y, z)``, fine lattice."""
     base = made.volumes.signal * coil_sensitivity(made, scan.coil_fall)
     decay = relaxation_per_s(made, scan)
     for echo_time_s in scan.echo_times_s:
-        yield echo_time_s, base * torch.exp(-echo_time_s * decay) * dephasing(field_ppm, echo_time_s, scan.b0_tesla)
-
-
-def _averaged(
-    magnitude: torch.Tensor, phase_rad: torch.Tensor, oversample: tuple[int, int, int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return real and imaginary part of the mean signal of each voxel's subvoxels."""
-    return average(magnitude * torch.cos(phase_rad), oversample), average(magnitude * torch.sin(phase_rad), oversample)
+        yield echo_time_s, base * torch.exp(-echo_time_s * decay), dephasing(field_ppm, echo_time_s, scan.b0_tesla)
 
 
 def measure(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
     """Return the complex echoes ``(echo, x, y, z)`` of a shimmed field on the fine lattice, with noise."""
-    offset = offset_phase_rad(made, scan)
+    offset, ready = offset_phase_rad(made, scan), lattice_effects(made, scan, scan.effects)
     echoes = []
-    for number, (echo_time, magnitude) in enumerate(_magnitudes(made, field_ppm, scan)):
+    for number, (echo_time, decayed, linear) in enumerate(_decays(made, field_ppm, scan)):
         angle = 2 * math.pi * GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6 * echo_time
         phase = angle * (field_ppm + FAT_SHIFT_PPM * made.volumes.fat) + offset
         if scan.bipolar_rad:
             sign = 1.0 if number % 2 == 0 else -1.0
             ramp = torch.linspace(-1, 1, phase.shape[0])[:, None, None]
             phase = phase + 0.5 * sign * scan.bipolar_rad * ramp
-        echoes.append(torch.complex(*_averaged(magnitude, phase, scan.oversample)))
-    return _with_noise(torch.stack(echoes), scan)
+        left = dephasing_factor(field_ppm, decayed, linear, scan, number, scan.effects)
+        magnitude, phase = decayed * left.abs(), phase + left.angle()
+        signal = torch.complex(magnitude * torch.cos(phase), magnitude * torch.sin(phase))
+        signal = fine_signal(signal, made.volumes.fat, ready, scan, number, scan.effects)
+        echoes.append(_voxels(signal, scan))
+    return _with_noise(image_echoes(torch.stack(echoes), scan, scan.effects), scan)
+
+
+def _voxels(signal: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
+    """Sum a complex signal over its subvoxels, in k-space where the plan says how that was acquired."""
+    if scan.effects.kspace:
+        return truncated(signal, scan.shape)
+    real, imaginary = signal.real.contiguous(), signal.imag.contiguous()
+    return torch.complex(average(real, scan.oversample), average(imaginary, scan.oversample))
 
 
 def _with_noise(signal: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
@@ -102,7 +117,7 @@ def _with_noise(signal: torch.Tensor, scan: ScanPlan) -> torch.Tensor:
         return signal
     generator = torch.Generator().manual_seed(scan.noise_seed)
     noise = torch.randn(2, *signal.shape, generator=generator) / scan.snr
-    return signal + torch.complex(noise[0], noise[1])
+    return signal + image_noise(torch.complex(noise[0], noise[1]), scan.effects)
 
 
 def fitted_field_ppm(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> tuple[torch.Tensor, torch.Tensor]:
@@ -115,9 +130,11 @@ def fitted_field_ppm(made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -
     apart = field_ppm - _spread(middle, scan.oversample)
     information, weighted = torch.zeros_like(middle), torch.zeros_like(middle)
     turns_per_ppm_s = GAMMA_HZ_PER_TESLA * scan.b0_tesla * 1e-6
-    for echo_time, magnitude in _magnitudes(made, field_ppm, scan):
+    for echo_time, decayed, left in _decays(made, field_ppm, scan):
         angle = 2 * math.pi * turns_per_ppm_s * echo_time
-        real, imaginary = _averaged(magnitude, angle * apart, scan.oversample)
+        magnitude = decayed * left
+        real = average(magnitude * torch.cos(angle * apart), scan.oversample)
+        imaginary = average(magnitude * torch.sin(angle * apart), scan.oversample)
         weight = (real**2 + imaginary**2) * echo_time**2
         weighted += weight * torch.atan2(imaginary, real) / angle
         information += weight

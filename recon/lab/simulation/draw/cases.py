@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from recon.errors import InvalidInputError
+from recon.lab.simulation.draw.effects import draw_effects
 from recon.lab.simulation.draw.head import draw_head
 from recon.lab.simulation.draw.lesions import draw_calcification, draw_haemorrhage, draw_microbleed
 from recon.lab.simulation.draw.plan import AXIAL, LesionPlan, ScanPlan, SubjectPlan, vector
@@ -107,8 +108,13 @@ CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
 }
 
 
+_HARD = "-hard"
+HARD_CASES = tuple(name + _HARD for name in CASES)
+"""The same heads and scans, with the effects of :mod:`recon.lab.simulation.draw.effects`."""
+
+
 def subject_number(case: str, seed: int) -> int:
-    """Return which subject an evaluation takes for a case, so that no two cases share a head.
+    """Return which subject an evaluation takes for a case, so that only a case and its hard variant share a head.
 
     Raises
     ------
@@ -116,7 +122,7 @@ def subject_number(case: str, seed: int) -> int:
         If there is no such case.
     """
     _check(case)
-    return len(CASES) * seed + list(CASES).index(case)
+    return len(CASES) * seed + list(CASES).index(case.removesuffix(_HARD))
 
 
 def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | None = None) -> SubjectPlan:
@@ -125,7 +131,7 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
     Parameters
     ----------
     name
-        Key of :data:`CASES`.
+        Key of :data:`CASES`, or of :data:`HARD_CASES`.
     rng
         Source of randomness.
     voxel_size_mm
@@ -137,15 +143,26 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
         If there is no such case.
     """
     _check(name)
-    subject = CASES[name](rng)
+    own = rng.spawn(1)[0]
+    subject = CASES[name.removesuffix(_HARD)](rng)
+    if name in HARD_CASES:
+        subject = replace(subject, scan=_hardened(subject.scan, own))
     if voxel_size_mm is None:
         return subject
     return replace(subject, scan=rescaled(subject.scan, voxel_size_mm))
 
 
+def _hardened(scan: ScanPlan, rng: np.random.Generator) -> ScanPlan:
+    """Return a scan with drawn effects; a receive array replaces the polynomial receive phase and profile."""
+    effects = draw_effects(rng, b0_tesla=scan.b0_tesla, echo_times_s=scan.echo_times_s, bipolar=bool(scan.bipolar_rad))
+    if effects.coils:
+        scan = replace(scan, offset_rad=(0.0,) * 5, coil_fall=0.0)
+    return replace(scan, effects=effects)
+
+
 def _check(case: str) -> None:
-    if case not in CASES:
-        raise InvalidInputError(f"no case {case!r}: expected one of {', '.join(CASES)}")
+    if case not in (*CASES, *HARD_CASES):
+        raise InvalidInputError(f"no case {case!r}: expected one of {', '.join((*CASES, *HARD_CASES))}")
 
 
 def rescaled(scan: ScanPlan, smallest_mm: float) -> ScanPlan:

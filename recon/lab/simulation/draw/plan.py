@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recon.lab.simulation.draw.effect_plans import NO_EFFECTS, EffectsPlan
 from recon.types import GAMMA_HZ_PER_TESLA
 
 Vector = tuple[float, float, float]
@@ -183,6 +184,8 @@ class ScanPlan:
         Subvoxels per voxel along x, y, z.
     noise_seed
         Seed of the noise.
+    effects
+        What else disturbs the measurement.
     """
 
     shape: tuple[int, int, int]
@@ -199,6 +202,7 @@ class ScanPlan:
     bipolar_rad: float = 0.0
     oversample: tuple[int, int, int] = (1, 1, 1)
     noise_seed: int = 0
+    effects: EffectsPlan = NO_EFFECTS
 
     @property
     def b0_direction(self) -> Vector:

@@ -8,6 +8,7 @@ import pytest
 
 from recon.errors import InvalidInputError
 from recon.lab.simulation.draw.cases import CASES, draw_case
+from recon.lab.simulation.draw.effect_plans import NO_EFFECTS
 from recon.lab.simulation.draw.plan import SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.head import LESION_LABEL, NUCLEUS_LABEL
@@ -88,3 +89,23 @@ def test_unknown_cases_are_named_with_the_known_ones():
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_every_case_draws(name):
     assert draw_case(name, generator(Purpose.EVALUATION, 0), voxel_size_mm=4.0).scan.shape
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_hard_case_is_the_same_head_and_scan_with_effects(name):
+    easy, hard = (draw_case(case, generator(Purpose.EVALUATION, 0)) for case in (name, f"{name}-hard"))
+    np.testing.assert_array_equal(easy.head.warp_mm, hard.head.warp_mm)
+    assert easy.scan.effects == NO_EFFECTS
+    assert hard.scan.effects != NO_EFFECTS
+    assert (hard.scan.shape, hard.scan.noise_seed) == (easy.scan.shape, easy.scan.noise_seed)
+    assert (hard.scan.effects.coils is None) == (hard.scan.offset_rad == easy.scan.offset_rad)
+
+
+def test_effects_disturb_the_echoes_and_not_the_truth(lesion):
+    hard = simulate_case("lesion-hard", 3, voxel_size_mm=3.0)
+    np.testing.assert_array_equal(hard.chi_ppm, lesion.chi_ppm)
+    inside = lesion.brain
+    assert np.corrcoef(hard.echoes.magnitude[0][inside], lesion.echoes.magnitude[0][inside])[0, 1] > 0.3
+    turned = np.angle(np.exp(1j * (hard.echoes.phase_rad - lesion.echoes.phase_rad)))[:, inside]
+    assert turned.std() > 0.3
+    assert np.isfinite(hard.echoes.magnitude).all()

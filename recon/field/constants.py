@@ -31,6 +31,17 @@ class FieldConstants:
     offset_smoothing_mm: float = 10.0
     """Standard deviation of the Gaussian; half of it is used before the phase of the cells is unwrapped. Offsets of
     coils change over centimetres."""
+    free_intercept: bool = False
+    """Whether what MCPC-3D-S leaves of an offset is found again by fits with a free intercept. It meets the law that a
+    phase which all echoes share must not move the field; phase errors that differ from echo to echo (drift, motion)
+    grow by it: a simulated head with bleeds and all effects, 3 mm, went from 88 to 103 % NRMSE. Off until independent
+    data show on which scans it helps."""
+    intercept_smoothing_mm: float = 2.0
+    """Least standard deviation of the Gaussian that smooths intercepts: it flattens waves of 25 mm by a tenth."""
+    intercept_variance_share: float = 0.1
+    """Most that the noise of the smoothed intercept may add to the field's variance; sets the Gaussian's width."""
+    intercept_outlier_ratio: float = 9.0
+    """Squared deviation, over the median one, at which a voxel's intercept counts half."""
     weak_cell_share: float = 0.03
     """Cells below this share of the strong cells' weight are ignored."""
     bipolar_ramp_rad: float = 0.3

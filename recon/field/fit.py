@@ -184,7 +184,7 @@ def fit_field(
     theta_rad, template
         ``(x, y, z)`` float32 unwrapped phase of the template, and the template.
     offsets
-        Phase offsets; the template's is used up as workspace of the result.
+        Phase offsets.
     mask
         ``(x, y, z)`` bool, where to fit.
     core
@@ -215,9 +215,8 @@ def fit_field(
 
 
 def first_guess(theta_rad: FloatArray, template: Template, offsets: Offsets) -> FloatArray:
-    """Return the field that the unwrapped template alone says, rad/s, in the array of the template's offset."""
-    guess = offsets.template_rad
-    np.subtract(theta_rad, guess, out=guess)
+    """Return the field that the unwrapped template alone says, rad/s, ``(x, y, z)`` float32."""
+    guess = theta_rad - offsets.template_rad
     guess /= np.float32(template.time_s)
     return guess
 

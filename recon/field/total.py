@@ -11,6 +11,7 @@ from recon.field.constants import FIELD
 from recon.field.fit import FieldFit, fit_field
 from recon.field.input_checks import refuse_phase_difference, refuse_slice_chopper, refuse_unusable, zero_filling
 from recon.field.noise import field_noise
+from recon.field.offsets.intercept import without_intercept
 from recon.field.offsets.mcpc3ds import Offsets, phase_offsets
 from recon.field.offsets.single_echo import remove_offset
 from recon.field.plausibility import compare_with_head_shape
@@ -104,7 +105,9 @@ def total_field(
     return _in_ppm(echoes, phase, brain, interpolated)
 
 
-def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray) -> PhaseFit:
+def fit_phase(
+    echoes: GradientEcho, head: BoolArray, *, core: BoolArray, free_intercept: bool = FIELD.free_intercept
+) -> PhaseFit:
     """Unwrap all echoes inside the head, remove their offsets, and fit the field.
 
     Parameters
@@ -116,10 +119,15 @@ def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray) -> Phas
     core
         ``(x, y, z)`` bool, where offsets are estimated: the brain, if it is known. Scalp and muscle are connected to
         the brain by few voxels or none, and their phase may be off by 2π.
+    free_intercept
+        Whether offsets are corrected by what a fit with a free intercept tells, and the field is fitted again.
     """
     template, unwrapped = unwrapped_template(echoes, head)
     offsets = phase_offsets(echoes, template, unwrapped.phase_rad, core)
     fit = fit_field(echoes, unwrapped.phase_rad, template, offsets, head, core)
+    if free_intercept and len(echoes.echo_times_s) > 1:
+        offsets = without_intercept(echoes, fit, offsets, template, core)
+        fit = fit_field(echoes, unwrapped.phase_rad, template, offsets, head, core)
     quality = unwrapped.quality
     if len(echoes.echo_times_s) > 1:
         quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2

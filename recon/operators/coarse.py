@@ -31,9 +31,9 @@ class CoarseGrid:
         return x, y, z
 
 
-def coarse_grid(grid: Grid) -> CoarseGrid:
-    """Return the cells of about 4 mm that cover a grid."""
-    bx, by, bz = (max(1, round(CELL_MM / size)) for size in grid.voxel_size_mm)
+def coarse_grid(grid: Grid, cell_mm: float = CELL_MM) -> CoarseGrid:
+    """Return the cells of about a size that cover a grid."""
+    bx, by, bz = (max(1, round(cell_mm / size)) for size in grid.voxel_size_mm)
     sx, sy, sz = grid.voxel_size_mm
     return CoarseGrid(fine_shape=grid.shape, block=(bx, by, bz), cell_mm=(bx * sx, by * sy, bz * sz))
 
@@ -80,12 +80,16 @@ def block_phasors(
     return out
 
 
+def block_sum(volume: FloatArray, coarse: CoarseGrid) -> FloatArray:
+    """Return the sum of each cell's voxels, ``(x, y, z)`` float32."""
+    for axis, block in enumerate(coarse.block):
+        volume = np.add.reduceat(volume, np.arange(0, coarse.fine_shape[axis], block), axis=axis)
+    return volume
+
+
 def block_mean(volume: FloatArray, coarse: CoarseGrid) -> FloatArray:
     """Return the mean of each cell's voxels, ``(x, y, z)`` float32; voxels beyond the volume count as zero."""
-    sums = volume
-    for axis, block in enumerate(coarse.block):
-        sums = np.add.reduceat(sums, np.arange(0, coarse.fine_shape[axis], block), axis=axis)
-    means: FloatArray = sums / np.float32(np.prod(coarse.block))
+    means: FloatArray = block_sum(volume, coarse) / np.float32(np.prod(coarse.block))
     return means
 
 

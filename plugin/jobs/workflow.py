@@ -133,14 +133,13 @@ def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress:
     progress("writing the QSM series")
     made, result = _make_products(job, folder, wanted, wanted.first, lambda _text: None)
     seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
-    report = report_of(job, result, seconds)
-    return _save(with_series(report, made, folder, timed=False), folder)
+    return _complete(report_of(job, result, seconds), made, folder, timed=False)
 
 
 def others(job: Job, folder: Path, wanted: Wanted, report: Report, progress: Progress) -> Report:
     """Make what is wanted beside the QSM series, and complete the report that ``write`` returned."""
     made, _ = _make_products(job, folder, wanted, wanted.others, progress)
-    return _save(with_series(report, made, folder), folder)
+    return _complete(report, made, folder)
 
 
 def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> Report:
@@ -167,6 +166,11 @@ def _make_products(
     )
     made = make_products(names, load(GradientEcho, work / "echoes"), sources, folder, progress)
     return made, sources.reconstruction
+
+
+def _complete(report: Report, made: Made, folder: Path, *, timed: bool = True) -> Report:
+    """Name what was made in a report, and save it."""
+    return _save(with_series(report, made, folder, timed=timed), folder)
 
 
 def _save(report: Report, folder: Path) -> Report:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from recon.operators.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray, Grid
@@ -125,3 +126,14 @@ def upsample(cells: FloatArray, coarse: CoarseGrid) -> FloatArray:
     out: FloatArray = np.empty(coarse.fine_shape, np.float32)
     in_slabs(_upsample, out.shape[0], coarse.block, np.ascontiguousarray(cells, np.float32), out)
     return out
+
+
+def smooth_mean(values: FloatArray, weight: FloatArray, coarse: CoarseGrid, sigma_mm: float) -> FloatArray:
+    """Return the weighted mean under a Gaussian, worked out on cells, ``(x, y, z)`` float32 on voxels."""
+    sigma = [sigma_mm / size for size in coarse.cell_mm]
+    total, weights = (
+        ndimage.gaussian_filter(block_sum(v, coarse), sigma, mode="constant", truncate=4.0)
+        for v in (values * weight, weight)
+    )
+    least = np.float32(1e-6) * weights.max(initial=0) + np.finfo(np.float32).tiny
+    return upsample(total / np.maximum(weights, least), coarse)

@@ -16,13 +16,12 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from recon.field.constants import FIELD
 from recon.field.fit import FieldFit
 from recon.field.offsets.mcpc3ds import Offsets
 from recon.field.template import Template
-from recon.operators.coarse import CoarseGrid, block_sum, coarse_grid, upsample
+from recon.operators.coarse import coarse_grid, smooth_mean
 from recon.operators.slabs import compiled, in_slabs
 from recon.operators.wrap import wrap_scalar
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid
@@ -162,10 +161,10 @@ def smooth_intercept(intercept_rad: FloatArray, weight: FloatArray, grid: Grid, 
     what one Gaussian leaves, and with less weight for voxels that contradict their neighbours.
     """
     cells = coarse_grid(grid, sigma_mm)
-    smooth = _mean(intercept_rad, weight, cells, sigma_mm)
+    smooth = smooth_mean(intercept_rad, weight, cells, sigma_mm)
     told = weight > 0
     left = np.where(told, intercept_rad - smooth, np.float32(0))
-    return smooth + _mean(left, weight * _ordinary(left**2 * weight, told), cells, sigma_mm)
+    return smooth + smooth_mean(left, weight * _ordinary(left**2 * weight, told), cells, sigma_mm)
 
 
 def _ordinary(square: FloatArray, told: BoolArray) -> FloatArray:
@@ -174,14 +173,3 @@ def _ordinary(square: FloatArray, told: BoolArray) -> FloatArray:
     scale = max(FIELD.intercept_outlier_ratio * usual, float(np.finfo(np.float32).tiny))
     counts: FloatArray = (1 / (1 + square / np.float32(scale))).astype(np.float32)
     return counts
-
-
-def _mean(values: FloatArray, weight: FloatArray, cells: CoarseGrid, sigma_mm: float) -> FloatArray:
-    """Return the weighted Gaussian mean on voxels."""
-    sigma = [sigma_mm / size for size in cells.cell_mm]
-    total, weights = (
-        ndimage.gaussian_filter(block_sum(v, cells), sigma, mode="constant", truncate=4.0)
-        for v in (values * weight, weight)
-    )
-    least = np.float32(1e-6) * weights.max(initial=0) + np.finfo(np.float32).tiny
-    return upsample(total / np.maximum(weights, least), cells)

@@ -1,9 +1,10 @@
-"""Unwrapping in time and the field fit, in one pass over the voxels, and a second look at some of them.
+"""Unwrapping in time and the field fit, a second look at steep voxels, and a third at doubtful ones.
 
-From a first guess of the field, each echo in turn is unwrapped toward what the fit of the echoes
-before it predicts. The fit weighs each echo by the inverse variance of its phase, ``magnitude²``; its
-last steps descend the complex residual, whose sine bounds what an outlier can do. Voxels whose echoes
-contradict each other are fitted again, from the field of their reliable neighbours.
+From a first guess of the field, each echo in turn is unwrapped toward what the fit of the echoes before it predicts.
+The fit weighs each echo by the inverse variance of its phase, ``magnitude²``; where the field found is so steep that
+echoes dephase, it is fitted again with less weight for them. Its last steps descend the complex residual, whose sine
+bounds what an outlier can do. Voxels whose echoes contradict each other are fitted again, from the field of their
+reliable neighbours.
 
 References
 ----------
@@ -15,13 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from recon.field.constants import FIELD
+from recon.field.dephasing import field_spread_hz
 from recon.field.offsets.mcpc3ds import Offsets
 from recon.field.template import Template
-from recon.operators.slabs import compiled, in_slabs
-from recon.operators.wrap import TWO_PI, unwrap_toward, wrap_scalar
+from recon.field.voxel_fit import fit_voxels, refit_doubted
+from recon.operators.slabs import in_slabs
+from recon.operators.wrap import TWO_PI
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 
@@ -36,8 +38,12 @@ class FieldFit:
     residual_rad
         ``(x, y, z)`` float32, magnitude-weighted RMS of the wrapped residual over the echoes.
     information
-        ``(x, y, z)`` float32, ``Σ (magnitude · TE)²``: divided by the magnitude's noise variance, the
-        inverse variance of the field.
+        ``(x, y, z)`` float32, ``Σ (magnitude · TE)²`` where nothing dephases: divided by the magnitude's noise
+        variance, the inverse of the field's variance by noise.
+    dephasing_rad_per_s
+        ``(x, y, z)`` float32, standard deviation of the field by dephasing inside the voxel.
+    spread_hz
+        ``(x, y, z)`` float32, change of the field across each voxel.
     refitted_percent
         Share of the core that the second look changed.
     """
@@ -45,135 +51,19 @@ class FieldFit:
     field_rad_per_s: FloatArray
     residual_rad: FloatArray
     information: FloatArray
+    dephasing_rad_per_s: FloatArray
+    spread_hz: FloatArray
     refitted_percent: float
 
 
-@compiled
-def fit_voxel(
-    phase: npt.NDArray[np.float32],
-    magnitude: npt.NDArray[np.float32],
-    times: npt.NDArray[np.float32],
-    odd: np.float32,
-    even: np.float32,
-    guess: np.float32,
-    refinements: int,
-) -> tuple[np.float32, np.float32, np.float32]:
-    """Return field (rad/s), residual (rad) and information of one voxel from a guess of its field."""
-    field, numerator, information, weight_sum = guess, np.float32(0), np.float32(0), np.float32(0)
-    for e in range(times.size):
-        offset = even if e & 1 else odd
-        weight = magnitude[e] * magnitude[e]
-        unwrapped = unwrap_toward(phase[e] - offset, field * times[e])
-        numerator += weight * times[e] * unwrapped
-        information += weight * times[e] * times[e]
-        weight_sum += weight
-        if information > 0:
-            field = numerator / information
-    if not information > 0:
-        return guess, np.float32(np.pi), np.float32(0)
-    for _ in range(refinements if times.size > 1 else 0):
-        slope = np.float32(0)
-        for e in range(times.size):
-            offset = even if e & 1 else odd
-            slope += magnitude[e] * magnitude[e] * times[e] * np.sin(phase[e] - offset - field * times[e])
-        field += slope / information
-    square = np.float32(0)
-    for e in range(times.size):
-        residual = wrap_scalar(phase[e] - (even if e & 1 else odd) - field * times[e])
-        square += magnitude[e] * magnitude[e] * residual * residual
-    return field, np.sqrt(square / weight_sum), information
-
-
-@compiled
-def _fit(
-    start: int,
-    stop: int,
-    plane: int,
-    phase: FloatArray,
-    magnitude: FloatArray,
-    times: npt.NDArray[np.float32],
-    odd: FloatArray,
-    even: FloatArray,
-    mask: BoolArray,
-    refinements: int,
-    field: FloatArray,
-    residual: FloatArray,
-    information: FloatArray,
-) -> None:
-    voxel_phase, voxel_magnitude = np.empty(times.size, np.float32), np.empty(times.size, np.float32)
-    for i in range(start * plane, stop * plane):
-        if mask[i]:
-            for e in range(times.size):
-                voxel_phase[e] = phase[e, i]
-                voxel_magnitude[e] = magnitude[e, i]
-            field[i], residual[i], information[i] = fit_voxel(
-                voxel_phase, voxel_magnitude, times, odd[i], even[i], field[i], refinements
-            )
-        else:
-            field[i] = 0
-
-
-@compiled
-def _reliable_mean(
-    i: int, shape: tuple[int, int, int], field: FloatArray, reliable: npt.NDArray[np.uint8]
-) -> tuple[np.float32, int]:
-    """Return the mean field of the reliable neighbours of a voxel, and how many there are."""
-    ny, nz = shape[1], shape[2]
-    x, y, z = i // (ny * nz), i // nz % ny, i % nz
-    total, count = np.float32(0), 0
-    for axis, (at, step) in enumerate(((x, ny * nz), (y, nz), (z, 1))):
-        if at > 0 and reliable[i - step] == 1:
-            total += field[i - step]
-            count += 1
-        if at + 1 < shape[axis] and reliable[i + step] == 1:
-            total += field[i + step]
-            count += 1
-    return total / np.float32(max(count, 1)), count
-
-
-@compiled
-def _refit(
-    shape: tuple[int, int, int],
-    doubted: npt.NDArray[np.int64],
-    reliable: npt.NDArray[np.uint8],
-    phase: FloatArray,
-    magnitude: FloatArray,
-    times: npt.NDArray[np.float32],
-    odd: FloatArray,
-    even: FloatArray,
-    refinements: int,
-    tie_ratio: np.float32,
-    field: FloatArray,
-    residual: FloatArray,
-) -> int:
-    changed, open_count = 0, doubted.size
-    voxel_phase, voxel_magnitude = np.empty(times.size, np.float32), np.empty(times.size, np.float32)
-    while open_count > 0:
-        left = 0
-        for k in range(open_count):
-            i = doubted[k]
-            guess, support = _reliable_mean(i, shape, field, reliable)
-            if support == 0:
-                doubted[left] = i
-                left += 1
-                continue
-            for e in range(times.size):
-                voxel_phase[e] = phase[e, i]
-                voxel_magnitude[e] = magnitude[e, i]
-            again, misfit, _ = fit_voxel(voxel_phase, voxel_magnitude, times, odd[i], even[i], guess, refinements)
-            # A neighbourly field wins ties: in noise every field fits about equally badly.
-            if misfit <= residual[i] * tie_ratio and again != field[i]:
-                field[i], residual[i] = again, misfit
-                changed += 1
-            reliable[i] = 1
-        if left == open_count:
-            break
-        open_count = left
-    return changed
-
-
 def fit_field(
-    echoes: GradientEcho, theta_rad: FloatArray, template: Template, offsets: Offsets, mask: BoolArray, core: BoolArray
+    echoes: GradientEcho,
+    theta_rad: FloatArray,
+    template: Template,
+    offsets: Offsets,
+    mask: BoolArray,
+    core: BoolArray,
+    noise: float,
 ) -> FieldFit:
     """Fit one field per voxel to all echoes, from what the template says.
 
@@ -189,27 +79,40 @@ def fit_field(
         ``(x, y, z)`` bool, where to fit.
     core
         ``(x, y, z)`` bool, where uncertain voxels are fitted again, outward in from their reliable neighbours.
+    noise
+        Standard deviation of the magnitude's noise, in its own units.
     """
     shape, count = echoes.grid.shape, len(echoes.echo_times_s)
     field = first_guess(theta_rad, template, offsets)
-    residual, information = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    residual, information, dephasing, spread = np.zeros((4, *shape), np.float32)
     times = np.asarray(echoes.echo_times_s, np.float32)
     phase, magnitude = (np.ascontiguousarray(v).reshape(count, -1) for v in (echoes.phase_rad, echoes.magnitude))
     series = (phase, magnitude, times, offsets.odd_rad.reshape(-1), offsets.even_rad.reshape(-1))
-    flat = (field.reshape(-1), residual.reshape(-1))
-    plane = shape[1] * shape[2]
-    in_slabs(_fit, shape[0], plane, *series, mask.reshape(-1), FIELD.refinements, *flat, information.reshape(-1))
+    flat = (field.reshape(-1), residual.reshape(-1), information.reshape(-1), dephasing.reshape(-1))
+    bias_per_noise = np.float32(0)
+
+    def fit_all() -> None:
+        plane = shape[1] * shape[2]
+        weighting = (spread.reshape(-1), bias_per_noise, FIELD.refinements)
+        in_slabs(fit_voxels, shape[0], plane, *series, mask.reshape(-1), *weighting, *flat)
+
+    fit_all()
+    if noise > 0:
+        bias_per_noise = np.float32(FIELD.dephasing_rad / noise)
+        spread = field_spread_hz(field, mask)
+        fit_all()
     uncertain = core & (residual > FIELD.uncertain_residual_rad)
     doubted, refitted = np.flatnonzero(uncertain), 0
     if count > 1 and doubted.size:
         reliable = (core & ~uncertain).reshape(-1).astype(np.uint8)
-        refitted = _refit(
-            shape, doubted, reliable, *series, FIELD.refinements, np.float32(FIELD.refit_tie_ratio), *flat
-        )
+        weighting = (spread.reshape(-1), bias_per_noise, FIELD.refinements, np.float32(FIELD.refit_tie_ratio))
+        refitted = refit_doubted(shape, doubted, reliable, *series, *weighting, *flat[:2])
     return FieldFit(
         field_rad_per_s=field,
         residual_rad=residual,
         information=information,
+        dephasing_rad_per_s=dephasing * np.float32(FIELD.dephasing_rad),
+        spread_hz=spread,
         refitted_percent=100 * refitted / max(1, int(core.sum())),
     )
 

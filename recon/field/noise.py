@@ -61,16 +61,16 @@ def _noise_level(magnitude: FloatArray, fit: FieldFit, mask: BoolArray) -> float
 def field_noise(magnitude: FloatArray, echo_times_s: tuple[float, ...], fit: FieldFit, mask: BoolArray) -> FloatArray:
     """Return the field's standard deviation, ``(x, y, z)`` float32 in rad/s; zero outside the mask.
 
-    ``σ / sqrt(Σ (m TE)²)`` with the magnitude's noise ``σ``, raised where the echoes agree less than that noise allows.
-    The magnitude ``m`` is what is left when the noise's own power is subtracted (Gudbjartsson & Patz,
-    doi:10.1002/mrm.1910340618); a neighbourhood that holds no more than noise has no signal, whatever a single voxel of
-    it says.
+    ``σ / sqrt(Σ (m TE)²)`` with the magnitude's noise ``σ``, raised where the echoes agree less than that noise allows,
+    and by what dephasing does in steep fields. The magnitude ``m`` is what is left when the noise's own power is
+    subtracted (Gudbjartsson & Patz, doi:10.1002/mrm.1910340618); a neighbourhood that holds no more than noise has no
+    signal, whatever a single voxel of it says.
     """
     level = _noise_level(magnitude, fit, mask)
     noise: FloatArray = np.zeros(mask.shape, np.float32)
     floor = np.float32(2 * level**2 * sum(t**2 for t in echo_times_s))
-    known = mask & (fit.information > 0)
-    known &= ndimage.uniform_filter(fit.information, 3) > FIELD.least_power * floor
+    signal = sum((m * np.float32(t)) ** 2 for m, t in zip(magnitude, echo_times_s, strict=True))
+    known = mask & (fit.information > 0) & (ndimage.uniform_filter(signal, 3) > FIELD.least_power * floor)
     own = fit.information[known]
     expected = np.float32(level) / np.sqrt(np.maximum(own - floor, FIELD.least_signal_share * own))
     freedom = len(echo_times_s) - 1
@@ -80,7 +80,7 @@ def field_noise(magnitude: FloatArray, echo_times_s: tuple[float, ...], fit: Fie
             power += echo[known] ** 2
         excess = power * fit.residual_rad[known] ** 2 / np.float32(freedom * level**2)
         expected *= np.sqrt(np.maximum(1, excess / FIELD.excess_of_chance))
-    noise[known] = expected
+    noise[known] = np.hypot(expected, fit.dephasing_rad_per_s[known])
     # Without any signal nothing is known: half a turn of the first echo.
     noise[mask & ~known] = np.float32(np.pi / echo_times_s[0])
     return noise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,10 +10,12 @@ from recon.errors import InvalidInputError
 from recon.field.constants import FIELD
 from recon.field.fit import FieldFit, fit_field
 from recon.field.input_checks import refuse_phase_difference, refuse_slice_chopper, refuse_unusable, zero_filling
-from recon.field.noise import field_noise
+from recon.field.noise import field_noise, magnitude_noise
 from recon.field.offsets.intercept import without_intercept
 from recon.field.offsets.mcpc3ds import Offsets, phase_offsets
 from recon.field.offsets.single_echo import remove_offset
+from recon.field.offsets.slices import without_slice_offsets
+from recon.field.offsets.uneven_echoes import without_uneven_echoes
 from recon.field.plausibility import compare_with_head_shape
 from recon.field.reliability import reliability
 from recon.field.template import unwrapped_template
@@ -120,14 +122,25 @@ def fit_phase(
         ``(x, y, z)`` bool, where offsets are estimated: the brain, if it is known. Scalp and muscle are connected to
         the brain by few voxels or none, and their phase may be off by 2π.
     free_intercept
-        Whether offsets are corrected by what a fit with a free intercept tells, and the field is fitted again.
+        Whether field and offsets are corrected by what fits with a free intercept tell.
     """
+    echoes, warnings, figures = without_slice_offsets(echoes, core)
     template, unwrapped = unwrapped_template(echoes, head)
-    offsets = phase_offsets(echoes, template, unwrapped.phase_rad, core)
-    fit = fit_field(echoes, unwrapped.phase_rad, template, offsets, head, core)
+    theta_rad = unwrapped.phase_rad
+    offsets = phase_offsets(echoes, template, theta_rad, core)
+    noise = magnitude_noise(echoes.magnitude[0], core)
+    fit = fit_field(echoes, theta_rad, template, offsets, head, core, noise)
+    even, theta_rad, more, uneven = without_uneven_echoes(echoes, template, theta_rad, offsets, fit, core)
+    if even is not echoes:
+        echoes, offsets = even, phase_offsets(even, template, theta_rad, core)
+        fit = fit_field(echoes, theta_rad, template, offsets, head, core, noise)
+    offsets = replace(
+        offsets,
+        warnings=(*warnings, *more, *offsets.warnings),
+        figures={**figures, **uneven, **offsets.figures},
+    )
     if free_intercept and len(echoes.echo_times_s) > 1:
-        offsets = without_intercept(echoes, fit, offsets, template, core)
-        fit = fit_field(echoes, unwrapped.phase_rad, template, offsets, head, core)
+        fit, offsets = without_intercept(echoes, fit, offsets, head, core, noise)
     quality = unwrapped.quality
     if len(echoes.echo_times_s) > 1:
         quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2

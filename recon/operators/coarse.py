@@ -128,12 +128,68 @@ def upsample(cells: FloatArray, coarse: CoarseGrid) -> FloatArray:
     return out
 
 
-def smooth_mean(values: FloatArray, weight: FloatArray, coarse: CoarseGrid, sigma_mm: float) -> FloatArray:
-    """Return the weighted mean under a Gaussian, worked out on cells, ``(x, y, z)`` float32 on voxels."""
+@compiled
+def _deviations(
+    start: int,
+    stop: int,
+    block: tuple[int, int, int],
+    values: FloatArray,
+    weight: FloatArray,
+    smooth: FloatArray,
+    scale: np.float32,
+    total: FloatArray,
+    weights: FloatArray,
+) -> None:
+    for x in range(start * block[0], min(values.shape[0], stop * block[0])):
+        for y in range(values.shape[1]):
+            for z in range(values.shape[2]):
+                own = weight[x, y, z]
+                if own > 0:
+                    deviation = values[x, y, z] - smooth[x, y, z]
+                    own /= (np.float32(1) + own * deviation * deviation / scale) ** 2
+                    cell = (x // block[0], y // block[1], z // block[2])
+                    total[cell] += own * deviation
+                    weights[cell] += own
+
+
+def smooth_part(
+    values: FloatArray, weight: FloatArray, coarse: CoarseGrid, sigma_mm: float, rounds: int, outlier: float
+) -> FloatArray:
+    """Return the smooth part of values, to which outliers add little.
+
+    Each round adds the weighted mean, under a Gaussian, of what the rounds before have left: of a wave, the last one
+    leaves the power ``rounds`` of what one Gaussian leaves. From the second round on a value whose squared deviation,
+    times its weight, is ``outlier`` times the median one counts a quarter.
+
+    Parameters
+    ----------
+    values
+        ``(x, y, z)`` float32.
+    weight
+        ``(x, y, z)`` float32, proportional to the inverse variance; zero where there is no value.
+    coarse
+        Cells on which the means are worked out.
+    sigma_mm
+        Standard deviation of the Gaussian.
+    rounds, outlier
+        As above.
+    """
+    smooth, cells, scale = np.zeros_like(values), np.zeros(coarse.shape, np.float32), np.float32(np.inf)
     sigma = [sigma_mm / size for size in coarse.cell_mm]
-    total, weights = (
-        ndimage.gaussian_filter(block_sum(v, coarse), sigma, mode="constant", truncate=4.0)
-        for v in (values * weight, weight)
-    )
-    least = np.float32(1e-6) * weights.max(initial=0) + np.finfo(np.float32).tiny
-    return upsample(total / np.maximum(weights, least), coarse)
+    for done in range(rounds):
+        if done == 1:
+            scale = np.float32(outlier * _median_square(values - smooth, weight))
+        sums = np.zeros((2, *coarse.shape), np.float32)
+        in_slabs(_deviations, coarse.shape[0], coarse.block, values, weight, smooth, scale, *sums)
+        total, weights = (ndimage.gaussian_filter(v, sigma, mode="constant", truncate=4.0) for v in sums)
+        least = np.float32(1e-6) * weights.max(initial=0) + np.finfo(np.float32).tiny
+        cells += total / np.maximum(weights, least)
+        smooth = upsample(cells, coarse)
+    return smooth
+
+
+def _median_square(deviation: FloatArray, weight: FloatArray) -> float:
+    """Return the median of ``weight · deviation²``, measured on every third voxel along each axis."""
+    deviation, weight = (v[::3, ::3, ::3] for v in (deviation, weight))
+    squares = (weight * deviation**2)[weight > 0]
+    return max(float(np.median(squares)) if squares.size else 0.0, float(np.finfo(np.float32).tiny))

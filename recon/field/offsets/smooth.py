@@ -12,7 +12,7 @@ from scipy import ndimage
 from recon.field.constants import FIELD
 from recon.field.unwrap.romeo import unwrap
 from recon.operators.coarse import ComplexArray
-from recon.operators.polynomial import fit_polynomial
+from recon.operators.polynomial import Polynomial, fit_polynomial
 from recon.types import FloatArray
 
 
@@ -30,6 +30,18 @@ def cell_weights(phasors: ComplexArray) -> FloatArray:
     weights: FloatArray = np.minimum(1.0, strength / strong).astype(np.float32)
     weights[weights < FIELD.weak_cell_share] = 0
     return weights
+
+
+def phase_trend(phasors: ComplexArray, cell_mm: tuple[float, float, float], order: int) -> Polynomial:
+    """Return the polynomial that fits the unwrapped phase of noisy phasors; arguments as for :func:`smooth_phase`."""
+    weights = cell_weights(phasors)
+    calm = gaussian(phasors, cell_mm, FIELD.offset_smoothing_mm / 2)
+    unwrapped = unwrap(
+        np.angle(calm).astype(np.float32), weights > 0, magnitude=np.abs(calm).astype(np.float32)
+    ).phase_rad
+    # Back to the cells as they are: what was smoothed at the rim would bend the polynomial.
+    unwrapped = unwrapped + np.angle(phasors * np.exp(-1j * unwrapped)).astype(np.float32)
+    return fit_polynomial(unwrapped, weights, cell_mm, order)
 
 
 def smooth_phase(phasors: ComplexArray, cell_mm: tuple[float, float, float], order: int = 3) -> FloatArray:
@@ -51,13 +63,7 @@ def smooth_phase(phasors: ComplexArray, cell_mm: tuple[float, float, float], ord
         ``(x, y, z)`` float32 in radians, defined on all cells.
     """
     weights = cell_weights(phasors)
-    calm = gaussian(phasors, cell_mm, FIELD.offset_smoothing_mm / 2)
-    unwrapped = unwrap(
-        np.angle(calm).astype(np.float32), weights > 0, magnitude=np.abs(calm).astype(np.float32)
-    ).phase_rad
-    # Back to the cells as they are: what was smoothed at the rim would bend the polynomial.
-    unwrapped = unwrapped + np.angle(phasors * np.exp(-1j * unwrapped)).astype(np.float32)
-    trend = fit_polynomial(unwrapped, weights, cell_mm, order).on(unwrapped.shape, cell_mm)
+    trend = phase_trend(phasors, cell_mm, order).on(phasors.shape, cell_mm)
     rest = gaussian(phasors * np.exp(-1j * trend).astype(np.complex64), cell_mm, FIELD.offset_smoothing_mm)
     phase = trend + np.angle(rest).astype(np.float32)
     known = phase[weights > 0]

@@ -1,0 +1,98 @@
+"""Phase that is constant within a slice or a slab: 2D acquisitions, and volumes acquired in slabs.
+
+From one slice to the next the phase changes by the field and by the offset of coils. Both do so slowly along the slice
+axis; a slice or a slab with an offset of its own stands out. With several echoes the field's part is known from their
+growth, and what is left is an offset, whatever made it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from recon.field.constants import FIELD
+from recon.operators.polynomial import fit_polynomial
+from recon.operators.wrap import wrap
+from recon.types import BoolArray, FloatArray, GradientEcho
+
+_TREND_ORDER = 5
+_LEAST_WEIGHT, _SURE_WEIGHT = 0.01, 0.1
+"""Share of the strongest slice's signal below which a slice says nothing, and from which on it may raise an alarm."""
+
+
+def without_slice_offsets(
+    echoes: GradientEcho, core: BoolArray
+) -> tuple[GradientEcho, tuple[str, ...], dict[str, float]]:
+    """Return the echoes without phase offsets of single slices or slabs, warnings, and how uneven the steps are.
+
+    Parameters
+    ----------
+    echoes
+        One echo or more; slices along the last axis. They are returned as they are if no step stands out.
+    core
+        ``(x, y, z)`` bool, where the phase means something: the brain, if it is known.
+    """
+    step_rad, weight = slice_steps(echoes, core)
+    sure = weight > _SURE_WEIGHT
+    change = wrap(np.diff(step_rad))[sure[1:] & sure[:-1]]
+    largest = float(np.abs(change).max(initial=0))
+    figures = {"slice_step_change_rad": largest}
+    if largest < FIELD.slice_step_change_rad:
+        return echoes, (), figures
+    if len(echoes.echo_times_s) == 1:
+        step_rad = _beyond_trend(step_rad, weight)
+    steps = np.where(weight > 0, step_rad, np.float32(0))
+    offset = np.concatenate([[0], np.cumsum(steps)]).astype(np.float32)
+    phase: FloatArray = wrap(echoes.phase_rad - offset)
+    warning = (
+        "Slices or slabs have phase offsets of their own, which were removed: the phase step from slice to slice "
+        f"changes by up to {largest:.1f} rad."
+    )
+    return replace(echoes, phase_rad=phase), (warning,), figures
+
+
+def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, npt.NDArray[np.float64]]:
+    """Return the mean phase step from each slice to the next at echo time zero, and its weight.
+
+    With a single echo, the step at its echo time: the field's part stays in it.
+
+    Parameters
+    ----------
+    echoes, core
+        As for :func:`without_slice_offsets`.
+
+    Returns
+    -------
+    step_rad, weight
+        One per pair of slices; weight 0..1, zero where there is next to no signal.
+    """
+    some = (slice(None, None, 2), slice(None, None, 2))
+    both = core[some][..., 1:] & core[some][..., :-1]
+    sums = []
+    for phase, magnitude in zip(echoes.phase_rad, echoes.magnitude, strict=True):
+        step = np.exp(1j * np.diff(phase[some], axis=2))
+        sums.append((step * magnitude[some][..., 1:]).sum(axis=(0, 1), where=both))
+    total = np.stack(sums)
+    strength = np.abs(total[0])
+    weight = strength / max(float(strength.max(initial=0)), 1e-20)
+    weight[weight < _LEAST_WEIGHT] = 0
+    times = np.asarray(echoes.echo_times_s)
+    at_zero = np.angle(total[0])
+    if len(times) > 1:
+        growth = np.angle(total[1:] * total[0].conj())
+        since = (times[1:] - times[0])[:, None]
+        reach = np.abs(total[1:]) ** 2
+        slope = (reach * since * growth).sum(0) / np.maximum((reach * since**2).sum(0), 1e-20)
+        at_zero = at_zero - slope * times[0]
+    return wrap(at_zero.astype(np.float32)), weight
+
+
+def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:
+    """Return what single steps have beyond the trend of all, which is the field's; zero where it is ordinary."""
+    line, spacing = (1, 1, len(step_rad)), (1.0, 1.0, 1.0)
+    weights = weight.astype(np.float32).reshape(line)
+    trend = fit_polynomial(step_rad.reshape(line), weights, spacing, _TREND_ORDER).on(line, spacing)
+    beyond = wrap(step_rad - trend.reshape(-1))
+    return np.where(np.abs(beyond) > FIELD.ordinary_slice_step_rad, beyond, np.float32(0))

@@ -70,7 +70,7 @@ def validate(
         grid = Grid(shape=truth.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
         first, final = _pass_maps(network, features, grid, scan.doubtful_turn_ppm)
         start = features[START_CHANNEL].numpy()
-        errors = (metrics.nrmse(made, truth, mask) for made in (final, first, start))
+        errors = [metrics.nrmse(made, truth, mask) for made in (final, first, start)]
         rows.append((*errors, metrics.slope(truth[mask], final[mask])))
         kind = "without_effects" if scan.effects == NO_EFFECTS else "with_effects"
         by_kind[f"{kind}_percent"].append(errors[0])

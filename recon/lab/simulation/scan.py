@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from recon.field.reliability import total_field_of
 from recon.lab.simulation.draw.cases import draw_case
-from recon.lab.simulation.draw.plan import SubjectPlan
+from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.effects.apply import disturbed_field_ppm
 from recon.lab.simulation.field import head_field, shim
@@ -62,15 +63,7 @@ def simulate_scan(subject: SubjectPlan) -> SimulatedScan:
     field = shim(
         disturbed_field_ppm(made, scan, scan.effects), made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual
     )
-    signal = measure(made, field, scan).numpy()
-    grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
-    echoes = GradientEcho(
-        magnitude=np.abs(signal).astype(np.float32) * 1000.0,
-        phase_rad=np.angle(signal).astype(np.float32),
-        echo_times_s=scan.echo_times_s,
-        b0_tesla=scan.b0_tesla,
-        grid=grid,
-    )
+    echoes = gradient_echo(measure(made, field, scan), scan)
     middle = tuple(slice(n // 2, None, n) for n in parts)
     return SimulatedScan(
         echoes=echoes,
@@ -78,6 +71,18 @@ def simulate_scan(subject: SubjectPlan) -> SimulatedScan:
         field_ppm=average(field, parts).numpy(),
         brain=(average(made.volumes.brain.float(), parts) > 0.5).numpy(),
         label=made.volumes.label[middle].numpy(),
+    )
+
+
+def gradient_echo(signal: torch.Tensor, scan: ScanPlan) -> GradientEcho:
+    """Return the complex echoes ``(echo, x, y, z)`` of a scan as an acquisition."""
+    measured = signal.numpy()
+    return GradientEcho(
+        magnitude=np.abs(measured).astype(np.float32) * 1000.0,
+        phase_rad=np.angle(measured).astype(np.float32),
+        echo_times_s=scan.echo_times_s,
+        b0_tesla=scan.b0_tesla,
+        grid=Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction),
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from recon.lab.simulation.draw.seeds import Purpose
 from recon.lab.simulation.template import load_template
 from recon.lab.training.forward import mixed_forward, snapshot_network
-from recon.lab.training.sample import make_volume
+from recon.lab.training.sample import RECIPE, make_volume
 from recon.network.features import CHANNELS, RESIDUAL_CHANNEL, START_CHANNEL
 from recon.network.passes import held_to, measured_field, one_pass, refined_channels
 
@@ -45,8 +45,11 @@ class Pool:
     purpose: Purpose
 
     def path(self, index: int) -> Path:
-        """File of head ``index``: features, refined start and residual, target, weight; ``(…, x, y, z)`` float16."""
-        return self.folder / f"{self.purpose.name.lower()}-{index:06d}.npy"
+        """File of head ``index``: features, refined start and residual, target, weight; ``(…, x, y, z)`` float16.
+
+        It is named after the recipe too, so that heads that older code made are not taken for it.
+        """
+        return self.folder / f"{self.purpose.name.lower()}-{RECIPE}-{index:06d}.npy"
 
     def load(self, index: int, keep_working: Callable[[], None]) -> np.ndarray:
         """Open head ``index``, waiting until it is there; what is written to the array is not kept.
@@ -102,7 +105,7 @@ class Pool:
         partial.rename(path)
 
     def drop_before(self, index: int) -> None:
-        """Delete heads that no later step will need."""
+        """Delete heads that no later step will need, of other recipes too."""
         for path in self.folder.glob(f"{self.purpose.name.lower()}-*.npy"):
             if int(path.stem.rsplit("-", 1)[1]) < index:
                 path.unlink(missing_ok=True)

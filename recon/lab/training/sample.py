@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import ndimage
 
+from recon.errors import InvalidInputError
 from recon.field.constants import FIELD
 from recon.field.reliability import total_field_of
+from recon.field.total import total_field
 from recon.lab.simulation.background import background_field
 from recon.lab.simulation.draw.background import draw_background
+from recon.lab.simulation.draw.effect_plans import NO_EFFECTS
 from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
+from recon.lab.simulation.effects.apply import disturbed_field_ppm
 from recon.lab.simulation.field import head_field, shim
-from recon.lab.simulation.signal import average, fitted_field_ppm
+from recon.lab.simulation.scan import gradient_echo
+from recon.lab.simulation.signal import average, fitted_field_ppm, measure
 from recon.lab.simulation.template import Template, sample
 from recon.lab.training.subjects import draw_subject
 from recon.network.features import CHI_UNIT_PPM, FieldTensors, field_tensors, network_features
-from recon.types import Grid
+from recon.types import Grid, TotalField
 
+_LOG = logging.getLogger(__name__)
+
+RECIPE = 2
+"""How a head follows from its number; raised with every change that makes other heads of the same numbers."""
 _BONE_NOISE_RATIO = 6.0
 _RIM_MM = 8.0
 _BRAIN_RADIUS_MM = 80.0
@@ -59,25 +69,47 @@ def make_volume(purpose: Purpose, index: int, template: Template) -> Volume:
 
 
 def simulate_volume(subject: SubjectPlan, rng: np.random.Generator, template: Template) -> Volume:
-    """Simulate a subject's measured field and compute the network's inputs from it."""
+    """Simulate a subject's measured field and compute the network's inputs from it.
+
+    Where the scan has effects, the field is that of the phase step on its echoes; elsewhere, and where the phase step
+    rejects the echoes, it is the fitted field with the errors of a measurement added.
+    """
     scan = subject.scan
     parts = scan.oversample
     made = head_field(subject.head, scan, template)
-    disturbed = made.field_ppm + background_field(draw_background(rng, subject.head, scan, template), made.lattice)
+    background = background_field(draw_background(rng, subject.head, scan, template), made.lattice)
+    disturbed = disturbed_field_ppm(made, scan, scan.effects) + background
     fine = shim(disturbed, made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual)
     field, noise = fitted_field_ppm(made, fine, scan)
     chi = average(made.volumes.chi_ppm, parts)
     brain = average(made.volumes.brain.float(), parts) > 0.5
     distance = sample(template.distance_mm, template.distance_origin_mm, 2.0, made.lattice.template_mm)[0]
     mask = _measured_mask(rng, average(distance, parts), noise, subject.head.gap_mm)
-    shown = _measured_field(rng, field, noise, scan)
-    grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
-    field_ppm, noise_ppm, inside = (volume.cpu().numpy() for volume in (shown, noise, mask))
-    total = total_field_of(field_ppm, noise_ppm, inside, grid, scan.doubtful_turn_ppm)
-    measured = field_tensors(total, shown.device)
-    weight = mask & brain
-    target = torch.where(mask, chi - chi[weight].mean(), torch.zeros_like(chi)) / CHI_UNIT_PPM
+    total = None if scan.effects == NO_EFFECTS else _total_field_of_echoes(measure(made, fine, scan), scan, mask)
+    if total is None:
+        total = _known_total_field(_measured_field(rng, field, noise, scan), noise, mask, scan)
+    measured = field_tensors(total, chi.device)
+    weight = measured.mask & brain
+    target = torch.where(measured.mask, chi - chi[weight].mean(), torch.zeros_like(chi)) / CHI_UNIT_PPM
     return Volume(features=network_features(measured), target=target, weight=weight, measured=measured)
+
+
+def _total_field_of_echoes(signal: torch.Tensor, scan: ScanPlan, mask: torch.Tensor) -> TotalField | None:
+    """Return what the phase step makes of complex echoes ``(echo, x, y, z)``; None if it rejects them."""
+    try:
+        return total_field(gradient_echo(signal, scan), mask=mask.numpy())
+    except InvalidInputError as error:
+        _LOG.info("the phase step rejects a head: %s", error)
+        return None
+
+
+def _known_total_field(
+    field_ppm: torch.Tensor, noise_ppm: torch.Tensor, mask: torch.Tensor, scan: ScanPlan
+) -> TotalField:
+    """Return a field of known standard deviation, each ``(x, y, z)``, as the phase step would."""
+    grid = Grid(shape=scan.shape, voxel_size_mm=scan.voxel_size_mm, b0_direction=scan.b0_direction)
+    field, noise, inside = (volume.numpy() for volume in (field_ppm, noise_ppm, mask))
+    return total_field_of(field, noise, inside, grid, scan.doubtful_turn_ppm)
 
 
 def _measured_mask(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from recon.lab.training.sample import RECIPE
 from recon.network.model import ModelConfig, TotalFieldNetwork
 
 
@@ -128,6 +129,7 @@ def save_state(state: State, path: Path) -> None:
             "step": state.step,
             "best_nrmse": state.best_nrmse,
             "seconds": state.seconds,
+            "recipe": RECIPE,
         },
         partial,
     )
@@ -141,8 +143,9 @@ def load_state(path: Path, device: torch.device | str = "cpu") -> State:
     state.network.load_state_dict(stored["network"])
     state.average.load_state_dict(stored["average"])
     state.optimizer.load_state_dict(stored["optimizer"])
-    state.step, state.best_nrmse = stored["step"], stored["best_nrmse"]
-    state.seconds = stored["seconds"]
+    state.step, state.seconds = stored["step"], stored["seconds"]
+    if stored.get("recipe") == RECIPE:  # else the best was found on other validation heads
+        state.best_nrmse = stored["best_nrmse"]
     return state
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from recon.lab.simulation.draw.cases import hardened
 from recon.lab.simulation.draw.head import draw_head, draw_shapes
 from recon.lab.simulation.draw.lesions import draw_lesions
 from recon.lab.simulation.draw.plan import AXIAL, ScanPlan, SubjectPlan, Vector, vector
@@ -15,8 +16,21 @@ MAX_VOXELS = 5_000_000
 _MAX_POINTS = 8_000_000
 """Most points of the lattice that a scan is simulated on."""
 _SUBVOXEL_MM = 1.3
+_FINE_SHARE = 0.25
+"""Share of the heads with effects whose sources are finer than a voxel along every axis that allows it."""
+_FINE_MM, _FINE_POINTS = 0.8, 6_000_000
+"""Size of their subvoxels, and the most points of their lattice."""
+_LEAST_SLICES = 32
+_MAX_POINT_ECHOES = 30_000_000
+"""Most points times echoes that are simulated; further echoes are left out."""
 _ANY_DIRECTION = 0.4
 """Share of heads that lie in the magnet in any direction."""
+_WITH_EFFECTS = 0.7
+"""Share of heads whose echoes are simulated with everything that disturbs them, and go through the phase step."""
+_TWO_DIMENSIONAL, _THINNEST_2D_MM = 0.2, 1.5
+"""Share of 2D acquisitions among scans of thick slices, and the least thickness."""
+_BIPOLAR, _BIPOLAR_ECHOES = 0.2, 3
+"""Share of bipolar readouts, and the least number of echoes: fewer do not tell the parities' offsets."""
 
 
 def draw_subject(rng: np.random.Generator) -> SubjectPlan:
@@ -27,7 +41,7 @@ def draw_subject(rng: np.random.Generator) -> SubjectPlan:
     anatomy = float(rng.uniform(0.0, 1.2)) if kind == "shapes" else float(rng.uniform(0.8, 1.25))
     drawn = draw_head(rng, lesions=lesions, shapes=shapes, anatomy=anatomy)
     head = replace(drawn, fibre_ppm=float(rng.uniform(0.0, 0.012)))
-    return SubjectPlan(head=head, scan=draw_scan(rng))
+    return SubjectPlan(head=head, scan=_with_effects(rng, draw_scan(rng)))
 
 
 def draw_scan(rng: np.random.Generator) -> ScanPlan:
@@ -46,16 +60,47 @@ def draw_scan(rng: np.random.Generator) -> ScanPlan:
         shim_residual=float(rng.choice([0.0, 0.1, 0.3, 1.0], p=[0.35, 0.3, 0.25, 0.1])),
         offset_rad=(0.0, 0.0, 0.0, 0.0, 0.0),
         coil_fall=float(rng.uniform(0.0, 0.6)),
-        oversample=_subvoxels(voxel, shape),
+        oversample=_subvoxels(voxel, shape, size_mm=_SUBVOXEL_MM, most=_MAX_POINTS),
         noise_seed=int(rng.integers(2**31)),
     )
 
 
-def _subvoxels(voxel_size_mm: Vector, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return how finely thick slices are simulated, so that the lattice fits in memory."""
+def _with_effects(rng: np.random.Generator, scan: ScanPlan) -> ScanPlan:
+    """Return a scan with what makes a measurement hard, in a share of the heads.
+
+    Drawn from a stream of its own, so that all else that is drawn stays as it is.
+    """
+    own = rng.spawn(1)[0]
+    if own.random() >= _WITH_EFFECTS:
+        return scan
+    flat = scan.voxel_size_mm[2] >= _THINNEST_2D_MM and own.random() < _TWO_DIMENSIONAL
+    bipolar = len(scan.echo_times_s) >= _BIPOLAR_ECHOES and own.random() < _BIPOLAR
+    offset_rad = (float(own.uniform(-3, 3)), *(float(v) for v in own.uniform(-1.5, 1.5, 4)))
+    bipolar_rad = float(own.uniform(-2, 2)) if bipolar else 0.0
+    scan = replace(scan, offset_rad=offset_rad, bipolar_rad=bipolar_rad)
+    if own.random() < _FINE_SHARE:
+        scan = _finer(scan)
+    echoes = _MAX_POINT_ECHOES // int(np.prod(scan.shape) * np.prod(scan.oversample))
+    return hardened(replace(scan, echo_times_s=scan.echo_times_s[:echoes]), own, two_dimensional=flat)
+
+
+def _finer(scan: ScanPlan) -> ScanPlan:
+    """Return a scan of finer subvoxels, with as few slices as they need to fit in memory."""
+    x, y, z = scan.shape
+    wanted = np.prod([max(1, round(size / _FINE_MM)) for size in scan.voxel_size_mm])
+    while x * y * z * wanted > _FINE_POINTS and z > _LEAST_SLICES:
+        z -= 16
+    parts = _subvoxels(scan.voxel_size_mm, (x, y, z), size_mm=_FINE_MM, most=_FINE_POINTS)
+    return replace(scan, shape=(x, y, z), oversample=parts)
+
+
+def _subvoxels(
+    voxel_size_mm: Vector, shape: tuple[int, int, int], *, size_mm: float, most: int
+) -> tuple[int, int, int]:
+    """Return how many subvoxels of about a size make a voxel, so that the lattice has no more points than ``most``."""
     points = int(np.prod(shape))
-    parts = [max(1, round(size / _SUBVOXEL_MM)) for size in voxel_size_mm]
-    while points * np.prod(parts) > _MAX_POINTS and max(parts) > 1:
+    parts = [max(1, round(size / size_mm)) for size in voxel_size_mm]
+    while points * np.prod(parts) > most and max(parts) > 1:
         parts[int(np.argmax(parts))] -= 1
     return (parts[0], parts[1], parts[2])
 

@@ -146,15 +146,21 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
     own = rng.spawn(1)[0]
     subject = CASES[name.removesuffix(_HARD)](rng)
     if name in HARD_CASES:
-        subject = replace(subject, scan=_hardened(subject.scan, own))
+        subject = replace(subject, scan=hardened(subject.scan, own))
     if voxel_size_mm is None:
         return subject
     return replace(subject, scan=rescaled(subject.scan, voxel_size_mm))
 
 
-def _hardened(scan: ScanPlan, rng: np.random.Generator) -> ScanPlan:
+def hardened(scan: ScanPlan, rng: np.random.Generator, *, two_dimensional: bool = False) -> ScanPlan:
     """Return a scan with drawn effects; a receive array replaces the polynomial receive phase and profile."""
-    effects = draw_effects(rng, b0_tesla=scan.b0_tesla, echo_times_s=scan.echo_times_s, bipolar=bool(scan.bipolar_rad))
+    effects = draw_effects(
+        rng,
+        b0_tesla=scan.b0_tesla,
+        echo_times_s=scan.echo_times_s,
+        bipolar=bool(scan.bipolar_rad),
+        two_dimensional=two_dimensional,
+    )
     if effects.coils:
         scan = replace(scan, offset_rad=(0.0,) * 5, coil_fall=0.0)
     return replace(scan, effects=effects)

@@ -2,7 +2,16 @@
 
 import pytest
 
-from recon.lab.training.state import TrainingArgs, cooled_down, learning_rate, new_state, start_from
+from recon.lab.training import state as states
+from recon.lab.training.state import (
+    TrainingArgs,
+    cooled_down,
+    learning_rate,
+    load_state,
+    new_state,
+    save_state,
+    start_from,
+)
 from recon.network.model import ModelConfig
 
 
@@ -28,3 +37,14 @@ def test_a_new_run_keeps_the_rate_and_the_heads_that_it_is_given():
     assert state.args.learning_rate == 2e-3
     assert state.args.oldest(0) == 70
     assert state.network.config.passes == 2
+
+
+def test_the_best_of_a_run_counts_only_on_heads_of_the_same_recipe(tmp_path, monkeypatch):
+    state = new_state(TrainingArgs(), ModelConfig(widths=(8, 12), head_width=4))
+    state.step, state.best_nrmse = 7, 40.0
+    save_state(state, tmp_path / "state.pt")
+    assert load_state(tmp_path / "state.pt").best_nrmse == 40.0
+    monkeypatch.setattr(states, "RECIPE", states.RECIPE + 1)
+    resumed = load_state(tmp_path / "state.pt")
+    assert resumed.best_nrmse == float("inf")
+    assert resumed.step == 7

@@ -178,7 +178,7 @@ def smooth_part(
     sigma = [sigma_mm / size for size in coarse.cell_mm]
     for done in range(rounds):
         if done == 1:
-            scale = np.float32(outlier * _median_square(values - smooth, weight))
+            scale = np.float32(outlier * median_square(values - smooth, weight))
         sums = np.zeros((2, *coarse.shape), np.float32)
         in_slabs(_deviations, coarse.shape[0], coarse.block, values, weight, smooth, scale, *sums)
         total, weights = (ndimage.gaussian_filter(v, sigma, mode="constant", truncate=4.0) for v in sums)
@@ -188,8 +188,8 @@ def smooth_part(
     return smooth
 
 
-def _median_square(deviation: FloatArray, weight: FloatArray) -> float:
-    """Return the median of ``weight · deviation²``, measured on every third voxel along each axis."""
+def median_square(deviation: FloatArray, weight: FloatArray) -> float:
+    """Return the median of ``weight · deviation²`` where there is weight, from every third voxel along each axis."""
     deviation, weight = (v[::3, ::3, ::3] for v in (deviation, weight))
     squares = (weight * deviation**2)[weight > 0]
     return max(float(np.median(squares)) if squares.size else 0.0, float(np.finfo(np.float32).tiny))

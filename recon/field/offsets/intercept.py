@@ -23,7 +23,7 @@ from recon.field.constants import FIELD
 from recon.field.dephasing import echo_weight
 from recon.field.fit import FieldFit
 from recon.field.offsets.mcpc3ds import Offsets
-from recon.operators.coarse import coarse_grid, smooth_part
+from recon.operators.coarse import coarse_grid, median_square, smooth_part
 from recon.operators.slabs import compiled, in_slabs
 from recon.operators.wrap import wrap_scalar
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid
@@ -57,13 +57,20 @@ def without_intercept(
         [smooth_part(i, w, cells, sigma_mm, rounds, outlier) for i, w in zip(intercept, weight, strict=True)]
     )
     _on_voxels(_correct, echoes, fit, offsets, mask, bias_per_noise, smooth, fit.residual_rad)
+    # 0.455 is the median of a χ² variable with one degree of freedom.
+    scatter = np.sqrt(median_square(intercept[0] - smooth[0], weight[0]) / 0.455) / max(noise, 1e-20)
     odd_rad = offsets.odd_rad + smooth[0]
     spread = float(np.sqrt(np.mean(smooth[0][core] ** 2)))
     moved = replace(
         offsets,
         odd_rad=odd_rad,
         even_rad=odd_rad if parities == 1 else offsets.even_rad + smooth[1],
-        figures={**offsets.figures, "intercept_rms_rad": spread, "intercept_smoothing_mm": sigma_mm},
+        figures={
+            **offsets.figures,
+            "intercept_rms_rad": spread,
+            "intercept_smoothing_mm": sigma_mm,
+            "intercept_scatter_over_noise": float(scatter),
+        },
     )
     return fit, moved
 

@@ -91,8 +91,16 @@ def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, npt.
 
 def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:
     """Return what single steps have beyond the trend of all, which is the field's; zero where it is ordinary."""
+    beyond = wrap(step_rad - _trend(step_rad, weight))
+    ordinary = np.where(np.abs(beyond) < FIELD.slice_step_change_rad, weight, 0)
+    if np.count_nonzero(ordinary) > len(step_rad) / 2:
+        # A few steps, as between slabs: they do not bend the trend of the others.
+        beyond = wrap(step_rad - _trend(step_rad, ordinary))
+    return np.where(np.abs(beyond) > FIELD.ordinary_slice_step_rad, beyond, np.float32(0))
+
+
+def _trend(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:
+    """Return the smooth curve along the slices that fits most steps."""
     line, spacing = (1, 1, len(step_rad)), (1.0, 1.0, 1.0)
     weights = weight.astype(np.float32).reshape(line)
-    trend = fit_polynomial(step_rad.reshape(line), weights, spacing, _TREND_ORDER).on(line, spacing)
-    beyond = wrap(step_rad - trend.reshape(-1))
-    return np.where(np.abs(beyond) > FIELD.ordinary_slice_step_rad, beyond, np.float32(0))
+    return fit_polynomial(step_rad.reshape(line), weights, spacing, _TREND_ORDER).on(line, spacing).reshape(-1)

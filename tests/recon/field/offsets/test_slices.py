@@ -1,0 +1,77 @@
+"""Slices and slabs with phase offsets of their own (public reports: QSMxT 189, ROMEO 9)."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recon.field.constants import FIELD
+from recon.field.offsets.slices import slice_steps, without_slice_offsets
+from recon.field.total import total_field
+from tests.support.phase_phantoms import OBLIQUE, acquire, ball, positions
+
+TIMES_S = (0.005, 0.010, 0.015)
+SLICES = OBLIQUE.shape[2]
+
+
+def offsets_rad(kind):
+    rng = np.random.default_rng(3)
+    made = {
+        "interleaved": 0.6 * (np.arange(SLICES) % 2),
+        "random": rng.uniform(-np.pi, np.pi, SLICES),
+        "slabs": np.array([0.0, 0.9, -0.7])[3 * np.arange(SLICES) // SLICES],
+    }
+    return made[kind].astype(np.float32)
+
+
+def moved(echoes, offset):
+    phase = np.angle(np.exp(1j * (echoes.phase_rad + offset))).astype(np.float32)
+    return replace(echoes, phase_rad=phase)
+
+
+def field(x, y, z):
+    return 0.03 * x * y + 0.05 * z
+
+
+@pytest.fixture(scope="module")
+def echoes():
+    return acquire(field_ppm=field(*positions(OBLIQUE)), echo_times_s=TIMES_S, noise=0.01)
+
+
+def change_ppb(before, after, mask):
+    change = (after.field_ppm - before.field_ppm)[mask] * 1e3
+    return float(np.sqrt(np.mean((change - np.median(change)) ** 2)))
+
+
+@pytest.mark.parametrize("kind", ["interleaved", "random", "slabs"])
+def test_offsets_of_slices_do_not_move_the_field_of_several_echoes(echoes, kind):
+    mask = ball()
+    result = total_field(moved(echoes, offsets_rad(kind)), mask=mask)
+    assert change_ppb(total_field(echoes, mask=mask), result, mask) < 1.0
+    assert result.figures["slice_step_change_rad"] > FIELD.slice_step_change_rad
+    assert any("Slices or slabs" in w for w in result.warnings)
+
+
+@pytest.mark.parametrize("kind", ["interleaved", "slabs"])
+def test_a_single_echo_loses_steps_and_keeps_its_field(echoes, kind):
+    single = replace(
+        echoes, phase_rad=echoes.phase_rad[-1:], magnitude=echoes.magnitude[-1:], echo_times_s=TIMES_S[-1:]
+    )
+    corrected, warnings, _ = without_slice_offsets(moved(single, offsets_rad(kind)), ball())
+    left = np.angle(np.exp(1j * (corrected.phase_rad - single.phase_rad)))[0]
+    inside = left[:, :, SLICES // 4 : -SLICES // 4][ball()[:, :, SLICES // 4 : -SLICES // 4]]
+    assert warnings
+    assert np.ptp(inside) < 0.3
+
+
+def test_echoes_without_steps_are_left_as_they_are(echoes):
+    corrected, warnings, figures = without_slice_offsets(echoes, ball())
+    assert corrected is echoes
+    assert not warnings
+    assert figures["slice_step_change_rad"] < 0.07
+
+
+def test_steps_are_those_at_echo_time_zero(echoes):
+    step, weight = slice_steps(moved(echoes, np.linspace(0, 2, SLICES, dtype=np.float32)), ball())
+    before, _ = slice_steps(echoes, ball())
+    np.testing.assert_allclose((step - before)[weight > 0.1], 2 / (SLICES - 1), atol=0.02)

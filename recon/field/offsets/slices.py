@@ -17,7 +17,7 @@ from recon.operators.polynomial import fit_polynomial
 from recon.operators.wrap import wrap
 from recon.types import BoolArray, FloatArray, GradientEcho
 
-_TREND_ORDER = 5
+_TREND_ORDER = 3
 _LEAST_WEIGHT, _SURE_WEIGHT = 0.01, 0.1
 """Share of the strongest slice's signal below which a slice says nothing, and from which on it may raise an alarm."""
 
@@ -93,7 +93,7 @@ def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> Floa
     """Return what single steps have beyond the trend of all, which is the field's; zero where it is ordinary."""
     beyond = wrap(step_rad - _trend(step_rad, weight))
     ordinary = np.where(np.abs(beyond) < FIELD.slice_step_change_rad, weight, 0)
-    if np.count_nonzero(ordinary) > len(step_rad) / 2:
+    if np.count_nonzero(ordinary) > np.count_nonzero(weight) / 2:
         # A few steps, as between slabs: they do not bend the trend of the others.
         beyond = wrap(step_rad - _trend(step_rad, ordinary))
     return np.where(np.abs(beyond) > FIELD.ordinary_slice_step_rad, beyond, np.float32(0))

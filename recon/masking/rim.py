@@ -67,6 +67,22 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
     return kept
 
 
+def _steep(field_ppm: FloatArray, mask: BoolArray) -> BoolArray:
+    """Return the voxels of a mask whose field is too far from that of a face neighbour in the mask.
+
+    Beside air and bone the field changes so much from voxel to voxel that its differences on the grid no longer obey
+    Laplace's equation. Taken as the boundary of the mask, such voxels put a false background into the whole brain.
+    """
+    found = np.zeros_like(mask)
+    for axis in range(3):
+        field, inside = (np.moveaxis(volume, axis, 0) for volume in (field_ppm, mask))
+        step = inside[1:] & inside[:-1] & (np.abs(np.diff(field, axis=0)) > MASKING.most_step_ppm)
+        along = np.moveaxis(found, axis, 0)
+        along[1:] |= step
+        along[:-1] |= step
+    return found
+
+
 def _signal_mask(head: BoolArray, quality: FloatArray, grid: Grid) -> BoolArray:
     """Return what has signal and reliable phase, thin bridges to the scalp cut."""
     mask = head & (quality >= MASKING.least_quality)
@@ -129,8 +145,10 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
     )
 
 
-def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: Grid) -> BrainMask:
-    """Return the brain without poor phase at its rim, or all reliable signal where no brain was recognised.
+def finish_mask(
+    found: FoundBrain, head: BoolArray, quality: FloatArray, field_ppm: FloatArray, grid: Grid
+) -> BrainMask:
+    """Return the brain without poor phase or a steep field at its rim, or all reliable signal without a brain.
 
     The mask is one connected part without cavities; its ``method`` is ``"deepbet"``, or ``"signal"`` with a warning.
 
@@ -142,8 +160,11 @@ def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: G
         ``(x, y, z)`` bool, voxels with signal.
     quality
         ``(x, y, z)`` float32 in 0..1, reliability of the phase.
+    field_ppm
+        ``(x, y, z)`` float32, total field.
     """
     if found.brain is not None:
         mask = _without_rim(found.brain, quality < MASKING.least_quality, grid)
+        mask = _without_rim(mask, _steep(field_ppm, mask), grid)
         return BrainMask(mask=mask, method="deepbet", warnings=())
     return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))

@@ -75,7 +75,7 @@ def _steep(field_ppm: FloatArray, mask: BoolArray) -> BoolArray:
     """
     found = np.zeros_like(mask)
     for axis in range(3):
-        field, inside = (np.moveaxis(volume, axis, 0) for volume in (field_ppm, mask))
+        field, inside = np.moveaxis(field_ppm, axis, 0), np.moveaxis(mask, axis, 0)
         step = inside[1:] & inside[:-1] & (np.abs(np.diff(field, axis=0)) > MASKING.most_step_ppm)
         along = np.moveaxis(found, axis, 0)
         along[1:] |= step
@@ -164,7 +164,7 @@ def finish_mask(
         ``(x, y, z)`` float32, total field.
     """
     if found.brain is not None:
-        mask = _without_rim(found.brain, quality < MASKING.least_quality, grid)
+        mask = _without_rim(found.brain, quality < MASKING.least_rim_quality, grid)
         mask = _without_rim(mask, _steep(field_ppm, mask), grid)
         return BrainMask(mask=mask, method="deepbet", warnings=())
     return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from recon.masking.brain import Segmenter, segment_brain
 from recon.masking.constants import MASKING
+from recon.operators.boxes import mask_box
 from recon.operators.morphology import box_filter, clean, grown_within, largest_component
 from recon.types import BoolArray, FloatArray, Grid
 
@@ -37,6 +38,15 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
 
     A lesion stays, whether it is deep inside or mostly enclosed by good brain.
     """
+    kept = np.zeros_like(brain)
+    if brain.any():
+        box = mask_box(brain, margin=1)
+        kept[box] = _without_rim_in_box(brain[box], left_out[box], grid)
+    return kept
+
+
+def _without_rim_in_box(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray:
+    """Do the work of :func:`_without_rim` in the brain's box, of which only the grid's voxel size is used."""
     core = box_filter(brain, grid, MASKING.rim_mm, "erode")
     wanting = brain & left_out
     # A lesion may reach the rim through thick parts, but not spread along the rim's thin shell of poor phase.

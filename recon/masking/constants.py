@@ -40,9 +40,9 @@ class MaskingConstants:
     32, lesion-hard 61, and 45 against 41, 7t-hard 64); 0.1 lets in what is not brain (28 against 27, healthy 50)."""
     most_step_ppm: float = 0.2
     """Most change of the field from a voxel at the brain's rim to the next one: more is not resolved by the voxels,
-    whatever their size. Tuned on healthy 50, lesion 45 and 7t 53 of 2 mm with subvoxels, and on a head of 2 mm of
-    another forward model. Searched 0.1 to 0.4: on the first three heads the NRMSE from the true field changes by less
-    than one point from 0.15 to 0.3; on the last one it is 42 at 0.1, 36 at 0.2 and 109 at 0.4, poor phase aside."""
+    whatever their size. Tuned on healthy 50 and 7t 53 of 2 mm with subvoxels, and on a head of 2 mm of another
+    forward model. Searched 0.1 to 0.4: from 0.15 to 0.3 the NRMSE from the true field changes by less than one point
+    on the first two; on the last one it is 42 at 0.1, 36 at 0.2 and 109 at 0.4 where poor phase stays in."""
     rim_mm: float = 8.0
     """How deep poor phase or a steep field may eat into the brain from outside; deeper down it is a lesion, and
     stays."""

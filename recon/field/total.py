@@ -21,7 +21,7 @@ from recon.field.reliability import reliability
 from recon.field.template import unwrapped_template
 from recon.masking.brain import Segmenter
 from recon.masking.head import head_mask
-from recon.masking.rim import BrainMask, find_brain, finish_mask
+from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask
 from recon.masking.surface_bleeds import with_surface_bleeds
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, Grid, TotalField
 
@@ -98,10 +98,10 @@ def total_field(
     else:
         raise InvalidInputError("neither a mask nor networks to find one were handed in: expected either")
     phase = fit_phase(echoes, head, core=core)
-    brain = _given_mask(core, phase.fit) if found is None else finish_mask(found, head, phase.quality, grid)
-    if found is not None and surface_bleeds:
-        field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
-        brain = with_surface_bleeds(brain, found.raw_brain_mask, field_ppm, ~head, phase.quality, grid)
+    if found is None:
+        brain = _given_mask(core, phase.fit)
+    else:
+        brain = _found_mask(found, head, phase, echoes, surface_bleeds=surface_bleeds)
     if not brain.mask.any():
         raise InvalidInputError("the mask is empty: no voxel has signal and a reliable phase")
     return _in_ppm(echoes, phase, brain, interpolated)
@@ -145,6 +145,17 @@ def fit_phase(
     if len(echoes.echo_times_s) > 1:
         quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2
     return PhaseFit(fit=fit, offsets=offsets, quality=quality)
+
+
+def _found_mask(
+    found: FoundBrain, head: BoolArray, phase: PhaseFit, echoes: GradientEcho, *, surface_bleeds: bool
+) -> BrainMask:
+    """Return the mask that was found in the magnitude, as the phase leaves it."""
+    field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
+    brain = finish_mask(found, head, phase.quality, field_ppm, echoes.grid)
+    if surface_bleeds:
+        return with_surface_bleeds(brain, found.raw_brain_mask, field_ppm, ~head, phase.quality, echoes.grid)
+    return brain
 
 
 def _given_mask(given: BoolArray, fit: FieldFit) -> BrainMask:

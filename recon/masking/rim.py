@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from recon.masking.brain import Segmenter, segment_brain
 from recon.masking.constants import MASKING
+from recon.operators.boxes import mask_box
 from recon.operators.morphology import box_filter, clean, grown_within, largest_component
 from recon.types import BoolArray, FloatArray, Grid
 
@@ -37,6 +38,15 @@ def _without_rim(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray
 
     A lesion stays, whether it is deep inside or mostly enclosed by good brain.
     """
+    kept = np.zeros_like(brain)
+    if brain.any():
+        box = mask_box(brain, margin=1)
+        kept[box] = _without_rim_in_box(brain[box], left_out[box], grid)
+    return kept
+
+
+def _without_rim_in_box(brain: BoolArray, left_out: BoolArray, grid: Grid) -> BoolArray:
+    """Do the work of :func:`_without_rim` in the brain's box, of which only the grid's voxel size is used."""
     core = box_filter(brain, grid, MASKING.rim_mm, "erode")
     wanting = brain & left_out
     # A lesion may reach the rim through thick parts, but not spread along the rim's thin shell of poor phase.
@@ -65,6 +75,22 @@ def _enclosed(seed: BoolArray, thick: BoolArray, brain: BoolArray, wanting: Bool
         if good.sum() > MASKING.enclosed_share * surface.sum():
             kept[box] |= part
     return kept
+
+
+def _steep(field_ppm: FloatArray, mask: BoolArray) -> BoolArray:
+    """Return the voxels of a mask whose field is too far from that of a face neighbour in the mask.
+
+    Beside air and bone the field changes so much from voxel to voxel that its differences on the grid no longer obey
+    Laplace's equation. Taken as the boundary of the mask, such voxels put a false background into the whole brain.
+    """
+    found = np.zeros_like(mask)
+    for axis in range(3):
+        field, inside = np.moveaxis(field_ppm, axis, 0), np.moveaxis(mask, axis, 0)
+        step = inside[1:] & inside[:-1] & (np.abs(np.diff(field, axis=0)) > MASKING.most_step_ppm)
+        along = np.moveaxis(found, axis, 0)
+        along[1:] |= step
+        along[:-1] |= step
+    return found
 
 
 def _signal_mask(head: BoolArray, quality: FloatArray, grid: Grid) -> BoolArray:
@@ -129,8 +155,10 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
     )
 
 
-def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: Grid) -> BrainMask:
-    """Return the brain without poor phase at its rim, or all reliable signal where no brain was recognised.
+def finish_mask(
+    found: FoundBrain, head: BoolArray, quality: FloatArray, field_ppm: FloatArray, grid: Grid
+) -> BrainMask:
+    """Return the brain without poor phase or a steep field at its rim, or all reliable signal without a brain.
 
     The mask is one connected part without cavities; its ``method`` is ``"deepbet"``, or ``"signal"`` with a warning.
 
@@ -142,8 +170,11 @@ def finish_mask(found: FoundBrain, head: BoolArray, quality: FloatArray, grid: G
         ``(x, y, z)`` bool, voxels with signal.
     quality
         ``(x, y, z)`` float32 in 0..1, reliability of the phase.
+    field_ppm
+        ``(x, y, z)`` float32, total field.
     """
     if found.brain is not None:
-        mask = _without_rim(found.brain, quality < MASKING.least_quality, grid)
+        mask = _without_rim(found.brain, quality < MASKING.least_rim_quality, grid)
+        mask = _without_rim(mask, _steep(field_ppm, mask), grid)
         return BrainMask(mask=mask, method="deepbet", warnings=())
     return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))

@@ -38,12 +38,22 @@ def brain_mask(echoes):
     magnitude = echoes.magnitude[0]
     signal = head_mask(magnitude)
     found = find_brain(magnitude, signal, GRID, segment)
-    return finish_mask(found, signal, np.ones(GRID.shape, np.float32), GRID)
+    return finish_mask(found, signal, np.ones(GRID.shape, np.float32), np.zeros(GRID.shape, np.float32), GRID)
 
 
-def finished(brain, quality):
+def finished(brain, quality, field_ppm=None):
     everything = np.ones_like(brain)
-    return finish_mask(FoundBrain(brain=brain, raw_brain_mask=brain), everything, quality, GRID).mask
+    field_ppm = np.zeros(GRID.shape, np.float32) if field_ppm is None else field_ppm
+    return finish_mask(FoundBrain(brain=brain, raw_brain_mask=brain), everything, quality, field_ppm, GRID).mask
+
+
+def sphere_field_ppm(centre, radius_mm, chi_ppm):
+    """Field outside a sphere, and inside it the value at its surface."""
+    axes = [(np.arange(n) - (n - 1) / 2) * d - c for n, d, c in zip(GRID.shape, VOXEL, centre, strict=True)]
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"))
+    squared = np.maximum(np.sum(offsets**2, axis=0), radius_mm**2)
+    along = np.tensordot(np.array(GRID.b0_direction), offsets, 1)
+    return (chi_ppm / 3 * (radius_mm**2 / squared) ** 1.5 * (3 * along**2 / squared - 1)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +106,35 @@ def test_a_bleed_at_the_surface_stays(head, depth_mm):
     mask = finished(brain, quality)
     assert mask[bleed & brain].mean() > 0.9
     assert not mask[shell & brain & ~bleed].mean() > 0.1
+
+
+def test_a_field_that_the_voxels_do_not_resolve_eats_the_rim_only(head):
+    _, brain = head
+    good = np.ones(GRID.shape, np.float32)
+    sinus_mm = (0.0, -95.0, 0.0)
+    field_ppm = sphere_field_ppm(sinus_mm, 12.0, 9.4)
+    mask = finished(brain, good, field_ppm)
+    for axis in range(3):
+        step = np.abs(np.diff(field_ppm, axis=axis))
+        low, high = (np.moveaxis(mask, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
+        assert np.moveaxis(step, axis, 0)[low & high].max() < MASKING.most_step_ppm
+    lost = brain & ~mask
+    assert 0 < np.count_nonzero(lost) < 0.02 * np.count_nonzero(brain)
+    assert np.all(radius(centre=sinus_mm, half_mm=(30.0, 30.0, 30.0))[lost] < 1)
+
+
+def test_a_constant_of_the_field_and_its_sign_do_not_change_the_mask(head):
+    _, brain = head
+    good = np.ones(GRID.shape, np.float32)
+    field_ppm = sphere_field_ppm((0.0, -95.0, 0.0), 12.0, 9.4)
+    np.testing.assert_array_equal(finished(brain, good, field_ppm), finished(brain, good, 3 - field_ppm))
+
+
+def test_a_bleed_deep_in_the_brain_stays_however_steep_its_field(head):
+    _, brain = head
+    good = np.ones(GRID.shape, np.float32)
+    bleed_mm = (20.0, 5.0, 8.0)
+    np.testing.assert_array_equal(finished(brain, good, sphere_field_ppm(bleed_mm, 9.0, 3.0)), finished(brain, good))
 
 
 def test_poor_phase_all_over_is_no_error(head):

@@ -48,11 +48,9 @@ class FieldConstants:
     uneven_echo_rad: float = 0.1
     """RMS of an echo's own constant and ramp from which on they are removed and reported: at most 0.03 in simulated
     scans with receive arrays and eddy currents, 0.4 and more in the public reports."""
-    slice_step_change_rad: float = 0.3
-    """Change of the mean phase step from one pair of slices to the next from which on slices have offsets of their own:
-    at most 0.07 in public 3D scans, 0.9 and more where slices or slabs have."""
-    ordinary_slice_step_rad: float = 0.1
-    """In a single echo whose slices have offsets of their own, the smallest step beyond the trend that is removed."""
+    slice_step_rad: float = 0.3
+    """By how much the mean phase step between two slices has to differ from the steps before and after it, for the
+    slices to have offsets of their own: at most 0.1 in simulated scans, 0.6 and more in the public reports."""
     weak_cell_share: float = 0.03
     """Cells below this share of the strong cells' weight are ignored."""
     bipolar_ramp_rad: float = 0.3

@@ -18,7 +18,7 @@ from recon.operators.wrap import wrap
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 _TREND_ORDER = 3
-_LEAST_WEIGHT, _SURE_WEIGHT = 0.01, 0.1
+_LEAST_WEIGHT, _SURE_WEIGHT = 0.01, 0.2
 """Share of the strongest slice's signal below which a slice says nothing, and from which on it may raise an alarm."""
 
 
@@ -35,20 +35,19 @@ def without_slice_offsets(
         ``(x, y, z)`` bool, where the phase means something: the brain, if it is known.
     """
     step_rad, weight = slice_steps(echoes, core)
-    sure = weight > _SURE_WEIGHT
-    change = wrap(np.diff(step_rad))[sure[1:] & sure[:-1]]
-    largest = float(np.abs(change).max(initial=0))
-    figures = {"slice_step_change_rad": largest}
-    if largest < FIELD.slice_step_change_rad:
+    outstanding = _outstanding(step_rad, weight)
+    largest = float(outstanding.max(initial=0))
+    figures = {"slice_step_rad": largest}
+    if largest < FIELD.slice_step_rad:
         return echoes, (), figures
     if len(echoes.echo_times_s) == 1:
-        step_rad = _beyond_trend(step_rad, weight)
+        step_rad = _beyond_trend(step_rad, weight, outstanding)
     steps = np.where(weight > 0, step_rad, np.float32(0))
     offset = np.concatenate([[0], np.cumsum(steps)]).astype(np.float32)
     phase: FloatArray = wrap(echoes.phase_rad - offset)
     warning = (
-        "Slices or slabs have phase offsets of their own, which were removed: the phase step from slice to slice "
-        f"changes by up to {largest:.1f} rad."
+        "Slices or slabs have phase offsets of their own, which were removed: between some of them the phase steps by "
+        f"up to {largest:.1f} rad more than before and after."
     )
     return replace(echoes, phase_rad=phase), (warning,), figures
 
@@ -89,14 +88,27 @@ def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, npt.
     return wrap(at_zero.astype(np.float32)), weight
 
 
-def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:
-    """Return what single steps have beyond the trend of all, which is the field's; zero where it is ordinary."""
-    beyond = wrap(step_rad - _trend(step_rad, weight))
-    ordinary = np.where(np.abs(beyond) < FIELD.slice_step_change_rad, weight, 0)
-    if np.count_nonzero(ordinary) > np.count_nonzero(weight) / 2:
-        # A few steps, as between slabs: they do not bend the trend of the others.
-        beyond = wrap(step_rad - _trend(step_rad, ordinary))
-    return np.where(np.abs(beyond) > FIELD.ordinary_slice_step_rad, beyond, np.float32(0))
+def _outstanding(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:
+    """Return by how much each step differs from both the one before and the one after it, to the same side, else 0."""
+    sure = weight > _SURE_WEIGHT
+    change = np.where(sure[1:] & sure[:-1], wrap(np.diff(step_rad)), np.float32(0))
+    before, after = np.append(np.float32(0), change), np.append(-change, np.float32(0))
+    least: FloatArray = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), np.float32(0))
+    return least
+
+
+def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64], outstanding: FloatArray) -> FloatArray:
+    """Return what outstanding steps have beyond the others, which are the field's; zero for the others."""
+    line = np.arange(len(step_rad))
+    found = outstanding > FIELD.slice_step_rad
+    ordinary = (weight > 0) & ~found
+    # Slices beside a few outstanding steps, as between slabs, tell what the field does there; where every slice has an
+    # offset of its own, only all of them together do.
+    if np.count_nonzero(found) < np.count_nonzero(ordinary):
+        trend = np.interp(line, line[ordinary], step_rad[ordinary]).astype(np.float32)
+    else:
+        trend, found = _trend(step_rad, weight), weight > 0
+    return np.where(found, wrap(step_rad - trend), np.float32(0))
 
 
 def _trend(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:

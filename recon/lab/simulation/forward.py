@@ -8,12 +8,13 @@ What its conventions are, each compared with ours in a test: chi and field in pp
 with a positive field, a proton frequency of 42.58 MHz/T (ours is 0.006 % lower), any B0 direction; the spacings along
 the first two axes are expected in the opposite order.
 
-It needs about 11 GB of memory at 1 mm. qsm-forward is licensed under the GPL-3: it is installed for evaluation only.
+It needs about 12 GB of memory at 1 mm. qsm-forward is licensed under the GPL-3: it is installed for evaluation only.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from types import ModuleType
 
@@ -27,7 +28,7 @@ from recon.lab.simulation.effects.apply import lattice_effects
 from recon.lab.simulation.effects.coils import interpolated
 from recon.lab.simulation.field import HeadField, crop_head_field, field_from_beyond
 from recon.lab.simulation.head import HeadVolumes, build_head
-from recon.lab.simulation.lattice import Lattice, make_lattice
+from recon.lab.simulation.lattice import make_lattice
 from recon.lab.simulation.scan import SimulatedScan
 from recon.lab.simulation.signal import relaxation_per_s
 from recon.lab.simulation.template import load_template
@@ -60,7 +61,9 @@ def simulate_forward(subject: SubjectPlan) -> SimulatedScan:
     made = _head_field(forward, subject)
     field = _shimmed(forward, made)
     signal = np.stack(list(_echoes(forward, made, field, scan)))
-    to_voxels = [_box_weights(_voxel_axis_mm(scan, a), made.lattice.axis_mm(a), scan.voxel_size_mm[a]) for a in range(3)]
+    to_voxels = [
+        _box_weights(_voxel_axis_mm(scan, a), made.lattice.axis_mm(a), scan.voxel_size_mm[a]) for a in range(3)
+    ]
     brain = _voxel_means(made.volumes.brain.float(), to_voxels) > 0.5
     peak = float(np.percentile(np.abs(signal[0])[brain], _BRAIN_PEAK_PERCENTILE))
     noise_rng = np.random.default_rng(scan.noise_seed)
@@ -85,9 +88,7 @@ def simulate_forward(subject: SubjectPlan) -> SimulatedScan:
 def forward_field_ppm(forward: ModuleType, chi_ppm: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return qsm-forward's field of a susceptibility ``(x, y, z)`` that is zero outside."""
     first, second, third = grid.voxel_size_mm
-    field = forward.generate_field(
-        chi_ppm.numpy(), voxel_size=[second, first, third], B0_dir=list(grid.b0_direction)
-    )
+    field = forward.generate_field(chi_ppm.numpy(), voxel_size=[second, first, third], B0_dir=list(grid.b0_direction))
     return torch.from_numpy(field.astype(np.float32))
 
 
@@ -141,7 +142,7 @@ def _shimmed(forward: ModuleType, made: HeadField) -> torch.Tensor:
     return made.field_ppm - interpolated(fitted, coarse, axes, device)
 
 
-def _echoes(forward: ModuleType, made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan):
+def _echoes(forward: ModuleType, made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> Iterator[np.ndarray]:
     """Yield every echo ``(x, y, z)`` without noise, cropped in k-space to the image's voxels."""
     receive = lattice_effects(made, scan, scan.effects).receive
     assert receive is not None

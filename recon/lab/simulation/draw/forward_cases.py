@@ -17,7 +17,7 @@ from recon.lab.simulation.draw.plan import AXIAL, HeadPlan, LesionPlan, ScanPlan
 FIRST_SEED = 5000
 """Number of subject 0 among the evaluation subjects; cases of our own physics and patients have the ones below."""
 _LARGEST_SCALE = 0.93
-"""Largest head relative to the template: sources beyond the image are coarse, and larger brains come too near to them."""
+"""Largest head relative to the template: larger brains come too near to the coarse sources beyond the image."""
 _FIVE_ECHOES_S = (0.004, 0.010, 0.016, 0.022, 0.028)
 
 

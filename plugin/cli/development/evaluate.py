@@ -21,7 +21,6 @@ from plugin.cli.console import (
     print_json,
     print_table,
     progress_shown,
-    show,
     tell,
 )
 
@@ -31,12 +30,24 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure fields and maps against the simulated ground truth; without a command, the inversion.")
 
-CasesOption = Annotated[str, typer.Option(metavar="A,B,…", help="Cases; all if not given.")]
+CasesOption = Annotated[
+    str, typer.Option(metavar="A,B,…", help="Cases; all of the plain ones if not given, an unknown name lists all.")
+]
 _EVALUATION = Path("out/evaluation")
 
 FIELD_COLUMNS = {
-    "case": "{case}", "method": "{method}", "2π errors %": "{wrap_errors_percent:.3f}", "RMS ppb": "{rms_ppb:.1f}",
-    "99 % ppb": "{p99_ppb:.1f}", "mask Dice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
+    "method": "{method}", "2π\nerr. %": "{wrap_errors_percent:.3f}", "RMS\nppb": "{rms_ppb:.1f}",
+    "robust\nppb": "{robust_ppb:.2f}", "> 50\nppb %": "{above_50ppb_percent:.3f}",
+    "in 2 σ\n%": "{within_two_noise_percent:.1f}", "mask\nDice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
+}  # fmt: skip
+PART_COLUMNS = {
+    "part of the brain": "{part}", "share %": "{share_percent:.1f}", "RMS ppb": "{rms_ppb:.1f}",
+    "robust ppb": "{robust_ppb:.2f}", "> 50 ppb %": "{above_50ppb_percent:.3f}",
+}  # fmt: skip
+EFFECT_COLUMNS = {
+    "effect": "{effect}", "robust ppb": "{robust_ppb:.2f}", "> 50 ppb %": "{above_50ppb_percent:.3f}",
+    "NRMSE % true field": "{true_nrmse_percent:.1f}", "from phase": "{phase_nrmse_percent:.1f}",
+    "points": "{cost_points:+.1f}",
 }  # fmt: skip
 INVERSION_COLUMNS = {
     "method": "{method}", "judged on": "{judged}", "NRMSE %": "{nrmse:.1f}", "detr. %": "{nrmse_detrend:.1f}",
@@ -65,17 +76,47 @@ def _by_default(context: typer.Context) -> None:
 
 @app.command()
 def field(
-    cases: CasesOption = "", seed: SeedOption = 0, voxel_size_mm: VoxelSizeOption = None, as_json: JsonOption = False
+    cases: CasesOption = "",
+    seed: SeedOption = 0,
+    voxel_size_mm: VoxelSizeOption = None,
+    effects: Annotated[
+        bool,
+        typer.Option(
+            "--effects", help="Measure each effect of the hard cases alone, on the case healthy if none is given."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge the total field: wrap errors, error in ppb, mask and time, beside two other ways of unwrapping."""
-    from recon.lab.evaluation.field import evaluate_field
+    from recon.lab.evaluation.field import OURS, evaluate_field
     from recon.lab.simulation.draw.cases import CASES
 
+    if effects:
+        _tell_effects(names_of(cases) or ["healthy"], seed, voxel_size_mm, as_json=as_json)
+        return
     wanted = names_of(cases) or list(CASES)
     with progress_shown("evaluate field") as say:
         rows = [asdict(row) for row in evaluate_field(wanted, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)]
-    title = "Total field against the ground truth"
-    show({"rows": rows}, as_json, lambda _found: print_table(title, rows, FIELD_COLUMNS))
+    if as_json:
+        print_json({"rows": rows})
+        return
+    for case, group in itertools.groupby(rows, key=lambda row: row["case"]):
+        found = list(group)
+        print_table(f"{case}: total field against the ground truth", found, FIELD_COLUMNS)
+        ours = next(row for row in found if row["method"] == OURS)
+        print_table(f"{case}: where our errors are", ours["parts"], PART_COLUMNS)  # the others' are in the JSON
+
+
+def _tell_effects(cases: list[str], seed: int, voxel_size_mm: float | None, *, as_json: bool) -> None:
+    from recon.lab.evaluation.effects import evaluate_effects
+
+    with progress_shown("evaluate field") as say:
+        rows = [asdict(row) for row in evaluate_effects(cases, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)]
+    if as_json:
+        print_json({"rows": rows})
+        return
+    for case, group in itertools.groupby(rows, key=lambda row: row["case"]):
+        print_table(f"{case}: what each effect alone costs the network", group, EFFECT_COLUMNS)
 
 
 @app.command()

@@ -23,7 +23,10 @@ def simulate(
     kind: Annotated[
         str, typer.Option("--object", help="classic, enhanced or legacy (converted) MR objects.")
     ] = "classic",
-    case: Annotated[str, typer.Option(help="healthy, lesion, oblique, steep, swi, 7t or bipolar.")] = "healthy",
+    case: Annotated[
+        str,
+        typer.Option(help="healthy, lesion, oblique, steep, swi, 7t, bipolar or a variant; an unknown name lists all."),
+    ] = "healthy",
     seed: SeedOption = 0,
     voxel_size_mm: VoxelSizeOption = None,
     as_json: JsonOption = False,
@@ -54,13 +57,13 @@ def simulate(
 def _known_scanner(vendor: str, kind: str, case: str) -> str:
     """Return the scanner's name; refuse an unknown name, and list the known ones."""
     from dicom_io.synthetic import CLASSIC, OBJECTS, SCANNERS
-    from recon.lab.simulation.draw.cases import CASES, HARD_CASES
+    from recon.lab.simulation.draw.cases import ALL_CASES
 
     scanner = vendor if kind == "classic" else f"{vendor}-{kind}"
     for what, name, fits, known in (
         ("object", kind, kind in OBJECTS, OBJECTS),
         ("vendor", vendor, scanner in SCANNERS, CLASSIC),
-        ("case", case, case in (*CASES, *HARD_CASES), (*CASES, *HARD_CASES)),
+        ("case", case, case in ALL_CASES, ALL_CASES),
     ):
         if not fits:
             raise ConfigurationError(f"no {what} {name!r}; there are: {', '.join(known)}")

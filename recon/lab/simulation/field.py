@@ -63,10 +63,16 @@ def head_field(head: HeadPlan, scan: ScanPlan, template: Template) -> HeadField:
     tissue = torch.where(volumes.brain, volumes.chi_ppm, 0.0)
     field = dipole_field(volumes.chi_ppm - AIR_CHI_PPM - tissue, grid, blur_voxels=_FINE_BLUR_VOXELS)
     field += dipole_field(tissue, grid)
-    field = field + _field_from_beyond(head, scan, template, fine)
-    crop = tuple(slice(m, n - m) for m, n in zip(margin, shape, strict=True))
-    cropped = HeadVolumes(**{part.name: getattr(volumes, part.name)[crop] for part in fields(volumes)})
-    return HeadField(volumes=cropped, field_ppm=field[crop], lattice=_crop_lattice(fine, crop, margin))
+    field = field + field_from_beyond(head, scan, template, fine)
+    return crop_head_field(HeadField(volumes=volumes, field_ppm=field, lattice=fine), margin)
+
+
+def crop_head_field(made: HeadField, margin: tuple[int, ...]) -> HeadField:
+    """Return a head and its field without a margin of so many points along x, y, z."""
+    crop = tuple(slice(m, n - m) for m, n in zip(margin, made.lattice.shape, strict=True))
+    volumes = HeadVolumes(**{part.name: getattr(made.volumes, part.name)[crop] for part in fields(made.volumes)})
+    lattice = _crop_lattice(made.lattice, crop, margin)
+    return HeadField(volumes=volumes, field_ppm=made.field_ppm[crop], lattice=lattice)
 
 
 def _crop_lattice(lattice: Lattice, crop: tuple[slice, ...], margin: tuple[int, ...]) -> Lattice:
@@ -76,7 +82,7 @@ def _crop_lattice(lattice: Lattice, crop: tuple[slice, ...], margin: tuple[int, 
     return replace(lattice, shape=(x, y, z), first_mm=first, template_mm=points)
 
 
-def _field_from_beyond(head: HeadPlan, scan: ScanPlan, template: Template, fine: Lattice) -> torch.Tensor:
+def field_from_beyond(head: HeadPlan, scan: ScanPlan, template: Template, fine: Lattice) -> torch.Tensor:
     """Return the field on ``fine`` of everything outside its box: rest of the head, neck, slab's neighbours."""
     count = int(2 * _COARSE_HALF_MM / _COARSE_MM) + 1
     # The neck is long: put the middle of the coarse box below the brain.

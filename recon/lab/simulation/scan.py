@@ -9,6 +9,7 @@ import torch
 
 from recon.field.reliability import total_field_of
 from recon.lab.simulation.draw.cases import draw_case
+from recon.lab.simulation.draw.forward_cases import FORWARD_CASES
 from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.effects.apply import disturbed_field_ppm
@@ -52,8 +53,20 @@ def simulate_case(
     """Simulate a named case; see :func:`recon.lab.simulation.draw.cases.draw_case`.
 
     ``seed`` is the number of the subject among those of the purpose.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such case, or qsm-forward is missing where it makes the case.
     """
-    return simulate_scan(draw_case(name, generator(purpose, seed), voxel_size_mm=voxel_size_mm))
+    subject = draw_case(name, generator(purpose, seed), voxel_size_mm=voxel_size_mm)
+    if name not in FORWARD_CASES:
+        return simulate_scan(subject)
+    from recon.lab.simulation.forward import simulate_forward  # which gives a scan of this module
+
+    if purpose is not Purpose.EVALUATION:
+        raise ValueError(f"{name} is for evaluation only, not for {purpose.name.lower()}")
+    return simulate_forward(subject)
 
 
 def simulate_scan(subject: SubjectPlan) -> SimulatedScan:

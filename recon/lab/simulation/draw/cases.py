@@ -9,7 +9,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from recon.errors import InvalidInputError
+from recon.lab.simulation.draw.effect_plans import EffectsPlan
 from recon.lab.simulation.draw.effects import draw_effects
+from recon.lab.simulation.draw.forward_cases import FIRST_SEED, FORWARD_CASES
 from recon.lab.simulation.draw.head import draw_head
 from recon.lab.simulation.draw.lesions import draw_calcification, draw_haemorrhage, draw_microbleed
 from recon.lab.simulation.draw.plan import AXIAL, LesionPlan, ScanPlan, SubjectPlan, vector
@@ -111,6 +113,7 @@ CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
 _HARD = "-hard"
 HARD_CASES = tuple(name + _HARD for name in CASES)
 """The same heads and scans, with the effects of :mod:`recon.lab.simulation.draw.effects`."""
+ALL_CASES = (*CASES, *HARD_CASES, *FORWARD_CASES)
 
 
 def subject_number(case: str, seed: int) -> int:
@@ -122,6 +125,8 @@ def subject_number(case: str, seed: int) -> int:
         If there is no such case.
     """
     _check(case)
+    if case in FORWARD_CASES:
+        return FIRST_SEED + len(FORWARD_CASES) * seed + list(FORWARD_CASES).index(case)
     return len(CASES) * seed + list(CASES).index(case.removesuffix(_HARD))
 
 
@@ -131,7 +136,7 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
     Parameters
     ----------
     name
-        Key of :data:`CASES`, or of :data:`HARD_CASES`.
+        One of :data:`ALL_CASES`.
     rng
         Source of randomness.
     voxel_size_mm
@@ -144,7 +149,7 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
     """
     _check(name)
     own = rng.spawn(1)[0]
-    subject = CASES[name.removesuffix(_HARD)](rng)
+    subject = {**CASES, **FORWARD_CASES}[name.removesuffix(_HARD)](rng)
     if name in HARD_CASES:
         subject = replace(subject, scan=hardened(subject.scan, own))
     if voxel_size_mm is None:
@@ -153,7 +158,7 @@ def draw_case(name: str, rng: np.random.Generator, *, voxel_size_mm: float | Non
 
 
 def hardened(scan: ScanPlan, rng: np.random.Generator, *, two_dimensional: bool = False) -> ScanPlan:
-    """Return a scan with drawn effects; a receive array replaces the polynomial receive phase and profile."""
+    """Return a scan with drawn effects."""
     effects = draw_effects(
         rng,
         b0_tesla=scan.b0_tesla,
@@ -161,14 +166,19 @@ def hardened(scan: ScanPlan, rng: np.random.Generator, *, two_dimensional: bool 
         bipolar=bool(scan.bipolar_rad),
         two_dimensional=two_dimensional,
     )
+    return with_effects(scan, effects)
+
+
+def with_effects(scan: ScanPlan, effects: EffectsPlan) -> ScanPlan:
+    """Return a scan with these effects; a receive array replaces the polynomial receive phase and profile."""
     if effects.coils:
         scan = replace(scan, offset_rad=(0.0,) * 5, coil_fall=0.0)
     return replace(scan, effects=effects)
 
 
 def _check(case: str) -> None:
-    if case not in (*CASES, *HARD_CASES):
-        raise InvalidInputError(f"no case {case!r}: expected one of {', '.join((*CASES, *HARD_CASES))}")
+    if case not in ALL_CASES:
+        raise InvalidInputError(f"no case {case!r}: expected one of {', '.join(ALL_CASES)}")
 
 
 def rescaled(scan: ScanPlan, smallest_mm: float) -> ScanPlan:

@@ -5,14 +5,17 @@ from typer.testing import CliRunner
 
 from plugin.cli.development.evaluate import app
 from recon.errors import InvalidInputError
-from recon.lab.evaluation import inversion
+from recon.lab.evaluation import effects, field, inversion
 from tests.support.small_scan import small_scan
 
 
 @pytest.fixture
 def run(monkeypatch):
     scan = small_scan()
-    monkeypatch.setattr(inversion, "simulate_case", lambda name, seed, **_: scan)
+    for module in (field, inversion):
+        monkeypatch.setattr(module, "simulate_case", lambda name, seed, **_: scan)
+    monkeypatch.setattr(effects, "simulate_scan", lambda _subject: scan)
+    monkeypatch.setattr(effects, "_METHOD", "tikhonov")
     return lambda *words: CliRunner().invoke(app, words, catch_exceptions=False)
 
 
@@ -35,6 +38,22 @@ def test_inversion_prints_a_table_for_each_field(run):
     assert "maps from true field" in done.stdout
     assert "maps from wrapped phase" in done.stdout
     assert "…" not in done.stdout
+
+
+def test_field_prints_its_errors_and_where_they_are(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = run("field", "--cases", "healthy")
+    assert "robust" in done.stdout
+    assert "depth 0-2 mm" in done.stdout
+    assert "…" not in done.stdout
+    rows = json.loads(run("field", "--cases", "healthy", "--json").stdout)["rows"]
+    assert all(row["parts"] for row in rows)
+
+
+def test_field_prints_what_each_effect_costs(run):
+    done = run("field", "--effects", "--voxel-size-mm", "4")
+    assert "what each effect alone costs" in done.stdout
+    assert "conductivity" in done.stdout
 
 
 def test_what_does_not_exist_is_refused(run):

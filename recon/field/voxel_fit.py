@@ -116,6 +116,10 @@ def fit_voxels(
         if not mask[i]:
             field[i] = 0
             continue
+        # No echo has more signal than the first, and none has dephased more than the last.
+        most = bias_per_noise * (spread[i] * times[-1]) ** 2 * magnitude[0, i]
+        if bias_per_noise > 0 and most < np.float32(0.3):
+            continue
         dephased = _load_voxel(i, phase, magnitude, times, spread[i], bias_per_noise, voxel_phase, weight)
         if dephased or bias_per_noise == 0:
             field[i], residual[i] = fit_voxel(voxel_phase, weight, times, odd[i], even[i], field[i], refinements)

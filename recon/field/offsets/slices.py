@@ -18,6 +18,8 @@ from recon.operators.wrap import wrap
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 _TREND_ORDER = 3
+_EVERY = 4
+"""Voxels are taken in steps within the slices: a mean needs no more of them."""
 _LEAST_WEIGHT, _SURE_WEIGHT = 0.01, 0.2
 """Share of the strongest slice's signal below which a slice says nothing, and from which on it may raise an alarm."""
 
@@ -67,7 +69,7 @@ def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, npt.
     step_rad, weight
         One per pair of slices; weight 0..1, zero where there is next to no signal.
     """
-    some = (slice(None, None, 2), slice(None, None, 2))
+    some = (slice(None, None, _EVERY), slice(None, None, _EVERY))
     both = core[some][..., 1:] & core[some][..., :-1]
     sums = []
     for phase, magnitude in zip(echoes.phase_rad, echoes.magnitude, strict=True):

@@ -21,7 +21,7 @@ from recon.operators.polynomial import FloatMatrix
 from recon.operators.wrap import wrap
 from recon.types import BoolArray, FloatArray, GradientEcho
 
-_EVERY = 2
+_EVERY = 3
 """Voxels are taken in steps along each axis: a ramp needs no more of them."""
 _CELL_MM = 8.0
 

@@ -20,6 +20,8 @@ from recon.types import BoolArray, FloatArray, GradientEcho
 _TREND_ORDER = 3
 _EVERY = 4
 """Voxels are taken in steps within the slices: a mean needs no more of them."""
+_FAR = 4.0
+"""Step of the field over its usual change from slice to slice, from which on it counts."""
 _LEAST_WEIGHT, _SURE_WEIGHT = 0.01, 0.2
 """Share of the strongest slice's signal below which a slice says nothing, and from which on it may raise an alarm."""
 
@@ -36,17 +38,22 @@ def without_slice_offsets(
     core
         ``(x, y, z)`` bool, where the phase means something: the brain, if it is known.
     """
-    step_rad, weight = slice_steps(echoes, core)
+    step_rad, growth_rad_per_s, weight = slice_steps(echoes, core)
     outstanding = _outstanding(step_rad, weight)
     largest = float(outstanding.max(initial=0))
     figures = {"slice_step_rad": largest}
     if largest < FIELD.slice_step_rad:
         return echoes, (), figures
-    if len(echoes.echo_times_s) == 1:
-        step_rad = _beyond_trend(step_rad, weight, outstanding)
-    steps = np.where(weight > 0, step_rad, np.float32(0))
-    offset = np.concatenate([[0], np.cumsum(steps)]).astype(np.float32)
-    phase: FloatArray = wrap(echoes.phase_rad - offset)
+    found = outstanding > FIELD.slice_step_rad
+    several, field_steps = len(echoes.echo_times_s) > 1, np.zeros_like(step_rad)
+    if several:
+        field_steps = _field_steps(growth_rad_per_s, weight, found)
+    else:
+        step_rad = _beyond_trend(step_rad, weight, found)
+    offset, field = (np.append(np.float32(0), np.cumsum(np.where(weight > 0, s, 0))) for s in (step_rad, field_steps))
+    phase = np.empty_like(echoes.phase_rad)
+    for e, time_s in enumerate(echoes.echo_times_s):
+        phase[e] = wrap((echoes.phase_rad[e] - (offset + field * time_s)).astype(np.float32))
     warning = (
         "Slices or slabs have phase offsets of their own, which were removed: between some of them the phase steps by "
         f"up to {largest:.1f} rad more than before and after."
@@ -54,10 +61,10 @@ def without_slice_offsets(
     return replace(echoes, phase_rad=phase), (warning,), figures
 
 
-def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, npt.NDArray[np.float64]]:
-    """Return the mean phase step from each slice to the next at echo time zero, and its weight.
+def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.float64]]:
+    """Return the mean phase step from each slice to the next at echo time zero, its growth, and its weight.
 
-    With a single echo, the step at its echo time: the field's part stays in it.
+    With a single echo, the step at its echo time: the field's part stays in it, and the growth is zero.
 
     Parameters
     ----------
@@ -66,7 +73,7 @@ def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, npt.
 
     Returns
     -------
-    step_rad, weight
+    step_rad, growth_rad_per_s, weight
         One per pair of slices; weight 0..1, zero where there is next to no signal.
     """
     some = (slice(None, None, _EVERY), slice(None, None, _EVERY))
@@ -80,14 +87,14 @@ def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, npt.
     weight = strength / max(float(strength.max(initial=0)), 1e-20)
     weight[weight < _LEAST_WEIGHT] = 0
     times = np.asarray(echoes.echo_times_s)
-    at_zero = np.angle(total[0])
+    at_zero, slope = np.angle(total[0]), np.zeros(len(weight))
     if len(times) > 1:
         growth = np.angle(total[1:] * total[0].conj())
         since = (times[1:] - times[0])[:, None]
         reach = np.abs(total[1:]) ** 2
         slope = (reach * since * growth).sum(0) / np.maximum((reach * since**2).sum(0), 1e-20)
         at_zero = at_zero - slope * times[0]
-    return wrap(at_zero.astype(np.float32)), weight
+    return wrap(at_zero.astype(np.float32)), slope.astype(np.float32), weight
 
 
 def _outstanding(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:
@@ -99,18 +106,36 @@ def _outstanding(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> Float
     return least
 
 
-def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64], outstanding: FloatArray) -> FloatArray:
+def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64], found: BoolArray) -> FloatArray:
     """Return what outstanding steps have beyond the others, which are the field's; zero for the others."""
-    line = np.arange(len(step_rad))
-    found = outstanding > FIELD.slice_step_rad
     ordinary = (weight > 0) & ~found
     # Slices beside a few outstanding steps, as between slabs, tell what the field does there; where every slice has an
     # offset of its own, only all of them together do.
     if np.count_nonzero(found) < np.count_nonzero(ordinary):
-        trend = np.interp(line, line[ordinary], step_rad[ordinary]).astype(np.float32)
+        trend = _between(step_rad, ordinary)
     else:
         trend, found = _trend(step_rad, weight), weight > 0
     return np.where(found, wrap(step_rad - trend), np.float32(0))
+
+
+def _field_steps(growth_rad_per_s: FloatArray, weight: npt.NDArray[np.float64], found: BoolArray) -> FloatArray:
+    """Return by how much the field steps at a few outstanding steps, as slabs do that were acquired one by one.
+
+    Only what is far beyond how the growth changes from slice to slice elsewhere is a step.
+    """
+    ordinary = (weight > 0) & ~found
+    if np.count_nonzero(found) * 4 > np.count_nonzero(ordinary):
+        return np.zeros_like(growth_rad_per_s)
+    beyond = growth_rad_per_s - _between(growth_rad_per_s, ordinary)
+    line = growth_rad_per_s[weight > _SURE_WEIGHT]
+    usual = float(np.median(np.abs(np.diff(line, 2)))) / 2 if len(line) > 2 else 0.0
+    return np.where(found & (np.abs(beyond) > _FAR * usual), beyond, np.float32(0))
+
+
+def _between(values: FloatArray, known: BoolArray) -> FloatArray:
+    """Return values with those that are not known interpolated from their neighbours."""
+    line = np.arange(len(values))
+    return np.interp(line, line[known], values[known]).astype(np.float32)
 
 
 def _trend(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:

@@ -72,8 +72,8 @@ def test_echoes_without_steps_are_left_as_they_are(echoes):
 
 
 def test_steps_are_those_at_echo_time_zero(echoes):
-    step, weight = slice_steps(moved(echoes, np.linspace(0, 2, SLICES, dtype=np.float32)), ball())
-    before, _ = slice_steps(echoes, ball())
+    step, _, weight = slice_steps(moved(echoes, np.linspace(0, 2, SLICES, dtype=np.float32)), ball())
+    before, _, _ = slice_steps(echoes, ball())
     np.testing.assert_allclose((step - before)[weight > 0.1], 2 / (SLICES - 1), atol=0.02)
 
 
@@ -84,3 +84,13 @@ def test_a_steep_field_along_the_slices_is_not_an_offset():
     corrected, warnings, _ = without_slice_offsets(steep, ball())
     assert corrected is steep
     assert not warnings
+
+
+def test_a_field_that_steps_between_slabs_is_made_whole(echoes):
+    """Slabs are acquired one after another, and the field drifts meanwhile."""
+    slab = 3 * np.arange(SLICES) // SLICES
+    times = np.float32(TIMES_S)[:, None, None, None]
+    drifted = (2 * np.pi * np.array([0.0, 3.0, -2.0])[slab] * times).astype(np.float32)
+    mask = ball()
+    result = total_field(moved(echoes, drifted + offsets_rad("slabs")), mask=mask)
+    assert change_ppb(total_field(echoes, mask=mask), result, mask) < 2.0

@@ -31,8 +31,6 @@ class FieldConstants:
     offset_smoothing_mm: float = 10.0
     """Standard deviation of the Gaussian; half of it is used before the phase of the cells is unwrapped. Offsets of
     coils change over centimetres."""
-    free_intercept: bool = True
-    """Whether what MCPC-3D-S leaves of an offset is found by fits with a free intercept."""
     intercept_smoothing_mm: float = 3.0
     """Least standard deviation of the Gaussian that smooths intercepts: four rounds of it flatten waves of 25 mm by
     less than a hundredth. Where voxels are coarse, a narrower one brings more from strong sources to the rim than it

@@ -107,9 +107,7 @@ def total_field(
     return _in_ppm(echoes, phase, brain, interpolated)
 
 
-def fit_phase(
-    echoes: GradientEcho, head: BoolArray, *, core: BoolArray, free_intercept: bool = FIELD.free_intercept
-) -> PhaseFit:
+def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray) -> PhaseFit:
     """Unwrap all echoes inside the head, remove their offsets, and fit the field.
 
     Parameters
@@ -121,8 +119,6 @@ def fit_phase(
     core
         ``(x, y, z)`` bool, where offsets are estimated: the brain, if it is known. Scalp and muscle are connected to
         the brain by few voxels or none, and their phase may be off by 2π.
-    free_intercept
-        Whether field and offsets are corrected by what fits with a free intercept tell.
     """
     echoes, warnings, figures = without_slice_offsets(echoes, core)
     template, unwrapped = unwrapped_template(echoes, head)
@@ -139,7 +135,7 @@ def fit_phase(
         warnings=(*warnings, *more, *offsets.warnings),
         figures={**figures, **uneven, **offsets.figures},
     )
-    if free_intercept and len(echoes.echo_times_s) > 1:
+    if len(echoes.echo_times_s) > 1:
         fit, offsets = without_intercept(echoes, fit, offsets, head, core, noise)
     quality = unwrapped.quality
     if len(echoes.echo_times_s) > 1:

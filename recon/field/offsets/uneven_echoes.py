@@ -58,10 +58,12 @@ def without_uneven_echoes(
         phasors = block_phasors(phase, field, time_s, magnitude, inside, coarse)
         trends.append(phase_trend(phasors, coarse.cell_mm, 1))
         strengths.append(float(np.abs(phasors).sum()))
+    weights = cell_weights(phasors)
+    if not weights.any():
+        return echoes, theta_rad, (), {}
     own = _own_parts(np.stack([t.coefficients for t in trends]), model, np.asarray(strengths))
     shape, size = echoes.grid.shape, echoes.grid.voxel_size_mm
     uneven = [replace(t, coefficients=c.reshape(t.coefficients.shape)) for t, c in zip(trends, own, strict=True)]
-    weights = cell_weights(phasors)
     spread = [float(np.sqrt(np.average(u.on(coarse.shape, coarse.cell_mm) ** 2, weights=weights))) for u in uneven]
     figures = {"uneven_echoes_rad": max(spread)}
     if max(spread) < FIELD.uneven_echo_rad:

@@ -166,7 +166,7 @@ def smooth_part(
     values
         ``(x, y, z)`` float32.
     weight
-        ``(x, y, z)`` float32, proportional to the inverse variance; zero where there is no value.
+        ``(x, y, z)`` float32, proportional to the inverse variance; zero leaves a value out.
     coarse
         Cells on which the means are worked out.
     sigma_mm

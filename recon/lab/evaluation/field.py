@@ -85,7 +85,7 @@ def evaluate_field(
     Raises
     ------
     InvalidInputError
-        If there is no such case, or scikit-image is missing, or qsm-forward where it makes the case.
+        If the case is unknown, or if scikit-image is missing, or qsm-forward for a case that needs it.
     """
     for case in cases:
         progress(f"{case}: simulating")

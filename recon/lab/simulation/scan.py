@@ -57,7 +57,7 @@ def simulate_case(
     Raises
     ------
     InvalidInputError
-        If there is no such case, or qsm-forward is missing where it makes the case.
+        If the case is unknown, or if it needs qsm-forward, which is missing.
     """
     subject = draw_case(name, generator(purpose, seed), voxel_size_mm=voxel_size_mm)
     if name not in FORWARD_CASES:

@@ -16,8 +16,10 @@ from recon.engines.choose import EngineAttempt, choose_engine
 from recon.errors import MapError
 from recon.field.total import total_field
 from recon.inversion.methods import Inverted, find_method
+from recon.masking.brain import Segmenter
 from recon.options import Options
 from recon.quality.figures import judge_quality, quality_figures
+from recon.quality.polarity import darkness_correlation
 from recon.quality.provenance import REFERENCES, provenance
 from recon.types import (
     BoolArray,
@@ -66,6 +68,7 @@ def reconstruct(
     *,
     options: Options | None = None,
     mask: BoolArray | None = None,
+    segment: Segmenter = deepbet.segment,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Reconstruction:
     """Reconstruct susceptibility from a gradient-echo acquisition.
@@ -78,6 +81,8 @@ def reconstruct(
         Method and engine.
     mask
         ``(x, y, z)`` bool; found automatically when not given.
+    segment
+        Networks that find the brain.
     progress
         Told which step begins.
 
@@ -94,9 +99,9 @@ def reconstruct(
     find_method(options.method)
     total = clock.timed(
         "total field",
-        lambda: total_field(echoes, segment=deepbet.segment, mask=mask, surface_bleeds=options.surface_bleeds),
+        lambda: total_field(echoes, segment=segment, mask=mask, surface_bleeds=options.surface_bleeds),
     )
-    attempt, fallen_back = _best_attempt(options, total, clock)
+    attempt, fallen_back = _best_attempt(options, echoes, total, clock)
     return Reconstruction(
         susceptibility=SusceptibilityMap(
             chi_ppm=attempt.chi_ppm, mask=total.mask, reference=REFERENCES[total.mask_method], grid=total.grid
@@ -110,7 +115,9 @@ def reconstruct(
     )
 
 
-def _best_attempt(options: Options, total: TotalField, clock: _Clock) -> tuple[_Attempt, tuple[str, ...]]:
+def _best_attempt(
+    options: Options, echoes: GradientEcho, total: TotalField, clock: _Clock
+) -> tuple[_Attempt, tuple[str, ...]]:
     """Invert by the chosen method and, where its map fails or there is none, by the fall-back; say so then.
 
     Raises
@@ -121,13 +128,13 @@ def _best_attempt(options: Options, total: TotalField, clock: _Clock) -> tuple[_
     wanted = options.fallback not in ("", options.method)
 
     def stand_in(why: str) -> tuple[_Attempt, tuple[str, ...]] | None:
-        second = _attempt(options.fallback, options.engine, total, clock)
+        second = _attempt(options.fallback, options.engine, echoes, total, clock)
         if second.verdict.level == "failed":
             return None
         return second, (f"Made by {second.method}, as the map of {options.method} {why}",)
 
     try:
-        first = _attempt(options.method, options.engine, total, clock)
+        first = _attempt(options.method, options.engine, echoes, total, clock)
     except MapError as missing:
         found = stand_in(f"is missing: {missing}") if wanted else None
         if found is None:
@@ -139,7 +146,7 @@ def _best_attempt(options: Options, total: TotalField, clock: _Clock) -> tuple[_
     return found or (first, (f"The fall-back method {options.fallback} failed the quality check too.",))
 
 
-def _attempt(name: str, engine: str, total: TotalField, clock: _Clock) -> _Attempt:
+def _attempt(name: str, engine: str, echoes: GradientEcho, total: TotalField, clock: _Clock) -> _Attempt:
     """Invert by one method and judge the map, relative to its mean over the mask.
 
     Raises
@@ -157,6 +164,7 @@ def _attempt(name: str, engine: str, total: TotalField, clock: _Clock) -> _Attem
     chi = np.where(total.mask, inverted.chi_ppm - mean_ppm, 0.0).astype(np.float32)
     figures = clock.timed(f"quality{suffix}", lambda: _figures(chi, total, inverted.device))
     figures["reference_mean_ppb"] = mean_ppm * 1e3
+    figures["darkness_correlation"] = darkness_correlation(chi, total.mask, echoes)
     return _Attempt(
         method=name,
         inverted=inverted,

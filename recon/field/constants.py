@@ -24,8 +24,6 @@ class FieldConstants:
     """Most of an offset's incoherence that a missing echo may leave if it is to explain it."""
     fringe_strength_share: float = 0.3
     """Weight of a coarse cell, relative to strong cells, from which on a turn of the phase around it counts."""
-    fringe_length_mm: float = 20.0
-    """Length of open-ended fringe lines from which on they are reported."""
 
     # Phase offsets
     offset_smoothing_mm: float = 10.0

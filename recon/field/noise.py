@@ -37,13 +37,14 @@ def magnitude_noise(magnitude: FloatArray, mask: BoolArray) -> float:
     return float(np.median(np.abs(difference[inside]))) / _GAUSSIAN_MAD / _SECOND_DIFFERENCE_GAIN
 
 
-def _fit_noise(strength: FloatArray, residual_rad: FloatArray, freedom: int) -> float:
-    """Return the noise standard deviation of the magnitude that the phase residual of the fit implies.
+def fit_noise(magnitude: FloatArray, residual_rad: FloatArray, mask: BoolArray) -> float:
+    """Return the noise standard deviation of the magnitude that the residual of the fit implies, in its own units.
 
-    ``Σ (m_e r_e)²`` over ``E`` echoes is the noise variance times a χ² variable with ``E - 1``
-    degrees of freedom.
+    ``Σ (m_e r_e)²`` over ``E`` echoes is the noise variance times a χ² variable with ``E - 1`` degrees of freedom.
     """
-    square = float(np.median((strength * residual_rad) ** 2)) / freedom
+    freedom = len(magnitude) - 1
+    strength = np.sqrt(sum(m[mask] ** 2 for m in magnitude))
+    square = float(np.median((strength * residual_rad[mask]) ** 2)) / freedom
     median_of_chi_square = (1 - 2 / (9 * freedom)) ** 3
     return float(np.sqrt(square / median_of_chi_square))
 
@@ -51,10 +52,9 @@ def _fit_noise(strength: FloatArray, residual_rad: FloatArray, freedom: int) -> 
 def _noise_level(magnitude: FloatArray, fit: FieldFit, mask: BoolArray) -> float:
     """Return the magnitude's noise: the smaller of two estimates that both err on the large side."""
     from_magnitude = magnitude_noise(magnitude[0], mask)
-    freedom = len(magnitude) - 1
-    if freedom < 1 or not np.any(mask):
+    if len(magnitude) < 2 or not np.any(mask):
         return from_magnitude
-    from_fit = _fit_noise(np.sqrt(sum(m[mask] ** 2 for m in magnitude)), fit.residual_rad[mask], freedom)
+    from_fit = fit_noise(magnitude, fit.residual_rad, mask)
     return min(from_magnitude, from_fit) if from_magnitude > 0 else from_fit
 
 

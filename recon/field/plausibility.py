@@ -82,12 +82,17 @@ def compare_with_head_shape(
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
         return (), {}
-    expected = head_shape_field(tissue, inside, coarse, grid)
+    expected = _unshimmable(head_shape_field(tissue, inside, coarse, grid), weights, coarse)
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
-    correlation = polarity_correlation(smooth, _unshimmable(expected, weights, coarse), weights)
+    correlation = polarity_correlation(smooth, expected, weights)
     smooth_ppm = float(smooth[weights > 0].std())
-    figures = {"head_shape_correlation": correlation, "smooth_field_sd_ppm": smooth_ppm}
+    spread_ppm = float(expected[weights > 0].std())
+    figures = {
+        "head_shape_correlation": correlation,
+        "smooth_field_sd_ppm": smooth_ppm,
+        "head_shape_scale": correlation * smooth_ppm / max(spread_ppm, 1e-6),
+    }
     if brain.method != "deepbet":
         return (), figures
     volume_ml = float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000

@@ -8,6 +8,7 @@ import numpy as np
 
 from recon.errors import InvalidInputError
 from recon.field.constants import FIELD
+from recon.field.figures import field_figures
 from recon.field.fit import FieldFit, fit_field
 from recon.field.input_checks import refuse_phase_difference, refuse_slice_chopper, refuse_unusable, zero_filling
 from recon.field.noise import field_noise, magnitude_noise
@@ -23,7 +24,7 @@ from recon.masking.brain import Segmenter
 from recon.masking.head import head_mask
 from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask
 from recon.masking.surface_bleeds import with_surface_bleeds
-from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, Grid, TotalField
+from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, TotalField
 
 
 def rad_per_s_of_one_ppm(b0_tesla: float) -> float:
@@ -193,16 +194,18 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
         ppm_per_2pi=ppm_per_2pi,
         mask_method=brain.method,
         warnings=(*warnings, *phase.offsets.warnings, *brain.warnings, *doubts),
-        figures={**_figures(phase, mask, noise_ppm, grid, several=several), **figures},
+        figures={
+            **phase.offsets.figures,
+            "regrown_share_percent": phase.fit.refitted_percent,
+            **field_figures(
+                echoes,
+                residual_rad=phase.fit.residual_rad,
+                quality=phase.quality,
+                noise_ppm=noise_ppm,
+                reliable=reliable,
+                mask=mask,
+            ),
+            **figures,
+            "no_brain_recognised": float(brain.method == "signal"),
+        },
     )
-
-
-def _figures(phase: PhaseFit, mask: BoolArray, noise_ppm: FloatArray, grid: Grid, *, several: bool) -> dict[str, float]:
-    figures = {**phase.offsets.figures, "regrown_share_percent": phase.fit.refitted_percent}
-    figures["mask_volume_ml"] = float(mask.sum()) * grid.voxel_volume_mm3 / 1000
-    figures["field_noise_median_ppm"] = float(np.median(noise_ppm[mask]))
-    figures["phase_quality_median"] = float(np.median(phase.quality[mask]))
-    figures["phase_quality_below_half_percent"] = 100 * float(np.mean(phase.quality[mask] < 0.5))
-    if several:
-        figures["linear_fit_residual_median_rad"] = float(np.median(phase.fit.residual_rad[mask]))
-    return figures

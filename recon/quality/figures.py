@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -75,10 +77,12 @@ def streak_energy_ratio(chi_ppm: FloatArray, mask: BoolArray, grid: Grid, device
     return float(cone.mean() / beside.mean())
 
 
-def judge_quality(figures: dict[str, float]) -> Verdict:
+def judge_quality(figures: Mapping[str, float]) -> Verdict:
     """Return the verdict over figures, by :data:`LIMITS`."""
-    failed = tuple(limit for limit in LIMITS if not figures[limit.figure] <= limit.failed)
-    degraded = tuple(limit for limit in LIMITS if limit not in failed and figures[limit.figure] > limit.degraded)
+    judged = [limit for limit in LIMITS if limit.figure in figures]
+    failed = tuple(limit for limit in judged if not limit.allows(figures[limit.figure], limit.failed))
+    doubtful = (limit for limit in judged if not limit.allows(figures[limit.figure], limit.degraded))
+    degraded = tuple(limit for limit in doubtful if limit not in failed)
     level: Level = "failed" if failed else "degraded" if degraded else "ok"
     reasons = tuple(limit.sentence.format(value=figures[limit.figure]) for limit in (*failed, *degraded))
     return Verdict(level=level, reasons=reasons)

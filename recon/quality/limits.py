@@ -13,9 +13,9 @@ class Limit:
     Parameters
     ----------
     figure
-        Name of the figure.
+        Name of the figure; one that a map does not have, such as the residual of a single echo, is not judged.
     degraded, failed
-        A figure above these.
+        A figure above these; below them where ``failed`` is the lower one.
     sentence
         What it means to the reader of the map; ``{value:.0f}`` is the figure.
     """
@@ -24,6 +24,10 @@ class Limit:
     degraded: float
     failed: float
     sentence: str
+
+    def allows(self, value: float, limit: float) -> bool:
+        """Say whether a value lies on the good side of a limit; one that is not a number never does."""
+        return value >= limit if self.failed < self.degraded else value <= limit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,14 +19,14 @@ _RING = ((0, 0), (1, 0), (1, 1), (0, 1))
 """Corners of an elementary loop, in order."""
 
 
-def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> tuple[str, ...]:
-    """Return a warning if the smoothed phase offset turns by 2π around a point where there is signal.
+def fringe_length_mm(phasors: ComplexArray, coarse: CoarseGrid) -> float:
+    """Return the length of the lines around which the smoothed phase offset turns by 2π where there is signal.
 
-    A sound combination of coils has no such point.
+    A sound combination of coils has no such line.
     """
     strength = np.abs(phasors)
     if not strength.any():
-        return ()
+        return 0.0
     strong = strength > FIELD.fringe_strength_share * np.percentile(strength[strength > 0], 90)
     angle = np.angle(phasors).astype(np.float32)
     length_mm = 0.0
@@ -34,12 +34,7 @@ def fringe_lines(phasors: ComplexArray, coarse: CoarseGrid) -> tuple[str, ...]:
         u, v = (a for a in range(3) if a != axis)
         whole = np.logical_and.reduce([_corner(strong, u, v, *at) for at in _RING])
         length_mm += float(np.count_nonzero(_winding(angle, u, v) & whole)) * coarse.cell_mm[axis]
-    if length_mm < FIELD.fringe_length_mm:
-        return ()
-    return (
-        f"The phase has open-ended fringe lines ({length_mm:.0f} mm in all): the coils were combined without "
-        "their phases; the field is wrong along them.",
-    )
+    return length_mm
 
 
 def _corner(array: npt.NDArray[Scalar], u: int, v: int, du: int, dv: int) -> npt.NDArray[Scalar]:

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recon.field.constants import FIELD
-from recon.field.offsets.fringe_lines import fringe_lines
+from recon.field.offsets.fringe_lines import fringe_length_mm
 from recon.field.offsets.smooth import cell_weights, smooth_phase
 from recon.field.template import Template
 from recon.operators.coarse import block_phasors, coarse_grid, upsample
@@ -80,7 +80,8 @@ def phase_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArra
         for e in used
     ]
     seen = [smooth_phase(p, coarse.cell_mm) for p in phasors]
-    warnings, figures = fringe_lines(phasors[0], coarse), {}
+    warnings: tuple[str, ...] = ()
+    figures = {"open_fringe_lines_mm": fringe_length_mm(phasors[0], coarse)}
     odd = even = (seen[0] / _parity_system(template, times_s, used[:1]).sum()).astype(np.float32)
     if len(used) > 1:
         inverse = np.linalg.inv(_parity_system(template, times_s, used))
@@ -90,7 +91,7 @@ def phase_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArra
         if span_rad > FIELD.bipolar_ramp_rad and explained > FIELD.bipolar_explained_share:
             odd, even = both
             ramp = f"odd and even echoes differ by a phase ramp of {span_rad:.1f} rad, which was removed."
-            warnings = (*warnings, f"Bipolar readout: {ramp}")
+            warnings = (f"Bipolar readout: {ramp}",)
     its_own = sum(c * (odd, even)[e % 2] for e, c in enumerate(template.coefficients))
     cells = (odd, np.asarray(its_own, np.float32), *(() if even is odd else (even,)))
     odd_rad, template_rad, *even_rad = (upsample(values, coarse) for values in cells)

@@ -2,7 +2,8 @@
 
 The anatomy is ours. Field, shim, signal, k-space cropping and noise are qsm-forward's (A. Stewart, of QSM-CI; after
 Marques et al. 2021, doi:10.1002/mrm.28716), on a lattice that is finer than the voxels and does not divide them. In
-place of its phase offset, a parabola, goes the receive field of a coil array, as its amplitude and phase offset.
+place of its phase offset, a parabola, goes the receive field of a coil array, as its amplitude and phase offset. Its
+anisotropy of white matter is left out: it writes an apparent susceptibility into the map, which the truth would follow.
 
 What its conventions are, each compared with ours in a test: chi and field in ppm, echo times in seconds, phase grows
 with a positive field, a proton frequency of 42.58 MHz/T (ours is 0.006 % lower), any B0 direction; the spacings along
@@ -17,6 +18,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +29,7 @@ from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan, vector
 from recon.lab.simulation.effects.apply import lattice_effects
 from recon.lab.simulation.effects.coils import interpolated
 from recon.lab.simulation.field import HeadField, crop_head_field, field_from_beyond
-from recon.lab.simulation.head import HeadVolumes, build_head
+from recon.lab.simulation.head import WHITE_MATTER_LABEL, HeadVolumes, build_head
 from recon.lab.simulation.lattice import make_lattice
 from recon.lab.simulation.scan import SimulatedScan
 from recon.lab.simulation.signal import relaxation_per_s
@@ -144,9 +146,11 @@ def _shimmed(forward: ModuleType, made: HeadField) -> torch.Tensor:
 
 def _echoes(forward: ModuleType, made: HeadField, field_ppm: torch.Tensor, scan: ScanPlan) -> Iterator[np.ndarray]:
     """Yield every echo ``(x, y, z)`` without noise, cropped in k-space to the image's voxels."""
-    receive = lattice_effects(made, scan, scan.effects).receive
+    ready = lattice_effects(made, scan, scan.effects)
+    receive = ready.receive
     assert receive is not None
     relaxation = relaxation_per_s(made, scan).numpy()
+    cylinders = {} if ready.squared_sine is None else _hollow_cylinders(made, relaxation, ready.squared_sine)
     brightness = (made.volumes.signal * receive.abs()).numpy()
     offset = receive.angle().numpy()
     frequency = (field_ppm + FAT_SHIFT_PPM * made.volumes.fat).numpy()
@@ -159,8 +163,24 @@ def _echoes(forward: ModuleType, made: HeadField, field_ppm: torch.Tensor, scan:
             phase_offset=offset + (ramp if number % 2 == 0 else -ramp),
             R2star=relaxation,
             M0=brightness,
+            **cylinders,
         )
         yield forward.crop_kspace(fine, scan.shape)
+
+
+def _hollow_cylinders(made: HeadField, relaxation_per_s: FloatArray, squared_sine: torch.Tensor) -> dict[str, Any]:
+    """Return what makes white matter a sum of water in, inside and around myelin sheaths, after its own parameters."""
+    nothing = np.float32(0)
+    return {
+        "multicompartment": True,
+        "R2": relaxation_per_s,
+        "dr_pos": nothing,
+        "dr_neg": nothing,
+        "chi_pos": np.zeros_like(relaxation_per_s),
+        "chi_neg": made.volumes.chi_ppm.clamp(max=0.0).numpy(),
+        "theta": squared_sine.clamp(0.0, 1.0).sqrt().arcsin().numpy(),
+        "wm_mask": (made.volumes.label == WHITE_MATTER_LABEL).numpy(),
+    }
 
 
 def _box_weights(voxels_mm: np.ndarray, points_mm: np.ndarray, size_mm: float) -> torch.Tensor:

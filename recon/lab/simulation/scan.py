@@ -13,7 +13,7 @@ from recon.lab.simulation.draw.forward_cases import FORWARD_CASES
 from recon.lab.simulation.draw.plan import ScanPlan, SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.effects.apply import disturbed_field_ppm
-from recon.lab.simulation.field import head_field, shim
+from recon.lab.simulation.field import HeadField, head_field, shim
 from recon.lab.simulation.signal import average, measure
 from recon.lab.simulation.template import load_template
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid, TotalField
@@ -71,8 +71,12 @@ def simulate_case(
 
 def simulate_scan(subject: SubjectPlan) -> SimulatedScan:
     """Apply a subject's plans."""
-    scan, parts = subject.scan, subject.scan.oversample
-    made = head_field(subject.head, scan, load_template())
+    return scan_of(head_field(subject.head, subject.scan, load_template()), subject.scan)
+
+
+def scan_of(made: HeadField, scan: ScanPlan) -> SimulatedScan:
+    """Measure a head whose field is known; the scan's grid, place and direction of B0 are those it was made for."""
+    parts = scan.oversample
     field = shim(
         disturbed_field_ppm(made, scan, scan.effects), made.volumes.brain, made.lattice.spacing_mm, scan.shim_residual
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from recon.lab.simulation.draw.effect_plans import EffectsPlan
+from recon.lab.simulation.draw.effect_plans import CompartmentsPlan, EffectsPlan
 from recon.lab.simulation.draw.effects import EFFECTS, Setting
 from recon.lab.simulation.draw.head import draw_head
 from recon.lab.simulation.draw.lesions import draw_calcification, draw_haemorrhage, draw_microbleed
@@ -91,6 +91,13 @@ def _noisy(rng: np.random.Generator) -> SubjectPlan:
     return SubjectPlan(head=_head(rng), scan=replace(_scan(rng), echo_times_s=(0.020,), snr=13.0))
 
 
+def _white(rng: np.random.Generator) -> SubjectPlan:
+    """Draw a healthy head at 3 T whose white matter is hollow cylinders, with qsm-forward's own parameters."""
+    scan = _scan(rng)
+    effects = replace(scan.effects, compartments=CompartmentsPlan(), fibre_seed=int(rng.integers(2**31)))
+    return SubjectPlan(head=_head(rng), scan=replace(scan, effects=effects))
+
+
 FORWARD_CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
     "healthy-forward": _healthy,
     "lesion-forward": _lesion,
@@ -99,4 +106,5 @@ FORWARD_CASES: dict[str, Callable[[np.random.Generator], SubjectPlan]] = {
     "bipolar-forward": _bipolar,
     "single-forward": _single,
     "noisy-forward": _noisy,
+    "white-forward": _white,
 }

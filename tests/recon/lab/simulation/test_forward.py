@@ -14,6 +14,7 @@ from recon.lab.simulation.draw.forward_cases import FORWARD_CASES
 from recon.lab.simulation.draw.plan import SubjectPlan
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.forward import forward_field_ppm, simulate_forward
+from recon.lab.simulation.head import GREY_MATTER_LABEL, WHITE_MATTER_LABEL
 from recon.lab.simulation.scan import simulate_case
 from recon.operators.dipole import dipole_field
 from recon.types import GAMMA_HZ_PER_TESLA, Grid
@@ -83,6 +84,19 @@ def test_bipolar_echoes_turn_the_odd_and_even_ramp():
     inside = np.isfinite(left)
     slope = np.polyfit(x[inside], left[inside], 1)[0]
     assert slope == pytest.approx(-2 * clean.bipolar_rad, rel=0.05)
+
+
+@needs_qsm_forward
+def test_white_matter_of_hollow_cylinders_has_a_phase_of_its_own_and_nothing_else_has():
+    subject = drawn("white-forward")
+    scan = dataclasses.replace(subject.scan, snr=1e6)
+    plain = dataclasses.replace(scan, effects=dataclasses.replace(scan.effects, compartments=None))
+    white, simple = (simulate_forward(SubjectPlan(head=subject.head, scan=one)) for one in (scan, plain))
+    own = np.abs(np.angle(np.exp(1j * (white.echoes.phase_rad[0] - simple.echoes.phase_rad[0]))))
+    in_white = np.median(own[white.brain & (white.label == WHITE_MATTER_LABEL)])
+    elsewhere = np.median(own[white.brain & (white.label == GREY_MATTER_LABEL)])
+    assert 0.003 < in_white < 0.1
+    assert elsewhere < in_white / 2
 
 
 def test_every_case_has_a_receive_array_and_a_head_of_its_own():

@@ -1,0 +1,54 @@
+"""What is measured of a field, for the verdict and for people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recon.field.noise import fit_noise, magnitude_noise
+from recon.types import BoolArray, FloatArray, GradientEcho
+
+
+def field_figures(
+    echoes: GradientEcho,
+    *,
+    residual_rad: FloatArray,
+    quality: FloatArray,
+    noise_ppm: FloatArray,
+    reliable: BoolArray,
+    mask: BoolArray,
+) -> dict[str, float]:
+    """Return named figures of a field in its mask, the unit in the name.
+
+    ``phase_quality_below_half_percent``, ``unreliable_percent``: share of the mask whose phase is poor, and whose field
+    means nothing. ``linear_fit_residual_median_rad``: how far the echoes are from one field and one offset;
+    ``fit_residual_excess_rad``: the part of it that the noise of the magnitude does not explain. The last two need
+    several echoes.
+
+    Parameters
+    ----------
+    echoes
+        The acquisition.
+    residual_rad
+        ``(x, y, z)`` float32, as in :class:`recon.field.fit.FieldFit`.
+    quality, noise_ppm, reliable, mask
+        ``(x, y, z)``, as in :class:`recon.types.TotalField`.
+    """
+    figures = {
+        "mask_volume_ml": float(mask.sum()) * echoes.grid.voxel_volume_mm3 / 1000,
+        "field_noise_median_ppm": float(np.median(noise_ppm[mask])),
+        "phase_quality_median": float(np.median(quality[mask])),
+        "phase_quality_below_half_percent": 100 * float(np.mean(quality[mask] < 0.5)),
+        "unreliable_percent": 100 * float(np.mean(~reliable[mask])),
+    }
+    if len(echoes.echo_times_s) > 1:
+        figures["linear_fit_residual_median_rad"] = float(np.median(residual_rad[mask]))
+        figures["fit_residual_excess_rad"] = _excess_rad(echoes, residual_rad, mask)
+    return figures
+
+
+def _excess_rad(echoes: GradientEcho, residual_rad: FloatArray, mask: BoolArray) -> float:
+    """Return the median residual less, in squares, what the magnitude's noise makes."""
+    median = float(np.median(residual_rad[mask]))
+    of_fit, of_magnitude = fit_noise(echoes.magnitude, residual_rad, mask), magnitude_noise(echoes.magnitude[0], mask)
+    explained = min(1.0, of_magnitude / of_fit) if of_fit > 0 else 1.0
+    return median * float(np.sqrt(1.0 - explained**2))

@@ -1,0 +1,1 @@
+"""What goes wrong with a scan: images spoiled on purpose, from harmless to ruinous."""

@@ -19,7 +19,7 @@ from recon.inversion.methods import Inverted, find_method
 from recon.masking.brain import Segmenter
 from recon.options import Options
 from recon.quality.figures import judge_quality, quality_figures
-from recon.quality.polarity import darkness_correlation
+from recon.quality.polarity import chi_of_darkest_ppb
 from recon.quality.provenance import REFERENCES, provenance
 from recon.types import (
     BoolArray,
@@ -164,7 +164,8 @@ def _attempt(name: str, engine: str, echoes: GradientEcho, total: TotalField, cl
     chi = np.where(total.mask, inverted.chi_ppm - mean_ppm, 0.0).astype(np.float32)
     figures = clock.timed(f"quality{suffix}", lambda: _figures(chi, total, inverted.device))
     figures["reference_mean_ppb"] = mean_ppm * 1e3
-    figures["darkness_correlation"] = darkness_correlation(chi, total.mask, echoes)
+    if (darkest := chi_of_darkest_ppb(chi, total.mask, echoes)) is not None:
+        figures["chi_of_darkest_ppb"] = darkest
     return _Attempt(
         method=name,
         inverted=inverted,

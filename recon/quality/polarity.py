@@ -9,17 +9,18 @@ from recon.operators.morphology import box_filter
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 _DEEP_MM = 8.0
-_SMOOTH_MM = 8.0
+_SURROUNDINGS_MM = 8.0
+_DARKEST_PERCENT = 0.3
 _CLIP_PPM = 0.15
-_FEWEST_VOXELS = 1000
+_FEWEST_VOXELS = 5000
 
 
-def darkness_correlation(chi_ppm: FloatArray, mask: BoolArray, echoes: GradientEcho) -> float:
-    """Return the correlation of a map with how dark the last echo is, relative to its surroundings, -1..1.
+def chi_of_darkest_ppb(chi_ppm: FloatArray, mask: BoolArray, echoes: GradientEcho) -> float | None:
+    """Return the mean susceptibility of what is darkest in the last echo, relative to the deep brain's median.
 
-    Veins and iron-rich nuclei are dark where signal has decayed, and paramagnetic; in a map of the wrong sense they are
-    dark in both. What is dark and diamagnetic, a calcification or myelin, is rarer or fainter. Near the brain's surface
-    signal is lost for other reasons: 8 mm are left out. Zero where too little is left.
+    Veins and nuclei full of iron are dark where the signal has decayed, and paramagnetic; in a map of the wrong sense
+    they are diamagnetic. White matter is dark, too, and diamagnetic, but never so dark. Near the brain's surface signal
+    is lost for other reasons: 8 mm are left out.
 
     Parameters
     ----------
@@ -27,23 +28,21 @@ def darkness_correlation(chi_ppm: FloatArray, mask: BoolArray, echoes: GradientE
         ``(x, y, z)`` map and where it counts.
     echoes
         The acquisition.
+
+    Returns
+    -------
+    float or None
+        Values beyond 150 ppb count as 150; None where too little brain is deep.
     """
     deep = box_filter(mask, echoes.grid, _DEEP_MM, "erode")
     if np.count_nonzero(deep) < _FEWEST_VOXELS:
-        return 0.0
-    magnitude = echoes.magnitude[-1]
+        return None
+    magnitude = np.where(mask, echoes.magnitude[-1], np.float32(0))
     level = np.log(np.maximum(magnitude, 1e-3 * float(np.median(magnitude[deep])) + np.finfo(np.float32).tiny))
-    dark, chi = (_detail(v, mask, deep, echoes) for v in (-level, np.clip(chi_ppm, -_CLIP_PPM, _CLIP_PPM)))
-    if dark.std() == 0 or chi.std() == 0:
-        return 0.0
-    return float(np.corrcoef(dark, chi)[0, 1])
-
-
-def _detail(volume: FloatArray, mask: BoolArray, deep: BoolArray, echoes: GradientEcho) -> FloatArray:
-    """Return the deep values less their smooth surroundings in the mask."""
-    sigma = [_SMOOTH_MM / size for size in echoes.grid.voxel_size_mm]
-    weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-    smooth = ndimage.gaussian_filter(np.where(mask, volume, np.float32(0)).astype(np.float32), sigma)
-    detail = (volume - smooth / np.maximum(weight, 1e-3))[deep]
-    limit = 3 * float(np.std(detail))
-    return np.asarray(np.clip(detail, -limit, limit), np.float32)
+    sigma = [_SURROUNDINGS_MM / size for size in echoes.grid.voxel_size_mm]
+    around = ndimage.gaussian_filter(np.where(mask, level, np.float32(0)), sigma)
+    share = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
+    darkness = (around / np.maximum(share, 1e-3) - level)[deep]
+    chi = np.clip(chi_ppm[deep], -_CLIP_PPM, _CLIP_PPM)
+    darkest = darkness > np.percentile(darkness, 100 - _DARKEST_PERCENT)
+    return 1e3 * float(chi[darkest].mean() - np.median(chi)) if darkest.any() else None

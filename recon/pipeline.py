@@ -18,6 +18,7 @@ from recon.field.total import total_field
 from recon.inversion.methods import Inverted, find_method
 from recon.masking.brain import Segmenter
 from recon.options import Options
+from recon.quality.expected_error import expected_error
 from recon.quality.figures import judge_quality, quality_figures
 from recon.quality.polarity import chi_of_darkest_ppb
 from recon.quality.provenance import REFERENCES, provenance
@@ -102,16 +103,18 @@ def reconstruct(
         lambda: total_field(echoes, segment=segment, mask=mask, surface_bleeds=options.surface_bleeds),
     )
     attempt, fallen_back = _best_attempt(options, echoes, total, clock)
+    figures = {**total.figures, **attempt.figures}
     return Reconstruction(
         susceptibility=SusceptibilityMap(
             chi_ppm=attempt.chi_ppm, mask=total.mask, reference=REFERENCES[total.mask_method], grid=total.grid
         ),
         total_field=total,
-        figures={**total.figures, **attempt.figures},
+        figures=figures,
         verdict=attempt.verdict,
         warnings=(*total.warnings, *attempt.inverted.warnings, *fallen_back, *attempt.verdict.reasons),
         seconds=clock.seconds,
         provenance=provenance(attempt.method, attempt.inverted, echoes, total, options),
+        expected_error=expected_error(figures, attempt.inverted.weights_sha256),
     )
 
 

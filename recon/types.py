@@ -196,6 +196,25 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExpectedError:
+    """The error that a map is expected to have.
+
+    Parameters
+    ----------
+    brain_ppb
+        Root mean square over the brain.
+    bound_ppb
+        Nine of ten maps with the same figures have a smaller one.
+    nuclei_ppb
+        Root mean square error of the mean of each deep grey nucleus, by name.
+    """
+
+    brain_ppb: float
+    bound_ppb: float
+    nuclei_ppb: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reconstruction:
     """A susceptibility map with everything needed to judge and repeat it.
 
@@ -213,6 +232,8 @@ class Reconstruction:
         Wall-clock seconds per step, in the order they ran.
     provenance
         How it was made.
+    expected_error
+        How wrong it is expected to be; None where that is not known of its weights or method.
     """
 
     susceptibility: SusceptibilityMap
@@ -222,3 +243,4 @@ class Reconstruction:
     warnings: tuple[str, ...]
     seconds: Mapping[str, float]
     provenance: Provenance
+    expected_error: ExpectedError | None = None

@@ -22,7 +22,7 @@ from recon.field.reliability import reliability
 from recon.field.template import unwrapped_template
 from recon.masking.brain import Segmenter
 from recon.masking.head import head_mask
-from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask
+from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask, without_doubtful_rim
 from recon.masking.surface_bleeds import with_surface_bleeds
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, TotalField
 
@@ -100,7 +100,7 @@ def total_field(
         raise InvalidInputError("neither a mask nor networks to find one were handed in: expected either")
     phase = fit_phase(echoes, head, core=core)
     if found is None:
-        brain = _given_mask(core, phase.fit)
+        brain = _given_mask(core, phase, echoes)
     else:
         brain = _found_mask(found, head, phase, echoes, surface_bleeds=surface_bleeds)
     if not brain.mask.any():
@@ -155,13 +155,17 @@ def _found_mask(
     return brain
 
 
-def _given_mask(given: BoolArray, fit: FieldFit) -> BrainMask:
-    """Return the mask that was handed in, less voxels without signal."""
-    silent = given & ~(fit.information > 0)
+def _given_mask(given: BoolArray, phase: PhaseFit, echoes: GradientEcho) -> BrainMask:
+    """Return the mask that was handed in, less voxels without signal, and less what spoils a brain's rim."""
+    silent = given & ~(phase.fit.information > 0)
+    field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
+    mask = without_doubtful_rim(given & ~silent, phase.quality, field_ppm, echoes.grid)
     warnings = []
     if np.any(silent):
         warnings.append(f"{int(silent.sum())} voxels of the mask have no signal in any echo and were left out of it.")
-    return BrainMask(mask=given & ~silent, method="given", warnings=tuple(warnings))
+    if doubtful := int(np.count_nonzero(given & ~silent & ~mask)):
+        warnings.append(f"{doubtful} voxels at the rim of the mask have poor phase or a steep field and were left out.")
+    return BrainMask(mask=mask, method="given", warnings=tuple(warnings))
 
 
 def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: tuple[str, ...]) -> TotalField:

@@ -155,6 +155,12 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
     )
 
 
+def without_doubtful_rim(brain: BoolArray, quality: FloatArray, field_ppm: FloatArray, grid: Grid) -> BoolArray:
+    """Return a brain without poor phase or a steep field at its rim; a lesion stays. Arrays as in `finish_mask`."""
+    mask = _without_rim(brain, quality < MASKING.least_rim_quality, grid)
+    return _without_rim(mask, _steep(field_ppm, mask), grid)
+
+
 def finish_mask(
     found: FoundBrain, head: BoolArray, quality: FloatArray, field_ppm: FloatArray, grid: Grid
 ) -> BrainMask:
@@ -174,7 +180,7 @@ def finish_mask(
         ``(x, y, z)`` float32, total field.
     """
     if found.brain is not None:
-        mask = _without_rim(found.brain, quality < MASKING.least_rim_quality, grid)
-        mask = _without_rim(mask, _steep(field_ppm, mask), grid)
-        return BrainMask(mask=mask, method="deepbet", warnings=())
+        return BrainMask(
+            mask=without_doubtful_rim(found.brain, quality, field_ppm, grid), method="deepbet", warnings=()
+        )
     return BrainMask(mask=_signal_mask(head, quality, grid), method="signal", warnings=(found.reason,))

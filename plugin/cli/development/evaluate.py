@@ -59,6 +59,10 @@ COHORT_COLUMNS = {
     "worst": "{nrmse_worst:.1f}", "XSIM": "{xsim_median:.3f}", "bleed map/truth": "{bleed_slope_median:.2f}",
     "network better": "{better}",
 }  # fmt: skip
+KIND_COLUMNS = {
+    "fault": "{kind}", "scans": "{scans}", "ruined": "{ruinous}", "of these ok": "{missed}", "refused": "{refused}",
+    "failed": "{failed}", "degraded": "{degraded}",
+}  # fmt: skip
 SPHERE_COLUMNS = {
     "true ppm": "{true_ppm:.2f}", "map ppm": "{map_ppm:.2f}", "radius mm": "{radius_mm:.1f}", "voxels": "{voxels}",
 }  # fmt: skip
@@ -220,6 +224,50 @@ def _tell_cohort(rows: list[CohortRow], *, as_json: bool) -> None:
     print_table("Patients with bleeds, from DICOM to DICOM", counted, COHORT_COLUMNS)
     if judged:  # none, where only one method was asked for
         tell(f"The network is better than every peer on {won} of {judged} patients.")
+
+
+@app.command()
+def verdict(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for rows and picture; a study there is resumed.")
+    ] = Path("out/verdict"),
+    heads: Annotated[int, typer.Option(min=1, help="How many heads, of four scans each.")] = 75,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
+    faults: Annotated[int, typer.Option(min=1, help="Faults that each scan is spoiled with, one at a time.")] = 1,
+    engine: EngineOption = "auto",
+    tuning: Annotated[bool, typer.Option("--tuning", help="Other heads: those that limits are tuned on.")] = False,
+    fit: Annotated[
+        Path | None, typer.Option(help="Fit the expected error on these scans, and write it to this file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Study the verdict on good and spoiled scans: how many ruined maps are called ok, how many good ones are not."""
+    from recon.lab.evaluation.expected_error_fit import fit_expected_error, write_model
+    from recon.lab.evaluation.verdict import VerdictStudy, run_study
+    from recon.lab.evaluation.verdict_report import write_study
+    from recon.lab.simulation.draw.seeds import Purpose
+    from recon.network.weights import load_weights
+    from recon.quality.expected_error import load_model
+
+    study = VerdictStudy(
+        folder=output, purpose=Purpose.TUNING if tuning else Purpose.EVALUATION, faults=faults, engine=engine
+    )
+    with progress_shown("evaluate verdict") as say:
+        rows = list(run_study(range(first, first + heads), study, say))
+    if fit:
+        write_model(fit_expected_error(rows, load_weights().sha256), fit)
+    found = asdict(write_study(rows, load_model(fit), output))
+    if as_json:
+        print_json(found)
+        return
+    print_table("Spoiled scans, each by one fault", found["kinds"], KIND_COLUMNS)
+    tell(
+        f"Of {found['good']} good scans {found['good_refused']} were refused, {found['good_failed']} called failed, "
+        f"{found['good_degraded']} degraded."
+    )
+    if found["spearman"] is not None:
+        tell(f"Expected error: rank correlation {found['spearman']:.2f}, {found['covered_percent']:.0f} % below bound.")
+    note(f"{output / 'verdict.json'}, verdict.png")
 
 
 @app.command()

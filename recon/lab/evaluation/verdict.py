@@ -19,8 +19,8 @@ import torch
 
 from recon.engines import deepbet
 from recon.errors import InvalidInputError, MapError
+from recon.lab.evaluation.fingerprint import WITHOUT, code_fingerprint
 from recon.lab.evaluation.judge import judge
-from recon.lab.evaluation.store import made_by
 from recon.lab.simulation.draw.seeds import Purpose, generator
 from recon.lab.simulation.draw.study_scans import FIRST_SEED, draw_study_head
 from recon.lab.simulation.faults.table import DrawnFault, draw_fault, spoiled
@@ -28,6 +28,7 @@ from recon.lab.simulation.field import head_field
 from recon.lab.simulation.scan import SimulatedScan, scan_of
 from recon.lab.simulation.template import load_template
 from recon.masking.brain import Segmenter, Stage
+from recon.network.weights import load_weights
 from recon.options import Options
 from recon.pipeline import reconstruct
 from recon.quality.figures import judge_quality
@@ -35,6 +36,8 @@ from recon.types import GradientEcho, Level
 
 _FAULT_STREAM = 1
 _NETWORK = "network"
+_JUDGES = ("quality/limits.py", "quality/expected_error.py")
+"""What judges the kept figures when they are read, so that rows need not be made again when it changes."""
 RUINOUS = 1.5
 """Error over that of the unspoiled scan from which on a fault is ruinous."""
 REFUSED = "refused"
@@ -88,7 +91,8 @@ class VerdictStudy:
     @property
     def made_by(self) -> str:
         """What rows must have been made by to be kept."""
-        return f"{self.purpose.name.lower()} heads, {self.faults} faults, {made_by(_NETWORK)}"
+        code, weights = code_fingerprint(without=(*WITHOUT, *_JUDGES)), load_weights().sha256
+        return f"{self.purpose.name.lower()} heads, {self.faults} faults, code {code}, weights {weights}"
 
     def path(self, head: int) -> Path:
         """Return the file of a head's rows."""

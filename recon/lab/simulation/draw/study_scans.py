@@ -26,7 +26,7 @@ _PATIENTS = 0.4
 _OBLIQUE = 0.3
 _SINGLE_ECHO = 0.35
 _BIPOLAR = 0.15
-_LEAST_ACQUIRED = 0.85
+_LEAST_ACQUIRED, _LEAST_PARTIAL = 0.95, 0.875
 _ALIGNED = 0.25
 """Misalignment of the receive loops over that of the hard simulator: 0.2 rad and less instead of 0.8."""
 _MOST_BREATH_HZ = 2.0
@@ -100,7 +100,9 @@ def _ordinary(effects: EffectsPlan) -> EffectsPlan:
         breath = replace(breath, hz_at_3t=breath.hz_at_3t / 2.5)
     kspace = effects.kspace
     if kspace is not None:
-        kspace = replace(kspace, acquired=vector(max(share, _LEAST_ACQUIRED) for share in kspace.acquired))
+        acquired = vector(max(share, _LEAST_ACQUIRED) for share in kspace.acquired)
+        partial = vector(max(share, _LEAST_PARTIAL) for share in kspace.partial)
+        kspace = replace(kspace, acquired=acquired, partial=partial)
     return replace(
         effects,
         coils=coils,
@@ -113,9 +115,13 @@ def _ordinary(effects: EffectsPlan) -> EffectsPlan:
 
 
 def _well_combined(coils: CoilsPlan) -> CoilsPlan:
-    """Return an array whose loops have no wrong sign, and are aligned as well as the noise of a prescan allows."""
+    """Return an array whose loops have no wrong sign, and are aligned as well as the noise of a prescan allows.
+
+    Combined to the phase of a single loop, an image has open-ended fringe lines where that loop sees nothing: a fault.
+    """
     loops = (replace(loop, misalignment_rad=_ALIGNED * loop.misalignment_rad) for loop in coils.loops)
-    return replace(coils, loops=tuple(loops), flipped=None)
+    combination = "body_coil" if coils.combination == "adaptive" else coils.combination
+    return replace(coils, loops=tuple(loops), flipped=None, combination=combination)
 
 
 def _echo_times_s(rng: np.random.Generator, b0_tesla: float) -> tuple[float, ...]:

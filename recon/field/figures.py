@@ -11,6 +11,8 @@ from recon.types import BoolArray, FloatArray, GradientEcho
 def field_figures(
     echoes: GradientEcho,
     *,
+    field_ppm: FloatArray,
+    turn_ppm: float,
     residual_rad: FloatArray,
     quality: FloatArray,
     noise_ppm: FloatArray,
@@ -22,12 +24,14 @@ def field_figures(
     ``phase_quality_below_half_percent``, ``unreliable_percent``: share of the mask whose phase is poor, and whose field
     means nothing. ``linear_fit_residual_median_rad``: how far the echoes are from one field and one offset;
     ``fit_residual_excess_rad``: the part of it that the noise of the magnitude does not explain. The last two need
-    several echoes.
+    several echoes. ``field_jumps_permille``: see :func:`field_jumps_permille`.
 
     Parameters
     ----------
     echoes
         The acquisition.
+    field_ppm, turn_ppm
+        ``(x, y, z)`` float32, and what it changes by with one turn of phase between echoes, or of a single echo.
     residual_rad
         ``(x, y, z)`` float32, as in :class:`recon.field.fit.FieldFit`.
     quality, noise_ppm, reliable, mask
@@ -39,6 +43,7 @@ def field_figures(
         "phase_quality_median": float(np.median(quality[mask])),
         "phase_quality_below_half_percent": 100 * float(np.mean(quality[mask] < 0.5)),
         "unreliable_percent": 100 * float(np.mean(~reliable[mask])),
+        "field_jumps_permille": field_jumps_permille(field_ppm, reliable, turn_ppm),
     }
     if len(echoes.echo_times_s) > 1:
         figures["linear_fit_residual_median_rad"] = float(np.median(residual_rad[mask]))
@@ -52,3 +57,22 @@ def _excess_rad(echoes: GradientEcho, residual_rad: FloatArray, mask: BoolArray)
     of_fit, of_magnitude = fit_noise(echoes.magnitude, residual_rad, mask), magnitude_noise(echoes.magnitude[0], mask)
     explained = min(1.0, of_magnitude / of_fit) if of_fit > 0 else 1.0
     return median * float(np.sqrt(1.0 - explained**2))
+
+
+def field_jumps_permille(field_ppm: FloatArray, where: BoolArray, turn_ppm: float) -> float:
+    """Return how many of a thousand pairs of face neighbours differ by half a turn and more: unwrapping went wrong.
+
+    Parameters
+    ----------
+    field_ppm, where
+        ``(x, y, z)`` field, and the voxels that count.
+    turn_ppm
+        What the field changes by with one turn of phase.
+    """
+    pairs = jumps = 0
+    for axis in range(3):
+        field, inside = np.moveaxis(field_ppm, axis, 0), np.moveaxis(where, axis, 0)
+        both = inside[1:] & inside[:-1]
+        pairs += int(np.count_nonzero(both))
+        jumps += int(np.count_nonzero(both & (np.abs(np.diff(field, axis=0)) > turn_ppm / 2)))
+    return 1000 * jumps / max(1, pairs)

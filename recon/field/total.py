@@ -203,6 +203,8 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
             "regrown_share_percent": phase.fit.refitted_percent,
             **field_figures(
                 echoes,
+                field_ppm=field_ppm,
+                turn_ppm=2 * np.pi / (times_s[1] - times_s[0] if several else times_s[0]) / one_ppm,
                 residual_rad=phase.fit.residual_rad,
                 quality=phase.quality,
                 noise_ppm=noise_ppm,

@@ -1,6 +1,6 @@
 """The error that a map is expected to have, from its own figures.
 
-Fitted on simulated scans, good and spoiled (:mod:`recon.lab.evaluation.expected_error_fit`), for one set of weights: a
+Fitted on simulated scans, good and spoiled (:mod:`recon.lab.evaluation.verdict.fit`), for one set of weights: a
 map of other weights, or of another method, has no expected error. A figure enters by its logarithm, as straight pieces
 between knots, so that the fit is a sum that can be read; beyond the values it was fitted on it is held.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from recon.lab.evaluation.verdict import REFUSED, RUINOUS, VerdictRow
+from recon.lab.evaluation.verdict.study import REFUSED, RUINOUS, VerdictRow
 from recon.quality.expected_error import ErrorModel
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from recon.lab.evaluation.verdict import VerdictRow
+from recon.lab.evaluation.verdict.study import VerdictRow
 from recon.quality.expected_error import ErrorModel, FigureTerm, entering, pieces
 
 LEASTS = {

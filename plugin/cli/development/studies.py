@@ -1,0 +1,115 @@
+"""``qsm-plugin evaluate cohort`` and ``verdict``: studies of many scans, kept on disk and resumed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plugin.cli.console import EngineOption, JsonOption, names_of, note, print_json, print_table, progress_shown, tell
+
+if TYPE_CHECKING:
+    from recon.lab.evaluation.cohort import CohortRow
+
+COHORT_COLUMNS = {
+    "method": "{method}", "patients": "{patients}", "failures": "{failures}", "NRMSE % median": "{nrmse_median:.1f}",
+    "worst": "{nrmse_worst:.1f}", "XSIM": "{xsim_median:.3f}", "bleed map/truth": "{bleed_slope_median:.2f}",
+    "network better": "{better}",
+}  # fmt: skip
+KIND_COLUMNS = {
+    "fault": "{kind}", "scans": "{scans}", "ruined": "{ruinous}", "of these ok": "{missed}", "refused": "{refused}",
+    "failed": "{failed}", "degraded": "{degraded}",
+}  # fmt: skip
+
+
+def cohort(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for rows, table and figure; a study there is resumed.")
+    ] = Path("out/cohort"),
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 100,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
+    methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods.")] = "network,tfi,tgv",
+    engine: EngineOption = "auto",
+    tuning: Annotated[
+        bool, typer.Option("--tuning", help="Other patients: those that constants are tuned on.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Study simulated patients with bleeds, from DICOM to DICOM: count failures, compare with iterative inversion."""
+    from plugin.lab.cohort import Study, present_rows, run_cohort
+    from recon.inversion.methods import find_method
+    from recon.lab.evaluation.cohort_report import write_cohort
+    from recon.lab.simulation.draw.seeds import Purpose
+    from recon.options import METHODS
+
+    wanted = names_of(methods) or list(METHODS)
+    for method in wanted:
+        find_method(method)
+    study = Study(folder=output, engine=engine, purpose=Purpose.TUNING if tuning else Purpose.EVALUATION)
+    with progress_shown("evaluate cohort") as say:
+        for number, _ in enumerate(run_cohort(range(first, first + patients), wanted, study, say)):
+            say(f"{number + 1} of {patients * len(wanted)} maps judged")
+    rows, others = present_rows(study)
+    write_cohort(rows, output)
+    if others:
+        note(f"{others} rows made by other code, with other weights or for other patients are left out.")
+    _tell_cohort(rows, as_json=as_json)
+    note(f"{output / 'cohort.md'}, cohort.json, cohort.png")
+
+
+def _tell_cohort(rows: list[CohortRow], *, as_json: bool) -> None:
+    from recon.lab.evaluation.cohort import better_than_all, summarise
+
+    summaries, (won, judged) = [asdict(one) for one in summarise(rows)], better_than_all(rows)
+    if as_json:
+        print_json({"summary": summaries, "better_than_all": won, "judged_by_all": judged})
+        return
+    counted = [{**one, "failures": len(one["failed"])} for one in summaries]
+    print_table("Patients with bleeds, from DICOM to DICOM", counted, COHORT_COLUMNS)
+    if judged:  # none, where only one method was asked for
+        tell(f"The network is better than every peer on {won} of {judged} patients.")
+
+
+def verdict(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for rows and picture; a study there is resumed.")
+    ] = Path("out/verdict"),
+    heads: Annotated[int, typer.Option(min=1, help="How many heads, of four scans each.")] = 75,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
+    faults: Annotated[int, typer.Option(min=1, help="Faults that each scan is spoiled with, one at a time.")] = 1,
+    engine: EngineOption = "auto",
+    tuning: Annotated[bool, typer.Option("--tuning", help="Other heads: those that limits are tuned on.")] = False,
+    fit: Annotated[
+        Path | None, typer.Option(help="Fit the expected error on these scans, and write it to this file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Study the verdict on good and spoiled scans: how many ruined maps are called ok, how many good ones are not."""
+    from recon.lab.evaluation.verdict.fit import fit_expected_error, write_model
+    from recon.lab.evaluation.verdict.study import VerdictStudy, run_study
+    from recon.lab.evaluation.verdict.report import write_study
+    from recon.lab.simulation.draw.seeds import Purpose
+    from recon.network.weights import load_weights
+    from recon.quality.expected_error import load_model
+
+    study = VerdictStudy(
+        folder=output, purpose=Purpose.TUNING if tuning else Purpose.EVALUATION, faults=faults, engine=engine
+    )
+    with progress_shown("evaluate verdict") as say:
+        rows = list(run_study(range(first, first + heads), study, say))
+    if fit:
+        write_model(fit_expected_error(rows, load_weights().sha256), fit)
+    found = asdict(write_study(rows, load_model(fit), output))
+    if as_json:
+        print_json(found)
+        return
+    print_table("Spoiled scans, each by one fault", found["kinds"], KIND_COLUMNS)
+    tell(
+        f"Of {found['good']} good scans {found['good_refused']} were refused, {found['good_failed']} called failed, "
+        f"{found['good_degraded']} degraded."
+    )
+    if found["spearman"] is not None:
+        tell(f"Expected error: rank correlation {found['spearman']:.2f}, {found['covered_percent']:.0f} % below bound.")
+    note(f"{output / 'verdict.json'}, verdict.png")

@@ -47,6 +47,7 @@ class Elements:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self._blocks: dict[tuple[int, str], int] | None = None
 
     def texts(self, name: str | Private) -> tuple[str, ...]:
         """Values of a text element without padding; empty if missing."""
@@ -105,10 +106,20 @@ class Elements:
     def _tag(self, name: str | Private) -> int | None:
         if isinstance(name, str):
             return tag_of(name)
-        for tag in self.dataset.keys():  # noqa: SIM118  (iterating a data set decodes its elements)
-            if tag.group == name.group and 0x10 <= tag.elem <= 0xFF and _texts(self._value(tag))[:1] == (name.creator,):
-                return name.group << 16 | tag.elem << 8 | name.element
-        return None
+        if self._blocks is None:
+            self._blocks = self._private_blocks()
+        block = self._blocks.get((name.group, name.creator))
+        return None if block is None else block | name.element
+
+    def _private_blocks(self) -> dict[tuple[int, str], int]:
+        """First tag of the block that each private creator reserves, by group and creator."""
+        blocks: dict[tuple[int, str], int] = {}
+        for tag in map(int, self.dataset.keys()):
+            group, element = tag >> 16, tag & 0xFFFF
+            if group % 2 and 0x10 <= element <= 0xFF:
+                for creator in _texts(self._value(tag))[:1]:
+                    blocks.setdefault((group, creator), group << 16 | element << 8)
+        return blocks
 
     def _value(self, tag: int | None) -> object | None:
         element = None if tag is None else self.dataset.get_item(tag, keep_deferred=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import Final
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.filereader import read_partial
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSNearLossless,
@@ -43,6 +48,14 @@ _PIXEL_FORMAT: Final = {
 }
 _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
 """Values of ImageType of a volume tiled into one image: Siemens', United Imaging's."""
+
+_FIRST_TAGS: Final = frozenset(
+    struct.pack(f"{order}HH", group, element)
+    for order in "<>"
+    for group, elements in ((0x0002, (0x00, 0x01, 0x02, 0x10)), (0x0008, (0x00, 0x01, 0x05, 0x08, 0x12, 0x16)))
+    for element in elements
+)
+"""How a DICOM file without preamble begins: with the first elements of group 0002 or 0008."""
 
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
@@ -112,24 +125,52 @@ def read_image_file(path: Path) -> ImageFile:
 
 
 def _parse(content: bytes) -> tuple[FileDataset, int]:
-    """Read up to Pixel Data; also where in ``content`` Pixel Data starts (-1 if it is deflated)."""
+    """Read up to Pixel Data; also where in ``content`` Pixel Data starts (-1 if it is deflated).
+
+    Files without preamble, and bare data sets, are read too; their encoding shows in their first element.
+    """
     stream = io.BytesIO(content)
     try:
         with tolerant():
-            dataset = dcmread(stream, stop_before_pixels=True)
+            dataset = dcmread(stream, stop_before_pixels=True, force=content[:4] in _FIRST_TAGS)
+            _state_encoding(dataset)
             if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-                return dcmread(io.BytesIO(content)), -1
-            if not dataset.file_meta.TransferSyntaxUID.is_transfer_syntax:
-                raise ValueError
+                return dcmread(io.BytesIO(content), force=True), -1
     except Exception as error:  # the parser raises nearly anything on damaged input
+        _check_transfer_syntax(_meta_syntax(content))
         raise refuse("not-dicom", detail=type(error).__name__) from None
+    _check_transfer_syntax(dataset.file_meta.TransferSyntaxUID)
     return dataset, stream.tell()
+
+
+def _state_encoding(dataset: FileDataset) -> None:
+    """Give a data set without a stated transfer syntax the one in which it was read."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+
+
+def _meta_syntax(content: bytes) -> UID | None:
+    """Read the transfer syntax of a file whose data set cannot be read; None if there is none."""
+    try:
+        with tolerant():
+            meta = read_partial(io.BytesIO(content), stop_when=lambda *_: True).file_meta
+    except Exception:  # the parser raises nearly anything on damaged input
+        return None
+    found = meta.get("TransferSyntaxUID")
+    return UID(str(found)) if found else None
+
+
+def _check_transfer_syntax(syntax: UID | None) -> None:
+    if syntax is not None and not syntax.is_transfer_syntax:
+        raise refuse("unknown-transfer-syntax", found=syntax if syntax.is_valid else "with an invalid UID")
 
 
 def _dataset_start(dataset: FileDataset) -> int:
     """Offset of the data set: preamble and prefix, group length element, the group (PS3.10 §7.1)."""
     length = dataset.file_meta.get("FileMetaInformationGroupLength")
-    return 132 + 12 + length if isinstance(length, int) else 0
+    return (132 if dataset.preamble else 0) + 12 + length if isinstance(length, int) else 0
 
 
 def _check_kind(elements: Elements, frames: int) -> None:
@@ -143,8 +184,6 @@ def _check_kind(elements: Elements, frames: int) -> None:
         raise refuse("derived", found="\\".join(image_type[:2]))
     if not _TILED.isdisjoint(image_type):
         raise refuse("mosaic")
-    if "EP" in elements.texts("ScanningSequence") or elements.text("EchoPlanarPulseSequence") == "YES":
-        raise refuse("epi")
     for attribute in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
         if not elements.text(attribute):
             raise refuse("no-identity", attribute=attribute)

@@ -80,7 +80,7 @@ def _check_identity(headers: Sequence[ImageHeader]) -> None:
     first: dict[str, object] = {}
     for path in dict.fromkeys(header.path for header in stacks.values()):
         with tolerant():
-            found = Elements(dcmread(path, specific_tags=list(_IDENTITY), stop_before_pixels=True))
+            found = Elements(dcmread(path, specific_tags=list(_IDENTITY), stop_before_pixels=True, force=True))
         for keyword in _IDENTITY:
             if first.setdefault(keyword, found.texts(keyword)) != found.texts(keyword):
                 raise refuse("identity-differs", attribute=keyword)

@@ -19,8 +19,8 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "otherwise export it again."
         ),
         "unknown-transfer-syntax": (
-            "The file is DICOM, but in the transfer syntax {found}, which the standard does not define; only software of "
-            "its maker reads it for certain. Export the image again, in Explicit VR Little Endian."
+            "The file is DICOM, but in the transfer syntax {found}, which the standard does not define; only software "
+            "of its maker reads it for certain. Export the image again, in Explicit VR Little Endian."
         ),
         "truncated": "The file is truncated: found {found} of {expected} bytes of pixel data. Send the image again.",
         "unreadable-pixels": "The pixel data cannot be decoded ({detail}). Send the image again, uncompressed.",
@@ -42,37 +42,37 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         ),
         "epi": "The sequence is echo planar imaging; expected a gradient echo. Send a single- or multi-echo one.",
         "not-gradient-echo": (
-            "The images are of a spin echo (ScanningSequence {found}); expected a gradient echo. No action is needed if "
-            "this is another scan of the examination."
+            "The images are of a spin echo (ScanningSequence {found}); expected a gradient echo. No action is needed if"
+            " this is another scan of the examination."
         ),
         "inversion-recovery": (
-            "The images were made with an inversion pulse (inversion recovery, as in MP2RAGE), whose phase jumps by half "
-            "a turn where the magnetisation is still inverted; expected a gradient echo without inversion. No action is "
-            "needed if this is another scan of the examination."
+            "The images were made with an inversion pulse (inversion recovery, as in MP2RAGE), whose phase jumps by "
+            "half a turn where the magnetisation is still inverted; expected a gradient echo without inversion. No "
+            "action is needed if this is another scan of the examination."
         ),
         "velocity-encoded": (
-            "The images are of a phase-contrast scan, whose phase shows the velocity of blood; expected a gradient echo "
-            "without velocity encoding. No action is needed if this is another scan of the examination."
+            "The images are of a phase-contrast scan, whose phase shows the velocity of blood; expected a gradient echo"
+            " without velocity encoding. No action is needed if this is another scan of the examination."
         ),
         "field-map": (
             "The images are a field map in hertz with its magnitude, as a scanner makes it to correct distortion; "
             "expected the phase of each echo. Use a multi-echo gradient echo that stores magnitude and phase."
         ),
         "susceptibility-map": (
-            "The image is a susceptibility map already, made by the scanner or by other software; expected magnitude and "
-            "phase. No action is needed."
+            "The image is a susceptibility map already, made by the scanner or by other software; expected magnitude "
+            "and phase. No action is needed."
         ),
         "processed-image": (
             "The images were computed by the scanner from others (such as SWI, a projection or a T2* map); expected "
             "magnitude and phase. No action is needed if those are sent too."
         ),
         "mean-of-echoes": (
-            "The images are a mean of the echoes; expected magnitude and phase of each echo. No action is needed if those "
-            "are sent too."
+            "The images are a mean of the echoes; expected magnitude and phase of each echo. No action is needed if "
+            "those are sent too."
         ),
         "coil-element": (
-            "The images are of single coil elements, stored beside the combined images of the same scan, which are used. "
-            "No action is needed."
+            "The images are of single coil elements, stored beside the combined images of the same scan, which are "
+            "used. No action is needed."
         ),
         "unsupported-pixels": (
             "The pixel format is not supported: found {found}, expected {expected}. Send the images as the scanner "
@@ -98,22 +98,22 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "same scan too."
         ),
         "apart": (
-            "Magnitude and phase are both there, but not of one scan by their headers: they differ in {found}. Send the "
-            "images as the scanner made them, magnitude and phase of one scan."
+            "Magnitude and phase are both there, but not of one scan by their headers: they differ in {found}. Send the"
+            " images as the scanner made them, magnitude and phase of one scan."
         ),
-        "extra-magnitude": (
-            "There are only magnitude images here ({found}), and the phase of this scan was used with another magnitude "
-            "series. No action is needed if that one was reconstructed."
+        "extra-series": (
+            "These are further {found} images of a scan whose images are complete without them. No action is needed if "
+            "that scan was reconstructed."
         ),
         "runs-undetermined": (
-            "The scan was repeated, and nothing says which phase belongs to which magnitude: AcquisitionTime is missing "
-            "or the same in all of them, and the series numbers do not follow one another. Send the images as the scanner "
-            "made them, or one repetition only."
+            "The scan was repeated, and nothing says which phase belongs to which magnitude: AcquisitionTime is missing"
+            " or the same in all of them, and the series numbers do not follow one another. Send the images as the "
+            "scanner made them, or one repetition only."
         ),
         "unequal-scales": (
-            "Real and imaginary images have display scales of their own (RescaleSlope {found}), and the private element "
-            "that relates them is missing, so their phase is not known. Send the images as the scanner made them, with "
-            "their private elements."
+            "Real and imaginary images have display scales of their own (RescaleSlope {found}), and the private element"
+            " that relates them is missing, so their phase is not known. Send the images as the scanner made them, with"
+            " their private elements."
         ),
         "phase-difference": (
             "The phase images show differences between echoes, as a field map protocol stores them, or the phase of "

@@ -94,7 +94,7 @@ def header_values(elements: Elements, patterns: Patterns) -> dict[str, Any]:
         "distortion": next((value for value in elements.texts("ImageType") if value in _DISTORTION_TERMS), ""),
         "echo_time_s": None if echo_time_ms is None else round(echo_time_ms * 1e-3, 9),
         "is_normalised": "NORM" in elements.texts("ImageType"),
-        "coil": "\\".join(filter(None, [*(elements.text(name) for name in _COIL), *_used_elements(elements)])),
+        "coil": "\\".join(filter(None, [*(elements.text(name) for name in _COIL), _used_elements(elements)])),
         "acquired_matrix": _acquired_matrix(elements),
         "labels": tuple(sorted(name for name, pattern in patterns.items() if _matches(elements, *pattern))),
     }
@@ -157,11 +157,11 @@ def _acquired(elements: Elements) -> str:
     return (date or _NO_DATE) + time if time.strip("0.") else ""
 
 
-def _used_elements(elements: Elements) -> tuple[str, ...]:
-    """Names of the coil elements that Enhanced MR states as used; none where all of them are."""
+def _used_elements(elements: Elements) -> str:
+    """Names of the coil elements that Enhanced MR states as used; empty where all of them are."""
     defined = elements.items("MultiCoilDefinitionSequence")
     used = [one.text("MultiCoilElementName") for one in defined if one.text("MultiCoilElementUsed") == "YES"]
-    return tuple(used) if len(used) < len(defined) else ()
+    return ";".join(used) if len(used) < len(defined) else ""
 
 
 def _filter_hint(elements: Elements) -> str:

@@ -69,7 +69,10 @@ def _is_inverted(elements: Elements) -> bool:
 
 def _is_velocity_encoded(elements: Elements) -> bool:
     terms = elements.texts("ImageType")
-    encoded_cm_s = (*elements.numbers("VelocityEncodingMinimumValue"), *elements.numbers("VelocityEncodingMaximumValue"))
+    encoded_cm_s = (
+        *elements.numbers("VelocityEncodingMinimumValue"),
+        *elements.numbers("VelocityEncodingMaximumValue"),
+    )
     return (
         elements.text("PhaseContrast") == "YES"
         or any("VELOCITY" in term for term in terms)

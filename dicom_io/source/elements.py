@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Final, NamedTuple, cast
 
 from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
@@ -47,11 +47,13 @@ class Elements:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self._blocks: dict[tuple[int, str], int] | None = None
+        self._texts: dict[str | Private, tuple[str, ...]] = {}
 
     def texts(self, name: str | Private) -> tuple[str, ...]:
         """Values of a text element without padding; empty if missing."""
-        return _texts(self._value(self._tag(name)))
+        if name not in self._texts:
+            self._texts[name] = _texts(self._value(self._tag(name)))
+        return self._texts[name]
 
     def text(self, name: str | Private) -> str:
         """First value of a text element; empty if missing."""
@@ -60,7 +62,7 @@ class Elements:
     def numbers(self, name: str | Private) -> tuple[float, ...]:
         """Values of a numeric element; empty if missing or if one of them is not a finite number."""
         tag = self._tag(name)
-        element = None if tag is None else self.dataset.get_item(tag, keep_deferred=True)
+        element = None if tag is None else self._elements.get(tag)
         if element is None or element.value is None:
             return ()
         raw, vr = cast("object", element), element.VR
@@ -106,15 +108,19 @@ class Elements:
     def _tag(self, name: str | Private) -> int | None:
         if isinstance(name, str):
             return tag_of(name)
-        if self._blocks is None:
-            self._blocks = self._private_blocks()
-        block = self._blocks.get((name.group, name.creator))
+        block = self._private_blocks.get((name.group, name.creator))
         return None if block is None else block | name.element
 
-    def _private_blocks(self) -> dict[tuple[int, str], int]:
+    @cached_property
+    def _elements(self) -> Mapping[int, DataElement | RawDataElement]:
+        """The elements by tag, as they were when the first was asked for, not decoded."""
+        return dict(self.dataset.items())
+
+    @cached_property
+    def _private_blocks(self) -> Mapping[tuple[int, str], int]:
         """First tag of the block that each private creator reserves, by group and creator."""
         blocks: dict[tuple[int, str], int] = {}
-        for tag in map(int, self.dataset.keys()):
+        for tag in map(int, self._elements):
             group, element = tag >> 16, tag & 0xFFFF
             if group % 2 and 0x10 <= element <= 0xFF:
                 for creator in _texts(self._value(tag))[:1]:
@@ -122,7 +128,7 @@ class Elements:
         return blocks
 
     def _value(self, tag: int | None) -> object | None:
-        element = None if tag is None else self.dataset.get_item(tag, keep_deferred=True)
+        element = None if tag is None else self._elements.get(tag)
         return None if element is None else cast("object | None", element.value)
 
 

@@ -62,8 +62,12 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "The image is a susceptibility map already, made by the scanner or by other software; expected magnitude "
             "and phase. No action is needed."
         ),
+        "weighted-image": (
+            "The images are susceptibility weighted (SWI), or a projection of such images; expected magnitude and "
+            "phase. No action is needed if those are sent too."
+        ),
         "processed-image": (
-            "The images were computed by the scanner from others (such as SWI, a projection or a T2* map); expected "
+            "The images were computed by the scanner from others (such as a T2* map or a reformat); expected "
             "magnitude and phase. No action is needed if those are sent too."
         ),
         "mean-of-echoes": (

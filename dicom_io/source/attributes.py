@@ -52,7 +52,9 @@ _COIL: Final = (
     Private(0x0051, "SIEMENS MR HEADER", 0x0F),
     Private(0x0021, "SIEMENS MR SDI 02", 0x4F),
 )  # by the standard; VB to VE; XA
-_DISTORTION_TERMS: Final = ("ND", "DIS2D", "DIS3D")
+_DISTORTION_TERMS: Final = ("ND", "DIS2D", "DIS3D", "GDC")
+"""Siemens' terms, and Canon's."""
+
 _FILTER_TERMS: Final = frozenset({"SWI", "SWAN", "SWIP", "HP", "FILTERED", "HOMODYNE", "PHA_HP", "PHASE_HP"})
 _NO_FILTER: Final = re.compile(
     r"(?<![a-z])(non?|not|without|w/?o|before|raw|ohne|sans)[ _.-]*((homodyne|high.?pass|hpf?)[ _.-]*)?(filt[a-z]*)?"

@@ -59,7 +59,7 @@ class ImageHeader:
     acquired
         Date and time of acquisition as ``YYYYMMDDHHMMSS.ffffff``; empty if the time is missing.
     distortion
-        Distortion correction, ``"ND"``, ``"DIS2D"``, ``"DIS3D"``, or empty: corrected and uncorrected
+        Distortion correction, ``"ND"``, ``"DIS2D"``, ``"DIS3D"``, ``"GDC"``, or empty: corrected and uncorrected
         images of one scan show different positions.
     image_position_mm, image_orientation, pixel_spacing_mm
         As in the Image Plane module (PS3.3 C.7.6.2); pixel spacing is between rows, then between columns.
@@ -73,6 +73,9 @@ class ImageHeader:
         Rows and columns of k-space that were acquired; None if not stated.
     labels
         Names of the site's patterns that texts of the image matched; the texts are not kept.
+    weighted_beside
+        Whether susceptibility weighted images or projections of the same scan are stored beside it: a hint that its
+        phase may be filtered.
     native
         Where the file holds the stored values; None if they are compressed.
     b0_stated
@@ -131,6 +134,7 @@ class ImageHeader:
     is_normalised: bool = False
     spacing_between_slices_mm: float | None = None
     slice_thickness_mm: float | None = None
+    weighted_beside: bool = False
 
     @property
     def is_frame(self) -> bool:

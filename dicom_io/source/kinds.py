@@ -17,11 +17,12 @@ SEQUENCE_KINDS: Final = frozenset({"epi", "not-gradient-echo", "inversion-recove
 _FIELD_MAP_TERMS: Final = frozenset({"FIELD_MAP", "FIELD MAP", "FIELDMAP", "B0", "B0 MAP", "B0_MAP", "B0MAP"})
 _SUSCEPTIBILITY_TERMS: Final = frozenset({"QSM", "QSM_MAP", "CHI", "CHI_MAP", "SUSCEPTIBILITY"})
 _MEAN_TERMS: Final = frozenset({"MEAN", "AVERAGE", "AVG", "ECHO_MEAN", "MEAN_ECHO", "SUM", "ECHO_SUM"})
+_WEIGHTED_TERMS: Final = frozenset({"SWI", "SWIP", "SWAN", "MNIP", "MIP", "MINIP", "MIN_IP", "PROJECTION IMAGE"})
 _PROCESSED_TERMS: Final = frozenset(
     {
-        *("SWI", "SWIP", "SWAN", "MNIP", "MIP", "MINIP", "MIN_IP", "PROJECTION IMAGE", "MPR", "DIFFUSION", "ADC"),
+        *("MPR", "DIFFUSION", "ADC", "MASK"),
         *("T2_STAR_MAP", "T2STAR_MAP", "T2* MAP", "T2 MAP", "T2_MAP", "T1 MAP", "T1_MAP", "R2_STAR_MAP", "R2STAR_MAP"),
-        *("R2* MAP", "R2 MAP", "R2_MAP", "RHO MAP", "MASK"),
+        *("R2* MAP", "R2 MAP", "R2_MAP", "RHO MAP"),
     }
 )
 """Results of susceptibility weighting, projections and maps carry "M" too, but are not the magnitude of an echo."""
@@ -89,6 +90,8 @@ def image_kind(elements: Elements) -> str:
         return "field-map"
     if terms & _SUSCEPTIBILITY_TERMS:
         return "susceptibility-map"
+    if terms & _WEIGHTED_TERMS:
+        return "weighted-image"
     if terms & _PROCESSED_TERMS:
         return "processed-image"
     if terms & _MEAN_TERMS:

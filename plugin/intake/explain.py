@@ -15,7 +15,7 @@ from typing import Any
 from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.zero_fill import zero_fill_note
+from dicom_io.source.notes import notes_of
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, patterns_of, select, with_field
 from plugin.errors import PluginError
@@ -65,7 +65,7 @@ def _explain(acquisition: Acquisition, settings: Settings) -> dict[str, Any]:
         "reason": sentence,
         "missing": list(completeness.missing) if ours else [],
         "rules": list(selection.trace),
-        "notes": [note for note in [zero_fill_note(acquisition)] if note],
+        "notes": list(notes_of(acquisition)),
     }
 
 

@@ -137,6 +137,10 @@ def _components(headers: Sequence[ImageHeader], images: Sequence[ImageHeader]) -
             return refuse("phase-difference")
         if not magnitude:
             return refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        if len(echoes[Component.MAGNITUDE]) == len(echoes[Component.PHASE]) and echoes[Component.MAGNITUDE].isdisjoint(
+            echoes[Component.PHASE]
+        ):
+            return refuse("apart", found="EchoTime")
         return (*magnitude, Component.PHASE)
     if Component.REAL in echoes or Component.IMAGINARY in echoes:
         return (*magnitude, Component.REAL, Component.IMAGINARY)

@@ -12,6 +12,7 @@ from typing import Final
 
 from dicom_io.source.acquisition.blocks import Group
 from dicom_io.source.acquisition.coils import is_element
+from dicom_io.source.header import ImageHeader
 from dicom_io.source.kinds import SEQUENCE_KINDS
 
 LONGEST_PAUSE_S: Final = 30.0
@@ -37,7 +38,7 @@ def differences(group: Group, other: Group) -> tuple[str, ...]:
         "PixelSpacing": _near(a.pixel_spacing_mm, b.pixel_spacing_mm, relative=_SPACING_TOLERANCE),
         "ImageOrientationPatient": _near(a.image_orientation, b.image_orientation, absolute=_DIRECTION_TOLERANCE),
         "ImagePositionPatient": _within(_positions(group), _positions(other)),
-        "distortion correction (ImageType)": a.distortion == b.distortion,
+        "distortion correction (ImageType)": _corrected(a) == _corrected(b),
         "the coil element": a.coil == b.coil or not (is_element(a.coil) or is_element(b.coil)),
         "EchoTime": _one_holds_the_other(_echoes(group), _echoes(other)),
         "AcquisitionTime": group.pause_s(other) <= LONGEST_PAUSE_S,
@@ -55,6 +56,11 @@ def mismatches(group: Group, other: Group) -> int:
         (a.name[1:3], b.name[1:3]),
     )
     return sum(one != another for one, another in pairs)
+
+
+def _corrected(header: ImageHeader) -> str:
+    """Distortion correction; Canon's is stated by some components only."""
+    return "" if header.vendor == "canon" else header.distortion
 
 
 def _same_text(a: str, b: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.source.acquisition.blocks import Block, Group, blocks_of, common_echo_times, in_order
 from dicom_io.source.acquisition.completeness import Completeness, completeness_of
+from dicom_io.source.acquisition.differences import LONGEST_PAUSE_S
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.halves import explained, joined_halves
 from dicom_io.source.acquisition.repetitions import coil_elements_apart, repetitions_settled
@@ -98,7 +99,9 @@ def group_acquisitions(headers: Iterable[ImageHeader]) -> tuple[Acquisition, ...
         else:
             groups.append(Group(blocks=(block,)))
     settled = repetitions_settled(coil_elements_apart(groups, MAXIMUM_PAUSE_S))
-    return tuple(_acquisition(group) for group in in_order(explained(joined_halves(settled))))
+    final = in_order(explained(joined_halves(settled)))
+    weighted = [group for group in final if group.first.other_kind == "weighted-image"]
+    return tuple(_acquisition(group, weighted) for group in final)
 
 
 def _without_copies(headers: Iterable[ImageHeader]) -> list[ImageHeader]:
@@ -164,8 +167,17 @@ def _with_common_echo_times(headers: tuple[ImageHeader, ...]) -> tuple[ImageHead
     )
 
 
-def _acquisition(group: Group) -> Acquisition:
+def _of_one_place(group: Group, other: Group) -> bool:
+    """Whether images without an echo or component of their own belong to a scan: same place, and not long after."""
+    a, b = group.first, other.first
+    same = (a.study_instance_uid, a.frame_of_reference_uid) == (b.study_instance_uid, b.frame_of_reference_uid)
+    return same and a.protocol_sha256 == b.protocol_sha256 and group.pause_s(other) <= LONGEST_PAUSE_S
+
+
+def _acquisition(group: Group, weighted: Sequence[Group]) -> Acquisition:
     images = tuple(sorted(itertools.chain.from_iterable(block.headers for block in group.blocks), key=_image_order))
+    if group.cells and any(_of_one_place(group, other) for other in weighted):
+        images = tuple(replace(image, weighted_beside=image.component is not None) for image in images)
     names = sorted("\t".join(map(str, block.name)) for block in group.blocks)
     identity = "\n".join([images[0].study_instance_uid, *names])
     return Acquisition(

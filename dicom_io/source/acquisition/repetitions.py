@@ -87,5 +87,5 @@ def _follow_one_another(groups: list[Group]) -> bool:
 def _of_one_scan(groups: Sequence[Group]) -> list[list[Group]]:
     found: dict[tuple[object, ...], list[Group]] = defaultdict(list)
     for group in groups:
-        found[(group.first.is_frame, *group.blocks[0].scan)].append(group)
+        found[(group.first.is_frame, group.first.other_kind, *group.blocks[0].scan)].append(group)
     return list(found.values())

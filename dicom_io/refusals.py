@@ -40,7 +40,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "The image is a mosaic of slices, as in EPI; expected one slice per image. Send a single- or multi-echo "
             "gradient echo."
         ),
-        "epi": "The sequence is echo planar imaging; expected a gradient echo. Send a single- or multi-echo one.",
+        "epi": (
+            "The sequence is echo planar imaging (as for functional, diffusion or perfusion imaging); expected a gradient "
+            "echo of one line per echo. No action is needed if this is another scan of the examination."
+        ),
         "not-gradient-echo": (
             "The images are of a spin echo (ScanningSequence {found}); expected a gradient echo. No action is needed if"
             " this is another scan of the examination."

@@ -57,7 +57,8 @@ _DISTORTION_TERMS: Final = ("ND", "DIS2D", "DIS3D", "GDC")
 
 _FILTER_TERMS: Final = frozenset({"SWI", "SWAN", "SWIP", "HP", "FILTERED", "HOMODYNE", "PHA_HP", "PHASE_HP"})
 _NO_FILTER: Final = re.compile(
-    r"(?<![a-z])(not|non|no|un|without|w/?o|before|raw|ohne|sans)[ _.-]*((homodyne|high.?pass|hpf?)[ _.-]*)?(filt[a-z]*)?"
+    r"(?<![a-z])(not|non|no|un|without|w/?o|before|raw|ohne|sans)[ _.-]*"
+    r"((homodyne|high.?pass|hpf?)[ _.-]*)?(filt[a-z]*)?"
     r"|(?<![a-z])filt[a-z]*[ _.:=-]*(off|no|none|free|0)(?![a-z0-9])",
     re.IGNORECASE,
 )

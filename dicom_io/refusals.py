@@ -41,8 +41,8 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "gradient echo."
         ),
         "epi": (
-            "The sequence is echo planar imaging (as for functional, diffusion or perfusion imaging); expected a gradient "
-            "echo of one line per echo. No action is needed if this is another scan of the examination."
+            "The sequence is echo planar imaging (as for functional, diffusion or perfusion imaging); expected a "
+            "gradient echo. No action is needed if this is another scan of the examination."
         ),
         "not-gradient-echo": (
             "The images are of a spin echo (ScanningSequence {found}); expected a gradient echo. No action is needed if"

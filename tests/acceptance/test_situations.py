@@ -221,6 +221,28 @@ def maps_of_others(images: Images) -> Images:
     return images + derived + in_ppb
 
 
+def enhanced_dynamics(images: Images) -> None:
+    """Repeat the frames of each object, and number the repetitions by TemporalPositionIndex alone."""
+    for image in images:
+        groups, pixels = list(image.PerFrameFunctionalGroupsSequence), image.PixelData
+        repeated = [copy.deepcopy(groups) for _ in range(2)]
+        for position, repetition in enumerate(repeated, start=1):
+            for group in repetition:
+                group.FrameContentSequence[0].TemporalPositionIndex = position
+        image.PerFrameFunctionalGroupsSequence = [group for repetition in repeated for group in repetition]
+        image.NumberOfFrames, image.PixelData = 2 * len(groups), 2 * pixels
+
+
+def enhanced_field_map(images: Images) -> None:
+    """Philips: the frames of the field map call their component REAL, and their unit US."""
+    for image in images:
+        for group in image.PerFrameFunctionalGroupsSequence:
+            kind = group.MRImageFrameTypeSequence[0]
+            if kind.ComplexImageComponent == "PHASE":
+                kind.FrameType, kind.ComplexImageComponent = ["ORIGINAL", "PRIMARY", "T1", "FIELD_MAP"], "REAL"
+                group.PixelValueTransformationSequence[0].RescaleType = "US"
+
+
 SLICES, ECHOES = 6, 3
 
 SITUATIONS = {
@@ -248,6 +270,21 @@ SITUATIONS = {
     ),
     "GE field map in hertz": Situation(edit=field_map, vendor="ge", answers=["field-map"], says="hertz"),
     "Philips field map in hertz": Situation(edit=philips_field_map, vendor="philips", answers=["field-map"]),
+    "Philips field map in Enhanced MR": Situation(
+        edit=enhanced_field_map, vendor="philips-enhanced", answers=["field-map"]
+    ),
+    "dynamics in one Enhanced object": Situation(
+        edit=enhanced_dynamics, vendor="philips-enhanced", answers=["complete"] * 2
+    ),
+    "dynamics in an Enhanced object for each echo and component": Situation(
+        edit=enhanced_dynamics, vendor="siemens-enhanced", answers=["complete"] * 2
+    ),
+    "dynamics without times": Situation(
+        edit=lambda images: [
+            i for n in (1, 2, 3) for i in again_in_series(images, f".{n}", lambda i, n=n: [dynamic(n)(i), untimed(i)])
+        ],
+        answers=["complete"] * 3,
+    ),
     "maps of other software": Situation(
         edit=maps_of_others, answers=["complete", "susceptibility-map"], skipped={"derived": SLICES}
     ),

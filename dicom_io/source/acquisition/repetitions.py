@@ -10,6 +10,7 @@ from itertools import pairwise
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.blocks import Block, Group, connected, union_of
 from dicom_io.source.acquisition.coils import elements_of
+from dicom_io.source.components import Component
 
 COIL_ELEMENT = "coil-element"
 """``ImageHeader.other_kind`` of an image of a single coil element beside the combined images."""
@@ -71,9 +72,16 @@ def _told_apart(groups: list[Group]) -> bool:
     if len(set().union(*numbers)) == sum(map(len, numbers)) == len(groups):
         return True
     if sum(len(group.components) > 1 for group in groups) == 1:
-        others_differ = len({(group.first.is_normalised, group.first.coil) for group in groups}) == len(groups)
-        return others_differ or all(group.is_timed for group in groups)
+        looks = [_magnitudes(group) for group in groups]
+        differ = all(looks) and len(frozenset().union(*looks)) == sum(map(len, looks))
+        return differ or all(group.is_timed for group in groups)
     return _follow_one_another(groups) and len({frozenset(cell[:2] for cell in group.cells) for group in groups}) == 1
+
+
+def _magnitudes(group: Group) -> frozenset[tuple[bool, str]]:
+    """Say in what magnitude images of one scan may differ: with and without normalisation, and coils."""
+    magnitudes = [block.first for block in group.blocks if block.first.component is Component.MAGNITUDE]
+    return frozenset((image.is_normalised, image.coil) for image in magnitudes)
 
 
 def _follow_one_another(groups: list[Group]) -> bool:

@@ -20,7 +20,7 @@ _MEAN_TERMS: Final = frozenset({"MEAN", "AVERAGE", "AVG", "ECHO_MEAN", "MEAN_ECH
 _WEIGHTED_TERMS: Final = frozenset({"SWI", "SWIP", "SWAN", "MNIP", "MIP", "MINIP", "MIN_IP", "PROJECTION IMAGE"})
 _PROCESSED_TERMS: Final = frozenset(
     {
-        *("MPR", "DIFFUSION", "ADC", "MASK"),
+        *("MPR", "DIFFUSION", "ADC", "MASK", "B1", "B1 MAP", "B1_MAP", "FLIP ANGLE MAP"),
         *("T2_STAR_MAP", "T2STAR_MAP", "T2* MAP", "T2 MAP", "T2_MAP", "T1 MAP", "T1_MAP", "R2_STAR_MAP", "R2STAR_MAP"),
         *("R2* MAP", "R2 MAP", "R2_MAP", "RHO MAP"),
     }
@@ -92,7 +92,7 @@ def image_kind(elements: Elements) -> str:
         return "susceptibility-map"
     if terms & _WEIGHTED_TERMS:
         return "weighted-image"
-    if terms & _PROCESSED_TERMS:
+    if terms & _PROCESSED_TERMS or elements.text("ImageType") == "DERIVED":
         return "processed-image"
     if terms & _MEAN_TERMS:
         return "mean-of-echoes"

@@ -289,6 +289,15 @@ SITUATIONS = {
         edit=maps_of_others, answers=["complete", "susceptibility-map"], skipped={"derived": SLICES}
     ),
     "a mean of the echoes": Situation(edit=mean_of_echoes(times=True), answers=["complete"]),
+    "a mean without echo time": Situation(
+        edit=lambda images: (
+            images
+            + again(
+                [i for i in images if component(i) == "M" and i.EchoNumbers == 1], ".9", 20, lambda i: i.pop("EchoTime")
+            )
+        ),
+        answers=["complete"],
+    ),
     "a mean with the first echo's time": Situation(
         edit=mean_of_echoes(times=False), answers=["complete", "extra-series"]
     ),
@@ -327,6 +336,10 @@ SITUATIONS = {
     "another frame of reference": Situation(
         edit=shift("P", FrameOfReferenceUID=".1"), answers=["apart", "apart"], says="FrameOfReferenceUID"
     ),
+    "another study": Situation(
+        edit=shift("P", StudyInstanceUID=".1"), answers=["apart", "apart"], says="StudyInstanceUID"
+    ),
+    "another patient": Situation(edit=put("P", PatientID="OTHER"), answers=["identity-differs"], says="PatientID"),
     "magnitude corrected for distortion, phase not": Situation(
         edit=put("M", ImageType=["ORIGINAL", "PRIMARY", "M", "DIS2D"]), answers=["apart", "apart"], says="distortion"
     ),
@@ -351,6 +364,9 @@ SITUATIONS = {
     ),
     "Canon's magnitude without a letter": Situation(
         edit=put("M", ImageType=["ORIGINAL", "PRIMARY", "GDC"]), vendor="canon", answers=["complete"]
+    ),
+    "Canon without any letter": Situation(
+        edit=put(ImageType=["ORIGINAL", "PRIMARY", "GDC"]), vendor="canon", answers=["component-unknown"]
     ),
     "a protocol without filter": Situation(edit=put(SeriesDescription="gre_qsm_nofilter"), answers=["complete"]),
     # filtered phase by its name

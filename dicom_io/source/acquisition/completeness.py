@@ -146,6 +146,9 @@ def _components(headers: Sequence[ImageHeader], images: Sequence[ImageHeader]) -
         return (*magnitude, Component.REAL, Component.IMAGINARY)
     if any(image.other_kind == "field-map" for image in images):
         return refuse("field-map")
+    vendor = vendor_named(headers[0].vendor)
+    if vendor.unnamed_is_magnitude and len({(echo_key_s(h), h.image_position_mm) for h in headers}) < len(headers):
+        return refuse("component-unknown", attribute=vendor.component_element)
     return refuse("no-phase", found=f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes")
 
 

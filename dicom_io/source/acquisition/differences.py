@@ -30,6 +30,7 @@ def differences(group: Group, other: Group) -> tuple[str, ...]:
     a, b = group.first, other.first
     kinds = [kind if kind in SEQUENCE_KINDS else "" for kind in (a.other_kind, b.other_kind)]
     checks = {
+        "StudyInstanceUID": a.study_instance_uid == b.study_instance_uid,
         "Manufacturer": a.vendor == b.vendor,
         "SOPClassUID": a.is_frame == b.is_frame,
         "the kind of pulse sequence": kinds[0] == kinds[1],

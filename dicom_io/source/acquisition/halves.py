@@ -78,13 +78,7 @@ def explained(groups: Sequence[Group]) -> tuple[Group, ...]:
 
 
 def _reason(half: Group, groups: Sequence[Group]) -> Refusal | None:
-    others = [
-        other
-        for other in groups
-        if other is not half
-        and other.components - half.components
-        and other.first.study_instance_uid == half.first.study_instance_uid
-    ]
+    others = [other for other in groups if other is not half and other.components - half.components]
     found = sorted((differences(half, other) for other in others if other.is_half and other.doubt is None), key=len)
     if found and 0 < len(found[0]) <= _FEW:
         return refuse("apart", found=" and ".join(found[0]))

@@ -33,6 +33,8 @@ class Vendor:
         (``dicom_io.source.main_field``); empty if none are known.
     component
         What the image shows; None if it is not a component of the complex signal.
+    unnamed_is_magnitude
+        Whether images that name no component are taken for magnitude.
     component_element
         Which element says what an image shows, for the message that it is missing.
     other_kind
@@ -58,6 +60,7 @@ class Vendor:
     manufacturer: tuple[str, ...]
     open_magnets: str = ""
     component: Callable[[Elements], Component | None] = standard.component
+    unnamed_is_magnitude: bool = False
     component_element: str = "ImageType or ComplexImageComponent"
     other_kind: Callable[[Elements], str] = lambda _: ""
     value_scale: Callable[[Elements, Component], Scale | None] = standard.value_scale
@@ -110,6 +113,7 @@ VENDORS: Final = (
         manufacturer=("TOSHIBA", "CANON"),
         open_magnets=r"\b(OPART|ACCESS)\b",
         component=standard.component_or_magnitude,
+        unnamed_is_magnitude=True,
     ),
     # Volumes tiled into one image carry "VFRAME" in ImageType (the vendor's public dictionary) and are rejected as
     # mosaics; the scale factor (0065,102F) is for the vendor's internal use and is not applied.

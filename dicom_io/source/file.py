@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,13 +48,8 @@ _PIXEL_FORMAT: Final = {
 _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
 """Values of ImageType of a volume tiled into one image: Siemens', United Imaging's."""
 
-_FIRST_TAGS: Final = frozenset(
-    struct.pack(f"{order}HH", group, element)
-    for order in "<>"
-    for group, elements in ((0x0002, (0x00, 0x01, 0x02, 0x10)), (0x0008, (0x00, 0x01, 0x05, 0x08, 0x12, 0x16)))
-    for element in elements
-)
-"""How a DICOM file without preamble begins: with the first elements of group 0002 or 0008."""
+_BARE: Final = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
+"""How a DICOM file without preamble begins: with an element of group 0002 or 0008, of either byte order."""
 
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
@@ -132,7 +126,7 @@ def _parse(content: bytes) -> tuple[FileDataset, int]:
     stream = io.BytesIO(content)
     try:
         with tolerant():
-            dataset = dcmread(stream, stop_before_pixels=True, force=content[:4] in _FIRST_TAGS)
+            dataset = dcmread(stream, stop_before_pixels=True, force=content.startswith(_BARE))
             _state_encoding(dataset)
             if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
                 return dcmread(io.BytesIO(content), force=True), -1
@@ -146,6 +140,8 @@ def _parse(content: bytes) -> tuple[FileDataset, int]:
 def _state_encoding(dataset: FileDataset) -> None:
     """Give a data set without a stated transfer syntax the one in which it was read."""
     if "TransferSyntaxUID" not in dataset.file_meta:
+        if "SOPClassUID" not in dataset:
+            raise ValueError("not a data set of an object")
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit

@@ -131,16 +131,17 @@ def _belongs(block: Block, group: Group) -> bool:
     return group.cells.isdisjoint(block.cells) and group.pause_s(Group(blocks=(block,))) <= MAXIMUM_PAUSE_S
 
 
-def _distance(block: Block, group: Group) -> tuple[float, bool, bool, int]:
-    """Order groups by how near they are: in time, by the number of the repetition, by series number.
+def _distance(block: Block, group: Group) -> tuple[float, bool, bool, bool, int]:
+    """Order groups by how near they are: in time, by the number of the repetition, normalisation, series number.
 
     Where a study holds classic and Enhanced images of one scan, each kind is joined to its own.
     """
     other_kind = group.first.is_frame != block.first.is_frame
     other_number = all(block.name[1:3] != other.name[1:3] for other in group.blocks)
+    other_look = group.first.is_normalised != block.first.is_normalised
     numbers = [other.first.series_number or 0 for other in group.blocks]
     gap = min(abs((block.first.series_number or 0) - number) for number in numbers)
-    return Group(blocks=(block,)).pause_s(group), other_kind, other_number, gap
+    return Group(blocks=(block,)).pause_s(group), other_kind, other_number, other_look, gap
 
 
 def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:

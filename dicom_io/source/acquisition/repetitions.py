@@ -71,10 +71,11 @@ def _told_apart(groups: list[Group]) -> bool:
     numbers = [{block.name[1:3] for block in group.blocks} for group in groups]
     if len(set().union(*numbers)) == sum(map(len, numbers)) == len(groups):
         return True
-    if sum(len(group.components) > 1 for group in groups) == 1:
-        looks = [_magnitudes(group) for group in groups]
-        differ = all(looks) and len(frozenset().union(*looks)) == sum(map(len, looks))
-        return differ or all(group.is_timed for group in groups)
+    looks = [_magnitudes(group) for group in groups]
+    differ = all(looks) and len(frozenset().union(*looks)) == sum(map(len, looks))
+    timed = all(group.is_timed for group in groups)
+    if sum(len(group.components) > 1 for group in groups) == 1 or (differ and timed):
+        return differ or timed
     return _follow_one_another(groups) and len({frozenset(cell[:2] for cell in group.cells) for group in groups}) == 1
 
 

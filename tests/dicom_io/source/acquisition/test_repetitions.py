@@ -116,3 +116,12 @@ def test_names_of_single_elements(coil: str, single: bool) -> None:
 def test_numbered_names_of_one_stem_are_elements() -> None:
     assert elements_of(["Head 32", "ch 1", "ch 2"]) == {"ch 1", "ch 2"}
     assert elements_of(["left", "right"]) == frozenset()
+
+
+def test_magnitude_and_phase_with_and_without_normalisation_are_two_acquisitions(headers: list[ImageHeader]) -> None:
+    """Magnitudes before phases, all of one time: one scan stored twice, which may not be rejected."""
+    plain = edited(numbered(headers, "1", 5, 7, headers[0].acquired), is_normalised=False)
+    even = edited(numbered(headers, "2", 6, 8, headers[0].acquired), is_normalised=True)
+    groups = group_acquisitions(plain + even)
+    assert answers(plain + even) == ["complete", "complete"]
+    assert [len({header.is_normalised for header in group.headers}) for group in groups] == [1, 1]

@@ -103,16 +103,16 @@ def read_image_file(path: Path) -> ImageFile:
     except OSError as error:
         raise refuse("not-dicom", detail=type(error).__name__) from None
     dataset, pixels_at = _parse(content)
-    elements = Elements(dataset)
+    elements, syntax = Elements(dataset), str(dataset.file_meta.TransferSyntaxUID)
     frames = elements.integer("NumberOfFrames") or 1
     _check_kind(elements, frames)
     _check_pixel_format(elements)
-    _check_lossless(elements, str(dataset.file_meta.TransferSyntaxUID))
+    _check_lossless(elements, syntax)
     value_at = _check_pixel_length(dataset, content, pixels_at, frames)
     return ImageFile(
         dataset=dataset,
         content=memoryview(content)[_dataset_start(dataset) :],
-        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        transfer_syntax_uid=syntax,
         frames=frames,
         native=native_pixels(dataset, value_at),
     )
@@ -145,6 +145,8 @@ def _state_encoding(dataset: FileDataset) -> None:
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    if not isinstance(dataset.file_meta.TransferSyntaxUID, UID):
+        raise TypeError("not one transfer syntax")
 
 
 def _meta_syntax(content: bytes) -> UID | None:

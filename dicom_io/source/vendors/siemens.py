@@ -22,7 +22,7 @@ _PROTOCOL: Final = (
 _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(\d{1,5})")
 _PARTITIONS: Final = re.compile(rb"sKSpace\.lImagesPerSlab\s*=\s*(\d{1,5})")
 _ENCODING: Final = Private(0x0051, "SIEMENS MR HEADER", 0x14)
-_VELOCITY_NAME: Final = re.compile(r"_v\d+", re.IGNORECASE)
+_VELOCITY_NAME: Final = re.compile(r"_v\d+[a-z]{2}", re.IGNORECASE)
 _VELOCITY: Final = re.compile(r"v\d+", re.IGNORECASE)
 _ECHOES: Final = re.compile(r"\*?[a-z_]+[23]d(\d{1,3})", re.IGNORECASE)
 

@@ -108,7 +108,7 @@ def test_philips_states_velocity_and_inversion_privately() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("*fl3d1r_v80in", "velocity-encoded"), ("*fl3d6r", ""), ("*tfl3d1_16ns", "")]
+    ("name", "kind"), [("*fl3d1r_v80in", "velocity-encoded"), ("*fl3d6r", ""), ("*tfl3d1_16ns", ""), ("*gre_v2", "")]
 )
 def test_siemens_names_the_encoded_velocity(name: str, kind: str) -> None:
     assert siemens.other_kind(elements(SequenceName=name)) == kind

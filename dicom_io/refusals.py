@@ -18,6 +18,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "The file is not a DICOM image ({detail}). No action is needed if it only accompanies the images; "
             "otherwise export it again."
         ),
+        "unknown-transfer-syntax": (
+            "The file is DICOM, but in the transfer syntax {found}, which the standard does not define; only software "
+            "of its maker reads it for certain. Export the image again, in Explicit VR Little Endian."
+        ),
         "truncated": "The file is truncated: found {found} of {expected} bytes of pixel data. Send the image again.",
         "unreadable-pixels": "The pixel data cannot be decoded ({detail}). Send the image again, uncompressed.",
         "no-identity": "{attribute} is missing; every image needs it. Send the images as the scanner made them.",
@@ -36,8 +40,47 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "The image is a mosaic of slices, as in EPI; expected one slice per image. Send a single- or multi-echo "
             "gradient echo."
         ),
-        "epi": "The sequence is echo planar imaging; expected a gradient echo. Send a single- or multi-echo one.",
-        "not-gradient-echo": "ScanningSequence is {found}; expected a gradient echo (GR). Send the gradient echo.",
+        "epi": (
+            "The sequence is echo planar imaging (as for functional, diffusion or perfusion imaging); expected a "
+            "gradient echo. No action is needed if this is another scan of the examination."
+        ),
+        "not-gradient-echo": (
+            "The images are of a spin echo (ScanningSequence {found}); expected a gradient echo. No action is needed if"
+            " this is another scan of the examination."
+        ),
+        "inversion-recovery": (
+            "The images were made with an inversion pulse (inversion recovery, as in MP2RAGE), whose phase jumps by "
+            "half a turn where the magnetisation is still inverted; expected a gradient echo without inversion. No "
+            "action is needed if this is another scan of the examination."
+        ),
+        "velocity-encoded": (
+            "The images are of a phase-contrast scan, whose phase shows the velocity of blood; expected a gradient echo"
+            " without velocity encoding. No action is needed if this is another scan of the examination."
+        ),
+        "field-map": (
+            "The images are a field map in hertz with its magnitude, as a scanner makes it to correct distortion; "
+            "expected the phase of each echo. Use a multi-echo gradient echo that stores magnitude and phase."
+        ),
+        "susceptibility-map": (
+            "The image is a susceptibility map already, made by the scanner or by other software; expected magnitude "
+            "and phase. No action is needed."
+        ),
+        "weighted-image": (
+            "The images are susceptibility weighted (SWI), or a projection of such images; expected magnitude and "
+            "phase. No action is needed if those are sent too."
+        ),
+        "processed-image": (
+            "The images were computed by the scanner from others (such as a T2* map or a reformat); expected "
+            "magnitude and phase. No action is needed if those are sent too."
+        ),
+        "mean-of-echoes": (
+            "The images are a mean of the echoes; expected magnitude and phase of each echo. No action is needed if "
+            "those are sent too."
+        ),
+        "coil-element": (
+            "The images are of single coil elements, stored beside the combined images of the same scan, which are "
+            "used. No action is needed."
+        ),
         "unsupported-pixels": (
             "The pixel format is not supported: found {found}, expected {expected}. Send the images as the scanner "
             "made them."
@@ -48,6 +91,11 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         ),
         "unsupported-frames": "The multi-frame object cannot be used: {detail}. Send classic MR images instead.",
         # what the phase is
+        "component-unknown": (
+            "Nothing says what the images show: {attribute} names neither magnitude, phase, real nor imaginary, or was "
+            "removed when the images were de-identified. Send the images as the scanner made them, with their private "
+            "elements."
+        ),
         "no-phase": (
             "There are no phase images ({found}); expected the phase of each echo. Switch on 'magnitude and phase' (or "
             "real and imaginary) in the reconstruction settings of the protocol, and send those series too."
@@ -55,6 +103,24 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         "no-magnitude": (
             "There are phase images ({found}) but no magnitude images; expected both. Send the magnitude images of the "
             "same scan too."
+        ),
+        "apart": (
+            "Magnitude and phase are both there, but not of one scan by their headers: they differ in {found}. Send the"
+            " images as the scanner made them, magnitude and phase of one scan."
+        ),
+        "extra-series": (
+            "These are further {found} images of a scan whose images are complete without them. No action is needed if "
+            "that scan was reconstructed."
+        ),
+        "runs-undetermined": (
+            "The scan was repeated, and nothing says which phase belongs to which magnitude: AcquisitionTime is missing"
+            " or the same in all of them, and the series numbers do not follow one another. Send the images as the "
+            "scanner made them, or one repetition only."
+        ),
+        "unequal-scales": (
+            "Real and imaginary images have display scales of their own (RescaleSlope {found}), and the private element"
+            " that relates them is missing, so their phase is not known. Send the images as the scanner made them, with"
+            " their private elements."
         ),
         "phase-difference": (
             "The phase images show differences between echoes, as a field map protocol stores them, or the phase of "

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Final, NamedTuple, cast
 
 from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
@@ -47,10 +47,13 @@ class Elements:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self._texts: dict[str | Private, tuple[str, ...]] = {}
 
     def texts(self, name: str | Private) -> tuple[str, ...]:
         """Values of a text element without padding; empty if missing."""
-        return _texts(self._value(self._tag(name)))
+        if name not in self._texts:
+            self._texts[name] = _texts(self._value(self._tag(name)))
+        return self._texts[name]
 
     def text(self, name: str | Private) -> str:
         """First value of a text element; empty if missing."""
@@ -59,7 +62,7 @@ class Elements:
     def numbers(self, name: str | Private) -> tuple[float, ...]:
         """Values of a numeric element; empty if missing or if one of them is not a finite number."""
         tag = self._tag(name)
-        element = None if tag is None else self.dataset.get_item(tag, keep_deferred=True)
+        element = None if tag is None else self._elements.get(tag)
         if element is None or element.value is None:
             return ()
         raw, vr = cast("object", element), element.VR
@@ -105,13 +108,27 @@ class Elements:
     def _tag(self, name: str | Private) -> int | None:
         if isinstance(name, str):
             return tag_of(name)
-        for tag in self.dataset.keys():  # noqa: SIM118  (iterating a data set decodes its elements)
-            if tag.group == name.group and 0x10 <= tag.elem <= 0xFF and _texts(self._value(tag))[:1] == (name.creator,):
-                return name.group << 16 | tag.elem << 8 | name.element
-        return None
+        block = self._private_blocks.get((name.group, name.creator))
+        return None if block is None else block | name.element
+
+    @cached_property
+    def _elements(self) -> Mapping[int, DataElement | RawDataElement]:
+        """The elements by tag, as they were when the first was asked for, not decoded."""
+        return dict(self.dataset.items())
+
+    @cached_property
+    def _private_blocks(self) -> Mapping[tuple[int, str], int]:
+        """First tag of the block that each private creator reserves, by group and creator."""
+        blocks: dict[tuple[int, str], int] = {}
+        for tag in map(int, self._elements):
+            group, element = tag >> 16, tag & 0xFFFF
+            if group % 2 and 0x10 <= element <= 0xFF:
+                for creator in _texts(self._value(tag))[:1]:
+                    blocks.setdefault((group, creator), group << 16 | element << 8)
+        return blocks
 
     def _value(self, tag: int | None) -> object | None:
-        element = None if tag is None else self.dataset.get_item(tag, keep_deferred=True)
+        element = None if tag is None else self._elements.get(tag)
         return None if element is None else cast("object | None", element.value)
 
 

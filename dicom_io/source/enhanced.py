@@ -18,8 +18,12 @@ from pydicom.valuerep import format_number_as_ds
 from dicom_io.refusals import refuse
 from dicom_io.source.elements import Elements, tolerant
 
-_CLASSIC_NUMBER: Final = {"EffectiveEchoTime": "EchoTime", "TransmitterFrequency": "ImagingFrequency"}
+_CLASSIC_NUMBER: Final = {
+    "EffectiveEchoTime": "EchoTime",
+    "TransmitterFrequency": "ImagingFrequency",
+}
 _CLASSIC_TEXT: Final = {"PulseSequenceName": "SequenceName", "FrameType": "ImageType"}
+_SEQUENCES: Final = {"GRADIENT": ["GR"], "SPIN": ["SE"], "BOTH": ["SE", "GR"]}
 _SPOILED: Final = ("RF", "GRADIENT", "RF_AND_GRADIENT")
 _PER_FRAME: Final = "PerFrameFunctionalGroupsSequence"
 _SHARED: Final = "SharedFunctionalGroupsSequence"
@@ -79,11 +83,14 @@ def _as_classic(frame: Dataset) -> None:
     for enhanced, classic in _CLASSIC_NUMBER.items():
         for value in elements.numbers(enhanced)[:1]:
             _put(frame, classic, format_number_as_ds(value))
+    if (position := elements.integer("TemporalPositionIndex")) is not None:
+        _put(frame, "TemporalPositionIdentifier", position)
     for enhanced, classic in _CLASSIC_TEXT.items():
         if elements.text(enhanced):
             _put(frame, classic, list(elements.texts(enhanced)))
-    if elements.text("EchoPulseSequence") in ("GRADIENT", "BOTH") and not elements.text("ScanningSequence"):
-        _put(frame, "ScanningSequence", "GR")
+    sequences = _SEQUENCES.get(elements.text("EchoPulseSequence"))
+    if sequences and not elements.text("ScanningSequence"):
+        _put(frame, "ScanningSequence", sequences)
     if not elements.text("SequenceVariant"):
         _put(frame, "SequenceVariant", "SP" if elements.text("Spoiling") in _SPOILED else "NONE")
     acquired = elements.text("FrameAcquisitionDateTime") or elements.text("AcquisitionDateTime")

@@ -11,12 +11,16 @@ from typing import Final
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.filereader import read_partial
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSNearLossless,
@@ -43,6 +47,9 @@ _PIXEL_FORMAT: Final = {
 }
 _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
 """Values of ImageType of a volume tiled into one image: Siemens', United Imaging's."""
+
+_BARE: Final = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
+"""How a DICOM file without preamble begins: with an element of group 0002 or 0008, of either byte order."""
 
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
@@ -96,40 +103,72 @@ def read_image_file(path: Path) -> ImageFile:
     except OSError as error:
         raise refuse("not-dicom", detail=type(error).__name__) from None
     dataset, pixels_at = _parse(content)
-    elements = Elements(dataset)
+    elements, syntax = Elements(dataset), str(dataset.file_meta.TransferSyntaxUID)
     frames = elements.integer("NumberOfFrames") or 1
     _check_kind(elements, frames)
     _check_pixel_format(elements)
-    _check_lossless(elements, str(dataset.file_meta.TransferSyntaxUID))
+    _check_lossless(elements, syntax)
     value_at = _check_pixel_length(dataset, content, pixels_at, frames)
     return ImageFile(
         dataset=dataset,
         content=memoryview(content)[_dataset_start(dataset) :],
-        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        transfer_syntax_uid=syntax,
         frames=frames,
         native=native_pixels(dataset, value_at),
     )
 
 
 def _parse(content: bytes) -> tuple[FileDataset, int]:
-    """Read up to Pixel Data; also where in ``content`` Pixel Data starts (-1 if it is deflated)."""
+    """Read up to Pixel Data; also where in ``content`` Pixel Data starts (-1 if it is deflated).
+
+    Files without preamble, and bare data sets, are read too; their encoding shows in their first element.
+    """
     stream = io.BytesIO(content)
     try:
         with tolerant():
-            dataset = dcmread(stream, stop_before_pixels=True)
+            dataset = dcmread(stream, stop_before_pixels=True, force=content.startswith(_BARE))
+            _state_encoding(dataset)
             if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-                return dcmread(io.BytesIO(content)), -1
-            if not dataset.file_meta.TransferSyntaxUID.is_transfer_syntax:
-                raise ValueError
+                return dcmread(io.BytesIO(content), force=True), -1
     except Exception as error:  # the parser raises nearly anything on damaged input
+        _check_transfer_syntax(_meta_syntax(content))
         raise refuse("not-dicom", detail=type(error).__name__) from None
+    _check_transfer_syntax(dataset.file_meta.TransferSyntaxUID)
     return dataset, stream.tell()
+
+
+def _state_encoding(dataset: FileDataset) -> None:
+    """Give a data set without a stated transfer syntax the one in which it was read."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        if "SOPClassUID" not in dataset:
+            raise ValueError("not a data set of an object")
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    if not isinstance(dataset.file_meta.TransferSyntaxUID, UID):
+        raise TypeError("not one transfer syntax")
+
+
+def _meta_syntax(content: bytes) -> UID | None:
+    """Read the transfer syntax of a file whose data set cannot be read; None if there is none."""
+    try:
+        with tolerant():
+            meta = read_partial(io.BytesIO(content), stop_when=lambda *_: True).file_meta
+    except Exception:  # the parser raises nearly anything on damaged input
+        return None
+    found = meta.get("TransferSyntaxUID")
+    return UID(str(found)) if found else None
+
+
+def _check_transfer_syntax(syntax: UID | None) -> None:
+    if syntax is not None and not syntax.is_transfer_syntax:
+        raise refuse("unknown-transfer-syntax", found=syntax if syntax.is_valid else "with an invalid UID")
 
 
 def _dataset_start(dataset: FileDataset) -> int:
     """Offset of the data set: preamble and prefix, group length element, the group (PS3.10 §7.1)."""
     length = dataset.file_meta.get("FileMetaInformationGroupLength")
-    return 132 + 12 + length if isinstance(length, int) else 0
+    return (132 if dataset.preamble else 0) + 12 + length if isinstance(length, int) else 0
 
 
 def _check_kind(elements: Elements, frames: int) -> None:
@@ -143,8 +182,6 @@ def _check_kind(elements: Elements, frames: int) -> None:
         raise refuse("derived", found="\\".join(image_type[:2]))
     if not _TILED.isdisjoint(image_type):
         raise refuse("mosaic")
-    if "EP" in elements.texts("ScanningSequence") or elements.text("EchoPlanarPulseSequence") == "YES":
-        raise refuse("epi")
     for attribute in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
         if not elements.text(attribute):
             raise refuse("no-identity", attribute=attribute)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
+from dicom_io.refusals import refuse
 from dicom_io.source.attributes import Patterns, header_values
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
@@ -41,6 +42,10 @@ class ImageHeader:
         From stored values to radians (phase) or to one linear scale (others); None if the unit is unknown.
     stored_peak
         Largest absolute stored value of a phase image whose unit only the values show; None for all other images.
+    other_kind
+        Code of ``dicom_io.refusals`` where the image is not the signal of a gradient echo; empty if nothing says so.
+    on_common_scale
+        Whether values are on one scale with those of other components, whatever their slopes.
     filter_hint
         The word in the header that says the phase was filtered; empty if there is none.
     phase_difference
@@ -52,18 +57,25 @@ class ImageHeader:
     protocol_sha256
         Hash of ProtocolName, which is free text and only compared.
     acquired
-        AcquisitionDate and AcquisitionTime as ``YYYYMMDDHHMMSS.ffffff``; empty if missing.
+        Date and time of acquisition as ``YYYYMMDDHHMMSS.ffffff``; empty if the time is missing.
     distortion
-        Distortion correction, ``"ND"``, ``"DIS2D"``, ``"DIS3D"``, or empty: corrected and uncorrected
+        Distortion correction, ``"ND"``, ``"DIS2D"``, ``"DIS3D"``, ``"GDC"``, or empty: corrected and uncorrected
         images of one scan show different positions.
     image_position_mm, image_orientation, pixel_spacing_mm
         As in the Image Plane module (PS3.3 C.7.6.2); pixel spacing is between rows, then between columns.
     model, body_part, patient_position, coil
-        ManufacturerModelName, BodyPartExamined, PatientPosition, and the receive coil or its element.
+        ManufacturerModelName, BodyPartExamined, PatientPosition, and the receive coil and its elements.
+    is_normalised
+        Whether the scanner evened out the coil's sensitivity: a scan may come with and without.
+    spacing_between_slices_mm, slice_thickness_mm
+        SpacingBetweenSlices and SliceThickness; None if missing.
     acquired_matrix
         Rows and columns of k-space that were acquired; None if not stated.
     labels
         Names of the site's patterns that texts of the image matched; the texts are not kept.
+    weighted_beside
+        Whether susceptibility weighted images or projections of the same scan are stored beside it: a hint that its
+        phase may be filtered.
     native
         Where the file holds the stored values; None if they are compressed.
     b0_stated
@@ -117,6 +129,12 @@ class ImageHeader:
     labels: tuple[str, ...]
     native: Native | None
     b0_stated: Literal["vertical", "horizontal"] | tuple[float, float, float] | None = None
+    other_kind: str = ""
+    on_common_scale: bool = True
+    is_normalised: bool = False
+    spacing_between_slices_mm: float | None = None
+    slice_thickness_mm: float | None = None
+    weighted_beside: bool = False
 
     @property
     def is_frame(self) -> bool:
@@ -159,6 +177,8 @@ def read_headers(
     headers = []
     for frame, dataset in enumerate(image.images()):
         values = header_values(Elements(dataset), patterns)
+        if values["other_kind"] == "epi":
+            raise refuse("epi")
         header = ImageHeader(
             path=path,
             frame=frame,

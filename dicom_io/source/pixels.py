@@ -96,5 +96,5 @@ def decode(path: Path, transfer_syntax_uid: str, frame: int | None = None) -> St
     with tolerant():
         # A deflated file has to be read as a whole; else the decoder reads the pixels alone.
         deflated = transfer_syntax_uid == DeflatedExplicitVRLittleEndian
-        source: Path | Dataset = dcmread(path) if deflated else path
+        source: Path | Dataset = dcmread(path, force=True) if deflated else path
         return pixel_array(source, raw=True, index=frame)

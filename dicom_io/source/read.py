@@ -45,7 +45,7 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
     """
     if acquisition.completeness.reason is not None:
         raise acquisition.completeness.reason
-    _check_identity(acquisition.headers)
+    check_identity(acquisition.headers)
     slices = acquisition.slices
     first = slices.first_echo[0]
     grid = image_grid(slices, first)
@@ -70,17 +70,22 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
     )
 
 
-def _check_identity(headers: Sequence[ImageHeader]) -> None:
+def check_identity(headers: Sequence[ImageHeader]) -> None:
     """Make sure that all echoes and components are of one patient and request, looking at one image of each.
 
     A derived series takes what one of them says; if they disagree, an archive would file it under another patient or
     another request than half of its sources.
+
+    Raises
+    ------
+    Refusal
+        ``identity-differs``.
     """
     stacks = {(h.series_instance_uid, h.echo_time_s, h.component): h for h in headers}
     first: dict[str, object] = {}
     for path in dict.fromkeys(header.path for header in stacks.values()):
         with tolerant():
-            found = Elements(dcmread(path, specific_tags=list(_IDENTITY), stop_before_pixels=True))
+            found = Elements(dcmread(path, specific_tags=list(_IDENTITY), stop_before_pixels=True, force=True))
         for keyword in _IDENTITY:
             if first.setdefault(keyword, found.texts(keyword)) != found.texts(keyword):
                 raise refuse("identity-differs", attribute=keyword)

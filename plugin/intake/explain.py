@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dicom_io.source.acquisition.completeness import assess
+from dicom_io.errors import Refusal
+from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.zero_fill import zero_fill_note
+from dicom_io.source.notes import notes_of
+from dicom_io.source.read import check_identity
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, patterns_of, select, with_field
 from plugin.errors import PluginError
@@ -45,6 +47,8 @@ def explain_folder(folder: Path, settings: Settings) -> dict[str, Any]:
 
 def _explain(acquisition: Acquisition, settings: Settings) -> dict[str, Any]:
     completeness = assess(acquisition, largest_gib=settings.largest_gib)
+    if completeness.state == "complete":
+        completeness = _with_identity(acquisition, completeness)
     selection = select(acquisition, "", settings)
     headers, reason = acquisition.headers, completeness.reason
     components = sorted({str(header.component) for header in headers if header.component is not None})
@@ -65,8 +69,17 @@ def _explain(acquisition: Acquisition, settings: Settings) -> dict[str, Any]:
         "reason": sentence,
         "missing": list(completeness.missing) if ours else [],
         "rules": list(selection.trace),
-        "notes": [note for note in [zero_fill_note(acquisition)] if note],
+        "notes": list(notes_of(acquisition)),
     }
+
+
+def _with_identity(acquisition: Acquisition, completeness: Completeness) -> Completeness:
+    """Refuse images of several patients or requests, as reading them does."""
+    try:
+        check_identity(acquisition.headers)
+    except Refusal as reason:
+        return Completeness(state="refused", reason=reason)
+    return completeness
 
 
 def explain_uid(uid: str, settings: Settings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dicom_io.derived.products import PRODUCTS, QSM, QSM_ENHANCED, REFUSAL_PAGE
 from dicom_io.derived.series_files import WrittenSeries
-from dicom_io.source.zero_fill import zero_fill_note
+from dicom_io.source.notes import notes_of
 from plugin.jobs.job import Job
 from plugin.jobs.products import Made
 from recon.types import Reconstruction
@@ -19,7 +19,6 @@ from recon.types import Reconstruction
 def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> dict[str, Any]:
     """Describe how a map was made and how far it can be trusted; its series are added by ``with_series``."""
     acquisition = job.acquisition
-    notes = filter(None, [zero_fill_note(acquisition)])
     return {
         "acquisition": acquisition.key,
         "vendor": acquisition.vendor,
@@ -29,7 +28,7 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
         "reference": result.susceptibility.reference,
         "verdict": dataclasses.asdict(result.verdict),
         "figures": {**result.total_field.figures, **result.figures},
-        "warnings": list(dict.fromkeys((*notes, *result.total_field.warnings, *result.warnings))),
+        "warnings": list(dict.fromkeys((*notes_of(acquisition), *result.total_field.warnings, *result.warnings))),
         "seconds": _rounded(seconds),
         "provenance": json.loads(json.dumps(dataclasses.asdict(result.provenance))),
         "series": [],

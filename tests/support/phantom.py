@@ -74,6 +74,16 @@ def make_reconstruction(
     )
 
 
+def put(**values: object) -> Callable[[Dataset], None]:
+    """Make an edit that sets elements."""
+
+    def edit(dataset: Dataset) -> None:
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+
+    return edit
+
+
 def change(folder: Path, edit: Callable[[Dataset], object], only: str = "", count: int | None = None) -> None:
     """Edit images of a scan: those whose ImageType holds ``only``, at most ``count`` of them."""
     changed = 0

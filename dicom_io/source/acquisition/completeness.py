@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dicom_io.errors import Refusal
 from dicom_io.refusals import refuse
-from dicom_io.source.acquisition.declared import missing_by_count
+from dicom_io.source.acquisition.declared import missing_between, missing_by_count, without_means
 from dicom_io.source.acquisition.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
 from dicom_io.source.components import Component
 from dicom_io.source.geometry import axes, position_mm
 from dicom_io.source.header import ImageHeader
 from dicom_io.source.main_field import b0_direction, b0_tesla
+from dicom_io.source.vendors import vendor_named
 
 if TYPE_CHECKING:  # an acquisition holds its completeness
     from dicom_io.source.acquisition.grouping import Acquisition
@@ -27,6 +28,15 @@ IN_PLANE_TOLERANCE_MM: Final = 0.05
 
 LARGEST_GIB: Final = 16.0
 """Stored pixels of one acquisition beyond which memory would be at risk; 0.5 mm whole head, ten echoes: 3 GiB."""
+
+_SPACING_TOLERANCE: Final = 1e-3
+"""Relative difference of PixelSpacing that is rounding."""
+
+_DIRECTION_TOLERANCE: Final = 5e-4
+"""Difference of direction cosines that is rounding."""
+
+_SCALE_TOLERANCE: Final = 1e-3
+"""Relative difference of two scales up to which phase is off by less than a milliradian."""
 
 State = Literal["complete", "incomplete", "refused"]
 
@@ -73,15 +83,16 @@ def assess(acquisition: Acquisition, *, largest_gib: float = LARGEST_GIB) -> Com
     return acquisition.completeness
 
 
-def completeness_of(images: Sequence[ImageHeader]) -> Completeness:
-    """Work out what ``Acquisition.completeness`` holds, from the headers of all its images."""
+def completeness_of(images: Sequence[ImageHeader], doubt: Refusal | None = None) -> Completeness:
+    """Work out what ``Acquisition.completeness`` holds, from the headers of all its images and its ``doubt``."""
     headers = [header for header in images if header.component is not None]
     try:
         _check_copies(images)
-        _check_sequence(images)
-        components = _components(headers)
+        _check_kind(headers)
+        components = doubt or (_components(headers, images) if headers else _unknown(images))
         if isinstance(components, Refusal):
             return Completeness(state="incomplete", reason=components)
+        headers = without_means(headers)
         used = [header for header in headers if header.component in (*components, Component.MAGNITUDE)]
         _check_physics(used)
         _check_phase(used)
@@ -98,13 +109,23 @@ def _check_copies(headers: Sequence[ImageHeader]) -> None:
         raise refuse("same-uid-different-content", count=count)
 
 
-def _check_sequence(headers: Sequence[ImageHeader]) -> None:
+def _check_kind(headers: Sequence[ImageHeader]) -> None:
     for header in headers:
-        if header.scanning_sequence and "GR" not in header.scanning_sequence:
-            raise refuse("not-gradient-echo", found="\\".join(header.scanning_sequence))
+        if header.other_kind:
+            raise refuse(header.other_kind, found="\\".join(header.scanning_sequence))
+        if header.phase_difference:
+            raise refuse("phase-difference")
 
 
-def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refusal:
+def _unknown(images: Sequence[ImageHeader]) -> Refusal:
+    """Say what images without any component show, as far as the header tells."""
+    kinds = Counter(image.other_kind for image in images if image.other_kind)
+    if kinds:
+        return refuse(kinds.most_common(1)[0][0])
+    return refuse("component-unknown", attribute=vendor_named(images[0].vendor).component_element)
+
+
+def _components(headers: Sequence[ImageHeader], images: Sequence[ImageHeader]) -> tuple[Component, ...] | Refusal:
     """Components to read: magnitude and phase, else real and imaginary with the magnitude if it is there."""
     echoes: dict[Component, set[float]] = defaultdict(set)
     for header in headers:
@@ -112,18 +133,23 @@ def _components(headers: Sequence[ImageHeader]) -> tuple[Component, ...] | Refus
             echoes[header.component].add(echo_key_s(header))
     magnitude = (Component.MAGNITUDE,) if Component.MAGNITUDE in echoes else ()
     if Component.PHASE in echoes:
-        phase_header = next(h for h in headers if h.component is Component.PHASE)
-        if phase_header.phase_difference:
-            raise refuse("phase-difference")
         if _differences_only(echoes):
             return refuse("phase-difference")
         if not magnitude:
             return refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+        if len(echoes[Component.MAGNITUDE]) == len(echoes[Component.PHASE]) and echoes[Component.MAGNITUDE].isdisjoint(
+            echoes[Component.PHASE]
+        ):
+            return refuse("apart", found="EchoTime")
         return (*magnitude, Component.PHASE)
     if Component.REAL in echoes or Component.IMAGINARY in echoes:
         return (*magnitude, Component.REAL, Component.IMAGINARY)
-    found = f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes" if magnitude else "found none"
-    return refuse("no-phase", found=found)
+    if any(image.other_kind == "field-map" for image in images):
+        return refuse("field-map")
+    vendor = vendor_named(headers[0].vendor)
+    if vendor.unnamed_is_magnitude and len({(echo_key_s(h), h.image_position_mm) for h in headers}) < len(headers):
+        return refuse("component-unknown", attribute=vendor.component_element)
+    return refuse("no-phase", found=f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes")
 
 
 def _differences_only(echoes: dict[Component, set[float]]) -> bool:
@@ -168,12 +194,24 @@ def _check_geometry(headers: Sequence[ImageHeader]) -> None:
     for header in headers:
         if (header.rows, header.columns) != (first.rows, first.columns):
             raise refuse("unequal-geometry", found="Rows or Columns")
-        if _differ(header.pixel_spacing_mm or (), first.pixel_spacing_mm or (), 1e-4):
+        spacing_mm = first.pixel_spacing_mm or ()
+        if _differ(header.pixel_spacing_mm or (), spacing_mm, _SPACING_TOLERANCE * min(spacing_mm)):
             raise refuse("unequal-geometry", found="PixelSpacing")
-        if any(_differ(a, b, 1e-4) for a, b in zip(axes(header), directions, strict=True)):
+        if any(_differ(a, b, _DIRECTION_TOLERANCE) for a, b in zip(axes(header), directions, strict=True)):
             raise refuse("unequal-geometry", found="ImageOrientationPatient")
         if _differ(position_mm(header)[:2], corner, IN_PLANE_TOLERANCE_MM):
             raise refuse("unequal-geometry", found="ImagePositionPatient within the slice plane")
+
+
+def _check_scales(grid: SliceGrid) -> None:
+    """Refuse real and imaginary images with scales of their own that nothing relates: their quotient is the phase."""
+    for (echo, component, index), (real, *_) in grid.cells.items():
+        (imaginary, *_) = grid.cells.get((echo, Component.IMAGINARY, index), (real,))
+        if component is not Component.REAL or (real.on_common_scale and imaginary.on_common_scale):
+            continue
+        slopes = real.value_slope or 0.0, imaginary.value_slope or 0.0
+        if abs(slopes[0] - slopes[1]) > _SCALE_TOLERANCE * abs(slopes[0]):
+            raise refuse("unequal-scales", found=f"{slopes[0]:.4g} and {slopes[1]:.4g}")
 
 
 def _differ(a: Sequence[float], b: Sequence[float], tolerance: float) -> bool:
@@ -187,6 +225,7 @@ def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], images: Sequence[I
         if coils > 1:
             raise refuse("uncombined-coils", found=coils)
         raise refuse("duplicate-slices", gaps="; ".join(doubled))
+    _check_scales(grid)
     reason = None
     missing = grid.describe(cell for cell in grid.all_cells() if cell not in grid.cells)
     declared = missing_by_count(grid, used, images)
@@ -196,6 +235,8 @@ def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], images: Sequence[I
         reason = refuse("missing-slices", gaps="; ".join(missing))
     elif (step := uneven_step_mm(grid)) is not None:
         reason = refuse("uneven-spacing", found=f"{grid.spacing_mm:.3f} mm and {step:.3f} mm")
+    elif missing := missing_between(grid, used):
+        reason = refuse("missing-slices", gaps="; ".join(missing))
     return Completeness(
         state="incomplete" if reason else "complete",
         reason=reason,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from dicom_io.source.acquisition.grid import SliceGrid
+from dicom_io.source.components import Component
 from dicom_io.source.header import ImageHeader
+
+_SPACING_TOLERANCE: Final = 0.02
+"""Relative difference of distances and echo times that are stated in few digits."""
 
 
 def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequence[ImageHeader]) -> tuple[str, ...]:
@@ -20,6 +25,53 @@ def missing_by_count(grid: SliceGrid, used: Sequence[ImageHeader], headers: Sequ
     if found < slices:
         missing += (f"{slices - found} of {slices} slices of every echo",)
     return missing or _missing_images(grid, headers)
+
+
+def missing_between(grid: SliceGrid, used: Sequence[ImageHeader]) -> tuple[str, ...]:
+    """Say in words that slices are missing evenly between others, by SpacingBetweenSlices; nothing if they are not.
+
+    Some scanners state the gap between slices instead of the distance of their centres: that is less than
+    SliceThickness, and the distance is the sum of both.
+    """
+    stated_mm = min((h.spacing_between_slices_mm for h in used if h.spacing_between_slices_mm), default=0.0)
+    thickness_mm = used[0].slice_thickness_mm or 0.0
+    if stated_mm <= 0 or (stated_mm < 0.99 * thickness_mm and _close(grid.spacing_mm, thickness_mm + stated_mm)):
+        return ()
+    steps = round(grid.spacing_mm / stated_mm)
+    if steps < 2 or not _close(grid.spacing_mm, steps * stated_mm):
+        return ()
+    found = f"slices are {grid.spacing_mm:.3g} mm apart, and SpacingBetweenSlices is {stated_mm:.3g} mm"
+    return (f"{steps - 1} of {steps} slices ({found})",)
+
+
+def _close(a: float, b: float) -> bool:
+    return abs(a - b) <= _SPACING_TOLERANCE * b
+
+
+def without_means(headers: Sequence[ImageHeader]) -> list[ImageHeader]:
+    """Leave out the mean of the echoes, where a scanner stores it as the magnitude of another one.
+
+    It has no phase, and either echo number 0, or the mean of the other echo times and a number that is not its own, or
+    it is a series without any echo time beside others that state them.
+    """
+    timed = {header.series_instance_uid for header in headers if header.echo_time_s}
+    kept = [header for header in headers if header.series_instance_uid in timed]
+    if any(header.component is Component.MAGNITUDE for header in kept):
+        headers = kept
+    phase = {header.echo_time_s for header in headers if header.component is not Component.MAGNITUDE}
+    numbers = Counter({(header.echo_time_s, header.echo_number) for header in headers})
+    times = [time for time in phase if time is not None]
+    uses = Counter(number for _, number in numbers)
+    declared = _smallest(header.declared_echoes for header in headers)
+
+    def is_mean(header: ImageHeader) -> bool:
+        if header.component is not Component.MAGNITUDE or header.echo_number == 0:
+            return header.component is Component.MAGNITUDE and max((n or 0 for n in uses), default=0) > 0
+        at_mean = len(times) > 1 and _close(header.echo_time_s or 0.0, sum(times) / len(times))
+        shared_number = header.echo_number is not None and uses[header.echo_number] > 1
+        return header.echo_time_s not in phase and at_mean and (shared_number or len(times) == declared)
+
+    return [header for header in headers if not is_mean(header)]
 
 
 def _missing_echoes(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Final
 
 from dicom_io.errors import DicomError, Refusal
+from dicom_io.source.acquisition.blocks import Block, Group, blocks_of, common_echo_times, in_order
 from dicom_io.source.acquisition.completeness import Completeness, completeness_of
-from dicom_io.source.acquisition.grid import POSITION_TOLERANCE_MM, SliceGrid, echo_key_s
-from dicom_io.source.geometry import position_mm
+from dicom_io.source.acquisition.differences import LONGEST_PAUSE_S
+from dicom_io.source.acquisition.grid import SliceGrid
+from dicom_io.source.acquisition.halves import explained, joined_halves
+from dicom_io.source.acquisition.repetitions import coil_elements_apart, repetitions_settled
 from dicom_io.source.header import ImageHeader
 from dicom_io.source.vendors import vendor_named
 
@@ -29,9 +29,6 @@ MAXIMUM_PAUSE_S: Final = 10.0
 Echoes and components of one scan carry the same AcquisitionTime, or differ by milliseconds (VE11, XA30); a
 repetition starts after the duration of a scan.
 """
-
-_DIRECTION_DECIMALS: Final = 4
-_DATE_TIME: Final = re.compile(r"\d{14}(\.\d{1,6})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +41,13 @@ class Acquisition:
         Stable identity, the same for the same series in any order and number of images; no patient data.
     headers
         The images, each once, in an order that does not depend on their arrival.
+    doubt
+        Why it cannot be told what belongs to them; None if it can.
     """
 
     key: str
     headers: tuple[ImageHeader, ...]
+    doubt: Refusal | None = None
 
     @property
     def vendor(self) -> str:
@@ -62,7 +62,7 @@ class Acquisition:
     @cached_property
     def completeness(self) -> Completeness:
         """Whether it can be reconstructed, whatever its size; ``assess`` also compares that with a limit."""
-        return completeness_of(self.headers)
+        return completeness_of(self.headers, self.doubt)
 
     @property
     def slices(self) -> SliceGrid:
@@ -78,40 +78,30 @@ class Acquisition:
         return self.completeness.slices
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Block:
-    """Images that the scanner itself marks as one: a series, and a repetition within it."""
-
-    name: tuple[str, int, int]
-    headers: tuple[ImageHeader, ...]
-    bucket: tuple[object, ...]
-    interval: tuple[float, float] | None
-    cells: frozenset[tuple[object, ...]]
-
-
 def group_acquisitions(headers: Iterable[ImageHeader]) -> tuple[Acquisition, ...]:
     """Group images into acquisitions; the order of the images does not matter.
 
     Blocks (a series, or one repetition within a series) belong together if study, frame of reference, vendor,
-    protocol, matrix, orientation and distortion correction are the same, they hold no image at the same echo,
+    protocol, coil, matrix, orientation and distortion correction are the same, they hold no image at the same echo,
     component and slice, and were acquired within ``MAXIMUM_PAUSE_S`` of each other; of several candidates
-    the one nearest in time. Copies of an image are dropped; copies with other content are kept, so that
-    ``assess`` rejects them.
+    the one nearest in time. Magnitude and phase that are left alone are then joined in spite of differences without
+    meaning (``differences``). Repetitions that cannot be told apart are not joined to anything.
 
-    Images may be of any number of studies; acquisitions are ordered by study, then time.
+    Copies of an image are dropped; copies with other content are kept, so that ``assess`` rejects them. Images may be
+    of any number of studies; acquisitions are ordered by study, then time.
     """
-    blocks: dict[tuple[str, int, int], list[ImageHeader]] = defaultdict(list)
-    for header in _without_copies(headers):
-        number = header.acquisition_number or 0, header.temporal_position or 0
-        blocks[header.series_instance_uid, *number].append(header)
-    groups: list[list[_Block]] = []
-    for block in sorted((_block(name, members) for name, members in blocks.items()), key=_block_order):
-        candidates = [group for group in groups if _belongs(block, group)]
+    groups: list[Group] = []
+    for block in blocks_of(_without_copies(headers)):
+        candidates = [index for index, group in enumerate(groups) if _belongs(block, group)]
         if candidates:
-            min(candidates, key=partial(_distance, block)).append(block)
+            nearest = min(candidates, key=lambda index: _distance(block, groups[index]))
+            groups[nearest] = Group(blocks=(*groups[nearest].blocks, block))
         else:
-            groups.append([block])
-    return tuple(_acquisition(group) for group in groups)
+            groups.append(Group(blocks=(block,)))
+    settled = repetitions_settled(coil_elements_apart(groups, MAXIMUM_PAUSE_S))
+    final = in_order(explained(joined_halves(settled)))
+    weighted = [group for group in final if group.first.other_kind == "weighted-image"]
+    return tuple(_acquisition(group, weighted) for group in final)
 
 
 def _without_copies(headers: Iterable[ImageHeader]) -> list[ImageHeader]:
@@ -131,78 +121,27 @@ def _image_order(header: ImageHeader) -> tuple[object, ...]:
     )
 
 
-def _block(name: tuple[str, int, int], headers: Sequence[ImageHeader]) -> _Block:
-    first = headers[0]
-    times = [time for time in map(_acquired_s, headers) if time is not None]
-    matrix = (first.rows, first.columns, first.pixel_spacing_mm)
-    directions = tuple(round(c, _DIRECTION_DECIMALS) for c in first.image_orientation or ())
-    return _Block(
-        name=name,
-        headers=tuple(headers),
-        bucket=(
-            first.study_instance_uid,
-            first.frame_of_reference_uid,
-            first.vendor,
-            first.protocol_sha256,
-            first.sequence_name,
-            first.distortion,
-            matrix,
-            directions,
-        ),
-        interval=(min(times), max(times)) if times else None,
-        cells=frozenset(_cell(header) for header in headers if header.component is not None),
-    )
-
-
-def _cell(header: ImageHeader) -> tuple[object, ...]:
-    try:
-        position: object = round(position_mm(header)[2] / (5 * POSITION_TOLERANCE_MM))
-    except Refusal:  # ``assess`` reports it; here an image without a place collides with nothing
-        position = header.sop_instance_uid
-    return echo_key_s(header), header.component, position
-
-
-def _acquired_s(header: ImageHeader) -> float | None:
-    if not _DATE_TIME.fullmatch(header.acquired):
-        return None
-    try:
-        form = "%Y%m%d%H%M%S.%f" if "." in header.acquired else "%Y%m%d%H%M%S"
-        return (datetime.strptime(header.acquired, form) - datetime(1970, 1, 1)).total_seconds()
-    except ValueError:
-        return None
-
-
-def _block_order(block: _Block) -> tuple[object, ...]:
-    start = block.interval[0] if block.interval else float("inf")
-    first = block.headers[0]
-    return first.study_instance_uid, start, first.series_number or 0, block.name
-
-
-def _belongs(block: _Block, group: Sequence[_Block]) -> bool:
+def _belongs(block: Block, group: Group) -> bool:
     """Whether a block is part of a group; weighted images and projections, without a component, never are.
 
     They may arrive long after the acquisition is complete, and must not make another one of it.
     """
-    if not block.cells or any(not other.cells for other in group):
+    if not block.cells or not group.cells or block.scan != group.blocks[0].scan or block.first.coil != group.first.coil:
         return False
-    if any(block.bucket != other.bucket or block.cells & other.cells for other in group):
-        return False
-    return _pause_s(block, group) <= MAXIMUM_PAUSE_S
+    return group.cells.isdisjoint(block.cells) and group.pause_s(Group(blocks=(block,))) <= MAXIMUM_PAUSE_S
 
 
-def _distance(block: _Block, group: Sequence[_Block]) -> tuple[float, bool]:
-    """Order groups by how near they are: in time, then classic with classic where a study holds both kinds."""
-    other_kind = group[0].headers[0].sop_class_uid != block.headers[0].sop_class_uid
-    return _pause_s(block, group), other_kind
+def _distance(block: Block, group: Group) -> tuple[float, bool, bool, bool, int]:
+    """Order groups by how near they are: in time, by the number of the repetition, normalisation, series number.
 
-
-def _pause_s(block: _Block, group: Sequence[_Block]) -> float:
-    """Shortest time between a block and the blocks of a group; 0 if times are not known."""
-    known = [other.interval for other in group if other.interval is not None]
-    if block.interval is None or len(known) < len(group):
-        return 0.0
-    begin, end = block.interval
-    return min(max(0.0, begin - other[1], other[0] - end) for other in known)
+    Where a study holds classic and Enhanced images of one scan, each kind is joined to its own.
+    """
+    other_kind = group.first.is_frame != block.first.is_frame
+    other_number = all(block.name[1:3] != other.name[1:3] for other in group.blocks)
+    other_look = group.first.is_normalised != block.first.is_normalised
+    numbers = [other.first.series_number or 0 for other in group.blocks]
+    gap = min(abs((block.first.series_number or 0) - number) for number in numbers)
+    return Group(blocks=(block,)).pause_s(group), other_kind, other_number, other_look, gap
 
 
 def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:
@@ -218,7 +157,32 @@ def _with_unit(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:
     )
 
 
-def _acquisition(group: Sequence[_Block]) -> Acquisition:
-    headers = _with_unit(tuple(sorted(itertools.chain.from_iterable(b.headers for b in group), key=_image_order)))
-    identity = "\n".join([headers[0].study_instance_uid, *sorted("\t".join(map(str, block.name)) for block in group)])
-    return Acquisition(key=hashlib.sha256(identity.encode()).hexdigest(), headers=headers)
+def _with_common_echo_times(headers: tuple[ImageHeader, ...]) -> tuple[ImageHeader, ...]:
+    """Give images of one echo, whose times are written with other digits, the same time."""
+    times = common_echo_times({header.echo_time_s for header in headers if header.echo_time_s is not None})
+    if all(time == common for time, common in times.items()):
+        return headers
+    return tuple(
+        header if header.echo_time_s is None else replace(header, echo_time_s=times[header.echo_time_s])
+        for header in headers
+    )
+
+
+def _of_one_place(group: Group, other: Group) -> bool:
+    """Whether images without an echo or component of their own belong to a scan: same place, and not long after."""
+    a, b = group.first, other.first
+    same = (a.study_instance_uid, a.frame_of_reference_uid) == (b.study_instance_uid, b.frame_of_reference_uid)
+    return same and a.protocol_sha256 == b.protocol_sha256 and group.pause_s(other) <= LONGEST_PAUSE_S
+
+
+def _acquisition(group: Group, weighted: Sequence[Group]) -> Acquisition:
+    images = tuple(sorted(itertools.chain.from_iterable(block.headers for block in group.blocks), key=_image_order))
+    if group.cells and any(_of_one_place(group, other) for other in weighted):
+        images = tuple(replace(image, weighted_beside=image.component is not None) for image in images)
+    names = sorted("\t".join(map(str, block.name)) for block in group.blocks)
+    identity = "\n".join([images[0].study_instance_uid, *names])
+    return Acquisition(
+        key=hashlib.sha256(identity.encode()).hexdigest(),
+        headers=_with_common_echo_times(_with_unit(images)),
+        doubt=group.doubt,
+    )

@@ -33,6 +33,13 @@ class Vendor:
         (``dicom_io.source.main_field``); empty if none are known.
     component
         What the image shows; None if it is not a component of the complex signal.
+    unnamed_is_magnitude
+        Whether images that name no component are taken for magnitude.
+    component_element
+        Which element says what an image shows, for the message that it is missing.
+    other_kind
+        Code of ``dicom_io.refusals`` of images that the vendor's own elements tell to be something else than a gradient
+        echo; empty if they do not. ``dicom_io.source.kinds`` asks the standard's elements.
     value_scale
         From stored values to radians (phase) or to one linear scale (all others); None if unknown.
     declared_slices, declared_echoes
@@ -53,6 +60,9 @@ class Vendor:
     manufacturer: tuple[str, ...]
     open_magnets: str = ""
     component: Callable[[Elements], Component | None] = standard.component
+    unnamed_is_magnitude: bool = False
+    component_element: str = "ImageType or ComplexImageComponent"
+    other_kind: Callable[[Elements], str] = lambda _: ""
     value_scale: Callable[[Elements, Component], Scale | None] = standard.value_scale
     declared_slices: Callable[[Elements], int | None] = lambda _: None
     declared_echoes: Callable[[Elements], int | None] = lambda _: None
@@ -67,6 +77,7 @@ VENDORS: Final = (
         manufacturer=("SIEMENS",),  # "SIEMENS" (VB to VE), "Siemens Healthineers" (XA)
         open_magnets="MAGNETOM C!|CONCERTO|RHAPSODY|MAGNETOM OPEN",
         component=siemens.component,
+        other_kind=siemens.other_kind,
         value_scale=siemens.value_scale,
         declared_slices=siemens.declared_slices,
         declared_echoes=siemens.declared_echoes,
@@ -77,6 +88,8 @@ VENDORS: Final = (
         manufacturer=("GE ",),  # "GE MEDICAL SYSTEMS", "GE Healthcare"
         open_magnets="OVATION|OPENSPEED|PROFILE",
         component=ge.component,
+        component_element="the private element (0043,102F)",
+        other_kind=ge.other_kind,
         value_scale=ge.value_scale,
         declared_slices=lambda elements: elements.integer(ge.LOCATIONS),
         radians_per_step=ge.radians_per_step,
@@ -87,13 +100,21 @@ VENDORS: Final = (
         manufacturer=("PHILIPS",),
         open_magnets="PANORAMA",
         component=philips.component,
+        other_kind=philips.other_kind,
         value_scale=philips.value_scale,
         declared_slices=lambda elements: elements.integer(philips.SLICES),
         declared_echoes=lambda elements: elements.integer(philips.ECHOES),
     ),
     # All rows below: from documentation only; not tested on scanner data.
-    # "CANON_MEC" since the company was renamed (public Galan 3T headers). No private element is needed or known.
-    Vendor(name="canon", manufacturer=("TOSHIBA", "CANON"), open_magnets=r"\b(OPART|ACCESS)\b"),
+    # "CANON_MEC" since the company was renamed. No private element is needed or known. Magnitude names no component
+    # (ORIGINAL\PRIMARY\GDC: public Galan 3T headers).
+    Vendor(
+        name="canon",
+        manufacturer=("TOSHIBA", "CANON"),
+        open_magnets=r"\b(OPART|ACCESS)\b",
+        component=standard.component_or_magnitude,
+        unnamed_is_magnitude=True,
+    ),
     # Volumes tiled into one image carry "VFRAME" in ImageType (the vendor's public dictionary) and are rejected as
     # mosaics; the scale factor (0065,102F) is for the vendor's internal use and is not applied.
     Vendor(name="united-imaging", manufacturer=("UIH",)),

@@ -7,13 +7,15 @@ Evidence: the example processing of the QSM consensus (10.1002/mrm.30006) invert
 alternation is measured on the images before it is undone. Polar phase is stored in thousandths of a radian, or with
 4096 steps for π, as public converters found. Old multi-echo research sequences state one EchoTime for all echoes
 (dcm2niix #359): no element is known that holds the true ones, so ``assess`` rejects equal times. Which element counts
-the stored echoes differs by release: ImagesInAcquisition covers them. Field maps are stored in hertz, not as phase.
+the stored echoes differs by release: ImagesInAcquisition covers them. Field maps are stored in hertz, not as phase;
+public headers (SIGNA Master, Architect) name their pulse sequence B0map, B0rf or 3db0map, and nothing else tells.
 From documentation only; not tested on scanner data.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Final
 
 import numpy as np
@@ -30,6 +32,11 @@ LOCATIONS: Final = Private(0x0021, "GEMS_RELA_01", 0x4F, "SS")
 _PEAK_TOLERANCE: Final = 0.01
 
 _IMAGE_TYPE: Final = Private(0x0043, "GEMS_PARM_01", 0x2F, "SS")
+_PULSE_SEQUENCE: Final = (Private(0x0019, "GEMS_ACQU_01", 0x9C), Private(0x0019, "GEMS_ACQU_01", 0x9E))
+"""Name of the pulse sequence, and its internal name."""
+
+_FIELD_MAP: Final = re.compile(r"b0map|b0rf", re.IGNORECASE)
+_VELOCITY: Final = Private(0x0019, "GEMS_ACQU_01", 0xCC, "SS")
 _COMPONENT_OF_CODE: Final = (Component.MAGNITUDE, Component.PHASE, Component.REAL, Component.IMAGINARY)
 
 
@@ -39,6 +46,13 @@ def component(elements: Elements) -> Component | None:
     if code is None:
         return standard.component(elements, 2)
     return _COMPONENT_OF_CODE[code] if 0 <= code < len(_COMPONENT_OF_CODE) else None
+
+
+def other_kind(elements: Elements) -> str:
+    """Code of a field map in hertz, whose magnitude and map state the same image type, or of velocity encoding."""
+    if any(_FIELD_MAP.search(elements.text(name)) for name in _PULSE_SEQUENCE):
+        return "field-map"
+    return "velocity-encoded" if elements.number(_VELOCITY) else ""
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:

@@ -1,12 +1,14 @@
 """Philips: magnitude and phase of all echoes in one series; phase in milliradians after the rescale.
 
 Evidence: Ingenia Elition X, release 5.7 (classic images). From documentation only, not tested on scanner data: Enhanced
-MR, real and imaginary, Real World Value Mapping. Field maps are stored as ``B0`` images, not as phase.
+MR, real and imaginary, Real World Value Mapping. Field maps are stored as ``B0`` images, not as phase. Echo planar
+images state ScanningSequence GR, and the number of echoes of a train in the EPI factor.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from dicom_io.source.components import Component
@@ -18,6 +20,9 @@ SLICES: Final = Private(0x2001, "Philips Imaging DD 001", 0x18, "SL")
 ECHOES: Final = Private(0x2001, "Philips Imaging DD 001", 0x14, "SL")
 """NumberOfSlicesMR and NumberOfEchoes."""
 
+_EPI_FACTOR: Final = Private(0x2001, "Philips Imaging DD 001", 0x13, "SL")
+_VELOCITY: Final = Private(0x2001, "Philips Imaging DD 001", 0x1A, "FL")
+_PREPULSE: Final = Private(0x2001, "Philips Imaging DD 001", 0x1C, "CS")
 _SCALE_SLOPE: Final = Private(0x2005, "Philips MR Imaging DD 001", 0x0E, "FL")
 _COMPONENT_OF_KIND: Final = {
     "M_FFE": Component.MAGNITUDE,
@@ -42,19 +47,29 @@ def component(elements: Elements) -> Component | None:
     return found
 
 
+def other_kind(elements: Elements) -> str:
+    """Code of a scan that is not a plain gradient echo: EPI factor above 1, an encoded velocity, an inversion."""
+    if (elements.number(_EPI_FACTOR) or 0) > 1:
+        return "epi"
+    if any(elements.numbers(_VELOCITY)):
+        return "velocity-encoded"
+    return "inversion-recovery" if elements.text(_PREPULSE).startswith("INV") else ""
+
+
 def value_scale(elements: Elements, component: Component) -> Scale | None:
     """Phase by its stated unit; magnitude in the floating point values that images share.
 
     Phase: RescaleType ``mrad``, slope 1.534, intercept -3142. Releases that state no unit are accepted where
     the intercept is -π in milliradians. Magnitude: each image has a display slope of its own; dividing it
-    out with the private scale slope (2005,100E), ``(stored·RS + RI) / (RS·SS)``, gives comparable values.
+    out with the private scale slope (2005,100E), ``(stored·RS + RI) / (RS·SS)``, gives comparable values. Without
+    that element, real and imaginary images with different display slopes are on scales that nothing states.
     """
     if component is Component.PHASE:
         return standard.radians_by_unit(elements) or _milliradians_by_range(elements)
     display = standard.linear(elements)
     scale_slope = elements.number(_SCALE_SLOPE)
     if scale_slope is None or scale_slope <= 0:
-        return display
+        return replace(display, is_common=False)
     return Scale(slope=1 / scale_slope, intercept=display.intercept / (display.slope * scale_slope))
 
 

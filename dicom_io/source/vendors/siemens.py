@@ -21,12 +21,22 @@ _PROTOCOL: Final = (
 )  # VB to VE; XA
 _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(\d{1,5})")
 _PARTITIONS: Final = re.compile(rb"sKSpace\.lImagesPerSlab\s*=\s*(\d{1,5})")
+_ENCODING: Final = Private(0x0051, "SIEMENS MR HEADER", 0x14)
+_VELOCITY_NAME: Final = re.compile(r"_v\d+[a-z]{2}", re.IGNORECASE)
+_VELOCITY: Final = re.compile(r"v\d+", re.IGNORECASE)
 _ECHOES: Final = re.compile(r"\*?[a-z_]+[23]d(\d{1,3})", re.IGNORECASE)
 
 
 def component(elements: Elements) -> Component | None:
     r"""Third value of ImageType: ``ORIGINAL\PRIMARY\P\ND`` (VE11), ``...\P\DIS2D\MFSPLIT`` (XA30)."""
     return standard.component(elements, 2)
+
+
+def other_kind(elements: Elements) -> str:
+    """Code of velocity encoding: in the sequence's name (``*fl3d1r_v80in``), or in a private element."""
+    names = (elements.text("SequenceName"), elements.text("PulseSequenceName"))
+    encoded = any(_VELOCITY_NAME.search(name) for name in names) or _VELOCITY.match(elements.text(_ENCODING))
+    return "velocity-encoded" if encoded else ""
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
+from dicom_io.source.kinds import image_kind
 
 _RADIANS_PER_UNIT: Final[Mapping[str, float]] = MappingProxyType(
     {"rad": 1.0, "radian": 1.0, "radians": 1.0, "mrad": 1e-3, "milliradian": 1e-3}
@@ -20,20 +21,22 @@ _RANGE_TOLERANCE: Final = 5e-3
 _COMPONENT_OF_TERM: Final[Mapping[str, Component]] = MappingProxyType(
     {name: component for component in Component for name in (component.name[0], component.name)}
 )
-# Results of susceptibility weighting and projections carry "M" too, but are not the magnitude of an echo.
-_NOT_A_COMPONENT: Final = frozenset({"SWI", "MNIP", "MIP", "MINIP", "PROJECTION IMAGE", "T2_STAR_MAP", "B0"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """``value = stored * slope + intercept``."""
+    """``value = stored * slope + intercept``.
+
+    Values of different images are on one scale only if ``is_common``, or if their slopes are equal.
+    """
 
     slope: float
     intercept: float
+    is_common: bool = True
 
     def times(self, factor: float) -> Scale:
         """Convert the value to another unit."""
-        return Scale(slope=self.slope * factor, intercept=self.intercept * factor)
+        return replace(self, slope=self.slope * factor, intercept=self.intercept * factor)
 
 
 def component(elements: Elements, *places: int) -> Component | None:
@@ -43,13 +46,21 @@ def component(elements: Elements, *places: int) -> Component | None:
     whose use of ImageType is not known, the only name after the second value counts; two different names are ambiguous.
     """
     image_type = elements.texts("ImageType")
-    if _NOT_A_COMPONENT.intersection(image_type):
+    if image_kind(elements):
         return None
     if stated := elements.text("ComplexImageComponent"):
         return _COMPONENT_OF_TERM.get(stated)
     terms = [image_type[place] for place in places if place < len(image_type)] if places else image_type[2:]
     named = list(dict.fromkeys(_COMPONENT_OF_TERM[term] for term in terms if term in _COMPONENT_OF_TERM))
     return named[0] if len(named) == 1 or (places and named) else None
+
+
+def component_or_magnitude(elements: Elements) -> Component | None:
+    """Component, for scanners whose magnitude images name none: magnitude where no value of ImageType does."""
+    unnamed = _COMPONENT_OF_TERM.keys().isdisjoint(elements.texts("ImageType")[2:])
+    if unnamed and not elements.text("ComplexImageComponent") and elements.texts("ImageType"):
+        return None if image_kind(elements) else Component.MAGNITUDE
+    return component(elements)
 
 
 def value_scale(elements: Elements, component: Component) -> Scale | None:

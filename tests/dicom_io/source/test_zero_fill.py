@@ -9,17 +9,17 @@ import pytest
 from dicom_io.source.zero_fill import zero_fill_note
 from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import only_acquisition
-from tests.support.phantom import SHAPE, change, make_echoes
+from tests.support.phantom import SHAPE, change, make_echoes, put
 
 
 @pytest.mark.parametrize(
     ("matrix", "said"),
-    [([0, SHAPE[0] // 2, SHAPE[1], 0], "zero-filled"), ([SHAPE[1], 0, 0, SHAPE[0]], ""), (None, "")],
+    [([0, SHAPE[0] // 2, SHAPE[1], 0], "zero-filled"), ([SHAPE[0], 0, 0, SHAPE[1]], ""), (None, "")],
 )
 def test_zero_filling_in_plane_is_detected(matrix: list[int] | None, said: str, tmp_path: Path) -> None:
     write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
     if matrix:
-        change(tmp_path, lambda dataset: setattr(dataset, "AcquisitionMatrix", matrix))
+        change(tmp_path, put(AcquisitionMatrix=matrix, InPlanePhaseEncodingDirection="COL"))
     note = zero_fill_note(only_acquisition(tmp_path))
     if not said:
         assert note is None

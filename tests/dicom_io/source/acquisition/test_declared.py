@@ -14,7 +14,7 @@ from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.folder import find_acquisitions
 from dicom_io.synthetic import write_scan
 from tests.dicom_io.conftest import only_acquisition
-from tests.support.phantom import ECHO_TIMES_S, SHAPE, change, make_echoes
+from tests.support.phantom import ECHO_TIMES_S, SHAPE, change, make_echoes, put
 from tests.support.synthetic import read_header
 
 SLICES, ECHOES = SHAPE[2], len(ECHO_TIMES_S)
@@ -184,3 +184,60 @@ def test_a_damaged_protocol_states_no_count(protocol: bytes, tmp_path: Path) -> 
     dataset.private_block(0x0029, "SIEMENS CSA HEADER")[0x20].value = protocol
     dataset.save_as(path)
     assert read_header(path).declared_slices is None
+
+
+def _stated(scans: Path, spacing_mm: str, thickness_mm: str, step: int = 1) -> Completeness:
+    """Keep every so many-th slice of a scan without counts, and state distances."""
+    change(scans, _no_private_elements)
+    change(scans, put(SpacingBetweenSlices=spacing_mm, SliceThickness=thickness_mm))
+    places = sorted({float(pydicom.dcmread(path).SliceLocation) for path in scans.glob("*.dcm")})
+    for path in scans.glob("*.dcm"):
+        if places.index(float(pydicom.dcmread(path).SliceLocation)) % step:
+            path.unlink()
+    return assess(only_acquisition(scans))
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "thickness_mm", "step", "missing"),
+    [
+        ("1.3", "1.3", 1, ""),
+        ("1.3", "1.3", 2, "1 of 2 slices"),
+        ("1.3", "2.6", 2, "1 of 2 slices"),  # slices that overlap
+        ("1.3", "1.3", 3, "2 of 3 slices"),
+        ("0.65", "1.3", 1, "1 of 2 slices"),
+        ("0.3", "1.0", 1, ""),  # the gap between slices, as some scanners state
+        ("0.65", "0.65", 1, "1 of 2 slices"),
+        ("0", "1.3", 1, ""),
+    ],
+)
+def test_slices_that_are_missing_evenly(
+    spacing_mm: str, thickness_mm: str, step: int, missing: str, tmp_path: Path
+) -> None:
+    write_scan(make_echoes(), tmp_path, vendor="siemens", study_seed=1)
+    completeness = _stated(tmp_path, spacing_mm, thickness_mm, step)
+    assert completeness.state == ("incomplete" if missing else "complete")
+    assert missing in " ".join(completeness.missing)
+    assert bool(completeness.missing) is bool(missing)
+
+
+@pytest.mark.parametrize("vendor", ["siemens", "siemens-xa", "philips"])
+def test_an_echo_in_the_middle_whose_phase_is_missing_is_not_a_mean(vendor: str, tmp_path: Path) -> None:
+    write_scan(make_echoes(echo_times_s=(0.004, 0.008, 0.012)), tmp_path, vendor=vendor, study_seed=1)
+    completeness = _assess_without(
+        lambda dataset: "P" in dataset.ImageType and abs(float(dataset.EchoTime) - 8) < 0.1, tmp_path
+    )
+    assert completeness.state == "incomplete"
+    assert completeness.missing == ("echo 2 phase: all slices",)
+
+
+def test_a_mean_of_echoes_without_a_number_of_its_own_is_left_out(tmp_path: Path) -> None:
+    """Three echo times: the second is the mean of the others, under the number of the first."""
+    write_scan(make_echoes(echo_times_s=(0.004, 0.008, 0.012)), tmp_path, vendor="other", study_seed=1)
+    for path in tmp_path.glob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        if dataset.EchoNumbers == 2 and "P" in dataset.ImageType:
+            path.unlink()
+    change(tmp_path, lambda dataset: setattr(dataset, "EchoNumbers", {1: 1, 2: 1, 3: 2}[dataset.EchoNumbers]))
+    acquisition = only_acquisition(tmp_path)
+    assert assess(acquisition).state == "complete"
+    assert acquisition.slices.echo_times_s == (0.004, 0.012)

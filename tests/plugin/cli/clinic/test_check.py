@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from dicom_io.synthetic import write_scan
 from plugin.cli import app
-from tests.support.phantom import change, make_echoes
+from tests.support.phantom import change, make_echoes, put
 
 REAL_DATA = Path(__file__).parents[5] / "shared" / "realdata"
 
@@ -17,7 +17,7 @@ ANSWERS = {
     "siemens_megre_3echo": ["one-slice"],
     "siemens_xa30_enhanced": ["phase-difference"],
     "siemens_xa30_classic": ["phase-difference"],
-    "siemens_phase_difference": ["no-phase", "phase-difference"],
+    "siemens_phase_difference": ["phase-difference", "phase-difference"],
     "transfer_syntaxes": [],
 }
 
@@ -72,7 +72,7 @@ protocol = "qsm*"
 
 
 def test_people_read_why_and_nobody_is_named(folder):
-    change(folder, lambda dataset: setattr(dataset, "AcquisitionMatrix", [0, 5, 4, 0]))
+    change(folder, put(AcquisitionMatrix=[0, 5, 4, 0], InPlanePhaseEncodingDirection="COL"))
     sorted(folder.iterdir())[7].unlink()
     result = CliRunner().invoke(app, ["check", str(folder)])
     said = " ".join(result.stdout.split())

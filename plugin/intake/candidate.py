@@ -18,6 +18,8 @@ from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
 from plugin.log import uid_hash, unexpected
 
 _MANY_ECHOES: Final = 3
+_OTHER_SCANS: Final = frozenset({"not-gradient-echo", "one-slice"})
+"""Codes of scans that nobody expects a map of, whatever components they have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +53,19 @@ class Candidate:
         """The image that came last."""
         return max(self.images, key=lambda image: image.received_at)
 
-    @property
-    def is_meant_for_a_map(self) -> bool:
+    def is_meant_for_a_map(self, code: str) -> bool:
         """Whether a map may be expected: there is phase, or there are the echoes of a T2* weighted scan.
 
-        A localizer or a T1 weighted series has no map either, but needs no notice at the console.
+        ``code`` says why there is none. A localizer, a T1 weighted series, a spin echo or a field map (the phase
+        difference of two echoes) has no map either, but needs no notice at the console.
         """
-        components = {header.component for header in self.acquisition.headers}
-        echo_times = {header.echo_time_s for header in self.acquisition.headers}
+        if code in _OTHER_SCANS:
+            return False
+        headers = self.acquisition.headers
+        if len({header.echo_time_s for header in headers}) >= _MANY_ECHOES:
+            return True
         phase = {Component.PHASE, Component.REAL, Component.IMAGINARY}
-        return bool(components & phase) or len(echo_times) >= _MANY_ECHOES
+        return code != "phase-difference" and any(header.component in phase for header in headers)
 
 
 def write_job(

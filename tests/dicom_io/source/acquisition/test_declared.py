@@ -184,3 +184,31 @@ def test_a_damaged_protocol_states_no_count(protocol: bytes, tmp_path: Path) -> 
     dataset.private_block(0x0029, "SIEMENS CSA HEADER")[0x20].value = protocol
     dataset.save_as(path)
     assert read_header(path).declared_slices is None
+
+
+@pytest.mark.parametrize(
+    ("vendor", "counted"),
+    [
+        ("siemens", True),
+        ("siemens-enhanced", True),  # an object of each echo and component, which state how many echoes there are
+        ("philips", True),
+        ("philips-enhanced", True),  # one object
+        ("ge", True),  # ImagesInAcquisition
+        ("united-imaging", False),
+        ("canon", False),
+        ("canon-enhanced", False),
+        ("hitachi", False),
+        ("bruker", False),
+        ("other", False),
+    ],
+)
+def test_where_the_scanner_counts_a_full_grid_is_all_there_is(vendor: str, counted: bool, tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path, vendor=vendor, study_seed=1)
+    assert assess(only_acquisition(tmp_path)).counted is counted
+
+
+def test_images_in_acquisition_proves_nothing_of_one_echo(tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path, vendor="ge", study_seed=1)
+    change(tmp_path, lambda dataset: setattr(dataset, "ImagesInAcquisition", SLICES * COMPONENTS["ge"]))
+    completeness = _assess_without(lambda dataset: dataset.EchoNumbers > 1, tmp_path)
+    assert (completeness.state, completeness.counted) == ("complete", False)

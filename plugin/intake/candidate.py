@@ -18,8 +18,14 @@ from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
 from plugin.log import uid_hash, unexpected
 
 _MANY_ECHOES: Final = 3
-_OTHER_SCANS: Final = frozenset({"not-gradient-echo", "one-slice"})
-"""Codes of scans that nobody expects a map of, whatever components they have."""
+_OTHER_SCANS: Final = frozenset(
+    {"not-gradient-echo", "inversion-recovery", "velocity-encoded", "field-map", "susceptibility-map"}
+    | {"weighted-image", "processed-image", "mean-of-echoes", "coil-element", "extra-series"}
+)
+"""Codes of images that nobody expects a map of: other scans of an examination, and what a scanner makes beside one."""
+
+_FEW_ECHOES: Final = frozenset({"phase-difference", "one-slice"})
+"""Codes of field maps and localizers, unless they have many echoes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +62,14 @@ class Candidate:
     def is_meant_for_a_map(self, code: str) -> bool:
         """Whether a map may be expected: there is phase, or there are the echoes of a T2* weighted scan.
 
-        ``code`` says why there is none. A localizer, a T1 weighted series, a spin echo or a field map (the phase
-        difference of two echoes) has no map either, but needs no notice at the console.
+        ``code`` says why there is none. A localizer, a T1 weighted series, a spin echo or a field map has no map
+        either, but needs no notice at the console.
         """
-        if code in _OTHER_SCANS:
-            return False
         headers = self.acquisition.headers
-        if len({header.echo_time_s for header in headers}) >= _MANY_ECHOES:
-            return True
         phase = {Component.PHASE, Component.REAL, Component.IMAGINARY}
-        return code != "phase-difference" and any(header.component in phase for header in headers)
+        many = len({header.echo_time_s for header in headers}) >= _MANY_ECHOES
+        few = code not in _FEW_ECHOES and any(header.component in phase for header in headers)
+        return code not in _OTHER_SCANS and (many or few)
 
 
 def write_job(

@@ -28,7 +28,7 @@ from pynetdicom.sop_class import (
 
 from plugin.config.settings import Settings
 from plugin.intake.index import Index
-from plugin.intake.notices import COMMITMENT, CommitmentRow
+from plugin.intake.notices import CommitmentRow
 from plugin.intake.spool import Spool
 from plugin.log import describe, get_logger, uid_hash
 from plugin.network.entities import new_ae, send_without_delay
@@ -133,7 +133,7 @@ def _commit(index: Index, answers: CommitmentAnswers, event: evt.Event) -> int:
     )
     transaction = str(values.TransactionUID)
     images = tuple(("", uid_hash(instance)) for _, instance in references)
-    index.add_notice(COMMITMENT, uid_hash(transaction), images, now)
+    index.add_notice("commitment", uid_hash(transaction), images, now)
     index.add_commitment(
         CommitmentRow(
             transaction_uid=transaction,

@@ -23,9 +23,8 @@ from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_fi
 from plugin.intake.candidate import Candidate, write_job
 from plugin.intake.completion import Arrival, Decision, State, decide, page_is_due
 from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
-from plugin.intake.notices import COMMITMENT
 from plugin.intake.spool import Spool
-from plugin.jobs.job import job_name
+from plugin.jobs.job import images_of, job_name
 from plugin.log import describe, get_logger, unexpected
 
 Headers = tuple[ImageHeader, ...]
@@ -61,6 +60,7 @@ class Assembler:
         self._clock = clock
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
         self._told: set[str] = set()
+        self._last_at: dict[str, float] = {}
         unsettled = spool.index.unsettled_studies(clock() - _PAGES_SINCE_SECONDS)
         self._waiting = {study: self._group(study) for study in unsettled}
 
@@ -78,6 +78,7 @@ class Assembler:
             if not self._decide(study, candidates):
                 del self._waiting[study]
                 self._headers.pop(study, None)
+                self._last_at.pop(study, None)
 
     def _read_new(self) -> set[str]:
         """Read the headers of new images; return the studies that got one."""
@@ -85,6 +86,7 @@ class Assembler:
         senders = self._spool.index.associations(sorted({row.association for row in rows}))
         headers, refused, studies = [], [], set()
         for row in rows:
+            self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
             read = self._read(row, senders[row.association].calling_ae)
             if isinstance(read, Refusal):
                 refused.append((read.code, read.message, row.image))
@@ -156,7 +158,9 @@ class Assembler:
         # Asked after the associations: an ended one has all its images in the index, read or not.
         if self._spool.index.has_unread(study):
             return True
-        idle_seconds = self._clock() - self._spool.index.last_received_at(study)
+        if study not in self._last_at:  # after a start
+            self._last_at[study] = self._spool.index.last_received_at(study)
+        idle_seconds = self._clock() - self._last_at[study]
         known = {row.acquisition: row for row in self._spool.index.acquisitions(study)}
         rows = [
             self._judge(study, one, known.get(one.acquisition.key), associations, idle_seconds) for one in candidates
@@ -215,18 +219,19 @@ class Assembler:
     ) -> bool:
         """Send the page that no map was made, once, if one is wanted and due; say whether it is still to be sent.
 
-        Not where an earlier part of the acquisition has become a job, which has a map or a page of its own.
+        Not where part of the acquisition has become a job, which has a map or a page of its own.
         """
-        state, refusal = State(row.state), (row.code, row.reason)
-        without = state in (State.REFUSED, State.INCOMPLETE) and not row.job and candidate.is_meant_for_a_map(row.code)
-        if self._refuse is None or not without:
+        acquisition, state, refusal = candidate.acquisition, State(row.state), (row.code, row.reason)
+        without = state in (State.REFUSED, State.INCOMPLETE) and candidate.is_meant_for_a_map(row.code)
+        name = job_name(acquisition, refusal)
+        if self._refuse is None or not without or name in self._told:
             return False
         if not page_is_due(state, idle_seconds, quiet_seconds=self._settings.quiet_seconds):
             return True
-        name = job_name(candidate.acquisition, refusal)
-        if name not in self._told:
-            self._refuse(write_job(self._spool, study, candidate.acquisition, sender, refusal))
-            self._told.add(name)
+        images = images_of(acquisition.headers)
+        if not any(job.images <= images for job in self._spool.index.jobs(study)):
+            self._refuse(write_job(self._spool, study, acquisition, sender, refusal))
+        self._told.add(name)
         return False
 
     def _decide_one(
@@ -253,10 +258,8 @@ class Assembler:
         cut_off = [one.ended_how for one in interrupted if released < (one.ended_at or 0.0)]
         mine = {image.image for image in candidate.images}
         announced = self._spool.index.announced(candidate.series, sorted(mine))
-        # Commitment is asked for what was sent so far; the others name what there is.
-        sources = sorted(announced.sources - {COMMITMENT})
         return Arrival(
-            announced=" and ".join(sources) if mine <= announced.images else "",
+            announced=" and ".join(sorted(announced.sources)) if mine <= announced.images else "",
             awaited=announced.awaited,
             expected=announced.expected,
             idle_seconds=self._clock() - candidate.last.received_at,

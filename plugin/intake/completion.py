@@ -1,16 +1,17 @@
 """When an acquisition is complete: the decision alone, without clock, files or database.
 
-Evidence, the strongest first: the structure of the grid and the scanner's own counts; what the sender says there is
-(MPPS, Instance Availability Notification); the release of the association; a pause.
+Evidence, the strongest first: the structure of the grid and the scanner's own counts; the performed procedure step
+(MPPS), which lists at its end all images that there are; the release of the association; a pause. An Instance
+Availability Notification or a request for storage commitment names images that were sent so far, maybe of one echo.
 
 In short: a full grid of as many images as the scanner counts starts at once on one released association, on several
 released ones after 2 s without more. While an association is open it waits for its end, at most until nothing came for
 ``quiet_seconds``. Where the scanner states no counts, a full grid may be the first of several echoes: it waits until
 nothing of the study came for ``quiet_seconds``, whether its associations have ended or not. After an aborted or lost
-one such a grid proves nothing, for a stack cut short has no gap: it is not run until its sender goes on. Where the
-sender announced all images and all of them are here, nothing waits; where some that it announced are not, a grid
-without counts waits for them. An incomplete acquisition waits until nothing of the study came for ``quiet_seconds``,
-unless all that was announced is here, and is then reported, kept, and never run.
+one such a grid proves nothing, for a stack cut short has no gap: it is not run until its sender goes on. Where all
+images of a procedure step are here, or all that were announced of a counted grid, nothing waits; where some that were
+announced are not, a grid without counts waits for them. An incomplete acquisition waits until nothing of the study came
+for ``quiet_seconds``, unless all images of the step are here, and is then reported, kept, and never run.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from dicom_io.source.acquisition.completeness import Completeness
 
 SETTLE_SECONDS = 2.0
 """How long a full grid waits after the last of several releases: its sender may send an image again."""
+
+_STEP = "mpps"
 
 INTERRUPTED = "interrupted"
 """Code of an acquisition whose sender was cut off."""
@@ -58,7 +61,7 @@ class Arrival:
         How many were cut off by an A-ABORT, or by a failure of the network or of this service, and not made good by a
         later association that was released.
     announced
-        Who said that there are the images of the acquisition, all of them: ``"mpps"``, ``"ian"``, or nobody.
+        Who announced all images of the acquisition: ``"mpps"``, ``"ian"``, ``"commitment"``, several, or nobody.
     awaited, expected
         How many announced images of its series, and of the same announcements altogether, have not arrived.
     """
@@ -95,7 +98,7 @@ def decide(completeness: Completeness, arrival: Arrival, *, quiet_seconds: float
     if completeness.state == "complete":
         return _decide_full(arrival, quiet_seconds, counted=completeness.counted)
     quiet, refused = arrival.study_idle_seconds >= quiet_seconds, completeness.state == "refused"
-    all_said_is_here = bool(arrival.announced) and not arrival.expected and not arrival.open
+    all_said_is_here = _STEP in arrival.announced and not arrival.expected and not arrival.open
     if not refused and not quiet and not all_said_is_here:
         return Decision(state=State.COLLECTING)
     reason = completeness.reason
@@ -124,7 +127,8 @@ def _decide_full(arrival: Arrival, quiet_seconds: float, *, counted: bool) -> De
     if arrival.awaited and not counted:
         what = f"{arrival.awaited} images that the sender announced did not arrive"
         return _incomplete(AWAITED, what) if quiet else Decision(state=State.COLLECTING)
-    if arrival.announced and not (arrival.awaited if counted else arrival.expected):
+    all_is_here = bool(arrival.announced) and not arrival.awaited
+    if all_is_here and (counted or (_STEP in arrival.announced and not arrival.expected)):
         return Decision(state=State.QUEUED, evidence=f"{structure}; all that {arrival.announced} announced")
     if arrival.aborted or arrival.lost:
         if quiet and not counted:

@@ -13,9 +13,6 @@ from pydantic import Json
 
 from plugin.intake.database import Database
 
-COMMITMENT = "commitment"
-"""Source of an announcement: a request for storage commitment."""
-
 _ABOUT = (
     "(announced.series IN (SELECT value FROM json_each(?1))"
     " OR (announced.series = '' AND announced.image IN (SELECT value FROM json_each(?2))))"

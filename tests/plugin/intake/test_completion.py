@@ -45,7 +45,12 @@ def arrival(idle, *, study_idle=None, associations=1, **ends):
         (REFUSED, arrival(0), State.REFUSED),
         (COMPLETE, arrival(0, open=1, announced="mpps"), State.QUEUED),
         (COMPLETE, arrival(0, aborted=1, announced="mpps"), State.QUEUED),
-        (COMPLETE, arrival(SHORT, associations=2, announced="ian"), State.QUEUED),
+        (COUNTED, arrival(SHORT, associations=2, announced="ian"), State.QUEUED),
+        (COUNTED, arrival(0, open=1, announced="commitment"), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2, announced="ian and mpps"), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2, announced="ian"), State.COLLECTING),
+        (COMPLETE, arrival(60, associations=2, announced="ian"), State.QUEUED),
+        (COMPLETE, arrival(0, announced="commitment"), State.COLLECTING),
         (COMPLETE, arrival(LONG, announced="mpps", expected=2), State.COLLECTING),
         (COMPLETE, arrival(60, announced="mpps", expected=2), State.QUEUED),
         (COUNTED, arrival(0, open=1, announced="mpps", expected=2), State.QUEUED),
@@ -54,6 +59,7 @@ def arrival(idle, *, study_idle=None, associations=1, **ends):
         (INCOMPLETE, arrival(0, announced="mpps"), State.INCOMPLETE),
         (INCOMPLETE, arrival(0, announced="mpps", expected=3), State.COLLECTING),
         (INCOMPLETE, arrival(0, announced="mpps", open=1), State.COLLECTING),
+        (INCOMPLETE, arrival(0, announced="commitment"), State.COLLECTING),
     ],
 )
 def test_the_table(completeness, came, state):

@@ -137,10 +137,11 @@ def test_two_acquisitions_by_turns_make_one_map_each(site, pieces, tmp_path):
     assert len(site.jobs) == 2
 
 
-def test_commitment_asked_for_each_echo_does_not_make_a_map_of_each(site, pieces):
+@pytest.mark.parametrize("source", ["commitment", "ian"])
+def test_a_notice_after_each_echo_does_not_make_a_map_of_each(site, pieces, source):
     for number, piece in enumerate(by_echo(pieces)):
         site.send(piece, f"a{number}")
         images = [("", uid_hash(dcmread(path, stop_before_pixels=True).SOPInstanceUID)) for path in piece]
-        site.spool.index.add_notice("commitment", f"t{number}", images, site.now)
+        site.spool.index.add_notice(source, f"t{number}", images, site.now)
         site.pass_after()
     expect_one_map(site, sum(map(len, pieces.values())))

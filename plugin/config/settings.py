@@ -113,7 +113,8 @@ class Settings(Frozen):
     worker_name
         Tells the workers of one database apart; a restarted worker resumes the jobs of its name.
     quiet_seconds
-        How long to wait for the rest of an incomplete acquisition.
+        How long nothing of a study must have come before an acquisition of it that is incomplete is given up, and one
+        whose scanner states no counts is taken to be complete.
     largest_gib
         Largest acquisition that is accepted, in GiB of pixels.
     rules, otherwise
@@ -130,7 +131,8 @@ class Settings(Frozen):
         Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read
         two windows.
     withhold_failed_maps
-        Whether a map that failed its quality check is withheld, and the page with the reasons delivered in its place.
+        Whether a map that failed its quality check stays in the spool, and the page with the reasons is delivered in
+        its place; else the map is delivered. FAILED stands at the head of the description of each of its series.
     """
 
     ae_title: AETitle = "QSM"

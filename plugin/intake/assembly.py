@@ -21,9 +21,10 @@ from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_field
 from plugin.intake.candidate import Candidate, write_job
-from plugin.intake.completion import Arrival, Decision, State, decide
+from plugin.intake.completion import Arrival, Decision, State, decide, page_is_due
 from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
 from plugin.intake.spool import Spool
+from plugin.jobs.job import images_of, job_name
 from plugin.log import describe, get_logger, unexpected
 
 Headers = tuple[ImageHeader, ...]
@@ -32,6 +33,8 @@ Submit = Callable[[str], None]
 """Queues a job by its name; the same name again changes nothing."""
 
 _REPEATS_SECONDS = 0.1
+_PAGES_SINCE_SECONDS = 86400.0
+"""How far back a start looks for acquisitions whose page is still to be sent."""
 
 
 class Assembler:
@@ -56,7 +59,10 @@ class Assembler:
         self._patterns = patterns_of(settings.rules)
         self._clock = clock
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
-        self._waiting = {study: self._group(study) for study in spool.index.unsettled_studies()}
+        self._told: set[str] = set()
+        self._last_at: dict[str, float] = {}
+        unsettled = spool.index.unsettled_studies(clock() - _PAGES_SINCE_SECONDS)
+        self._waiting = {study: self._group(study) for study in unsettled}
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Repeat passes until told to stop."""
@@ -72,6 +78,7 @@ class Assembler:
             if not self._decide(study, candidates):
                 del self._waiting[study]
                 self._headers.pop(study, None)
+                self._last_at.pop(study, None)
 
     def _read_new(self) -> set[str]:
         """Read the headers of new images; return the studies that got one."""
@@ -79,6 +86,7 @@ class Assembler:
         senders = self._spool.index.associations(sorted({row.association for row in rows}))
         headers, refused, studies = [], [], set()
         for row in rows:
+            self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
             read = self._read(row, senders[row.association].calling_ae)
             if isinstance(read, Refusal):
                 refused.append((read.code, read.message, row.image))
@@ -150,14 +158,28 @@ class Assembler:
         # Asked after the associations: an ended one has all its images in the index, read or not.
         if self._spool.index.has_unread(study):
             return True
+        if study not in self._last_at:  # after a start
+            self._last_at[study] = self._spool.index.last_received_at(study)
+        idle_seconds = self._clock() - self._last_at[study]
         known = {row.acquisition: row for row in self._spool.index.acquisitions(study)}
-        rows = [self._judge(study, one, known.get(one.acquisition.key), associations) for one in candidates]
+        rows = [
+            self._judge(study, one, known.get(one.acquisition.key), associations, idle_seconds) for one in candidates
+        ]
         if {row.acquisition: row for row in rows} != known:
             self._spool.index.save_acquisitions(study, rows)
-        return any(row.state == State.COLLECTING for row in rows)
+        waits = [row.state == State.COLLECTING for row in rows]
+        for candidate, row in zip(candidates, rows, strict=True):
+            sender = associations[candidate.last.association]
+            waits.append(self._page_waits(study, candidate, row, sender, idle_seconds))
+        return any(waits)
 
     def _judge(
-        self, study: str, candidate: Candidate, known: AcquisitionRow | None, associations: Mapping[str, AssociationRow]
+        self,
+        study: str,
+        candidate: Candidate,
+        known: AcquisitionRow | None,
+        associations: Mapping[str, AssociationRow],
+        idle_seconds: float,
     ) -> AcquisitionRow:
         """Decide about an acquisition, submit a complete one, and announce what changed.
 
@@ -168,7 +190,7 @@ class Assembler:
         if known is not None and known.job == candidate.job:
             decision = Decision(state=State.QUEUED, evidence=known.evidence)  # the clock cannot undo it
         else:
-            decision = self._decide_one(candidate, selection, associations)
+            decision = self._decide_one(candidate, selection, associations, idle_seconds)
         queued = decision.state is State.QUEUED
         row = AcquisitionRow(
             acquisition=acquisition.key,
@@ -190,22 +212,45 @@ class Assembler:
             self._submit(write_job(self._spool, study, acquisition, sender))
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
-            without = row.state in (State.REFUSED, State.INCOMPLETE) and candidate.is_meant_for_a_map
-            if without and self._refuse is not None:
-                self._refuse(write_job(self._spool, study, acquisition, sender, (row.code, row.reason)))
         return row
 
+    def _page_waits(
+        self, study: str, candidate: Candidate, row: AcquisitionRow, sender: AssociationRow, idle_seconds: float
+    ) -> bool:
+        """Send the page that no map was made, once, if one is wanted and due; say whether it is still to be sent.
+
+        Not where part of the acquisition has become a job, which has a map or a page of its own.
+        """
+        acquisition, state, refusal = candidate.acquisition, State(row.state), (row.code, row.reason)
+        without = state in (State.REFUSED, State.INCOMPLETE) and candidate.is_meant_for_a_map(row.code)
+        name = job_name(acquisition, refusal)
+        if self._refuse is None or not without or name in self._told:
+            return False
+        if not page_is_due(state, idle_seconds, quiet_seconds=self._settings.quiet_seconds):
+            return True
+        images = images_of(acquisition.headers)
+        if not any(job.images <= images for job in self._spool.index.jobs(study)):
+            self._refuse(write_job(self._spool, study, acquisition, sender, refusal))
+        self._told.add(name)
+        return False
+
     def _decide_one(
-        self, candidate: Candidate, selection: Selection, associations: Mapping[str, AssociationRow]
+        self,
+        candidate: Candidate,
+        selection: Selection,
+        associations: Mapping[str, AssociationRow],
+        idle_seconds: float,
     ) -> Decision:
         """Decide when it is complete, then whether the site wants it: rules may count its echoes."""
-        arrival = self._arrival(candidate, associations)
+        arrival = self._arrival(candidate, associations, idle_seconds)
         decision = decide(candidate.completeness, arrival, quiet_seconds=self._settings.quiet_seconds)
         if decision.state is State.COLLECTING or selection.action == "reconstruct":
             return decision
         return Decision(state=State.IGNORED, code=NOT_OURS, reason=selection.reason, evidence=decision.evidence)
 
-    def _arrival(self, candidate: Candidate, associations: Mapping[str, AssociationRow]) -> Arrival:
+    def _arrival(
+        self, candidate: Candidate, associations: Mapping[str, AssociationRow], idle_seconds: float
+    ) -> Arrival:
         came = [associations[name] for name in {image.association for image in candidate.images}]
         released = max((one.opened_at for one in came if one.ended_how == "released"), default=-math.inf)
         interrupted = [one for one in came if one.ended_how in ("aborted", "lost")]
@@ -218,6 +263,7 @@ class Assembler:
             awaited=announced.awaited,
             expected=announced.expected,
             idle_seconds=self._clock() - candidate.last.received_at,
+            study_idle_seconds=idle_seconds,
             associations=len(came),
             open=sum(one.ended_at is None for one in came),
             aborted=cut_off.count("aborted"),

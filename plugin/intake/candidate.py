@@ -18,6 +18,14 @@ from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
 from plugin.log import uid_hash, unexpected
 
 _MANY_ECHOES: Final = 3
+_OTHER_SCANS: Final = frozenset(
+    {"not-gradient-echo", "inversion-recovery", "velocity-encoded", "field-map", "susceptibility-map"}
+    | {"weighted-image", "processed-image", "mean-of-echoes", "coil-element", "extra-series"}
+)
+"""Codes of images that nobody expects a map of: other scans of an examination, and what a scanner makes beside one."""
+
+_FEW_ECHOES: Final = frozenset({"phase-difference", "one-slice"})
+"""Codes of field maps and localizers, unless they have many echoes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +59,17 @@ class Candidate:
         """The image that came last."""
         return max(self.images, key=lambda image: image.received_at)
 
-    @property
-    def is_meant_for_a_map(self) -> bool:
+    def is_meant_for_a_map(self, code: str) -> bool:
         """Whether a map may be expected: there is phase, or there are the echoes of a T2* weighted scan.
 
-        A localizer or a T1 weighted series has no map either, but needs no notice at the console.
+        ``code`` says why there is none. A localizer, a T1 weighted series, a spin echo or a field map has no map
+        either, but needs no notice at the console.
         """
-        components = {header.component for header in self.acquisition.headers}
-        echo_times = {header.echo_time_s for header in self.acquisition.headers}
+        headers = self.acquisition.headers
         phase = {Component.PHASE, Component.REAL, Component.IMAGINARY}
-        return bool(components & phase) or len(echo_times) >= _MANY_ECHOES
+        many = len({header.echo_time_s for header in headers}) >= _MANY_ECHOES
+        few = code not in _FEW_ECHOES and any(header.component in phase for header in headers)
+        return code not in _OTHER_SCANS and (many or few)
 
 
 def write_job(

@@ -1,14 +1,17 @@
 """When an acquisition is complete: the decision alone, without clock, files or database.
 
-Evidence, the strongest first: the structure of the grid and the scanner's own counts; the release of the association;
-what the sender announced (storage commitment, MPPS, Instance Availability Notification); a pause.
+Evidence, the strongest first: the structure of the grid and the scanner's own counts; the performed procedure step
+(MPPS), which lists at its end all images that there are; the release of the association; a pause. An Instance
+Availability Notification or a request for storage commitment names images that were sent so far, maybe of one echo.
 
-In short: a full grid on one released association starts at once, on several released ones after 2 s without more.
-While an association is open it waits for its end, at most until nothing came for ``quiet_seconds``. After an aborted or
-lost one a full grid proves nothing, for a stack cut short has no gap: it waits as long, and is then run only if the
-scanner's own counts say that nothing is missing. Where the sender announced all images and all of them are here,
-neither waits; where some that it announced are not, a full grid without counts waits for them. An incomplete one waits
-as long too, unless all that was announced is here, and is then reported, kept, and never run.
+In short: a full grid of as many images as the scanner counts starts at once on one released association, on several
+released ones after 2 s without more. While an association is open it waits for its end, at most until nothing came for
+``quiet_seconds``. Where the scanner states no counts, a full grid may be the first of several echoes: it waits until
+nothing of the study came for ``quiet_seconds``, whether its associations have ended or not. After an aborted or lost
+one such a grid proves nothing, for a stack cut short has no gap: it is not run until its sender goes on. Where all
+images of a procedure step are here, or all that were announced of a counted grid, nothing waits; where some that were
+announced are not, a grid without counts waits for them. An incomplete acquisition waits until nothing of the study came
+for ``quiet_seconds``, unless all images of the step are here, and is then reported, kept, and never run.
 """
 
 from __future__ import annotations
@@ -19,13 +22,19 @@ from enum import StrEnum
 from dicom_io.source.acquisition.completeness import Completeness
 
 SETTLE_SECONDS = 2.0
-"""How long a full grid waits after a release: another echo may come on the next association."""
+"""How long a full grid waits after the last of several releases: its sender may send an image again."""
+
+_STEP = "mpps"
 
 INTERRUPTED = "interrupted"
 """Code of an acquisition whose sender was cut off."""
 
 AWAITED = "announced-missing"
 """Code of an acquisition of which the sender announced more than it sent."""
+
+
+PAGE_PATIENCE = 5.0
+"""How many times ``quiet_seconds`` the page that no map was made is held back while further images could make one."""
 
 
 class State(StrEnum):
@@ -44,20 +53,21 @@ class Arrival:
 
     Parameters
     ----------
-    idle_seconds
-        Since the last of them.
+    idle_seconds, study_idle_seconds
+        Since the last of them, and since the last image of the study.
     associations, open
         How many associations they came on, and how many of those may still bring images.
     aborted, lost
         How many were cut off by an A-ABORT, or by a failure of the network or of this service, and not made good by a
         later association that was released.
     announced
-        Who announced all images of the acquisition: ``"mpps"``, ``"ian"``, ``"commitment"``, or nobody.
+        Who announced all images of the acquisition: ``"mpps"``, ``"ian"``, ``"commitment"``, several, or nobody.
     awaited, expected
         How many announced images of its series, and of the same announcements altogether, have not arrived.
     """
 
     idle_seconds: float
+    study_idle_seconds: float
     associations: int
     open: int = 0
     aborted: int = 0
@@ -82,14 +92,13 @@ def decide(completeness: Completeness, arrival: Arrival, *, quiet_seconds: float
     """Decide whether an acquisition is run, waited for, or given up until more images come.
 
     A release counts at once only where all images came on one association: some senders open one for each image,
-    and their releases say little. A refusal does not wait, for no further image can lift it. ``quiet_seconds`` is how
-    long to wait where more images may come.
+    and their releases say little. A refusal is stated at once. ``quiet_seconds`` is how long to wait where more images
+    may come.
     """
-    quiet = arrival.idle_seconds >= quiet_seconds
     if completeness.state == "complete":
-        return _decide_full(arrival, quiet=quiet, counted=completeness.counted)
-    refused = completeness.state == "refused"
-    all_said_is_here = bool(arrival.announced) and not arrival.expected and not arrival.open
+        return _decide_full(arrival, quiet_seconds, counted=completeness.counted)
+    quiet, refused = arrival.study_idle_seconds >= quiet_seconds, completeness.state == "refused"
+    all_said_is_here = _STEP in arrival.announced and not arrival.expected and not arrival.open
     if not refused and not quiet and not all_said_is_here:
         return Decision(state=State.COLLECTING)
     reason = completeness.reason
@@ -102,13 +111,24 @@ def decide(completeness: Completeness, arrival: Arrival, *, quiet_seconds: float
     )
 
 
-def _decide_full(arrival: Arrival, *, quiet: bool, counted: bool) -> Decision:
+def page_is_due(state: State, study_idle_seconds: float, *, quiet_seconds: float) -> bool:
+    """Whether the page that no map was made may be sent: a page that a map follows is worse than none.
+
+    It waits until nothing of the study came for ``quiet_seconds``, and ``PAGE_PATIENCE`` times as long for an
+    incomplete acquisition, whose rest may come late.
+    """
+    return study_idle_seconds >= quiet_seconds * (PAGE_PATIENCE if state is State.INCOMPLETE else 1.0)
+
+
+def _decide_full(arrival: Arrival, quiet_seconds: float, *, counted: bool) -> Decision:
     """Decide about a grid without gaps."""
     structure = "full grid, as many as the scanner counts" if counted else "full grid"
+    quiet = (arrival.idle_seconds if counted else arrival.study_idle_seconds) >= quiet_seconds
     if arrival.awaited and not counted:
         what = f"{arrival.awaited} images that the sender announced did not arrive"
         return _incomplete(AWAITED, what) if quiet else Decision(state=State.COLLECTING)
-    if arrival.announced and not arrival.awaited:
+    all_is_here = bool(arrival.announced) and not arrival.awaited
+    if all_is_here and (counted or (_STEP in arrival.announced and not arrival.expected)):
         return Decision(state=State.QUEUED, evidence=f"{structure}; all that {arrival.announced} announced")
     if arrival.aborted or arrival.lost:
         if quiet and not counted:
@@ -117,6 +137,8 @@ def _decide_full(arrival: Arrival, *, quiet: bool, counted: bool) -> Decision:
         ready, ended = quiet, "interrupted, then quiet"
     elif arrival.open:
         ready, ended = quiet, "association open, but quiet"
+    elif not counted:
+        ready, ended = quiet, "associations released, then quiet"
     else:
         ready = arrival.associations == 1 or arrival.idle_seconds >= SETTLE_SECONDS
         ended = "association released" if arrival.associations == 1 else "associations released"

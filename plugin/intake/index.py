@@ -158,6 +158,11 @@ class Index(Notices):
         """Return the usable images of a study."""
         return self._rows(ReadImage, "image", "WHERE study = ? AND header IS NOT NULL", study)
 
+    def last_received_at(self, study: str) -> float:
+        """Return when the last image of a study came, usable or not; it has one."""
+        (row,) = self._read("SELECT MAX(received_at) AS last FROM image WHERE study = ?", study)
+        return float(row["last"])
+
     def one_of_each_series(self, study: str) -> list[str]:
         """Return the path of one image of each series of a study, whether usable or not."""
         rows = self._images("WHERE image IN (SELECT MIN(image) FROM image WHERE study = ? GROUP BY series)", study)
@@ -200,12 +205,17 @@ class Index(Notices):
 
     # acquisitions
 
-    def unsettled_studies(self) -> set[str]:
-        """Return the studies that wait for images, and those with images that no acquisition counts."""
+    def unsettled_studies(self, since: float) -> set[str]:
+        """Return the studies that wait for images, and those with images that no acquisition counts.
+
+        Also those of which an acquisition was given up ``since`` then: the page that says so may still wait.
+        """
         rows = self._read(
-            "SELECT study FROM acquisition WHERE state = 'collecting' UNION "
+            "SELECT study FROM acquisition WHERE state = 'collecting'"
+            " OR (state IN ('incomplete', 'refused') AND changed_at >= ?) UNION "
             "SELECT study FROM image WHERE header IS NOT NULL GROUP BY study HAVING COUNT(*) !="
-            " COALESCE((SELECT SUM(images) FROM acquisition WHERE acquisition.study = image.study), 0)"
+            " COALESCE((SELECT SUM(images) FROM acquisition WHERE acquisition.study = image.study), 0)",
+            since,
         )
         return {str(row["study"]) for row in rows}
 

@@ -23,15 +23,12 @@ from plugin.jobs.deliveries import deliver_job, objects_to_make, queue_deliverie
 from plugin.jobs.job import Job
 from plugin.jobs.queue import APPLICATION, DELIVER, ENDED, RECONSTRUCT, REFUSE
 from plugin.jobs.steps import durably, explained
-from plugin.jobs.workflow import Report, Wanted, discard_work, make, write_refusal
+from plugin.jobs.workflow import Report, Wanted, discard_work, make, quality_failure, write_refusal
 from plugin.log import get_logger
 from recon.options import Options
 
 OTHERS_FAILED = "others-failed"
 """Code of a job whose map was made and whose other objects were not."""
-
-QUALITY_FAILED = "quality-failed"
-"""Code of a job whose map is not to be read; it stays in the spool."""
 
 _WORKFLOW_VERSION = "1"
 """Changes only when recorded steps of an older version could not be continued by this one."""
@@ -113,9 +110,8 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
             queue_deliveries(settings, job, loaded, report["series"], part)
             return
         log.info("job.reconstructed", images=len(report["files"]), seconds=round(time.monotonic() - began, 2))
-        verdict = report["verdict"]
-        if verdict["level"] == "failed" and settings.withhold_failed_maps:
-            raise JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
+        if settings.withhold_failed_maps and (failure := quality_failure(report)):
+            raise failure
         queued = queue_deliveries(settings, job, loaded, report["series"], part)
         if wanted.others:
             wait_for_map(queued)
@@ -125,6 +121,7 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
         objects=objects_to_make(settings),
         profile=settings.profile,
         window_presets=settings.window_presets,
+        keep_failed=True,  # in the spool, to be looked at
     )
     make(loaded, _folder(settings, job), wanted, run=run, deliver=deliver)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,10 +18,10 @@ from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.folder import find_acquisitions
 from plugin.config.settings import Settings
 from plugin.config.site import with_field
-from plugin.errors import ConfigurationError
+from plugin.errors import ConfigurationError, JobFailedError
 from plugin.jobs.job import QSM_FOLDER, REPORT_FILE, Job
-from plugin.jobs.mask_file import read_mask
-from plugin.jobs.workflow import WORK_FOLDER, Wanted, make
+from plugin.jobs.mask_file import check_mask
+from plugin.jobs.workflow import WORK_FOLDER, Wanted, make, quality_failure
 from recon.errors import InvalidInputError, ReconError
 
 
@@ -29,8 +30,9 @@ def reconstruct_folder(
 ) -> dict[str, Any]:
     """Reconstruct every complete acquisition in a folder; one that fails does not keep the others back.
 
-    A single acquisition goes to ``output``, several to a folder each below it. Of the site, magnets and limit of size
-    are used. Returns JSON values: the outcome of each of the ``"acquisitions"``, and the files that were ``"ignored"``.
+    A single acquisition goes to ``output``, several to a folder each below it. Of a map that failed its quality check
+    there is the report alone, unless it is kept. Of the site, magnets and limit of size are used. Returns JSON values:
+    the outcome of each of the ``"acquisitions"``, and the files that were ``"ignored"``.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def reconstruct_folder(
         The mask cannot be read, or an output folder holds a map that no earlier run made.
     """
     if wanted.mask is not None:
-        read_mask(wanted.mask)
+        check_mask(wanted.mask)
     progress("finding acquisitions")
     scan = find_acquisitions(folder, prepare=partial(with_field, calling_ae="", magnets=site.magnets))
     found = [(acquisition, assess(acquisition, largest_gib=site.largest_gib)) for acquisition in scan.acquisitions]
@@ -65,8 +67,14 @@ def _reconstruct(
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:
         return {"state": "failed", **_identity(acquisition), "code": "failed", "reason": str(error)}
+    except JobFailedError:  # of a failed map
+        report = json.loads((place / REPORT_FILE).read_text(encoding="utf-8"))
     _discard_earlier(place, report)
-    return {"state": "done", **_identity(acquisition), "folder": str(place), "report": report}
+    outcome = {**_identity(acquisition), "folder": str(place), "report": report}
+    failure = quality_failure(report)
+    if failure is None:
+        return {"state": "done", **outcome}
+    return {"state": "failed", **outcome, "code": failure.code, "reason": failure.sentence}
 
 
 def _check_place(place: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.derived.products import FIRST, OBJECTS, QSM
 from dicom_io.source.read import read_acquisition
+from plugin.errors import JobFailedError
 from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
 from plugin.jobs.mask_file import read_mask
@@ -28,6 +29,9 @@ from recon.options import Options
 from recon.types import GradientEcho, Reconstruction
 
 WORK_FOLDER = "work"
+
+QUALITY_FAILED = "quality-failed"
+"""Code of a job whose map failed its quality check."""
 
 Report = dict[str, Any]
 """What ``report.json`` says: JSON values."""
@@ -53,6 +57,9 @@ class Wanted:
         Whether the map states further windows after its default one.
     mask
         NumPy or NIfTI file with the mask to use instead of the automatic one (``plugin.jobs.mask_file``).
+    keep_failed
+        Whether a map that failed its quality check is made all the same, with FAILED at the head of the description of
+        each of its series; else the report alone is written.
     """
 
     options: Options
@@ -60,6 +67,7 @@ class Wanted:
     profile: str = "console12"
     window_presets: bool = True
     mask: Path | None = None
+    keep_failed: bool = False
 
     @property
     def first(self) -> list[str]:
@@ -91,16 +99,30 @@ def make(
     ------
     dicom_io.errors.Refusal, recon.errors.ReconError
         The images cannot be reconstructed; the message says why.
+    JobFailedError
+        The map failed its quality check and is not kept; ``report.json`` holds its figures.
     """
     read_seconds: float = run("read", lambda: read(job, folder, progress))
-    run("reconstruct", lambda: reconstruct(folder, wanted, progress))
+    run("reconstruct", lambda: reconstruct(job, folder, wanted, progress))
     report: Report = run("write", lambda: write(job, folder, wanted, read_seconds, progress))
+    failure = quality_failure(report)
+    if failure is not None and not wanted.keep_failed:
+        discard_work(folder)
+        raise failure
     deliver(report, FIRST_PART)
     if wanted.others:
         report = run("others", lambda: others(job, folder, wanted, report, progress))
         deliver(report, OTHER_PART)
     discard_work(folder)
     return report
+
+
+def quality_failure(report: Report) -> JobFailedError | None:
+    """Say why the map of a report is not to be read; None if it passed its quality check."""
+    verdict = report["verdict"]
+    if verdict["level"] != "failed":
+        return None
+    return JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
 
 
 def read(job: Job, folder: Path, progress: Progress) -> float:
@@ -111,13 +133,13 @@ def read(job: Job, folder: Path, progress: Progress) -> float:
     return time.perf_counter() - began
 
 
-def reconstruct(folder: Path, wanted: Wanted, progress: Progress) -> None:
+def reconstruct(job: Job, folder: Path, wanted: Wanted, progress: Progress) -> None:
     """Work out total field and susceptibility."""
     from recon.pipeline import reconstruct as reconstruct_arrays
 
     work = folder / WORK_FOLDER
     echoes = load(GradientEcho, work / "echoes")
-    mask = None if wanted.mask is None else read_mask(wanted.mask, echoes.grid.shape)
+    mask = None if wanted.mask is None else read_mask(wanted.mask, echoes.grid.shape, job.source_series.affine)
 
     def on_step(step: str) -> None:
         if step == "inversion":  # it works on the field alone, and needs most memory
@@ -128,18 +150,20 @@ def reconstruct(folder: Path, wanted: Wanted, progress: Progress) -> None:
 
 
 def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress: Progress) -> Report:
-    """Write the QSM series and the report."""
+    """Write the QSM series and the report; of a failed map that is not kept, the report alone."""
     began = time.perf_counter()
     progress("writing the QSM series")
-    made, result = _make_products(job, folder, wanted, wanted.first, lambda _text: None)
+    sources = _sources(job, folder, wanted)
+    result = sources.reconstruction
+    kept = result.verdict.level != "failed" or wanted.keep_failed
+    made = _make_products(folder, sources, wanted.first, lambda _text: None) if kept else Made()
     seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
     return _complete(report_of(job, result, seconds), made, folder, timed=False)
 
 
 def others(job: Job, folder: Path, wanted: Wanted, report: Report, progress: Progress) -> Report:
     """Make what is wanted beside the QSM series, and complete the report that ``write`` returned."""
-    made, _ = _make_products(job, folder, wanted, wanted.others, progress)
-    return _complete(report, made, folder)
+    return _complete(report, _make_products(folder, _sources(job, folder, wanted), wanted.others, progress), folder)
 
 
 def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> Report:
@@ -153,19 +177,21 @@ def discard_work(folder: Path) -> None:
     shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
 
 
-def _make_products(
-    job: Job, folder: Path, wanted: Wanted, names: Sequence[str], progress: Progress
-) -> tuple[Made, Reconstruction]:
-    discard_half_written(folder)
-    work = folder / WORK_FOLDER
-    sources = Sources(
-        reconstruction=load(Reconstruction, work / "reconstruction"),
-        series=job.source_series,
+def _sources(job: Job, folder: Path, wanted: Wanted) -> Sources:
+    """Return what derived objects are made of."""
+    result, series = load(Reconstruction, folder / WORK_FOLDER / "reconstruction"), job.source_series
+    context = replace(series.context, failed=result.verdict.level == "failed")
+    return Sources(
+        reconstruction=result,
+        series=replace(series, context=context),
         profile=wanted.profile,
         window_presets=wanted.window_presets,
     )
-    made = make_products(names, load(GradientEcho, work / "echoes"), sources, folder, progress)
-    return made, sources.reconstruction
+
+
+def _make_products(folder: Path, sources: Sources, names: Sequence[str], progress: Progress) -> Made:
+    discard_half_written(folder)
+    return make_products(names, load(GradientEcho, folder / WORK_FOLDER / "echoes"), sources, folder, progress)
 
 
 def _complete(report: Report, made: Made, folder: Path, *, timed: bool = True) -> Report:

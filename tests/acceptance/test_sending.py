@@ -6,10 +6,12 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from pydicom import dcmread
 
+from dicom_io.synthetic import write_scan
 from tests.support.loopback import read_folder, storescp, storescu
 from tests.support.service import Service
-from tests.support.synthetic import write_small_scan
+from tests.support.synthetic import small_echoes, write_small_scan
 
 pytestmark = pytest.mark.acceptance
 
@@ -56,6 +58,28 @@ def test_aborted_resumed_shuffled_repeated_and_in_parallel_gives_the_plain_map_o
     alone = maps_of(plain / "qsm")
     assert len(alone) == SLICES
     assert {uid: got[uid] for uid in alone} == alone
+
+
+def test_echoes_sent_one_by_one_by_a_scanner_that_states_no_counts_give_one_map_of_all(service, tmp_path):
+    """The service is killed while it waits."""
+    service.quiet_seconds = 20.0
+    service._write_config()
+    echoes = {}
+    for path in write_scan(small_echoes(echoes=3), tmp_path / "scan", vendor="united-imaging", study_seed=1):
+        echoes.setdefault(dcmread(path, stop_before_pixels=True).EchoTime, []).append(path)
+    first, second, third = echoes.values()
+    with service.running():
+        storescu(service.port, *first)
+        service.wait("acquisition.collecting")
+        storescu(service.port, *second)
+    with service.running(), storescp(tmp_path / "pacs", service.pacs_port) as pacs:
+        storescu(service.port, *third)
+        service.wait_until_ready()
+        service.wait("delivery.done")
+        assert len(maps_of(pacs)) == SLICES
+        assert [job["state"] for job in service.status()["jobs"]] == ["done"]
+    (report,) = service.spool.glob("jobs/*/report.json")
+    assert json.loads(report.read_text())["provenance"]["parameters"]["echo_times_ms"].count(",") == 2
 
 
 def test_explain_says_why_a_series_was_not_reconstructed(service, tmp_path):

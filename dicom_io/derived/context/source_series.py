@@ -45,6 +45,8 @@ class SeriesContext:
         Counts up from 1 when new source images arrived after a delivered result.
     numbers
         SeriesNumber of each derived series, by its name.
+    failed
+        Whether the map failed its quality check; the descriptions of its series then begin with it.
     """
 
     acquisition: Acquisition
@@ -54,6 +56,7 @@ class SeriesContext:
     offset: timezone | None
     revision: int
     numbers: Mapping[str, int]
+    failed: bool = False
 
     @classmethod
     def of(
@@ -85,9 +88,10 @@ class SeriesContext:
         )
 
     def description(self, title: str) -> str:
-        """Return SeriesDescription: title, number of the source series, and that it is for research."""
+        """Return SeriesDescription: FAILED if so, title, number of the source series, and that it is for research."""
+        verdict = "FAILED " if self.failed else ""
         revision = f" r{self.revision}" if self.revision > 1 else ""
-        return f"{title} [S{self.source_series_number}] RESEARCH{revision}"
+        return f"{verdict}{title} [S{self.source_series_number}] RESEARCH{revision}"
 
     def uid(self, name: str, **settings: object) -> UID:
         """Identify a derived series; ``settings`` are whatever else decides about the bytes of its objects."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dicom_io.errors import Refusal
 from dicom_io.refusals import refuse
-from dicom_io.source.acquisition.declared import missing_between, missing_by_count, without_means
+from dicom_io.source.acquisition.declared import is_counted, missing_between, missing_by_count, without_means
 from dicom_io.source.acquisition.grid import SliceGrid, echo_key_s, slice_grid, uneven_step_mm
 from dicom_io.source.components import Component
 from dicom_io.source.geometry import axes, position_mm
@@ -57,8 +57,7 @@ class Completeness:
     slices
         The images in their places; None where they could not be placed.
     counted
-        Whether every image states how many slices and echoes there are; ImagesInAcquisition alone does not count, for
-        one echo of two can have as many images as it states for a series.
+        Whether the scanner says how many slices and echoes there are, so that no more can come (``is_counted``).
     """
 
     state: State
@@ -242,5 +241,5 @@ def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], images: Sequence[I
         reason=reason,
         missing=missing,
         slices=grid,
-        counted=all(image.declared_slices and image.declared_echoes for image in images),
+        counted=is_counted(grid, images),
     )

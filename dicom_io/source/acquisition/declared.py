@@ -74,6 +74,19 @@ def without_means(headers: Sequence[ImageHeader]) -> list[ImageHeader]:
     return [header for header in headers if not is_mean(header)]
 
 
+def is_counted(grid: SliceGrid, headers: Sequence[ImageHeader]) -> bool:
+    """Whether the scanner says how many images there are, so that a grid without gaps is known to be all of them.
+
+    Every image states how many slices and echoes there are (a multi-frame object holds all its slices); or there are
+    several echoes, all in one object, or in just as many images as ImagesInAcquisition. That number proves nothing of a
+    single echo: it may be that of an echo, a volume or a series.
+    """
+    if all((header.declared_slices or header.is_frame) and header.declared_echoes for header in headers):
+        return True
+    counts, objects = {header.declared_images for header in headers}, {header.sop_instance_uid for header in headers}
+    return len(grid.echo_times_s) > 1 and (counts == {len(headers)} or len(objects) == 1)
+
+
 def _missing_echoes(grid: SliceGrid, headers: Sequence[ImageHeader]) -> tuple[str, ...]:
     """Gaps in EchoNumbers, and echoes missing from the stated count: a lost echo leaves no other trace."""
     declared = _smallest(header.declared_echoes for header in headers)

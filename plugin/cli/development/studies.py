@@ -88,8 +88,8 @@ def verdict(
 ) -> None:
     """Study the verdict on good and spoiled scans: how many ruined maps are called ok, how many good ones are not."""
     from recon.lab.evaluation.verdict.fit import fit_expected_error, write_model
-    from recon.lab.evaluation.verdict.study import VerdictStudy, run_study
     from recon.lab.evaluation.verdict.report import write_study
+    from recon.lab.evaluation.verdict.study import VerdictStudy, run_study
     from recon.lab.simulation.draw.seeds import Purpose
     from recon.network.weights import load_weights
     from recon.quality.expected_error import load_model

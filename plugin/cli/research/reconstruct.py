@@ -39,12 +39,17 @@ def reconstruct(
     ] = "qsm",
     profile: Annotated[str, typer.Option(help="How values are stored: console12 or pacs16.")] = "console12",
     nifti: Annotated[bool, typer.Option("--nifti", help="Also write NIfTI files with BIDS sidecars.")] = False,
+    keep_failed: Annotated[
+        bool, typer.Option("--keep-failed", help="Also write a map that failed its quality check, marked FAILED.")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Reconstruct every acquisition in a folder to OUT/qsm/*.dcm and OUT/report.json.
 
     Each further object gets a folder of its own beside qsm/. Several acquisitions get a sub-folder of OUT each. A
-    mask has the axes of the images: columns, rows, slices. Of a configuration, magnets and largest_gib are used.
+    mask in .npy has the axes of the images: columns, rows, slices; one in NIfTI is brought to them by its affine. Of a
+    map that failed its quality check, report.json alone is written. Of a configuration, magnets and largest_gib are
+    used.
     """
     from plugin.config.settings import checked_settings
     from plugin.config.switches import objects_of
@@ -60,6 +65,7 @@ def reconstruct(
         objects=(*objects_of(objects), *([NIFTI] if nifti else [])),
         profile=chosen.profile,
         mask=mask,
+        keep_failed=keep_failed,
     )
     with progress_shown("reconstruct") as say:
         found = reconstruct_folder(folder, output, wanted, load_settings(config), say)
@@ -72,11 +78,14 @@ def _tell(found: dict[str, Any]) -> None:
     for outcome in found["acquisitions"]:
         numbers = ", ".join(map(str, outcome["series"])) or "without number"
         what = f"series {numbers} ({outcome['images']} images, {outcome['vendor']})"
-        if outcome["state"] == "done":
-            _tell_done(what, outcome["folder"], outcome["report"])
-        else:
+        made = bool(outcome.get("report", {}).get("files"))
+        if made:
+            _tell_made(what, outcome["folder"], outcome["report"])
+        if outcome["state"] != "done":
             note(f"{what}: {outcome['state']} ({outcome['code']}): {outcome['reason']}")
             note(*(f"  missing: {gap}" for gap in outcome.get("missing", ())))
+        if "report" in outcome and not made:
+            note(f"  its figures are in {outcome['folder']}/report.json; --keep-failed writes the map too")
     files_of = defaultdict(list)
     for file in found["ignored"]:
         files_of[file["reason"]].append(file["file"])
@@ -87,7 +96,7 @@ def _tell(found: dict[str, Any]) -> None:
         note("no gradient-echo acquisition was found")
 
 
-def _tell_done(what: str, folder: str, report: dict[str, Any]) -> None:
+def _tell_made(what: str, folder: str, report: dict[str, Any]) -> None:
     tell(f"{what}: {len(report['files'])} derived objects in {folder}, {sum(report['seconds'].values()):.1f} s")
     for series in report["series"]:
         name, count = f"{series['series_number']} {series['description']}", len(series["files"])

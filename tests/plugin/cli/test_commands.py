@@ -2,14 +2,17 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from pydicom import dcmread
 
+from dicom_io.synthetic import write_scan
 from tests.support.loopback import free_port, mr_image, pacs
-from tests.support.synthetic import write_small_scan
+from tests.support.synthetic import small_echoes, write_small_scan
 
 DONE, FAILED, USAGE, REFUSED = range(4)
 
@@ -164,6 +167,50 @@ def test_the_desk_makes_what_it_is_asked_for(scan, tmp_path):
     assert sorted(p.name for p in out.iterdir() if p.name != "nifti") == ["qsm", "report.json"]
     assert "'swy'" in run("reconstruct", scan, "--output", out, "--objects", "swy", status=USAGE).stderr
     assert "pacs16" in run("reconstruct", scan, "--output", out, "--profile", "8", status=USAGE).stderr
+
+
+@pytest.fixture
+def noise(tmp_path):
+    """A scan whose phase is noise, of which no method makes a map."""
+    echoes = small_echoes()
+    phase_rad = np.random.default_rng(1).uniform(-np.pi, np.pi, echoes.phase_rad.shape).astype(np.float32)
+    write_scan(replace(echoes, phase_rad=phase_rad), tmp_path / "noise", vendor="siemens", study_seed=1)
+    return tmp_path / "noise"
+
+
+def test_a_map_that_failed_its_quality_check_is_withheld_unless_it_is_to_be_kept(noise, tmp_path):
+    arguments = ("reconstruct", noise, "--output", tmp_path / "out", "--method", "tikhonov")
+    (outcome,) = json.loads(run(*arguments, "--json", status=FAILED).stdout)["acquisitions"]
+    assert (outcome["state"], outcome["code"]) == ("failed", "quality-failed")
+    assert outcome["reason"]
+    assert outcome["report"]["figures"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.json"]
+    said = run(*arguments, "--keep-failed", status=FAILED)
+    assert "series 501 FAILED QSM chi ppb [S5] RESEARCH" in " ".join(said.stdout.split())
+    assert "quality-failed" in said.stderr
+    images = [dcmread(path) for path in (tmp_path / "out" / "qsm").glob("*.dcm")]
+    assert {image.SeriesDescription for image in images} == {"FAILED QSM chi ppb [S5] RESEARCH"}
+    assert {image.BurnedInAnnotation for image in images} == {"NO"}
+
+
+def test_the_mask_that_a_run_wrote_is_a_mask_for_the_next_in_any_order_of_its_axes(scan, tmp_path):
+    out, options = tmp_path / "out", ("--method", "tikhonov", "--json")
+    run("reconstruct", scan, "--output", out, "--nifti", *options)
+    written = next((out / "nifti").glob("**/*_mask.nii.gz"))
+    nibabel.as_closest_canonical(nibabel.load(written)).to_filename(tmp_path / "turned.nii.gz")
+    assert nibabel.load(tmp_path / "turned.nii.gz").affine[0, 0] * nibabel.load(written).affine[0, 0] < 0
+    maps = []
+    for mask in (written, tmp_path / "turned.nii.gz"):
+        run("reconstruct", scan, "--output", out, "--mask", mask, *options)
+        maps.append([dcmread(path).PixelData for path in sorted((out / "qsm").glob("*.dcm"))])
+    assert maps[0] == maps[1]
+    assert len(maps[0]) == 28
+    image = nibabel.load(written)
+    image.set_sform(None, code=0)
+    image.set_qform(None, code=0)
+    image.to_filename(tmp_path / "placeless.nii.gz")
+    refused = run("reconstruct", scan, "--output", out, "--mask", tmp_path / "placeless.nii.gz", status=REFUSED)
+    assert "neither sform nor qform" in " ".join(refused.stderr.split())
 
 
 def test_check_shows_what_is_made_and_who_gets_it(tmp_path):

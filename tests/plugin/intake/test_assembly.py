@@ -1,4 +1,3 @@
-import hashlib
 import random
 
 import pytest
@@ -7,62 +6,12 @@ from pydicom.uid import CTImageStorage
 
 from dicom_io.synthetic import write_scan
 from plugin.config.rules import Rule
-from plugin.config.settings import Settings
-from plugin.intake.assembly import Assembler
-from plugin.intake.completion import SETTLE_SECONDS, State
-from plugin.intake.index import ImageRow
-from plugin.intake.spool import Spool, Stored
-from plugin.jobs.job import Job, reserved_numbers
+from plugin.intake.completion import PAGE_PATIENCE, SETTLE_SECONDS, State
+from plugin.jobs.job import reserved_numbers
 from plugin.log import uid_hash
+from tests.support.intake import QUIET, Site, refused_site
 from tests.support.mutate import mutate_bytes
 from tests.support.synthetic import small_echoes, write_small_scan
-
-QUIET = 60.0
-
-
-class Site:
-    """A spool, an assembler on it, a clock that the test turns, and the jobs that were submitted."""
-
-    def __init__(self, folder):
-        self.spool = Spool(folder)
-        self.now = 1000.0
-        self.jobs = []
-        self.settings = Settings(quiet_seconds=QUIET)
-        self.restart()
-
-    def restart(self, **changes):
-        self.settings = self.settings.model_copy(update=changes)
-        self.assembler = Assembler(self.spool, self.jobs.append, settings=self.settings, clock=lambda: self.now)
-
-    def associate(self, name="a"):
-        self.spool.index.open_association(name, "MR1", "10.0.0.5", self.now)
-
-    def release(self, name="a", how="released"):
-        self.spool.index.end_association(name, how, self.now)
-
-    def send(self, paths, name="a", how="released"):
-        self.associate(name)
-        self.put(paths, name)
-        self.release(name, how)
-
-    def load(self, job):
-        return Job.load(self.spool.folder / "jobs" / job, root=self.spool.folder)
-
-    def put(self, paths, association="a"):
-        for path in paths:
-            image = dcmread(path, stop_before_pixels=True)
-            uids = (image.SOPInstanceUID, image.SeriesInstanceUID, image.StudyInstanceUID)
-            assert self.put_bytes(path.read_bytes(), *map(uid_hash, uids), association) is not Stored.CONFLICT
-
-    def put_bytes(self, content, image, series, study, association="a"):
-        digest = hashlib.sha256(content).hexdigest()
-        names = {"image": image, "series": series, "study": study, "association": association}
-        return self.spool.store(ImageRow(**names, digest=digest, received_at=self.now), [content])
-
-    def pass_after(self, seconds=0.0):
-        self.now += seconds
-        self.assembler.run_pass()
-        return [row.state for row in self.spool.index.acquisitions()]
 
 
 @pytest.fixture
@@ -128,7 +77,8 @@ def test_what_was_cut_off_waits_for_its_rest_and_makes_one_map(site, uncounted, 
     site.put((path for path in scan if path not in sent), "b")
     assert site.pass_after(SETTLE_SECONDS) == [State.COLLECTING]
     site.release("b")
-    assert site.pass_after(SETTLE_SECONDS) == [State.QUEUED]
+    assert site.pass_after(QUIET - SETTLE_SECONDS - 0.1) == [State.COLLECTING]
+    assert site.pass_after(0.1) == [State.QUEUED]
     (job,) = site.jobs
     assert len(site.load(job).headers) == len(scan)
 
@@ -141,7 +91,8 @@ def test_what_was_cut_off_and_not_resumed_is_incomplete_until_the_resend(site, u
     site.restart()
     assert site.pass_after(QUIET) == [State.INCOMPLETE]
     site.send(scan, "b")
-    assert site.pass_after() == [State.QUEUED]
+    assert site.pass_after() == [State.COLLECTING]
+    assert site.pass_after(QUIET) == [State.QUEUED]
     assert len(site.jobs) == 1
 
 
@@ -158,7 +109,7 @@ def test_a_resend_confirms_what_was_cut_off_after_its_last_image(site, uncounted
     (row,) = site.spool.index.acquisitions()
     assert row.code == "interrupted"
     site.send(scan, "b")
-    assert site.pass_after() == [State.QUEUED]
+    assert site.pass_after(QUIET) == [State.QUEUED]
 
 
 def test_shuffled_images_on_several_associations_are_one_acquisition(site, scan):
@@ -296,7 +247,7 @@ def _break(_path, **_options):
 def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site, uncounted, monkeypatch):
     scan = uncounted
     site.send(first_echo(scan))
-    assert site.pass_after() == [State.QUEUED]
+    assert site.pass_after(QUIET) == [State.QUEUED]
     job = site.jobs[0]
     with monkeypatch.context() as patch:
         patch.setattr("plugin.intake.assembly.group_acquisitions", _break)
@@ -309,7 +260,7 @@ def test_a_study_that_cannot_be_grouped_is_shown_and_keeps_what_was_decided(site
         assert rows[State.REFUSED].code == "unexpected"
         assert "ZeroDivisionError" in rows[State.REFUSED].reason
     site.restart()
-    assert site.pass_after(10) == [State.QUEUED]
+    assert site.pass_after(QUIET) == [State.QUEUED]
     assert len(set(site.jobs)) == 2
 
 
@@ -398,20 +349,13 @@ def test_series_that_the_study_has_keep_their_numbers_and_so_do_those_of_its_oth
     assert not {502, 5, 6} & (numbers[0] | numbers[1])
 
 
-def refused_site(site):
-    told = []
-    site.assembler = Assembler(
-        site.spool, site.jobs.append, settings=site.settings, refuse=told.append, clock=lambda: site.now
-    )
-    return told
-
-
 def test_a_map_that_cannot_be_made_is_told_once_for_each_reason(site, scan):
     told = refused_site(site)
     site.send(scan[:-1])
     site.pass_after()
-    assert told == []  # the rest may still come
     site.pass_after(QUIET)
+    assert told == []  # the rest may still come
+    site.pass_after((PAGE_PATIENCE - 1) * QUIET)
     site.pass_after(QUIET)
     (name,) = told
     job = site.load(name)
@@ -425,12 +369,57 @@ def test_a_map_that_cannot_be_made_is_told_once_for_each_reason(site, scan):
 def test_a_restart_tells_the_same_again_under_the_same_name(site, scan):
     told = refused_site(site)
     site.send(scan[:-1])
-    site.pass_after(QUIET)
+    site.pass_after(PAGE_PATIENCE * QUIET)
     site.spool.index.save_acquisitions(uid_hash(dcmread(scan[0]).StudyInstanceUID), [])  # the crash came before it
     told += refused_site(site)
     again = refused_site(site)
     site.pass_after()
     assert again == told
+
+
+def test_a_page_that_waits_is_sent_after_a_restart(site, scan):
+    refused_site(site)
+    site.send(scan[:-1])
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    told = refused_site(site)
+    site.pass_after(PAGE_PATIENCE * QUIET)
+    assert len(told) == 1
+
+
+def test_a_refusal_that_more_images_lift_sends_no_page(site, scan, tmp_path):
+    """Of GE's phase the values show the unit, if there is noise enough among those that came."""
+    told = refused_site(site)
+    polar = write_scan(small_echoes(), tmp_path / "polar", vendor="ge-polar", study_seed=4)
+    empty = []
+    for path in polar:
+        image = dcmread(path)
+        if image.InstanceNumber <= 8:
+            image.PixelData = bytes(len(image.PixelData))
+            image.save_as(path)
+            empty.append(path)
+    site.associate()
+    site.put(empty)
+    assert site.pass_after() == [State.REFUSED]
+    site.put(path for path in polar if path not in empty)
+    site.release()
+    assert site.pass_after(QUIET) == [State.QUEUED]
+    assert site.pass_after(PAGE_PATIENCE * QUIET) == [State.QUEUED]
+    assert (told, len(site.jobs)) == ([], 1)
+
+
+def test_no_page_follows_a_map(site, scan, tmp_path):
+    """A second image of a slice makes the acquisition one that cannot be read, after its map was made."""
+    told = refused_site(site)
+    site.send(scan)
+    assert site.pass_after() == [State.QUEUED]
+    again = dcmread(scan[0])
+    again.SOPInstanceUID = again.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    again.save_as(tmp_path / "again.dcm")
+    site.send([tmp_path / "again.dcm"], "b")
+    assert site.pass_after(PAGE_PATIENCE * QUIET) == [State.REFUSED]
+    after_a_restart = refused_site(site)
+    site.pass_after()
+    assert told == after_a_restart == []
 
 
 @pytest.mark.parametrize("echoes", [1, 3])
@@ -443,5 +432,35 @@ def test_images_that_nobody_wants_a_map_of_are_refused_in_silence(site, tmp_path
         if "M" in image.ImageType and image.EchoNumbers <= echoes:
             magnitudes.append(path)
     site.send(magnitudes)
-    site.pass_after(QUIET)
+    site.pass_after(PAGE_PATIENCE * QUIET)
     assert len(told) == (0 if echoes == 1 else 1)
+
+
+def spin_echo(image):
+    image.ScanningSequence = "SE"
+
+
+def field_map(image):
+    """Store one phase, the difference between the echoes, as a field map protocol does."""
+    if "P" in image.ImageType and image.EchoNumbers == 1:
+        return False
+    image.SequenceName = "*fm2d2r"
+    return True
+
+
+def unnamed_field_map(image):
+    return not ("P" in image.ImageType and image.EchoNumbers == 1)
+
+
+@pytest.mark.parametrize("scan_of", [spin_echo, field_map, unnamed_field_map])
+def test_routine_scans_with_phase_get_no_page(site, scan, tmp_path, scan_of):
+    told, sent = refused_site(site), []
+    for path in scan:
+        image = dcmread(path)
+        if scan_of(image) is not False:
+            image.save_as(tmp_path / path.name)
+            sent.append(tmp_path / path.name)
+    site.send(sent)
+    assert site.pass_after(PAGE_PATIENCE * QUIET)[0] in (State.REFUSED, State.INCOMPLETE)
+    assert site.pass_after(PAGE_PATIENCE * QUIET)
+    assert (told, site.jobs) == ([], [])

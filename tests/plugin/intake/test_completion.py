@@ -2,7 +2,7 @@ import pytest
 
 from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.completeness import Completeness
-from plugin.intake.completion import SETTLE_SECONDS, Arrival, State, decide
+from plugin.intake.completion import PAGE_PATIENCE, SETTLE_SECONDS, Arrival, State, decide, page_is_due
 
 COMPLETE = Completeness(state="complete")
 COUNTED = Completeness(state="complete", counted=True)
@@ -12,16 +12,24 @@ REFUSED = Completeness(state="refused", reason=Refusal("epi", "echo planar"))
 SHORT, LONG = SETTLE_SECONDS / 2, SETTLE_SECONDS * 2
 
 
-def arrival(idle, *, associations=1, **ends):
-    return Arrival(idle_seconds=idle, associations=associations, **ends)
+def arrival(idle, *, study_idle=None, associations=1, **ends):
+    study_idle_seconds = idle if study_idle is None else study_idle
+    return Arrival(idle_seconds=idle, study_idle_seconds=study_idle_seconds, associations=associations, **ends)
 
 
 @pytest.mark.parametrize(
     ("completeness", "came", "state"),
     [
-        (COMPLETE, arrival(0), State.QUEUED),
-        (COMPLETE, arrival(SHORT, associations=2), State.COLLECTING),
-        (COMPLETE, arrival(LONG, associations=2), State.QUEUED),
+        (COUNTED, arrival(0), State.QUEUED),
+        (COUNTED, arrival(SHORT, associations=2), State.COLLECTING),
+        (COUNTED, arrival(LONG, associations=2), State.QUEUED),
+        (COUNTED, arrival(LONG, open=1), State.COLLECTING),
+        (COUNTED, arrival(60, study_idle=0, open=1), State.QUEUED),
+        (COMPLETE, arrival(0), State.COLLECTING),
+        (COMPLETE, arrival(59.9, associations=2), State.COLLECTING),
+        (COMPLETE, arrival(60), State.QUEUED),
+        (COMPLETE, arrival(60, associations=2), State.QUEUED),
+        (COMPLETE, arrival(90, study_idle=59.9), State.COLLECTING),
         (COMPLETE, arrival(LONG, open=1), State.COLLECTING),
         (COMPLETE, arrival(60, open=1), State.QUEUED),
         (COMPLETE, arrival(LONG, aborted=1), State.COLLECTING),
@@ -32,16 +40,26 @@ def arrival(idle, *, associations=1, **ends):
         (INCOMPLETE, arrival(LONG), State.COLLECTING),
         (INCOMPLETE, arrival(59.9, open=1), State.COLLECTING),
         (INCOMPLETE, arrival(60), State.INCOMPLETE),
+        (INCOMPLETE, arrival(90, study_idle=59.9), State.COLLECTING),
         (INCOMPLETE, arrival(60, aborted=1), State.INCOMPLETE),
         (REFUSED, arrival(0), State.REFUSED),
         (COMPLETE, arrival(0, open=1, announced="mpps"), State.QUEUED),
         (COMPLETE, arrival(0, aborted=1, announced="mpps"), State.QUEUED),
-        (COMPLETE, arrival(SHORT, associations=2, announced="ian"), State.QUEUED),
+        (COUNTED, arrival(SHORT, associations=2, announced="ian"), State.QUEUED),
+        (COUNTED, arrival(0, open=1, announced="commitment"), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2, announced="ian and mpps"), State.QUEUED),
+        (COMPLETE, arrival(SHORT, associations=2, announced="ian"), State.COLLECTING),
+        (COMPLETE, arrival(60, associations=2, announced="ian"), State.QUEUED),
+        (COMPLETE, arrival(0, announced="commitment"), State.COLLECTING),
+        (COMPLETE, arrival(LONG, announced="mpps", expected=2), State.COLLECTING),
+        (COMPLETE, arrival(60, announced="mpps", expected=2), State.QUEUED),
+        (COUNTED, arrival(0, open=1, announced="mpps", expected=2), State.QUEUED),
         (COMPLETE, arrival(LONG, awaited=2), State.COLLECTING),
         (COMPLETE, arrival(60, awaited=2), State.INCOMPLETE),
         (INCOMPLETE, arrival(0, announced="mpps"), State.INCOMPLETE),
         (INCOMPLETE, arrival(0, announced="mpps", expected=3), State.COLLECTING),
         (INCOMPLETE, arrival(0, announced="mpps", open=1), State.COLLECTING),
+        (INCOMPLETE, arrival(0, announced="commitment"), State.COLLECTING),
     ],
 )
 def test_the_table(completeness, came, state):
@@ -70,7 +88,8 @@ def test_a_clock_that_was_set_back_runs_nothing_early():
     ("completeness", "came", "evidence"),
     [
         (COUNTED, arrival(0), "full grid, as many as the scanner counts; association released"),
-        (COMPLETE, arrival(LONG, associations=2), "full grid; associations released"),
+        (COUNTED, arrival(LONG, associations=2), "full grid, as many as the scanner counts; associations released"),
+        (COMPLETE, arrival(60), "full grid; associations released, then quiet"),
         (COMPLETE, arrival(0, open=1, announced="mpps"), "full grid; all that mpps announced"),
         (COMPLETE, arrival(60, open=1), "full grid; association open, but quiet"),
     ],
@@ -85,3 +104,9 @@ def test_the_scanners_own_counts_are_stronger_than_what_was_announced():
     said = decide(COMPLETE, arrival(60, awaited=2), quiet_seconds=60)
     assert said.code == "announced-missing"
     assert "2 images" in said.reason
+
+
+@pytest.mark.parametrize(("state", "patience"), [(State.REFUSED, 1.0), (State.INCOMPLETE, PAGE_PATIENCE)])
+def test_a_page_waits_longer_where_more_images_could_make_it_wrong(state, patience):
+    assert not page_is_due(state, 60 * patience - 0.1, quiet_seconds=60)
+    assert page_is_due(state, 60 * patience, quiet_seconds=60)

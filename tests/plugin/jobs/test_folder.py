@@ -1,5 +1,8 @@
 """What is found in a folder is reconstructed one after the other (with real series: ``tests/plugin/cli``)."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from plugin.config.settings import Settings
@@ -8,6 +11,7 @@ from plugin.jobs import folder
 from plugin.jobs.folder import Wanted, reconstruct_folder
 from recon.errors import InvalidInputError, ReconError
 from recon.options import Options
+from recon.types import Verdict
 from tests.support.synthetic import write_small_scan
 
 WANTED = Wanted(options=Options(method="tikhonov"), objects=("qsm",), profile="console12", mask=None)
@@ -28,7 +32,7 @@ def reconstruct(tmp_path, monkeypatch):
                 raise first_ends
             place.mkdir(parents=True)
             (place / "report.json").write_text("{}")
-            return {"files": []}
+            return {"files": [], "verdict": {"level": "ok", "reasons": []}}
 
         monkeypatch.setattr(folder, "make", make)
         site, out = Settings(spool=tmp_path / "spool"), tmp_path / "out"
@@ -56,3 +60,20 @@ def test_a_map_that_no_earlier_run_made_is_not_replaced(reconstruct, tmp_path):
     (place / "qsm").mkdir()
     with pytest.raises(ConfigurationError, match="choose another output folder"):
         reconstruct(ReconError("x"))
+
+
+@pytest.mark.parametrize("keep_failed", [False, True])
+def test_a_failed_map_is_a_failure_and_none_of_an_earlier_run_is_left_beside_its_report(
+    tmp_path, monkeypatch, keep_failed
+):
+    write_small_scan(tmp_path / "in")
+    site, out, wanted = Settings(spool=tmp_path / "spool"), tmp_path / "out", replace(WANTED, keep_failed=keep_failed)
+    (outcome,) = reconstruct_folder(tmp_path / "in", out, WANTED, site, lambda _text: None)["acquisitions"]
+    assert outcome["state"] == "done"
+    failed = Verdict(level="failed", reasons=("The residual is too large.",))
+    monkeypatch.setattr("recon.pipeline.judge_quality", lambda _figures: failed)
+    (outcome,) = reconstruct_folder(tmp_path / "in", out, wanted, site, lambda _text: None)["acquisitions"]
+    assert (outcome["state"], outcome["code"]) == ("failed", "quality-failed")
+    assert "The residual is too large." in outcome["reason"]
+    assert json.loads(json.dumps(outcome["report"])) == json.loads((out / "report.json").read_text())
+    assert sorted(path.name for path in out.iterdir()) == (["qsm"] if keep_failed else []) + ["report.json"]

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage, SegmentationStorage
 
 from dicom_io.source.acquisition.grouping import group_acquisitions
@@ -101,7 +102,9 @@ def test_a_map_that_is_not_to_be_read_is_withheld_and_the_page_says_why(site, sc
         wait_for(lambda: shown.received, seconds=250, what="the console hears of it")
         assert "The residual is too large." in shown.received[0].ImageComments
         assert classes(shown) == [SecondaryCaptureImageStorage]
-        assert len(list((site.spool / "jobs" / job / "qsm").glob("*.dcm"))) == 28  # to look at, in the spool
+        kept = list((site.spool / "jobs" / job / "qsm").glob("*.dcm"))  # to look at, in the spool
+        assert len(kept) == 28
+        assert dcmread(kept[0], stop_before_pixels=True).SeriesDescription.startswith("FAILED QSM")
 
 
 def test_what_was_refused_on_arrival_leaves_a_page_too_and_no_job_in_the_list(site, scan):

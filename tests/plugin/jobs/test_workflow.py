@@ -9,11 +9,12 @@ from pydicom import dcmread
 
 from dicom_io.errors import Refusal
 from dicom_io.source.folder import find_acquisitions
+from plugin.errors import JobFailedError
 from plugin.jobs.job import Job, job_name
 from plugin.jobs.scratch import load
 from plugin.jobs.workflow import Wanted, make
 from recon.options import Options
-from recon.types import Reconstruction
+from recon.types import Reconstruction, Verdict
 from tests.support.synthetic import write_small_scan
 
 WANTED = Wanted(options=Options(method="tikhonov"))
@@ -144,3 +145,29 @@ def test_a_job_is_named_after_its_images(acquisition):
     less = replace(acquisition, headers=acquisition.headers[1:])
     assert job_name(less) != name
     assert job_name(less)[:16] == name[:16]
+
+
+FAILED = Verdict(level="failed", reasons=("The residual is too large.",))
+LEFT = replace(WANTED, objects=("qsm", "brain-mask", "quality-page", "nifti"))
+
+
+def test_of_a_failed_map_the_report_alone_is_left(acquisition, tmp_path, monkeypatch):
+    monkeypatch.setattr("recon.pipeline.judge_quality", lambda _figures: FAILED)
+    with pytest.raises(JobFailedError, match="The residual is too large") as caught:
+        make(Job(acquisition=acquisition), tmp_path, LEFT)
+    assert caught.value.code == "quality-failed"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["verdict"] == {"level": "failed", "reasons": ["The residual is too large."]}
+    assert report["figures"]
+    assert report["series"] == report["files"] == []
+
+
+def test_a_failed_map_that_is_kept_says_so_in_the_description_of_each_of_its_series(acquisition, tmp_path, monkeypatch):
+    monkeypatch.setattr("recon.pipeline.judge_quality", lambda _figures: FAILED)
+    report = make(Job(acquisition=acquisition), tmp_path, replace(LEFT, keep_failed=True))
+    assert [one["object"] for one in report["series"]] == ["qsm", "brain-mask", "quality-page"]
+    for image in map(dcmread, files_of(tmp_path, report)):
+        assert image.SeriesDescription.startswith("FAILED ")
+        assert len(image.SeriesDescription) <= 64
+    assert all(one["description"].startswith("FAILED ") for one in report["series"])

@@ -241,3 +241,31 @@ def test_a_mean_of_echoes_without_a_number_of_its_own_is_left_out(tmp_path: Path
     acquisition = only_acquisition(tmp_path)
     assert assess(acquisition).state == "complete"
     assert acquisition.slices.echo_times_s == (0.004, 0.012)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "counted"),
+    [
+        ("siemens", True),
+        ("siemens-enhanced", True),  # an object of each echo and component, which state how many echoes there are
+        ("philips", True),
+        ("philips-enhanced", True),  # one object
+        ("ge", True),  # ImagesInAcquisition
+        ("united-imaging", False),
+        ("canon", False),
+        ("canon-enhanced", False),
+        ("hitachi", False),
+        ("bruker", False),
+        ("other", False),
+    ],
+)
+def test_where_the_scanner_counts_a_full_grid_is_all_there_is(vendor: str, counted: bool, tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path, vendor=vendor, study_seed=1)
+    assert assess(only_acquisition(tmp_path)).counted is counted
+
+
+def test_images_in_acquisition_proves_nothing_of_one_echo(tmp_path: Path) -> None:
+    write_scan(make_echoes(), tmp_path, vendor="ge", study_seed=1)
+    change(tmp_path, lambda dataset: setattr(dataset, "ImagesInAcquisition", SLICES * COMPONENTS["ge"]))
+    completeness = _assess_without(lambda dataset: dataset.EchoNumbers > 1, tmp_path)
+    assert (completeness.state, completeness.counted) == ("complete", False)

@@ -176,10 +176,11 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     noise_ppm = field_noise(echoes.magnitude, times_s, phase.fit, mask) / np.float32(one_ppm)
     ppm_per_2pi = None if several else 2 * np.pi / times_s[0] / one_ppm
     reliable, closed_mask = reliability(noise_ppm, mask, grid, ppm_per_2pi)
+    figures = _figures(phase, mask, noise_ppm, grid, several=several)
     if not several:
-        removed = remove_offset(field_ppm, phase.quality, mask, grid, reliable=reliable, closed_mask=closed_mask)
-        warnings = (*warnings, removed)
-    doubts, figures = compare_with_head_shape(field_ppm, echoes.magnitude[0], brain, grid)
+        removed, offset = remove_offset(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
+        warnings, figures = (*warnings, removed), figures | offset
+    doubts, shape = compare_with_head_shape(field_ppm, echoes.magnitude[0], brain, grid)
     for volume in (field_ppm, phase.quality):
         volume[~mask] = 0
     return TotalField(
@@ -193,7 +194,7 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
         ppm_per_2pi=ppm_per_2pi,
         mask_method=brain.method,
         warnings=(*warnings, *phase.offsets.warnings, *brain.warnings, *doubts),
-        figures={**_figures(phase, mask, noise_ppm, grid, several=several), **figures},
+        figures=figures | shape,
     )
 
 

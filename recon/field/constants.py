@@ -64,9 +64,9 @@ class FieldConstants:
     """Tikhonov λ of the map in which the ``r²`` term of a single echo's offset is measured: wide and smooth."""
     strong_source_rounds: int = 2
     """How often the strong sources are found again without what the offset adds."""
-    bowls_of_tissue_ppm: float = 0.0022
-    """Standard deviation, in the local field, of what tissue alone makes of the bowls beyond ``r²``: 0.0012 to 0.0026
-    in tuning heads whose coils make none; arrays whose combination makes some reach 0.005."""
+    bowls_of_tissue_ppm: float = 0.0025
+    """RMS, in the local field, of what tissue alone makes of the bowls beyond ``r²``: 0.001 to 0.003 in tuning heads,
+    in slabs and blocks of them down to 200 ml, whatever the noise; combined arrays reach 0.005."""
 
     # Fit
     dephasing_rad: float = 0.5

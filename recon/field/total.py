@@ -180,7 +180,7 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     if not several:
         removed, offset = remove_offset(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
         warnings, figures = (*warnings, removed), figures | offset
-    doubts, shape = compare_with_head_shape(field_ppm, echoes.magnitude[0], brain, grid)
+    doubts, shape = compare_with_head_shape(field_ppm, echoes, brain)
     for volume in (field_ppm, phase.quality):
         volume[~mask] = 0
     return TotalField(

@@ -120,7 +120,7 @@ class FieldConstants:
     filtered_ratio: float = 0.15
     """Smooth field (shim orders removed) over that of the head's own shape below which the phase has been filtered:
     0.01 to 0.12 with the same filters, 0.18 to 0.9 unfiltered, 0.3 and more in whole heads."""
-    filter_blind_ml: float = 200.0
+    filter_blind_ml: float = 240.0
     """Volume below which even an unfiltered field may be that flat."""
 
 

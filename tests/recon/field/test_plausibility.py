@@ -6,8 +6,8 @@ import pytest
 from recon.errors import InvalidInputError
 from recon.field.constants import FIELD
 from recon.field.plausibility import compare_with_head_shape, head_shape_field
-from recon.masking.rim import BrainMask
 from recon.field.total import rad_per_s_of_one_ppm
+from recon.masking.rim import BrainMask
 from recon.operators.coarse import block_mean, coarse_grid
 from recon.operators.wrap import wrap
 from recon.types import GradientEcho, Grid

@@ -49,6 +49,9 @@ class FieldConstants:
     slice_step_rad: float = 0.3
     """By how much the mean phase step between two slices has to differ from the steps before and after it, for the
     slices to have offsets of their own: at most 0.1 in simulated scans, 0.6 and more in the public reports."""
+    uneven_slices_share: float = 0.2
+    """Share of the steps that stand out, by a third of that, from which on every slice has an offset of its own: 0.46
+    to 0.97 with random and alternating ones of 0.15 to 0.6 rad, at most 0.04 without."""
     weak_cell_share: float = 0.03
     """Cells below this share of the strong cells' weight are ignored."""
     bipolar_ramp_rad: float = 0.3

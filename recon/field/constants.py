@@ -117,12 +117,15 @@ class FieldConstants:
     """Correlation below which it is doubtful."""
     coherence_cell_mm: float = 16.0
     """Size of the cells in which the phase of the last echo is averaged: a high-pass filter leaves nothing as wide."""
-    filtered_coherence: float = 0.9
-    """Coherence of these cells, from 50 ms·T on, beyond which the phase has been filtered: 0.95 to 1.00 with homodyne
-    windows of 10 % of the lines and more, at most 0.89 in unfiltered heads and slabs of 20 to 60 mm."""
-    filtered_ratio: float = 0.15
-    """Smooth field (shim orders removed) over that of the head's own shape below which the phase has been filtered:
-    0.01 to 0.12 with the same filters, 0.18 to 0.9 unfiltered, 0.3 and more in whole heads."""
+    filtered_incoherence: float = 0.1
+    """What these cells' coherence lacks of 1, from 50 ms·T on, in filtered phase: 0 to 0.05 with homodyne windows of
+    10 % of the lines and more, in unfiltered heads and slabs of 20 to 60 mm 0.11 and more."""
+    filtered_ratio: float = 0.3
+    """Smooth field (shim orders removed) over that of the head's own shape in filtered phase: 0.02 to 0.14 with the
+    same filters, in unfiltered whole heads 0.38 and more, in slabs 0.18 and more."""
+    filtered_sum: float = 1.25
+    """Sum of both, each over its limit, below which the phase was filtered beyond doubt: 0.03 to 1.05 with the same
+    filters, 0.2 to 2.0 with a window of 16 lines; unfiltered 1.7 and more, in whole heads 5.8 and more."""
     filter_blind_ml: float = 240.0
     """Volume below which even an unfiltered field may be that flat."""
 

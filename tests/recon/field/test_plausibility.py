@@ -81,4 +81,4 @@ def test_figures_of_the_smooth_field_are_those_of_the_head_shape():
     _, figures = compare_with_head_shape(*head_like_acquisition())
     assert figures["smooth_field_ratio"] > 0.8
     assert figures["smooth_field_sd_ppm"] > 0.1
-    assert figures["phase_coherence"] < FIELD.filtered_coherence
+    assert 1 - figures["phase_coherence"] > FIELD.filtered_incoherence

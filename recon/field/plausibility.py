@@ -125,7 +125,7 @@ def _filter_warning(figures: dict[str, float], time_s_tesla: float, *, is_brain:
     )
     if is_brain and (1 - coherence) / apart + ratio / FIELD.filtered_ratio < FIELD.filtered_sum:
         raise InvalidInputError(
-            f"the phase was high-pass filtered, as for SWI: {found} (expected above {100 * FIELD.filtered_ratio:.0f} %, "
+            f"the phase was high-pass filtered, as for SWI: {found} (expected above {100 * FIELD.filtered_ratio:.0f} % "
             f"and below {100 * (1 - apart):.0f} %); send the unfiltered phase"
         )
     if 1 - coherence < apart or ratio < FIELD.filtered_ratio / 2:

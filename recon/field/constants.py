@@ -47,6 +47,9 @@ class FieldConstants:
     slice_step_rad: float = 0.3
     """By how much the mean phase step between two slices has to differ from the steps before and after it, for the
     slices to have offsets of their own: at most 0.1 in simulated scans, 0.6 and more in the public reports."""
+    uneven_slices_share: float = 0.2
+    """Share of the steps that stand out, by a third of that, from which on every slice has an offset of its own: 0.46
+    to 0.97 with random and alternating ones of 0.15 to 0.6 rad, at most 0.04 without."""
     weak_cell_share: float = 0.03
     """Cells below this share of the strong cells' weight are ignored."""
     bipolar_ramp_rad: float = 0.3
@@ -62,6 +65,9 @@ class FieldConstants:
     """Tikhonov λ of the map in which the ``r²`` term of a single echo's offset is measured: wide and smooth."""
     strong_source_rounds: int = 2
     """How often the strong sources are found again without what the offset adds."""
+    bowls_of_tissue_ppm: float = 0.0025
+    """RMS, in the local field, of what tissue alone makes of the bowls beyond ``r²``: 0.001 to 0.003 in tuning heads,
+    in slabs and blocks of them down to 200 ml, whatever the noise; combined arrays reach 0.005."""
 
     # Fit
     dephasing_rad: float = 0.5
@@ -107,11 +113,19 @@ class FieldConstants:
     """Correlation with the head's own field below which the polarity is wrong beyond doubt."""
     doubtful_polarity: float = 0.0
     """Correlation below which it is doubtful."""
-    filtered_ppm: float = 0.015
-    """Smooth field (shim orders removed) of a whole brain below which its phase has been high-pass filtered; frontal
-    sinus and ear canals leave ten times that after any shim."""
-    filter_blind_ml: float = 500.0
-    """Volume of brain below which even an unfiltered field may be that flat."""
+    coherence_cell_mm: float = 16.0
+    """Size of the cells in which the phase of the last echo is averaged: a high-pass filter leaves nothing as wide."""
+    filtered_incoherence: float = 0.1
+    """What these cells' coherence lacks of 1, from 50 ms·T on, in filtered phase: 0 to 0.05 with homodyne windows of
+    10 % of the lines and more, in unfiltered heads and slabs of 20 to 60 mm 0.11 and more."""
+    filtered_ratio: float = 0.3
+    """Smooth field (shim orders removed) over that of the head's own shape in filtered phase: 0.02 to 0.14 with the
+    same filters, in unfiltered whole heads 0.38 and more, in slabs 0.18 and more."""
+    filtered_sum: float = 1.25
+    """Sum of both, each over its limit, below which the phase was filtered beyond doubt: 0.03 to 1.05 with the same
+    filters, 0.2 to 2.0 with a window of 16 lines; unfiltered 1.7 and more, in whole heads 5.8 and more."""
+    filter_blind_ml: float = 240.0
+    """Volume below which even an unfiltered field may be that flat."""
 
 
 FIELD: Final = FieldConstants()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from recon.field.fit import FieldFit
 from recon.field.noise import fit_noise, magnitude_noise
-from recon.types import BoolArray, FloatArray, GradientEcho
+from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho
 
 
 def field_figures(
     echoes: GradientEcho,
-    *,
+    fit: FieldFit,
     field_ppm: FloatArray,
-    turn_ppm: float,
-    residual_rad: FloatArray,
     quality: FloatArray,
     noise_ppm: FloatArray,
     reliable: BoolArray,
@@ -22,22 +21,22 @@ def field_figures(
     """Return named figures of a field in its mask, the unit in the name.
 
     ``phase_quality_below_half_percent``, ``unreliable_percent``: share of the mask whose phase is poor, and whose field
-    means nothing. ``linear_fit_residual_median_rad``: how far the echoes are from one field and one offset;
-    ``fit_residual_excess_rad``: the part of it that the noise of the magnitude does not explain. The last two need
-    several echoes. ``field_jumps_permille``: see :func:`field_jumps_permille`.
+    means nothing. ``field_jumps_permille``: see :func:`field_jumps_permille`. ``linear_fit_residual_median_rad``: how
+    far the echoes are from one field and one offset; ``fit_residual_excess_rad``: the part of it that the noise of the
+    magnitude does not explain. The last two need several echoes.
 
     Parameters
     ----------
-    echoes
-        The acquisition.
-    field_ppm, turn_ppm
-        ``(x, y, z)`` float32, and what it changes by with one turn of phase between echoes, or of a single echo.
-    residual_rad
-        ``(x, y, z)`` float32, as in :class:`recon.field.fit.FieldFit`.
-    quality, noise_ppm, reliable, mask
+    echoes, fit
+        The acquisition, and what was fitted to it.
+    field_ppm, quality, noise_ppm, reliable, mask
         ``(x, y, z)``, as in :class:`recon.types.TotalField`.
     """
+    times_s = echoes.echo_times_s
+    several = len(times_s) > 1
+    turn_ppm = 1e6 / (GAMMA_HZ_PER_TESLA * echoes.b0_tesla * (times_s[1] - times_s[0] if several else times_s[0]))
     figures = {
+        "regrown_share_percent": fit.refitted_percent,
         "mask_volume_ml": float(mask.sum()) * echoes.grid.voxel_volume_mm3 / 1000,
         "field_noise_median_ppm": float(np.median(noise_ppm[mask])),
         "phase_quality_median": float(np.median(quality[mask])),
@@ -45,9 +44,9 @@ def field_figures(
         "unreliable_percent": 100 * float(np.mean(~reliable[mask])),
         "field_jumps_permille": field_jumps_permille(field_ppm, reliable, turn_ppm),
     }
-    if len(echoes.echo_times_s) > 1:
-        figures["linear_fit_residual_median_rad"] = float(np.median(residual_rad[mask]))
-        figures["fit_residual_excess_rad"] = _excess_rad(echoes, residual_rad, mask)
+    if several:
+        figures["linear_fit_residual_median_rad"] = float(np.median(fit.residual_rad[mask]))
+        figures["fit_residual_excess_rad"] = _excess_rad(echoes, fit.residual_rad, mask)
     return figures
 
 

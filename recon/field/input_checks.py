@@ -17,6 +17,12 @@ _PLANES = 48
 """Central planes that statistics are taken from: enough for all of them, and quick."""
 _SAMPLES = 25_000
 """Voxels that a single number is found from."""
+_LIT_SHARE = 0.1
+"""Brightest voxel of a slice over that of the volume from which on the slice holds an image."""
+_SHORT_TURN = 0.97
+"""Range of the phase over a turn below which it may have been read wrong."""
+_WRAP_SHARE, _LEAST_WRAPS = 0.8, 2e-4
+"""Step between neighbours over that range that is a wrap, and the share of wraps that head or noise always hold."""
 
 
 def _refuse_values(echoes: GradientEcho) -> None:
@@ -51,6 +57,37 @@ def _refuse_copies(echoes: GradientEcho) -> None:
             )
 
 
+def _refuse_lost_slices(echoes: GradientEcho) -> None:
+    """Raise if the images of single slices are missing: dark between bright ones, or of one phase."""
+    for e, (magnitude, phase) in enumerate(zip(echoes.magnitude, echoes.phase_rad, strict=True), start=1):
+        brightest = magnitude.max(axis=(0, 1))
+        lit = brightest > _LIT_SHARE * brightest.max()
+        first, last = np.flatnonzero(lit)[[0, -1]]
+        dark = int(np.count_nonzero(brightest[first : last + 1] == 0))
+        flat = int(np.count_nonzero(lit & (phase.max(axis=(0, 1)) == phase.min(axis=(0, 1)))))
+        for name, count in (("magnitude is zero", dark), ("phase is the same everywhere", flat)):
+            if count:
+                raise InvalidInputError(
+                    f"the {name} in {count} slices of echo {e} between others that hold an image: images were lost or "
+                    "replaced; send the series again"
+                )
+
+
+def _refuse_short_turn(echoes: GradientEcho) -> None:
+    """Raise if the phase wraps at less than a turn: its range was read wrong."""
+    for e, (magnitude, phase) in enumerate(zip(echoes.magnitude, echoes.phase_rad, strict=True), start=1):
+        span = float(phase.max()) - float(phase.min())
+        if span > _SHORT_TURN * 2 * np.pi:
+            continue
+        strong = magnitude > np.percentile(magnitude, 75)
+        both = strong[1:] & strong[:-1]
+        wraps = float(np.mean(np.abs(np.diff(phase, axis=0))[both] > _WRAP_SHARE * span)) if both.any() else 0.0
+        if wraps > _LEAST_WRAPS:
+            raise InvalidInputError(
+                f"the phase of echo {e} wraps at {span:.2f} rad, expected 2π: its range was stated or read wrong"
+            )
+
+
 def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
     """Raise where arrays hold nothing that can be reconstructed.
 
@@ -68,6 +105,8 @@ def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
         )
     _refuse_values(echoes)
     _refuse_copies(echoes)
+    _refuse_lost_slices(echoes)
+    _refuse_short_turn(echoes)
     if mask is None:
         return
     if mask.shape != shape or mask.dtype != np.bool_:

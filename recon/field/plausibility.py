@@ -1,4 +1,9 @@
-"""Whether a head can make the field: its sign and its smooth part, beside what air and tissue must cause."""
+"""Whether a head can make the field: its sign and its smooth part, beside what air and tissue must cause.
+
+Phase that was high-pass filtered, as for SWI, has lost its smooth part. Two things tell: over centimetres its mean is
+the same everywhere, while unfiltered phase turns several times at a late echo; and the smooth part of its field is far
+below that of the head's own shape in air, which no shim takes away.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +15,15 @@ from recon.errors import InvalidInputError
 from recon.field.constants import FIELD
 from recon.masking.head import signal_threshold
 from recon.masking.rim import BrainMask
-from recon.operators.coarse import CoarseGrid, block_mean, coarse_grid
+from recon.operators.coarse import CoarseGrid, block_mean, block_phasors, coarse_grid
 from recon.operators.dipole import dipole_field
 from recon.operators.polynomial import fit_polynomial
-from recon.types import FloatArray, Grid
+from recon.types import BoolArray, FloatArray, GradientEcho, Grid
 
 AIR_MINUS_TISSUE_PPM = 9.4
 _SHIM_ORDER = 2
+_LATE_S_TESLA = 0.05
+"""Echo time times B0 from which on unfiltered phase has turned everywhere."""
 
 
 def head_shape_field(tissue: FloatArray, brain: FloatArray, coarse: CoarseGrid, grid: Grid) -> FloatArray:
@@ -56,8 +63,16 @@ def polarity_correlation(smooth_ppm: FloatArray, expected_ppm: FloatArray, weigh
     return float(np.corrcoef(a, b)[0, 1])
 
 
+def phase_coherence(echoes: GradientEcho, mask: BoolArray) -> float:
+    """Return how much of the last echo's signal, summed in cells of centimetres, has one and the same phase, 0..1."""
+    coarse = coarse_grid(echoes.grid, FIELD.coherence_cell_mm)
+    phase = echoes.phase_rad[-1]
+    cells = block_phasors(phase, phase, 0.0, echoes.magnitude[-1], mask, coarse)
+    return float(np.abs(cells.sum()) / max(float(np.abs(cells).sum()), 1e-20))
+
+
 def compare_with_head_shape(
-    field_ppm: FloatArray, magnitude: FloatArray, brain: BrainMask, grid: Grid
+    field_ppm: FloatArray, echoes: GradientEcho, brain: BrainMask
 ) -> tuple[tuple[str, ...], dict[str, float]]:
     """Compare the field with that of the head's own shape; return warnings, and named figures with their units.
 
@@ -65,54 +80,66 @@ def compare_with_head_shape(
     ----------
     field_ppm
         ``(x, y, z)`` float32, total field.
-    magnitude
-        ``(x, y, z)`` float32 of the first echo.
+    echoes
+        The acquisition.
     brain
-        The mask; of anything but a recognised brain only figures are given.
+        The mask; nothing but a recognised brain is refused.
 
     Raises
     ------
     InvalidInputError
         If the polarity of a brain's phase is clearly inverted, or its smooth part was filtered out.
     """
+    grid, magnitude = echoes.grid, echoes.magnitude[0]
+    figures = {"phase_coherence": phase_coherence(echoes, brain.mask)}
     coarse = coarse_grid(grid)
     bright = (magnitude > signal_threshold(magnitude)).astype(np.float32)
     masked = np.where(brain.mask, field_ppm, np.float32(0))
     tissue, inside, summed = (block_mean(v, coarse) for v in (bright, brain.mask.astype(np.float32), masked))
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
-        return (), {}
+        return (), figures
     expected = _unshimmable(head_shape_field(tissue, inside, coarse, grid), weights, coarse)
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
-    correlation = polarity_correlation(smooth, expected, weights)
-    smooth_ppm = float(smooth[weights > 0].std())
-    spread_ppm = float(expected[weights > 0].std())
-    figures = {
-        "head_shape_correlation": correlation,
-        "smooth_field_sd_ppm": smooth_ppm,
-        "head_shape_scale": correlation * smooth_ppm / max(spread_ppm, 1e-6),
-    }
-    if brain.method != "deepbet":
-        return (), figures
+    smooth_ppm, expected_ppm = (float(values[weights > 0].std()) for values in (smooth, expected))
+    figures["head_shape_correlation"] = polarity_correlation(smooth, expected, weights)
+    figures["smooth_field_sd_ppm"] = smooth_ppm
+    figures["smooth_field_ratio"] = smooth_ppm / max(expected_ppm, 1e-9)
+    is_brain = brain.method == "deepbet"
     volume_ml = float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000
-    filtered = smooth_ppm < FIELD.filtered_ppm and volume_ml >= FIELD.filter_blind_ml
-    return _polarity_warning(correlation, smooth_ppm, filtered), figures
+    filtered: tuple[str, ...] = ()
+    if volume_ml >= FIELD.filter_blind_ml:
+        filtered = _filter_warning(figures, echoes.echo_times_s[-1] * echoes.b0_tesla, is_brain=is_brain)
+    return (*filtered, *_polarity_warning(figures["head_shape_correlation"], is_brain=is_brain)), figures
 
 
-def _polarity_warning(correlation: float, smooth_ppm: float, filtered: bool) -> tuple[str, ...]:
-    if filtered:
+def _filter_warning(figures: dict[str, float], time_s_tesla: float, *, is_brain: bool) -> tuple[str, ...]:
+    """Refuse the phase if both figures together say that it was filtered; return a warning if one does."""
+    coherence, ratio = figures["phase_coherence"], figures["smooth_field_ratio"]
+    # At an early echo the field has not yet turned the phase apart.
+    apart = FIELD.filtered_incoherence * min(1.0, time_s_tesla / _LATE_S_TESLA)
+    found = (
+        f"the smooth part of the field varies by {1000 * figures['smooth_field_sd_ppm']:.0f} ppb, {100 * ratio:.0f} % "
+        f"of what the head's own shape makes, and {100 * coherence:.0f} % of the last echo's signal has one phase"
+    )
+    if is_brain and (1 - coherence) / apart + ratio / FIELD.filtered_ratio < FIELD.filtered_sum:
         raise InvalidInputError(
-            f"the smooth part of the field varies by {1000 * smooth_ppm:.0f} ppb over the brain, expected above "
-            f"{1000 * FIELD.filtered_ppm:.0f}: the phase was high-pass filtered (homodyne, as for SWI); send the "
-            "unfiltered phase"
+            f"the phase was high-pass filtered, as for SWI: {found} (expected above {100 * FIELD.filtered_ratio:.0f} % "
+            f"and below {100 * (1 - apart):.0f} %); send the unfiltered phase"
         )
-    if correlation < FIELD.clearly_inverted:
+    if 1 - coherence < apart or ratio < FIELD.filtered_ratio / 2:
+        return (f"The phase may have been high-pass filtered, as for SWI, which falsifies the map: {found}.",)
+    return ()
+
+
+def _polarity_warning(correlation: float, *, is_brain: bool) -> tuple[str, ...]:
+    if is_brain and correlation < FIELD.clearly_inverted:
         raise InvalidInputError(
             f"the field runs against the one that the head's own shape makes (correlation {correlation:.2f}, "
             "expected above 0): the polarity of the phase is inverted; correct the vendor's sign convention"
         )
-    if correlation < FIELD.doubtful_polarity:
+    if is_brain and correlation < FIELD.doubtful_polarity:
         return (
             f"The polarity of the phase is doubtful: the field and that of the head's own shape correlate by "
             f"{correlation:.2f}. If veins are dark in the map, the sign is inverted.",

@@ -181,10 +181,14 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     noise_ppm = field_noise(echoes.magnitude, times_s, phase.fit, mask) / np.float32(one_ppm)
     ppm_per_2pi = None if several else 2 * np.pi / times_s[0] / one_ppm
     reliable, closed_mask = reliability(noise_ppm, mask, grid, ppm_per_2pi)
+    figures = {
+        **phase.offsets.figures,
+        **field_figures(echoes, phase.fit, field_ppm, phase.quality, noise_ppm, reliable, mask),
+    }
     if not several:
-        removed = remove_offset(field_ppm, phase.quality, mask, grid, reliable=reliable, closed_mask=closed_mask)
-        warnings = (*warnings, removed)
-    doubts, figures = compare_with_head_shape(field_ppm, echoes.magnitude[0], brain, grid)
+        removed, offset = remove_offset(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
+        warnings, figures = (*warnings, removed), figures | offset
+    doubts, shape = compare_with_head_shape(field_ppm, echoes, brain)
     for volume in (field_ppm, phase.quality):
         volume[~mask] = 0
     return TotalField(
@@ -198,20 +202,5 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
         ppm_per_2pi=ppm_per_2pi,
         mask_method=brain.method,
         warnings=(*warnings, *phase.offsets.warnings, *brain.warnings, *doubts),
-        figures={
-            **phase.offsets.figures,
-            "regrown_share_percent": phase.fit.refitted_percent,
-            **field_figures(
-                echoes,
-                field_ppm=field_ppm,
-                turn_ppm=2 * np.pi / (times_s[1] - times_s[0] if several else times_s[0]) / one_ppm,
-                residual_rad=phase.fit.residual_rad,
-                quality=phase.quality,
-                noise_ppm=noise_ppm,
-                reliable=reliable,
-                mask=mask,
-            ),
-            **figures,
-            "no_brain_recognised": float(brain.method == "signal"),
-        },
+        figures={**figures, **shape, "no_brain_recognised": float(brain.method == "signal")},
     )

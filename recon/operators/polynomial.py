@@ -36,13 +36,6 @@ class Polynomial:
         values: FloatArray = np.tensordot(x.astype(np.float32), planes, axes=(0, 0))
         return values
 
-    def harmonic(self) -> Polynomial:
-        """Return the polynomial, of second order, without the part of it whose Laplacian is not zero."""
-        coefficients = self.coefficients.copy()
-        squares = (np.array([2, 0, 0]), np.array([0, 2, 0]), np.array([0, 0, 2]))
-        coefficients[squares] -= coefficients[squares].mean()
-        return Polynomial(coefficients=coefficients, half_mm=self.half_mm)
-
 
 def _powers(
     shape: tuple[int, int, int], spacing_mm: Lengths, half_mm: Lengths, order: int

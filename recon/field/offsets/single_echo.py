@@ -1,93 +1,123 @@
-"""Phase offset of a single echo: no second echo separates it from the field, but most of it shows in space.
+"""Phase offset of a single echo: no second echo separates it from the field, but part of it shows in space.
 
-A radio-frequency field satisfies the Helmholtz equation, so the Laplacian of its phase in the head is small and nearly
-constant, ``μ0 ω σ / 2`` for each of transmission and reception (Katscher & van den Berg, doi:10.1002/nbm.3729). Such
-an offset is harmonic, and goes with the background field, but for one term: ``r²``, which curves the whole map.
-It is measured in the map: the bowl it leaves in the local field inverts to one known pattern, wide and smooth, and
-tissue, which mostly is near zero, holds little of it. The field of strong sources is removed first.
+What is harmonic of an offset goes with the background field; what stays is the part with a Laplacian. In conducting
+tissue a radio-frequency field curves: the Laplacian of its phase is nearly constant, ``μ0 ω σ`` for each of
+transmission and reception (Katscher & van den Berg, doi:10.1002/nbm.3729), which adds ``r²``. The combination of an
+array's channels adds a Laplacian that changes across the head, ``r²`` times a polynomial. Each of these bowls leaves a
+known pattern, wide and smooth, in the local field and in its inversion; tissue, which mostly is near zero, holds little
+of it. The field of strong sources is removed first.
+
+The constant Laplacian is removed as it is found. What is found of a changing one may be made by tissue, and is shrunk
+accordingly (James & Stein 1961, Proc. 4th Berkeley Symposium 1, 361-379).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
 
 from recon.field.constants import FIELD
 from recon.inversion.closed_form import tikhonov
+from recon.operators.coarse import CoarseGrid, block_mean, coarse_grid
 from recon.operators.dipole import dipole_field
 from recon.operators.lbv import harmonic_local_field, interior, interpolate_doubtful
-from recon.operators.polynomial import fit_polynomial
 from recon.types import BoolArray, FloatArray, Grid
 
+_CELL_MM = 3.0
+_SCALE_MM = 80.0
 _ORDER = 2
-_ENOUGH_VOXELS = 100_000
+_POWERS = sorted((p for p in product(range(_ORDER + 1), repeat=3) if sum(p) <= _ORDER), key=sum)
+"""Exponents of the polynomials beside ``r²``; the constant one is the first."""
 _REWEIGHTINGS = 15
 
 
-def remove_offset(
-    field_ppm: FloatArray,
-    quality: FloatArray,
-    mask: BoolArray,
-    grid: Grid,
-    *,
-    reliable: BoolArray,
-    closed_mask: BoolArray,
-) -> str:
-    """Subtract, in place, the smooth offset of a single echo; return a warning.
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """The closed mask on coarse cells, and those of them in which an offset is looked for."""
 
-    The harmonic part is that of the second-order polynomial which fits the field in the mask; the ``r²`` term comes
-    from :func:`curvature_ppm_per_mm2`.
+    coarse: CoarseGrid
+    grid: Grid
+    closed: BoolArray
+    used: BoolArray
+
+    def local(self, field_ppm: FloatArray) -> FloatArray:
+        """Return a field without its harmonic part."""
+        return harmonic_local_field(field_ppm, self.closed, self.grid)
+
+    def inverted(self, local_field_ppm: FloatArray, regularisation: float) -> FloatArray:
+        """Return the closed-form susceptibility of a local field."""
+        chi: FloatArray = tikhonov(torch.from_numpy(local_field_ppm), self.grid, regularisation).numpy()
+        return chi
+
+
+def remove_offset(
+    field_ppm: FloatArray, mask: BoolArray, grid: Grid, *, reliable: BoolArray, closed_mask: BoolArray
+) -> tuple[str, dict[str, float]]:
+    """Subtract, in place, the curved offset of a single echo; return a warning and figures in ppm.
 
     Parameters
     ----------
     field_ppm
         ``(x, y, z)`` float32, changed.
-    quality
-        ``(x, y, z)`` float32, weight of each voxel.
     mask, reliable, closed_mask, grid
         As in :class:`recon.types.TotalField`.
     """
-    harmonic = _harmonic_polynomial(field_ppm, quality, mask, grid)
-    field_ppm -= harmonic
-    squared = _squared_distance_mm2(grid)
-    curvature = curvature_ppm_per_mm2(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
-    curved = np.float32(curvature) * squared
-    field_ppm -= curved
-    removed = (harmonic + curved)[mask]
-    low, high = np.percentile(removed, (1, 99))
-    curved_low, curved_high = np.percentile(curved[mask], (1, 99))
-    return (
-        "Single echo: the phase offset of the coil cannot be measured; a smooth offset of "
-        f"{high - low:.2f} ppm across the mask was estimated and removed (its curvature: "
-        f"{curved_high - curved_low:.3f} ppm); slow changes across the map are less certain."
+    coarse = coarse_grid(grid, _CELL_MM)
+    usable = np.where(closed_mask, interpolate_doubtful(field_ppm, reliable, mask, grid), np.float32(0))
+    inside, known, summed = (
+        block_mean(v.astype(np.float32), coarse) for v in (closed_mask, closed_mask & reliable, usable)
     )
+    closed = np.asarray(inside > 0.5)
+    cells = _Cells(
+        coarse=coarse,
+        grid=Grid(shape=coarse.shape, voxel_size_mm=coarse.cell_mm, b0_direction=grid.b0_direction),
+        closed=closed,
+        used=interior(interior(closed)) & (known > 0.7),
+    )
+    mean: FloatArray = (summed / np.maximum(inside, 0.5)).astype(np.float32)
+    removed_ppm = uncertain_ppm = 0.0
+    # A thinner volume has no room for a bowl: its local field holds next to nothing of one.
+    if np.count_nonzero(cells.used) > len(_POWERS):
+        shares, removed_ppm, uncertain_ppm = _shares_of_bowls(mean, cells)
+        first, centre = (0.0, 0.0, 0.0), _centre_mm(cells)
+        for share, bowl in zip(shares, _bowls(grid.shape, grid.voxel_size_mm, first, centre), strict=True):
+            field_ppm -= np.float32(share) * bowl
+    warning = (
+        "Single echo: the phase offset of the receive coil cannot be measured. Its curvature was estimated and removed "
+        f"({1000 * removed_ppm:.0f} ppb RMS beyond the background field); slow changes of the field of about "
+        f"{1000 * uncertain_ppm:.0f} ppb RMS may be the coil's or the tissue's."
+    )
+    return warning, {"single_echo_offset_ppm": removed_ppm, "single_echo_offset_uncertain_ppm": uncertain_ppm}
 
 
-def curvature_ppm_per_mm2(
-    field_ppm: FloatArray, mask: BoolArray, grid: Grid, *, reliable: BoolArray, closed_mask: BoolArray
-) -> float:
-    """Return the coefficient of ``r²`` in the field of a single echo; all as in :class:`recon.types.TotalField`."""
-    used = interior(interior(mask)) & reliable
-    if not used.any():
-        return 0.0
-    usable = interpolate_doubtful(field_ppm, reliable, mask, grid)
-    local = harmonic_local_field(usable, closed_mask, grid)
-    bowl = harmonic_local_field(_squared_distance_mm2(grid), closed_mask, grid)
-    some = np.flatnonzero(used)[:: max(1, np.count_nonzero(used) // _ENOUGH_VOXELS)]
-    its_chi = _inverted(bowl, grid, FIELD.bowl_regularisation).ravel()[some]
-    share = _share(local.ravel()[some], bowl.ravel()[some])
-    strong, weak = np.zeros_like(local), local
-    for _ in range(FIELD.strong_source_rounds):
-        strong = _strong_sources(strong, weak - np.float32(share) * bowl, used, closed_mask, grid)
-        theirs = np.where(closed_mask, dipole_field(torch.from_numpy(strong), grid).numpy(), np.float32(0))
-        weak = local - harmonic_local_field(theirs, closed_mask, grid)
-        share = _share(_inverted(weak, grid, FIELD.bowl_regularisation).ravel()[some], its_chi)
-    return share
+def _shares_of_bowls(field_ppm: FloatArray, cells: _Cells) -> tuple[FloatArray, float, float]:
+    """Return the shares of the bowls in a field on cells, what they add to the local field, and what of it is doubtful.
+
+    The last two are RMS over the cells, in ppm.
+    """
+    used = cells.used
+    bowls = _bowls(cells.grid.shape, cells.grid.voxel_size_mm, _first_cell_mm(cells.coarse), _centre_mm(cells))
+    patterns = [cells.local(bowl) for bowl in bowls]
+    in_field = np.stack([p[used] for p in patterns])
+    in_chi = np.stack([cells.inverted(p, FIELD.bowl_regularisation)[used] for p in patterns])
+    chi = _without_strong_sources(cells.local(field_ppm), patterns[0], in_chi[0], cells)
+    constant = np.zeros(len(patterns), np.float32)
+    constant[:1] = _shares(chi, in_chi[:1])
+    changing = _shares(chi, in_chi) - constant
+    uncertain_ppm = float((changing @ in_field).std())
+    shrinkage = max(0.0, 1 - (FIELD.bowls_of_tissue_ppm / max(uncertain_ppm, 1e-9)) ** 2)
+    shares: FloatArray = constant + np.float32(shrinkage) * changing
+    return shares, float((shares @ in_field).std()), uncertain_ppm
 
 
-def _share(values: FloatArray, pattern: FloatArray) -> float:
-    """Return how much of a pattern there is in values beside a constant, by the least sum of absolute residuals."""
-    design = np.stack([pattern, np.ones_like(pattern)], axis=1).astype(np.float64)
+def _shares(values: FloatArray, patterns: FloatArray) -> FloatArray:
+    """Return how much of each pattern there is in values beside a constant, by the least sum of absolute residuals."""
+    scale = patterns.std(axis=1, keepdims=True)
+    design = np.stack([*(patterns / scale), np.ones_like(values)], axis=1).astype(np.float64)
     target = values.astype(np.float64)
     solution = np.linalg.lstsq(design, target, rcond=None)[0]
     for _ in range(_REWEIGHTINGS):
@@ -95,52 +125,56 @@ def _share(values: FloatArray, pattern: FloatArray) -> float:
         weight = 1.0 / np.maximum(residual, 0.3 * np.median(residual) + np.finfo(np.float32).tiny)
         weighted = design * weight[:, None]
         solution = np.linalg.lstsq(weighted.T @ design, weighted.T @ target, rcond=None)[0]
-    return float(solution[0])
+    shares: FloatArray = (solution[:-1] / scale[:, 0]).astype(np.float32)
+    return shares
 
 
-def _inverted(local_field_ppm: FloatArray, grid: Grid, regularisation: float) -> FloatArray:
-    """Return the closed-form susceptibility of a local field."""
-    chi: FloatArray = tikhonov(torch.from_numpy(local_field_ppm), grid, regularisation).numpy()
-    return chi
-
-
-def _strong_sources(
-    known_ppm: FloatArray, weak_field_ppm: FloatArray, used: BoolArray, mask: BoolArray, grid: Grid
+def _without_strong_sources(
+    local_field_ppm: FloatArray, bowl: FloatArray, bowl_in_chi: FloatArray, cells: _Cells
 ) -> FloatArray:
-    """Return the susceptibility of bleeds and calcifications, zero elsewhere.
+    """Return the susceptibility, in the cells used, of a local field without that of bleeds and calcifications.
 
-    The closed form finds part of a strong source; what it left in the field adds the rest.
-
-    Parameters
-    ----------
-    known_ppm
-        ``(x, y, z)`` what is known of them.
-    weak_field_ppm
-        ``(x, y, z)`` local field without theirs.
-    used, mask, grid
-        Where the map counts, where there is one, and geometry.
+    They are found where the bowl is removed; the closed form finds part of them, what it left in the field the rest.
     """
-    chi = known_ppm + _inverted(weak_field_ppm, grid, FIELD.strong_source_regularisation)
-    chi = chi - np.float32(np.median(chi[used]))
-    return np.where(mask & (np.abs(chi) > FIELD.strong_source_ppm), chi, np.float32(0))
+    share = _shares(local_field_ppm[cells.used], bowl[None, cells.used])[0]
+    strong, weak = np.zeros_like(bowl), local_field_ppm
+    for _ in range(FIELD.strong_source_rounds):
+        chi = strong + cells.inverted(weak - share * bowl, FIELD.strong_source_regularisation)
+        chi = chi - np.float32(np.median(chi[cells.used]))
+        strong = np.where(cells.closed & (np.abs(chi) > FIELD.strong_source_ppm), chi, np.float32(0))
+        theirs = np.where(cells.closed, dipole_field(torch.from_numpy(strong), cells.grid).numpy(), np.float32(0))
+        weak = local_field_ppm - cells.local(theirs)
+        left = cells.inverted(weak, FIELD.bowl_regularisation)[cells.used]
+        share = _shares(left, bowl_in_chi[None])[0]
+    return left
 
 
-def _harmonic_polynomial(field_ppm: FloatArray, quality: FloatArray, mask: BoolArray, grid: Grid) -> FloatArray:
-    """Return the second-order polynomial that fits the field in the mask, less its ``r²`` term."""
-    step = max(1, round(max(grid.shape) / 48))
-    some = (slice(None, None, step),) * 3
-    weights = np.where(mask[some], quality[some], 0).astype(np.float32)
-    if not np.any(weights):
-        weights = mask[some].astype(np.float32)
-    x, y, z = (d * step for d in grid.voxel_size_mm)
-    return fit_polynomial(field_ppm[some], weights, (x, y, z), _ORDER).harmonic().on(grid.shape, grid.voxel_size_mm)
-
-
-def _squared_distance_mm2(grid: Grid) -> FloatArray:
-    """Return the squared distance from the centre of the volume."""
+def _bowls(
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+    first_mm: tuple[float, float, float],
+    centre_mm: tuple[float, float, float],
+) -> Iterator[FloatArray]:
+    """Yield ``r²`` times each polynomial about a centre, on a lattice whose first point is at ``first_mm``."""
     x, y, z = (
-        ((np.arange(n) - (n - 1) / 2) * d).astype(np.float32) ** 2
-        for n, d in zip(grid.shape, grid.voxel_size_mm, strict=True)
+        ((first + np.arange(n) * d - centre) / _SCALE_MM).astype(np.float32)
+        for n, d, first, centre in zip(shape, spacing_mm, first_mm, centre_mm, strict=True)
     )
-    squared: FloatArray = x[:, None, None] + y[None, :, None] + z
-    return squared
+    x, y = x[:, None, None], y[:, None]
+    for a, b, c in _POWERS:
+        yield (x**2 + y**2 + z**2) * (x**a * y**b * z**c)
+
+
+def _first_cell_mm(coarse: CoarseGrid) -> tuple[float, float, float]:
+    """Return the middle of the first cell, in mm from the middle of the first voxel."""
+    x, y, z = ((size - size / block) / 2 for size, block in zip(coarse.cell_mm, coarse.block, strict=True))
+    return x, y, z
+
+
+def _centre_mm(cells: _Cells) -> tuple[float, float, float]:
+    """Return the middle of the closed mask, in mm from the middle of the first voxel."""
+    first = _first_cell_mm(cells.coarse)
+    x, y, z = (
+        float(w.mean()) * d + f for w, d, f in zip(np.nonzero(cells.closed), cells.coarse.cell_mm, first, strict=True)
+    )
+    return x, y, z

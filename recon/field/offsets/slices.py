@@ -17,7 +17,7 @@ from recon.operators.polynomial import fit_polynomial
 from recon.operators.wrap import wrap
 from recon.types import BoolArray, FloatArray, GradientEcho
 
-_TREND_ORDER = 3
+_TREND_ORDER = 4
 _EVERY = 4
 """Voxels are taken in steps within the slices: a mean needs no more of them."""
 _FAR = 4.0
@@ -41,7 +41,7 @@ def without_slice_offsets(
     step_rad, growth_rad_per_s, weight = slice_steps(echoes, core)
     outstanding = _outstanding(step_rad, weight)
     largest = float(outstanding.max(initial=0))
-    figures = {"slice_step_rad": largest}
+    figures = {"slice_step_rad": largest, "slice_step_left_rad": largest}
     if largest < FIELD.slice_step_rad:
         return echoes, (), figures
     found = outstanding > FIELD.slice_step_rad
@@ -49,7 +49,7 @@ def without_slice_offsets(
     if several:
         field_steps = _field_steps(growth_rad_per_s, weight, found)
     else:
-        step_rad = _beyond_trend(step_rad, weight, found)
+        step_rad = _beyond_trend(step_rad, weight, outstanding)
     offset, field = (np.append(np.float32(0), np.cumsum(np.where(weight > 0, s, 0))) for s in (step_rad, field_steps))
     phase = np.empty_like(echoes.phase_rad)
     for e, time_s in enumerate(echoes.echo_times_s):
@@ -58,7 +58,14 @@ def without_slice_offsets(
         "Slices or slabs have phase offsets of their own, which were removed: between some of them the phase steps by "
         f"up to {largest:.1f} rad more than before and after."
     )
-    return replace(echoes, phase_rad=phase), (warning,), figures
+    if not several:
+        warning += (
+            " A single echo cannot tell them from the field's own change along the slices: there the map is uncertain."
+        )
+    corrected = replace(echoes, phase_rad=phase)
+    left_rad, _, weight = slice_steps(corrected, core)
+    figures["slice_step_left_rad"] = float(_outstanding(left_rad, weight).max(initial=0))
+    return corrected, (warning,), figures
 
 
 def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.float64]]:
@@ -106,13 +113,14 @@ def _outstanding(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> Float
     return least
 
 
-def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64], found: BoolArray) -> FloatArray:
-    """Return what outstanding steps have beyond the others, which are the field's; zero for the others."""
-    ordinary = (weight > 0) & ~found
-    # Slices beside a few outstanding steps, as between slabs, tell what the field does there; where every slice has an
-    # offset of its own, only all of them together do.
-    if np.count_nonzero(found) < np.count_nonzero(ordinary):
-        trend = _between(step_rad, ordinary)
+def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64], outstanding: FloatArray) -> FloatArray:
+    """Return what steps have beyond the field's, which is the others' or, if there are few others, their trend."""
+    found = outstanding > FIELD.slice_step_rad
+    # Beside a few outstanding steps, as between slabs, the others tell what the field does; where slices have offsets
+    # of their own, many steps stand out, though not all by much, and only all of them together tell.
+    sure = weight > _SURE_WEIGHT
+    if np.mean(outstanding[sure] > FIELD.slice_step_rad / 3) < FIELD.uneven_slices_share:
+        trend = _between(step_rad, (weight > 0) & ~found)
     else:
         trend, found = _trend(step_rad, weight), weight > 0
     return np.where(found, wrap(step_rad - trend), np.float32(0))

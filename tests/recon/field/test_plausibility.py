@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from recon.errors import InvalidInputError
+from recon.field.constants import FIELD
 from recon.field.plausibility import compare_with_head_shape, head_shape_field
+from recon.field.total import rad_per_s_of_one_ppm
 from recon.masking.rim import BrainMask
 from recon.operators.coarse import block_mean, coarse_grid
-from recon.types import Grid
+from recon.operators.wrap import wrap
+from recon.types import GradientEcho, Grid
 from tests.support.phase_phantoms import positions
 
 
@@ -22,7 +25,16 @@ def head_like_acquisition(sign=1.0, smooth=1.0):
     field = head_shape_field(block_mean(magnitude, coarse), np.zeros(coarse.shape, np.float32), coarse, grid)
     noise = 0.002 * np.random.default_rng(0).standard_normal(grid.shape)
     field_ppm = (sign * smooth * field + noise).astype(np.float32)
-    return field_ppm, magnitude, BrainMask(mask=brain, method="deepbet", warnings=()), grid
+    times_s = (0.010, 0.020)
+    phase = [rad_per_s_of_one_ppm(3.0) * t * field_ppm + 0.4 for t in times_s]
+    echoes = GradientEcho(
+        magnitude=np.stack([magnitude, 0.6 * magnitude]),
+        phase_rad=wrap(np.stack(phase).astype(np.float32)),
+        echo_times_s=times_s,
+        b0_tesla=3.0,
+        grid=grid,
+    )
+    return field_ppm, echoes, BrainMask(mask=brain, method="deepbet", warnings=())
 
 
 def test_the_right_polarity_passes():
@@ -42,7 +54,31 @@ def test_filtered_phase_is_refused():
 
 
 def test_anything_but_a_brain_is_not_judged():
-    field, magnitude, brain, grid = head_like_acquisition(sign=-1.0)
-    warnings, figures = compare_with_head_shape(field, magnitude, replace(brain, method="signal"), grid)
+    field, echoes, brain = head_like_acquisition(sign=-1.0)
+    warnings, figures = compare_with_head_shape(field, echoes, replace(brain, method="signal"))
     assert warnings == ()
     assert figures["head_shape_correlation"] < 0
+
+
+def test_filtered_phase_of_anything_but_a_brain_is_named():
+    field, echoes, brain = head_like_acquisition(smooth=0.02)
+    warnings, figures = compare_with_head_shape(field, echoes, replace(brain, method="signal"))
+    assert any("may have been high-pass filtered" in w for w in warnings)
+    assert figures["phase_coherence"] > 0.95
+    assert figures["smooth_field_ratio"] < 0.1
+
+
+def test_a_flat_field_whose_phase_turns_is_only_named():
+    """As of a slab that a shim has made even: the phase itself was not filtered."""
+    field, echoes, brain = head_like_acquisition(smooth=0.02)
+    x, _, z = positions(echoes.grid)
+    turned = replace(echoes, phase_rad=wrap((echoes.phase_rad + 6 * x - 4 * z).astype(np.float32)))
+    warnings, _ = compare_with_head_shape(field, turned, brain)
+    assert any("may have been high-pass filtered" in w for w in warnings)
+
+
+def test_figures_of_the_smooth_field_are_those_of_the_head_shape():
+    _, figures = compare_with_head_shape(*head_like_acquisition())
+    assert figures["smooth_field_ratio"] > 0.8
+    assert figures["smooth_field_sd_ppm"] > 0.1
+    assert 1 - figures["phase_coherence"] > FIELD.filtered_incoherence

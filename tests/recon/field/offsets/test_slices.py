@@ -8,7 +8,7 @@ import pytest
 from recon.field.constants import FIELD
 from recon.field.offsets.slices import slice_steps, without_slice_offsets
 from recon.field.total import total_field
-from tests.support.phase_phantoms import OBLIQUE, acquire, ball, positions
+from tests.support.phase_phantoms import OBLIQUE, SHAPE, acquire, ball, positions
 
 TIMES_S = (0.005, 0.010, 0.015)
 SLICES = OBLIQUE.shape[2]
@@ -64,11 +64,27 @@ def test_a_single_echo_loses_steps_and_keeps_its_field(echoes, kind):
     assert np.ptp(inside) < 0.3
 
 
+@pytest.mark.parametrize("spread_rad", [0.15, 0.5])
+def test_a_single_echo_loses_random_offsets_but_for_a_smooth_part(echoes, spread_rad):
+    single = replace(
+        echoes, phase_rad=echoes.phase_rad[-1:], magnitude=echoes.magnitude[-1:], echo_times_s=TIMES_S[-1:]
+    )
+    offset = np.random.default_rng(5).normal(0, spread_rad, SLICES).astype(np.float32)
+    corrected, warnings, figures = without_slice_offsets(moved(single, offset), ball())
+    left = np.angle(np.exp(1j * (corrected.phase_rad - single.phase_rad)))[0, SHAPE[0] // 2, SHAPE[1] // 2]
+    inside = slice(SLICES // 4, -SLICES // 4)
+    assert np.std(np.diff(left[inside], 2)) < 0.1
+    assert "A single echo cannot tell" in warnings[0]
+    assert figures["slice_step_rad"] > FIELD.slice_step_rad
+    assert figures["slice_step_left_rad"] < 0.1
+
+
 def test_echoes_without_steps_are_left_as_they_are(echoes):
     corrected, warnings, figures = without_slice_offsets(echoes, ball())
     assert corrected is echoes
     assert not warnings
     assert figures["slice_step_rad"] < 0.07
+    assert figures["slice_step_left_rad"] == figures["slice_step_rad"]
 
 
 def test_steps_are_those_at_echo_time_zero(echoes):

@@ -57,6 +57,11 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "The images are of a phase-contrast scan, whose phase shows the velocity of blood; expected a gradient echo"
             " without velocity encoding. No action is needed if this is another scan of the examination."
         ),
+        "balanced": (
+            "The images are of a balanced steady-state sequence (TrueFISP, FIESTA, balanced FFE), whose phase is "
+            "refocused and jumps at its bands; expected a spoiled gradient echo. No action is needed if this is "
+            "another scan of the examination."
+        ),
         "field-map": (
             "The images are a field map in hertz with its magnitude, as a scanner makes it to correct distortion; "
             "expected the phase of each echo. Use a multi-echo gradient echo that stores magnitude and phase."
@@ -97,8 +102,9 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "elements."
         ),
         "no-phase": (
-            "There are no phase images ({found}); expected the phase of each echo. Switch on 'magnitude and phase' (or "
-            "real and imaginary) in the reconstruction settings of the protocol, and send those series too."
+            "There are no usable phase images ({found}); expected the phase of each echo. If phase images were sent, "
+            "see why they were skipped; else switch on 'magnitude and phase' (or real and imaginary) in the "
+            "reconstruction settings of the protocol, and send those series too."
         ),
         "no-magnitude": (
             "There are phase images ({found}) but no magnitude images; expected both. Send the magnitude images of the "
@@ -135,13 +141,22 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "The unit of the phase values is unknown ({found}); expected the vendor's own range, or a rescale to "
             "radians or milliradians. Send the images as the scanner made them."
         ),
+        "phase-range": (
+            "By its header, the phase runs from {lowest} to {highest} rad, and it jumps from one end to the other; "
+            "expected jumps of a whole turn (6.28 rad). RescaleSlope, RescaleIntercept, BitsStored or the pixel values "
+            "may have been changed by an export. Send the images as the scanner made them."
+        ),
         # what belongs together
         "too-large": (
             "The images of one acquisition hold {found} GiB of pixel data; at most {limit} GiB are accepted. Send one "
             "acquisition only, or raise the limit in the configuration."
         ),
         "missing-slices": "Images are missing: {gaps}. Send the complete series again.",
-        "duplicate-slices": "There are several images of the same slice: {gaps}. Send one complete acquisition.",
+        "duplicate-slices": (
+            "There are several images of the same slice: {gaps}; expected one of each echo. Either images were sent "
+            "again with other SOP Instance UIDs, or several echoes state the same EchoTime and number. Send one "
+            "complete acquisition, as the scanner made it."
+        ),
         "same-uid-different-content": (
             "{count} SOP Instance UID(s) occur with different contents; expected one image for each. Find out which "
             "copy is the original, and send only that one."
@@ -164,6 +179,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
         "no-echo-time": (
             "EchoTime is missing or not positive in {found}; expected the time of each echo. Send the images as the "
             "scanner made them."
+        ),
+        "implausible-echo-time": (
+            "EchoTime is {found} ms; expected 0.5 to 500 ms, as a gradient echo has. It may be given in another unit "
+            "than milliseconds. Send the images as the scanner made them."
         ),
         "equal-echo-times": (
             "Echoes {found} state the same EchoTime; expected a different one for each echo. Check how the images were "

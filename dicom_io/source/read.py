@@ -17,6 +17,7 @@ from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements, tolerant
 from dicom_io.source.header import ImageHeader
 from dicom_io.source.main_field import b0_direction, b0_tesla
+from dicom_io.source.phase_range import check_phase_range
 from dicom_io.source.pixels import decode, read_native
 from dicom_io.source.vendors import vendor_named
 from recon.types import FloatArray, GradientEcho, Grid
@@ -41,7 +42,8 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
     Raises
     ------
     Refusal
-        The acquisition is not complete, with the reason; or ``identity-differs``, ``unreadable-pixels``.
+        The acquisition is not complete, with the reason; or ``identity-differs``, ``unreadable-pixels``,
+        ``phase-range``.
     """
     if acquisition.completeness.reason is not None:
         raise acquisition.completeness.reason
@@ -58,6 +60,8 @@ def read_acquisition(acquisition: Acquisition) -> GradientEcho:
             slabs = {c: _read_slab(slices, echo, c, range(start, stop), stacks) for c in slices.components}
             polar = _polar(slabs)
             magnitude[echo, ..., start:stop], phase_rad[echo, ..., start:stop] = polar
+    if Component.PHASE in slices.components:
+        check_phase_range(phase_rad)
     restore_phase = vendor_named(acquisition.vendor).restore_phase
     if restore_phase is not None:
         restore_phase(magnitude, phase_rad)

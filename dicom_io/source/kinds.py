@@ -11,7 +11,7 @@ from typing import Final
 
 from dicom_io.source.elements import Elements
 
-SEQUENCE_KINDS: Final = frozenset({"epi", "not-gradient-echo", "inversion-recovery", "velocity-encoded"})
+SEQUENCE_KINDS: Final = frozenset({"epi", "not-gradient-echo", "inversion-recovery", "velocity-encoded", "balanced"})
 """Codes that concern a whole scan: its magnitude and phase still belong together."""
 
 _FIELD_MAP_TERMS: Final = frozenset({"FIELD_MAP", "FIELD MAP", "FIELDMAP", "B0", "B0 MAP", "B0_MAP", "B0MAP"})
@@ -36,6 +36,7 @@ _UNIT_KINDS: Final = {
 }
 """Units of stored values that neither magnitude nor phase has, by RescaleType or Real World Value Mapping."""
 
+_BALANCED_TERMS: Final = frozenset({"FREE_PRECESSION", "TIME_REVERSED"})
 _EPI_NAME: Final = re.compile(r"\*?(ep(i|_|fid|se|2d|3d)|[a-z]{2,3}epi)", re.IGNORECASE)
 """Names of sequences: Siemens' ``*epfid2d1_64``, Canon's ``SEEPI2D``, United Imaging's ``epi_dti``."""
 
@@ -52,6 +53,8 @@ def sequence_kind(elements: Elements) -> str:
         return "inversion-recovery"
     if "SE" in sequences or elements.text("EchoPulseSequence") in ("SPIN", "BOTH"):
         return "not-gradient-echo"
+    if elements.text("SteadyStatePulseSequence") in _BALANCED_TERMS:
+        return "balanced"
     return "velocity-encoded" if _is_velocity_encoded(elements) else ""
 
 

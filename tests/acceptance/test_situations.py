@@ -37,7 +37,7 @@ class Situation:
     skipped: dict[str, int] = field(default_factory=dict)
     vendor: str = "siemens"
     says: str = ""
-    never_says: str = "Switch on"
+    never_says: str = "switch on"
 
 
 def component(image: Dataset) -> str:
@@ -233,6 +233,29 @@ def enhanced_dynamics(images: Images) -> None:
         image.NumberOfFrames, image.PixelData = 2 * len(groups), 2 * pixels
 
 
+def mixed_components(images: Images) -> None:
+    """State MIXED as the component of the object and of its frames, as some sequences do; the frame type names it."""
+    for image in images:
+        image.ComplexImageComponent = "MIXED"
+        for group in (*image.PerFrameFunctionalGroupsSequence, *image.SharedFunctionalGroupsSequence):
+            for kind in group.get("MRImageFrameTypeSequence", ()):
+                kind.ComplexImageComponent = "MIXED"
+
+
+def in_unit(turn: float, unit: str) -> Callable[[Images], None]:
+    """Give Philips' phase a rescale to another unit, in which a turn is so much."""
+    return put("P", RescaleSlope=f"{turn / 4095:.9f}", RescaleIntercept=f"{-turn / 2:.6g}", RescaleType=unit)
+
+
+def echo_times_in(unit_ms: float) -> Callable[[Images], None]:
+    return each(lambda image: setattr(image, "EchoTime", f"{float(image.EchoTime) / unit_ms:.6f}"))
+
+
+def one_echo_time(images: Images) -> None:
+    """GE's old multi-echo research sequences state the first echo's time and number for all."""
+    put(EchoTime=min(float(image.EchoTime) for image in images), EchoNumbers=1)(images)
+
+
 def enhanced_field_map(images: Images) -> None:
     """Philips: the frames of the field map call their component REAL, and their unit US."""
     for image in images:
@@ -369,6 +392,41 @@ SITUATIONS = {
         edit=put(ImageType=["ORIGINAL", "PRIMARY", "GDC"]), vendor="canon", answers=["component-unknown"]
     ),
     "a protocol without filter": Situation(edit=put(SeriesDescription="gre_qsm_nofilter"), answers=["complete"]),
+    "components of frames called MIXED": Situation(
+        edit=mixed_components, vendor="siemens-enhanced", answers=["complete"]
+    ),
+    "phase in radians without a unit": Situation(
+        edit=in_unit(2 * np.pi, "normalized"), vendor="philips", answers=["complete"]
+    ),
+    "phase in degrees": Situation(edit=in_unit(360.0, "deg"), vendor="philips", answers=["complete"]),
+    # wrong or missing echo times
+    "echo times in seconds": Situation(
+        edit=echo_times_in(1000.0), answers=["implausible-echo-time"], says="expected 0.5 to 500 ms"
+    ),
+    "echo times in microseconds": Situation(
+        edit=echo_times_in(0.001), answers=["implausible-echo-time"], says="4000 to 21100 ms"
+    ),
+    "no echo times of the phase": Situation(
+        edit=put("P", EchoTime="0"), answers=["no-echo-time"], says="in phase images"
+    ),
+    "one echo time for all echoes": Situation(
+        edit=one_echo_time, vendor="ge", answers=["duplicate-slices"], says="several echoes state the same EchoTime"
+    ),
+    "sent twice with other UIDs": Situation(
+        edit=lambda images: images + again_in_series(images, ".2", lambda _: None),
+        answers=["duplicate-slices"],
+        says="2 at every place",
+    ),
+    # balanced steady states
+    "TrueFISP": Situation(edit=put(SequenceName="*tfi3d3"), answers=["balanced"], says="balanced"),
+    "FIESTA": Situation(
+        edit=each(lambda i: i.private_block(0x0019, "GEMS_ACQU_01", create=True).add_new(0x9C, "LO", "3Dfiesta")),
+        vendor="ge",
+        answers=["balanced"],
+    ),
+    "a balanced sequence in Enhanced MR": Situation(
+        edit=put(SteadyStatePulseSequence="FREE_PRECESSION"), vendor="canon-enhanced", answers=["balanced"]
+    ),
     # filtered phase by its name
     "Siemens' name of filtered phase": Situation(
         edit=put("P", SeriesDescription="Pha_Images"), answers=["filtered-phase"], says="pha_images"
@@ -406,7 +464,7 @@ def test_each_situation_gives_the_right_answer(name: str, tmp_path: Path) -> Non
     assert {one["code"]: one["files"] for one in found["ignored"]} == case.skipped
     said = " ".join(one["reason"] for one in (*found["acquisitions"], *found["ignored"]))
     assert case.says in said
-    assert case.never_says not in said
+    assert case.never_says.lower() not in said.lower()
     assert status == (0 if "complete" in answers else 3)
     if "complete" in answers:
         assert_read_as(tmp_path / "scan", tmp_path / "in")

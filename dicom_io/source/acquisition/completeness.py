@@ -38,6 +38,10 @@ _DIRECTION_TOLERANCE: Final = 5e-4
 _SCALE_TOLERANCE: Final = 1e-3
 """Relative difference of two scales up to which phase is off by less than a milliradian."""
 
+_SHORTEST_ECHO_S: Final = 5e-4
+_LONGEST_ECHO_S: Final = 0.5
+"""Last echoes of real scans end far from both; what is beyond them is in another unit than milliseconds."""
+
 State = Literal["complete", "incomplete", "refused"]
 
 
@@ -162,6 +166,10 @@ def _check_physics(headers: Sequence[ImageHeader]) -> None:
     for header in headers:
         if header.echo_time_s is None or header.echo_time_s <= 0:
             raise refuse("no-echo-time", found=f"{header.component} images")
+    times_s = [header.echo_time_s for header in headers if header.echo_time_s is not None]
+    if times_s and not _SHORTEST_ECHO_S <= max(times_s) <= _LONGEST_ECHO_S:
+        times = [f"{1000 * time:.6g}" for time in (min(times_s), max(times_s))]
+        raise refuse("implausible-echo-time", found=" to ".join(dict.fromkeys(times)))
     numbers: dict[float, set[int]] = defaultdict(set)
     for header in headers:
         if header.echo_number is not None:
@@ -223,7 +231,9 @@ def _check_grid(grid: SliceGrid, used: Sequence[ImageHeader], images: Sequence[I
         coils = max(len({image.coil for image in found}) for found in grid.cells.values())
         if coils > 1:
             raise refuse("uncombined-coils", found=coils)
-        raise refuse("duplicate-slices", gaps="; ".join(doubled))
+        counts = {len(grid.cells.get(cell, ())) for cell in grid.all_cells()}
+        everywhere = f"{max(counts)} at every place" if len(counts) == 1 else ""
+        raise refuse("duplicate-slices", gaps=everywhere or "; ".join(doubled))
     _check_scales(grid)
     reason = None
     missing = grid.describe(cell for cell in grid.all_cells() if cell not in grid.cells)

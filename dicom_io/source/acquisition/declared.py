@@ -52,12 +52,11 @@ def without_means(headers: Sequence[ImageHeader]) -> list[ImageHeader]:
     """Leave out the mean of the echoes, where a scanner stores it as the magnitude of another one.
 
     It has no phase, and either echo number 0, or the mean of the other echo times and a number that is not its own, or
-    it is a series without any echo time beside others that state them.
+    it is a series without any echo time beside others that state them. Phase is never left out.
     """
     timed = {header.series_instance_uid for header in headers if header.echo_time_s}
-    kept = [header for header in headers if header.series_instance_uid in timed]
-    if any(header.component is Component.MAGNITUDE for header in kept):
-        headers = kept
+    if any(header.component is Component.MAGNITUDE and header.series_instance_uid in timed for header in headers):
+        headers = [h for h in headers if h.component is not Component.MAGNITUDE or h.series_instance_uid in timed]
     phase = {header.echo_time_s for header in headers if header.component is not Component.MAGNITUDE}
     numbers = Counter({(header.echo_time_s, header.echo_number) for header in headers})
     times = [time for time in phase if time is not None]

@@ -36,6 +36,7 @@ _PULSE_SEQUENCE: Final = (Private(0x0019, "GEMS_ACQU_01", 0x9C), Private(0x0019,
 """Name of the pulse sequence, and its internal name."""
 
 _FIELD_MAP: Final = re.compile(r"b0map|b0rf", re.IGNORECASE)
+_BALANCED: Final = re.compile(r"fiesta", re.IGNORECASE)
 _VELOCITY: Final = Private(0x0019, "GEMS_ACQU_01", 0xCC, "SS")
 _COMPONENT_OF_CODE: Final = (Component.MAGNITUDE, Component.PHASE, Component.REAL, Component.IMAGINARY)
 
@@ -49,9 +50,12 @@ def component(elements: Elements) -> Component | None:
 
 
 def other_kind(elements: Elements) -> str:
-    """Code of a field map in hertz, whose magnitude and map state the same image type, or of velocity encoding."""
-    if any(_FIELD_MAP.search(elements.text(name)) for name in _PULSE_SEQUENCE):
+    """Code of a field map in hertz, whose magnitude and map state the same image type, FIESTA, or velocity encoding."""
+    names = [elements.text(name) for name in _PULSE_SEQUENCE]
+    if any(map(_FIELD_MAP.search, names)):
         return "field-map"
+    if any(map(_BALANCED.search, names)):
+        return "balanced"
     return "velocity-encoded" if elements.number(_VELOCITY) else ""
 
 

@@ -42,7 +42,7 @@ def component(elements: Elements) -> Component | None:
     if any("VELOCITY" in value or value == "PCA" for value in image_type):
         return None
     found = standard.component(elements, 3)
-    if found is None and len(image_type) > 2 and not elements.text("ComplexImageComponent"):
+    if found is None and len(image_type) > 2 and not standard.complex_component(elements):
         return _COMPONENT_OF_KIND.get(image_type[2])
     return found
 
@@ -60,12 +60,13 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
     """Phase by its stated unit; magnitude in the floating point values that images share.
 
     Phase: RescaleType ``mrad``, slope 1.534, intercept -3142. Releases that state no unit are accepted where
-    the intercept is -π in milliradians. Magnitude: each image has a display slope of its own; dividing it
-    out with the private scale slope (2005,100E), ``(stored·RS + RI) / (RS·SS)``, gives comparable values. Without
-    that element, real and imaginary images with different display slopes are on scales that nothing states.
+    the intercept is -π in milliradians, exports where it is -π in radians. Magnitude: each image has a display slope of
+    its own; dividing it out with the private scale slope (2005,100E), ``(stored·RS + RI) / (RS·SS)``, gives
+    comparable values. Without that element, real and imaginary images with different display slopes are on scales that
+    nothing states.
     """
     if component is Component.PHASE:
-        return standard.radians_by_unit(elements) or _milliradians_by_range(elements)
+        return standard.radians_by_unit(elements) or _by_intercept(elements)
     display = standard.linear(elements)
     scale_slope = elements.number(_SCALE_SLOPE)
     if scale_slope is None or scale_slope <= 0:
@@ -73,8 +74,8 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
     return Scale(slope=1 / scale_slope, intercept=display.intercept / (display.slope * scale_slope))
 
 
-def _milliradians_by_range(elements: Elements) -> Scale | None:
-    scale = standard.rescale(elements)
-    if scale is None or not math.isclose(scale.intercept, -1000 * math.pi, rel_tol=5e-3):
+def _by_intercept(elements: Elements) -> Scale | None:
+    if (scale := standard.rescale(elements)) is None:
         return None
-    return scale.times(1e-3)
+    units = (scale.times(factor) for factor in (1e-3, 1.0))
+    return next((unit for unit in units if math.isclose(unit.intercept, -math.pi, rel_tol=5e-3)), None)

@@ -24,6 +24,9 @@ _PARTITIONS: Final = re.compile(rb"sKSpace\.lImagesPerSlab\s*=\s*(\d{1,5})")
 _ENCODING: Final = Private(0x0051, "SIEMENS MR HEADER", 0x14)
 _VELOCITY_NAME: Final = re.compile(r"_v\d+[a-z]{2}", re.IGNORECASE)
 _VELOCITY: Final = re.compile(r"v\d+", re.IGNORECASE)
+_BALANCED_NAME: Final = re.compile(r"\*?(tfi|ci)[23]d", re.IGNORECASE)
+"""TrueFISP (``*tfi3d1``) and CISS (``*ci3d1``)."""
+
 _ECHOES: Final = re.compile(r"\*?[a-z_]+[23]d(\d{1,3})", re.IGNORECASE)
 
 
@@ -33,8 +36,10 @@ def component(elements: Elements) -> Component | None:
 
 
 def other_kind(elements: Elements) -> str:
-    """Code of velocity encoding: in the sequence's name (``*fl3d1r_v80in``), or in a private element."""
+    """Code of a balanced sequence, by its name, or of velocity encoding: in the name (``*fl3d1r_v80in``) or private."""
     names = (elements.text("SequenceName"), elements.text("PulseSequenceName"))
+    if any(_BALANCED_NAME.match(name) for name in names):
+        return "balanced"
     encoded = any(_VELOCITY_NAME.search(name) for name in names) or _VELOCITY.match(elements.text(_ENCODING))
     return "velocity-encoded" if encoded else ""
 

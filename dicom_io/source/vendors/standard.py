@@ -13,7 +13,11 @@ from dicom_io.source.elements import Elements
 from dicom_io.source.kinds import image_kind
 
 _RADIANS_PER_UNIT: Final[Mapping[str, float]] = MappingProxyType(
-    {"rad": 1.0, "radian": 1.0, "radians": 1.0, "mrad": 1e-3, "milliradian": 1e-3}
+    {
+        **dict.fromkeys(("rad", "radian", "radians"), 1.0),
+        **dict.fromkeys(("mrad", "milliradian", "milliradians"), 1e-3),
+        **dict.fromkeys(("deg", "degree", "degrees"), math.pi / 180),
+    }
 )
 _RANGE_TOLERANCE: Final = 5e-3
 """Relative deviation of the ends of a phase range from ±π: rescale slopes are written with few digits."""
@@ -39,6 +43,12 @@ class Scale:
         return replace(self, slope=self.slope * factor, intercept=self.intercept * factor)
 
 
+def complex_component(elements: Elements) -> str:
+    """ComplexImageComponent; empty where it is missing, or MIXED, which the object is, and no frame of it."""
+    stated = elements.text("ComplexImageComponent")
+    return "" if stated == "MIXED" else stated
+
+
 def component(elements: Elements, *places: int) -> Component | None:
     """Component from ComplexImageComponent, or from ImageType.
 
@@ -48,7 +58,7 @@ def component(elements: Elements, *places: int) -> Component | None:
     image_type = elements.texts("ImageType")
     if image_kind(elements):
         return None
-    if stated := elements.text("ComplexImageComponent"):
+    if stated := complex_component(elements):
         return _COMPONENT_OF_TERM.get(stated)
     terms = [image_type[place] for place in places if place < len(image_type)] if places else image_type[2:]
     named = list(dict.fromkeys(_COMPONENT_OF_TERM[term] for term in terms if term in _COMPONENT_OF_TERM))
@@ -58,7 +68,7 @@ def component(elements: Elements, *places: int) -> Component | None:
 def component_or_magnitude(elements: Elements) -> Component | None:
     """Component, for scanners whose magnitude images name none: magnitude where no value of ImageType does."""
     unnamed = _COMPONENT_OF_TERM.keys().isdisjoint(elements.texts("ImageType")[2:])
-    if unnamed and not elements.text("ComplexImageComponent") and elements.texts("ImageType"):
+    if unnamed and not complex_component(elements) and elements.texts("ImageType"):
         return None if image_kind(elements) else Component.MAGNITUDE
     return component(elements)
 

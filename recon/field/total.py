@@ -159,7 +159,7 @@ def _given_mask(given: BoolArray, phase: PhaseFit, echoes: GradientEcho) -> Brai
     """Return the mask that was handed in, less voxels without signal, and less what spoils a brain's rim."""
     silent = given & ~(phase.fit.information > 0)
     field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
-    mask = without_doubtful_rim(given & ~silent, phase.quality, field_ppm, echoes.grid)
+    mask = given & ~silent & without_doubtful_rim(given, phase.quality, field_ppm, echoes.grid)
     warnings = []
     if np.any(silent):
         warnings.append(f"{int(silent.sum())} voxels of the mask have no signal in any echo and were left out of it.")

@@ -63,8 +63,10 @@ def without_slice_offsets(
             " A single echo cannot tell them from the field's own change along the slices: there the map is uncertain."
         )
     corrected = replace(echoes, phase_rad=phase)
-    left_rad, _, weight = slice_steps(corrected, core)
-    figures["slice_step_left_rad"] = float(_outstanding(left_rad, weight).max(initial=0))
+    if several:
+        # What is left of a single echo's offsets looks like the field: nothing shows that they are gone.
+        left_rad, _, weight = slice_steps(corrected, core)
+        figures["slice_step_left_rad"] = float(_outstanding(left_rad, weight).max(initial=0))
     return corrected, (warning,), figures
 
 

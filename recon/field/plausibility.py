@@ -107,30 +107,25 @@ def compare_with_head_shape(
     figures["smooth_field_sd_ppm"] = smooth_ppm
     figures["smooth_field_ratio"] = smooth_ppm / max(expected_ppm, 1e-9)
     is_brain = brain.method == "deepbet"
-    volume_ml = float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000
-    filtered: tuple[str, ...] = ()
-    if volume_ml >= FIELD.filter_blind_ml:
-        filtered = _filter_warning(figures, echoes.echo_times_s[-1] * echoes.b0_tesla, is_brain=is_brain)
-    return (*filtered, *_polarity_warning(figures["head_shape_correlation"], is_brain=is_brain)), figures
+    if float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000 >= FIELD.filter_blind_ml:
+        # At an early echo the field has not yet turned the phase apart.
+        late = min(1.0, echoes.echo_times_s[-1] * echoes.b0_tesla / _LATE_S_TESLA)
+        apart = (1 - figures["phase_coherence"]) / (FIELD.filtered_incoherence * late)
+        figures["smoothness_left"] = apart + figures["smooth_field_ratio"] / FIELD.filtered_ratio
+        if is_brain:
+            _refuse_filtered(figures)
+    return _polarity_warning(figures["head_shape_correlation"], is_brain=is_brain), figures
 
 
-def _filter_warning(figures: dict[str, float], time_s_tesla: float, *, is_brain: bool) -> tuple[str, ...]:
-    """Refuse the phase if both figures together say that it was filtered; return a warning if one does."""
-    coherence, ratio = figures["phase_coherence"], figures["smooth_field_ratio"]
-    # At an early echo the field has not yet turned the phase apart.
-    apart = FIELD.filtered_incoherence * min(1.0, time_s_tesla / _LATE_S_TESLA)
-    found = (
-        f"the smooth part of the field varies by {1000 * figures['smooth_field_sd_ppm']:.0f} ppb, {100 * ratio:.0f} % "
-        f"of what the head's own shape makes, and {100 * coherence:.0f} % of the last echo's signal has one phase"
-    )
-    if is_brain and (1 - coherence) / apart + ratio / FIELD.filtered_ratio < FIELD.filtered_sum:
+def _refuse_filtered(figures: dict[str, float]) -> None:
+    """Refuse the phase if both figures together say that it was filtered."""
+    if figures["smoothness_left"] < FIELD.filtered_sum:
         raise InvalidInputError(
-            f"the phase was high-pass filtered, as for SWI: {found} (expected above {100 * FIELD.filtered_ratio:.0f} % "
-            f"and below {100 * (1 - apart):.0f} %); send the unfiltered phase"
+            "the phase was high-pass filtered, as for SWI: the smooth part of the field varies by "
+            f"{1000 * figures['smooth_field_sd_ppm']:.0f} ppb, {100 * figures['smooth_field_ratio']:.0f} % of what the "
+            f"head's own shape makes (expected above {100 * FIELD.filtered_ratio:.0f} %), and "
+            f"{100 * figures['phase_coherence']:.0f} % of the last echo's signal has one phase; send the unfiltered phase"
         )
-    if 1 - coherence < apart or ratio < FIELD.filtered_ratio / 2:
-        return (f"The phase may have been high-pass filtered, as for SWI, which falsifies the map: {found}.",)
-    return ()
 
 
 def _polarity_warning(correlation: float, *, is_brain: bool) -> tuple[str, ...]:

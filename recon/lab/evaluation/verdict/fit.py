@@ -18,6 +18,7 @@ LEASTS = {
     "chi_sd_ppb": 1.0,
     "chi_largest_ppb": 1.0,
     "data_residual_rms_ppb": 0.1,
+    "data_residual_robust_ppb": 0.1,
     "data_unexplained_percent": 1.0,
     "data_residual_above_100ppb_percent": 0.01,
     "streak_energy_ratio": 0.05,

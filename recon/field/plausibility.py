@@ -71,10 +71,11 @@ def phase_coherence(echoes: GradientEcho, mask: BoolArray) -> float:
     return float(np.abs(cells.sum()) / max(float(np.abs(cells).sum()), 1e-20))
 
 
-def compare_with_head_shape(
-    field_ppm: FloatArray, echoes: GradientEcho, brain: BrainMask
-) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Compare the field with that of the head's own shape; return warnings, and named figures with their units.
+def compare_with_head_shape(field_ppm: FloatArray, echoes: GradientEcho, brain: BrainMask) -> dict[str, float]:
+    """Compare the field with that of the head's own shape; return named figures with their units.
+
+    ``head_shape_correlation``, -1..1: negative where the polarity is inverted. ``smoothness_left``: small where the
+    phase was high-pass filtered; not given for less than ``FIELD.filter_blind_ml``.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def compare_with_head_shape(
     tissue, inside, summed = (block_mean(v, coarse) for v in (bright, brain.mask.astype(np.float32), masked))
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
-        return (), figures
+        return figures
     expected = _unshimmable(head_shape_field(tissue, inside, coarse, grid), weights, coarse)
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
@@ -114,7 +115,13 @@ def compare_with_head_shape(
         figures["smoothness_left"] = apart + figures["smooth_field_ratio"] / FIELD.filtered_ratio
         if is_brain:
             _refuse_filtered(figures)
-    return _polarity_warning(figures["head_shape_correlation"], is_brain=is_brain), figures
+    if is_brain and figures["head_shape_correlation"] < FIELD.clearly_inverted:
+        raise InvalidInputError(
+            "the field runs against the one that the head's own shape makes (correlation "
+            f"{figures['head_shape_correlation']:.2f}, expected above 0): the polarity of the phase is inverted; "
+            "correct the vendor's sign convention"
+        )
+    return figures
 
 
 def _refuse_filtered(figures: dict[str, float]) -> None:
@@ -124,19 +131,6 @@ def _refuse_filtered(figures: dict[str, float]) -> None:
             "the phase was high-pass filtered, as for SWI: the smooth part of the field varies by "
             f"{1000 * figures['smooth_field_sd_ppm']:.0f} ppb, {100 * figures['smooth_field_ratio']:.0f} % of what the "
             f"head's own shape makes (expected above {100 * FIELD.filtered_ratio:.0f} %), and "
-            f"{100 * figures['phase_coherence']:.0f} % of the last echo's signal has one phase; send the unfiltered phase"
+            f"{100 * figures['phase_coherence']:.0f} % of the last echo's signal has one phase; send the unfiltered "
+            "phase"
         )
-
-
-def _polarity_warning(correlation: float, *, is_brain: bool) -> tuple[str, ...]:
-    if is_brain and correlation < FIELD.clearly_inverted:
-        raise InvalidInputError(
-            f"the field runs against the one that the head's own shape makes (correlation {correlation:.2f}, "
-            "expected above 0): the polarity of the phase is inverted; correct the vendor's sign convention"
-        )
-    if is_brain and correlation < FIELD.doubtful_polarity:
-        return (
-            f"The polarity of the phase is doubtful: the field and that of the head's own shape correlate by "
-            f"{correlation:.2f}. If veins are dark in the map, the sign is inverted.",
-        )
-    return ()

@@ -188,7 +188,7 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     if not several:
         removed, offset = remove_offset(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
         warnings, figures = (*warnings, removed), figures | offset
-    doubts, shape = compare_with_head_shape(field_ppm, echoes, brain)
+    shape = compare_with_head_shape(field_ppm, echoes, brain)
     for volume in (field_ppm, phase.quality):
         volume[~mask] = 0
     return TotalField(
@@ -201,6 +201,6 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
         grid=grid,
         ppm_per_2pi=ppm_per_2pi,
         mask_method=brain.method,
-        warnings=(*warnings, *phase.offsets.warnings, *brain.warnings, *doubts),
+        warnings=(*warnings, *phase.offsets.warnings, *brain.warnings),
         figures={**figures, **shape, "no_brain_recognised": float(brain.method == "signal")},
     )

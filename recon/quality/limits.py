@@ -84,7 +84,7 @@ LIMITS: Final = (
     ),
     Limit(
         figure="chi_sd_ppb",
-        degraded=200.0,
+        degraded=400.0,
         failed=600.0,
         sentence="The map's values spread by {value:.0f} ppb, far more than tissue does.",
     ),
@@ -125,6 +125,12 @@ LIMITS: Final = (
         degraded=0.3,
         failed=inf,
         sentence="The phase steps by {value:.1f} rad between slices or slabs, which may not be all removed.",
+    ),
+    Limit(
+        figure="slice_coherence_drop",
+        degraded=0.2,
+        failed=inf,
+        sentence="Neighbouring slices do not belong together, or the phase of some is inverted.",
     ),
     Limit(
         figure="single_echo_offset_uncertain_ppm",

@@ -38,6 +38,7 @@ def put(index, value):
         ("phase_rad", lambda a: a.__setitem__(1, a[0]), "the same image"),
         ("phase_rad", put((0, ..., slice(9, 12)), 0.0), "phase is the same everywhere in 3 slices of echo 1"),
         ("magnitude", put((1, ..., 9), 0.0), "magnitude is zero in 1 slices of echo 2"),
+        ("phase_rad", lambda a: np.copyto(a, np.round(a / 0.3) * 0.3), "has 21 different values"),
         ("phase_rad", lambda a: np.multiply(a, 0.7, out=a), "wraps at 4.40 rad, expected 2π"),
     ],
 )

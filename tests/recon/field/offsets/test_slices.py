@@ -110,3 +110,11 @@ def test_a_field_that_steps_between_slabs_is_made_whole(echoes):
     mask = ball()
     result = total_field(moved(echoes, drifted + offsets_rad("slabs")), mask=mask)
     assert change_ppb(total_field(echoes, mask=mask), result, mask) < 2.0
+
+
+def test_slices_of_inverted_phase_do_not_belong_to_their_neighbours(echoes):
+    phase = echoes.phase_rad.copy()
+    phase[..., SLICES // 2 :] *= -1
+    assert without_slice_offsets(echoes, ball())[2]["slice_coherence_drop"] < 0.1
+    turned = replace(echoes, phase_rad=phase)
+    assert without_slice_offsets(turned, ball())[2]["slice_coherence_drop"] > 0.25

@@ -111,8 +111,6 @@ class FieldConstants:
     # Plausibility, set between the values of good heads and of heads spoiled on purpose
     clearly_inverted: float = -0.35
     """Correlation with the head's own field below which the polarity is wrong beyond doubt."""
-    doubtful_polarity: float = 0.0
-    """Correlation below which it is doubtful."""
     coherence_cell_mm: float = 16.0
     """Size of the cells in which the phase of the last echo is averaged: a high-pass filter leaves nothing as wide."""
     filtered_incoherence: float = 0.1

@@ -17,6 +17,8 @@ _PLANES = 48
 """Central planes that statistics are taken from: enough for all of them, and quick."""
 _SAMPLES = 25_000
 """Voxels that a single number is found from."""
+_LEAST_STEPS = 48
+"""Fewest values of the phase: rounding to 0.13 rad leaves as much noise as an SNR of 26."""
 _LIT_SHARE = 0.1
 """Brightest voxel of a slice over that of the volume from which on the slice holds an image."""
 _SHORT_TURN = 0.97
@@ -54,6 +56,16 @@ def _refuse_copies(echoes: GradientEcho) -> None:
             raise InvalidInputError(
                 f"phase of echoes {e} and {e + 1} is the same image: one phase, perhaps a phase difference, was "
                 "filed under both echoes; send the phase of every echo"
+            )
+
+
+def _refuse_coarse_phase(echoes: GradientEcho) -> None:
+    """Raise if the phase has so few values that rounding hides the field."""
+    for e, phase in enumerate(echoes.phase_rad, start=1):
+        steps = len(np.unique(phase.ravel()[:: max(1, phase.size // _SAMPLES)]))
+        if steps < _LEAST_STEPS:
+            raise InvalidInputError(
+                f"the phase of echo {e} has {steps} different values: it was stored too coarsely to hold a field"
             )
 
 
@@ -105,6 +117,7 @@ def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
         )
     _refuse_values(echoes)
     _refuse_copies(echoes)
+    _refuse_coarse_phase(echoes)
     _refuse_lost_slices(echoes)
     _refuse_short_turn(echoes)
     if mask is None:

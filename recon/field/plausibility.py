@@ -71,10 +71,11 @@ def phase_coherence(echoes: GradientEcho, mask: BoolArray) -> float:
     return float(np.abs(cells.sum()) / max(float(np.abs(cells).sum()), 1e-20))
 
 
-def compare_with_head_shape(
-    field_ppm: FloatArray, echoes: GradientEcho, brain: BrainMask
-) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Compare the field with that of the head's own shape; return warnings, and named figures with their units.
+def compare_with_head_shape(field_ppm: FloatArray, echoes: GradientEcho, brain: BrainMask) -> dict[str, float]:
+    """Compare the field with that of the head's own shape; return named figures with their units.
+
+    ``head_shape_correlation``, -1..1: negative where the polarity is inverted. ``smoothness_left``: small where the
+    phase was high-pass filtered; not given for less than ``FIELD.filter_blind_ml``.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def compare_with_head_shape(
     tissue, inside, summed = (block_mean(v, coarse) for v in (bright, brain.mask.astype(np.float32), masked))
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
-        return (), figures
+        return figures
     expected = _unshimmable(head_shape_field(tissue, inside, coarse, grid), weights, coarse)
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
@@ -107,41 +108,29 @@ def compare_with_head_shape(
     figures["smooth_field_sd_ppm"] = smooth_ppm
     figures["smooth_field_ratio"] = smooth_ppm / max(expected_ppm, 1e-9)
     is_brain = brain.method == "deepbet"
-    volume_ml = float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000
-    filtered: tuple[str, ...] = ()
-    if volume_ml >= FIELD.filter_blind_ml:
-        filtered = _filter_warning(figures, echoes.echo_times_s[-1] * echoes.b0_tesla, is_brain=is_brain)
-    return (*filtered, *_polarity_warning(figures["head_shape_correlation"], is_brain=is_brain)), figures
-
-
-def _filter_warning(figures: dict[str, float], time_s_tesla: float, *, is_brain: bool) -> tuple[str, ...]:
-    """Refuse the phase if both figures together say that it was filtered; return a warning if one does."""
-    coherence, ratio = figures["phase_coherence"], figures["smooth_field_ratio"]
-    # At an early echo the field has not yet turned the phase apart.
-    apart = FIELD.filtered_incoherence * min(1.0, time_s_tesla / _LATE_S_TESLA)
-    found = (
-        f"the smooth part of the field varies by {1000 * figures['smooth_field_sd_ppm']:.0f} ppb, {100 * ratio:.0f} % "
-        f"of what the head's own shape makes, and {100 * coherence:.0f} % of the last echo's signal has one phase"
-    )
-    if is_brain and (1 - coherence) / apart + ratio / FIELD.filtered_ratio < FIELD.filtered_sum:
+    if float(brain.mask.sum()) * grid.voxel_volume_mm3 / 1000 >= FIELD.filter_blind_ml:
+        # At an early echo the field has not yet turned the phase apart.
+        late = min(1.0, echoes.echo_times_s[-1] * echoes.b0_tesla / _LATE_S_TESLA)
+        apart = (1 - figures["phase_coherence"]) / (FIELD.filtered_incoherence * late)
+        figures["smoothness_left"] = apart + figures["smooth_field_ratio"] / FIELD.filtered_ratio
+        if is_brain:
+            _refuse_filtered(figures)
+    if is_brain and figures["head_shape_correlation"] < FIELD.clearly_inverted:
         raise InvalidInputError(
-            f"the phase was high-pass filtered, as for SWI: {found} (expected above {100 * FIELD.filtered_ratio:.0f} % "
-            f"and below {100 * (1 - apart):.0f} %); send the unfiltered phase"
+            "the field runs against the one that the head's own shape makes (correlation "
+            f"{figures['head_shape_correlation']:.2f}, expected above 0): the polarity of the phase is inverted; "
+            "correct the vendor's sign convention"
         )
-    if 1 - coherence < apart or ratio < FIELD.filtered_ratio / 2:
-        return (f"The phase may have been high-pass filtered, as for SWI, which falsifies the map: {found}.",)
-    return ()
+    return figures
 
 
-def _polarity_warning(correlation: float, *, is_brain: bool) -> tuple[str, ...]:
-    if is_brain and correlation < FIELD.clearly_inverted:
+def _refuse_filtered(figures: dict[str, float]) -> None:
+    """Refuse the phase if both figures together say that it was filtered."""
+    if figures["smoothness_left"] < FIELD.filtered_sum:
         raise InvalidInputError(
-            f"the field runs against the one that the head's own shape makes (correlation {correlation:.2f}, "
-            "expected above 0): the polarity of the phase is inverted; correct the vendor's sign convention"
+            "the phase was high-pass filtered, as for SWI: the smooth part of the field varies by "
+            f"{1000 * figures['smooth_field_sd_ppm']:.0f} ppb, {100 * figures['smooth_field_ratio']:.0f} % of what the "
+            f"head's own shape makes (expected above {100 * FIELD.filtered_ratio:.0f} %), and "
+            f"{100 * figures['phase_coherence']:.0f} % of the last echo's signal has one phase; send the unfiltered "
+            "phase"
         )
-    if is_brain and correlation < FIELD.doubtful_polarity:
-        return (
-            f"The polarity of the phase is doubtful: the field and that of the head's own shape correlate by "
-            f"{correlation:.2f}. If veins are dark in the map, the sign is inverted.",
-        )
-    return ()

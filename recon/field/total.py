@@ -159,7 +159,7 @@ def _given_mask(given: BoolArray, phase: PhaseFit, echoes: GradientEcho) -> Brai
     """Return the mask that was handed in, less voxels without signal, and less what spoils a brain's rim."""
     silent = given & ~(phase.fit.information > 0)
     field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
-    mask = without_doubtful_rim(given & ~silent, phase.quality, field_ppm, echoes.grid)
+    mask = given & ~silent & without_doubtful_rim(given, phase.quality, field_ppm, echoes.grid)
     warnings = []
     if np.any(silent):
         warnings.append(f"{int(silent.sum())} voxels of the mask have no signal in any echo and were left out of it.")
@@ -188,7 +188,7 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     if not several:
         removed, offset = remove_offset(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
         warnings, figures = (*warnings, removed), figures | offset
-    doubts, shape = compare_with_head_shape(field_ppm, echoes, brain)
+    shape = compare_with_head_shape(field_ppm, echoes, brain)
     for volume in (field_ppm, phase.quality):
         volume[~mask] = 0
     return TotalField(
@@ -201,6 +201,6 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
         grid=grid,
         ppm_per_2pi=ppm_per_2pi,
         mask_method=brain.method,
-        warnings=(*warnings, *phase.offsets.warnings, *brain.warnings, *doubts),
+        warnings=(*warnings, *phase.offsets.warnings, *brain.warnings),
         figures={**figures, **shape, "no_brain_recognised": float(brain.method == "signal")},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 from scipy import ndimage
 
@@ -12,6 +13,8 @@ from recon.masking.constants import MASKING
 from recon.operators.boxes import mask_box
 from recon.operators.morphology import box_filter, clean, grown_within, largest_component
 from recon.types import BoolArray, FloatArray, Grid
+
+_LEAST_PART_VOXELS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +159,18 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
 
 
 def without_doubtful_rim(brain: BoolArray, quality: FloatArray, field_ppm: FloatArray, grid: Grid) -> BoolArray:
-    """Return a brain without poor phase or a steep field at its rim; a lesion stays. Arrays as in `finish_mask`."""
-    mask = _without_rim(brain, quality < MASKING.least_rim_quality, grid)
-    return _without_rim(mask, _steep(field_ppm, mask), grid)
+    """Return a mask without poor phase or a steep field at its rim; a lesion stays, and so does each of its parts.
+
+    Cavities are filled, and parts too small to have a rim are left as they are. Arrays as in :func:`finish_mask`.
+    """
+    labels = cc3d.connected_components(np.ascontiguousarray(brain), connectivity=6)
+    large = np.bincount(labels.ravel())[1:] >= _LEAST_PART_VOXELS
+    kept: BoolArray = brain & ~np.append(False, large)[labels]
+    for number in np.flatnonzero(large) + 1:
+        part = np.asarray(labels == number)
+        mask = _without_rim(part, quality < MASKING.least_rim_quality, grid)
+        kept |= _without_rim(mask, _steep(field_ppm, mask), grid)
+    return kept
 
 
 def finish_mask(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 
@@ -46,10 +47,10 @@ class QualityConstants:
 
 QUALITY: Final = QualityConstants()
 
-# Set between the figures of good maps of six simulated heads (healthy, bleeding, oblique, single echo, 7 T, 1.5 T)
-# and of maps of the same heads spoiled on purpose. Unexplained: network 20 to 67 %, inverted sign 140 to 205 %, three
-# times the values 110 to 210 %. Streaks: network 0.3 to 0.5, truth 0.9 to 1.1, k-space division cut off at 0.03 2.1
-# to 5.8.
+# Of the map: set between the figures of good maps of six simulated heads (healthy, bleeding, oblique, single echo,
+# 7 T, 1.5 T) and of maps of the same heads spoiled on purpose. Unexplained: network 20 to 67 %, inverted sign 140 to
+# 205 %, three times the values 110 to 210 %. Streaks: network 0.3 to 0.5, truth 0.9 to 1.1, k-space division cut off
+# at 0.03 2.1 to 5.8.
 LIMITS: Final = (
     Limit(
         figure="data_residual_rms_ppb",
@@ -83,8 +84,84 @@ LIMITS: Final = (
     ),
     Limit(
         figure="chi_sd_ppb",
-        degraded=200.0,
+        degraded=400.0,
         failed=600.0,
         sentence="The map's values spread by {value:.0f} ppb, far more than tissue does.",
+    ),
+    # Of the field.
+    Limit(
+        figure="fit_residual_excess_rad",
+        degraded=0.08,
+        failed=0.6,
+        sentence="The echoes contradict each other by {value:.2f} rad beyond noise: the field may be wrong.",
+    ),
+    Limit(
+        figure="phase_quality_below_half_percent",
+        degraded=35.0,
+        failed=90.0,
+        sentence="The phase is poor in {value:.0f} % of the brain.",
+    ),
+    Limit(
+        figure="unreliable_percent",
+        degraded=10.0,
+        failed=50.0,
+        sentence="In {value:.0f} % of the brain the field means nothing.",
+    ),
+    Limit(
+        figure="field_jumps_permille",
+        degraded=1.0,
+        failed=20.0,
+        sentence="The field jumps by half a turn at {value:.1f} of 1000 neighbours: unwrapping may have failed.",
+    ),
+    Limit(
+        figure="open_fringe_lines_mm",
+        degraded=20.0,
+        failed=inf,
+        sentence="The phase has open-ended fringe lines ({value:.0f} mm in all): the coils were combined without their "
+        "phases; the field is wrong along them.",
+    ),
+    Limit(
+        figure="slice_step_left_rad",
+        degraded=0.3,
+        failed=inf,
+        sentence="The phase steps by {value:.1f} rad between slices or slabs, which may not be all removed.",
+    ),
+    Limit(
+        figure="slice_coherence_drop",
+        degraded=0.2,
+        failed=inf,
+        sentence="Neighbouring slices do not belong together, or the phase of some is inverted.",
+    ),
+    Limit(
+        figure="single_echo_offset_uncertain_ppm",
+        degraded=0.015,
+        failed=inf,
+        sentence="Slow changes of the field by {value:.3f} ppm may be the receive coil's.",
+    ),
+    Limit(
+        figure="smoothness_left",
+        degraded=1.7,
+        failed=1.0,
+        sentence="The smooth part of the field is small: the phase may have been high-pass filtered, as for SWI.",
+    ),
+    Limit(
+        figure="head_shape_correlation",
+        degraded=0.0,
+        failed=-inf,
+        sentence="The polarity of the phase is doubtful: the field and that of the head's own shape correlate by "
+        "{value:.2f}. If veins are dark in the map, the sign is inverted.",
+    ),
+    Limit(
+        figure="chi_of_darkest_ppb",
+        degraded=-75.0,
+        failed=-inf,
+        sentence="What is darkest in the magnitude is diamagnetic in the map ({value:.0f} ppb): the phase's sign may "
+        "be inverted.",
+    ),
+    Limit(
+        figure="no_brain_recognised",
+        degraded=0.5,
+        failed=inf,
+        sentence="No brain was recognised: the mask holds all voxels with signal and reliable phase.",
     ),
 )

@@ -12,7 +12,7 @@ from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Grid
 
 
 def small_echoes(*, echoes: int = 2, seed: int = 0) -> GradientEcho:
-    """Make a ball with a smooth field and a few sources: non-cubic, anisotropic, oblique."""
+    """Make a ball with a few sources and the smooth field of a head: non-cubic, anisotropic, oblique."""
     shape = (40, 36, 28)
     direction = np.array([0.1, -0.2, 0.97])
     grid = Grid(
@@ -23,7 +23,8 @@ def small_echoes(*, echoes: int = 2, seed: int = 0) -> GradientEcho:
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
     inside = x**2 + y**2 + z**2 < 0.75
     rng = np.random.default_rng(seed)
-    field_ppm = np.where(inside, 0.05 * x * z + 0.03 * np.sin(5 * y), 0.0)
+    smooth = 0.8 * (x**4 + y**4 + z**4 - 3 * (x**2 * y**2 + y**2 * z**2 + z**2 * x**2))
+    field_ppm = np.where(inside, smooth + 0.05 * x * z + 0.03 * np.sin(5 * y), 0.0)
     times = tuple(0.005 * (n + 1) for n in range(echoes))
     magnitude = [np.where(inside, 1000 * np.exp(-t / 0.04), 5.0) + rng.normal(0, 2, shape) for t in times]
     phase = [2 * np.pi * GAMMA_HZ_PER_TESLA * 3.0 * field_ppm * 1e-6 * t for t in times]

@@ -41,7 +41,11 @@ def without_slice_offsets(
     step_rad, growth_rad_per_s, weight = slice_steps(echoes, core)
     outstanding = _outstanding(step_rad, weight)
     largest = float(outstanding.max(initial=0))
-    figures = {"slice_step_rad": largest, "slice_step_left_rad": largest}
+    figures = {
+        "slice_step_rad": largest,
+        "slice_step_left_rad": largest,
+        "slice_coherence_drop": _coherence_drop(echoes, core),
+    }
     if largest < FIELD.slice_step_rad:
         return echoes, (), figures
     found = outstanding > FIELD.slice_step_rad
@@ -63,8 +67,10 @@ def without_slice_offsets(
             " A single echo cannot tell them from the field's own change along the slices: there the map is uncertain."
         )
     corrected = replace(echoes, phase_rad=phase)
-    left_rad, _, weight = slice_steps(corrected, core)
-    figures["slice_step_left_rad"] = float(_outstanding(left_rad, weight).max(initial=0))
+    if several:
+        # What is left of a single echo's offsets looks like the field: nothing shows that they are gone.
+        left_rad, _, weight = slice_steps(corrected, core)
+        figures["slice_step_left_rad"] = float(_outstanding(left_rad, weight).max(initial=0))
     return corrected, (warning,), figures
 
 
@@ -111,6 +117,23 @@ def _outstanding(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> Float
     before, after = np.append(np.float32(0), change), np.append(-change, np.float32(0))
     least: FloatArray = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), np.float32(0))
     return least
+
+
+def _coherence_drop(echoes: GradientEcho, core: BoolArray) -> float:
+    """Return by how much more the phase step varies within a pair of slices of the first echo than in those beside it.
+
+    0 to 1. Slices that do not belong together, or of which one is inverted, have no common step.
+    """
+    some = (slice(None, None, _EVERY), slice(None, None, _EVERY))
+    both = core[some][..., 1:] & core[some][..., :-1]
+    magnitude = np.where(both, echoes.magnitude[0][some][..., 1:], np.float32(0))
+    step = np.exp(1j * np.diff(echoes.phase_rad[0][some], axis=2))
+    total = magnitude.sum(axis=(0, 1))
+    coherence = np.abs((step * magnitude).sum(axis=(0, 1)))[total > 0] / total[total > 0]
+    sure = coherence[total[total > 0] > _SURE_WEIGHT * total.max(initial=0)]
+    if len(sure) < 3:
+        return 0.0
+    return max(0.0, float(np.max(np.minimum(sure[:-2], sure[2:]) - sure[1:-1])))
 
 
 def _beyond_trend(step_rad: FloatArray, weight: npt.NDArray[np.float64], outstanding: FloatArray) -> FloatArray:

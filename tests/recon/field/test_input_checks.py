@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recon.errors import InvalidInputError
-from recon.field.input_checks import refuse_slice_chopper, zero_filling
+from recon.field.input_checks import refuse_slice_chopper, refuse_unusable, zero_filling
 from recon.field.total import total_field
 from recon.operators.coarse import block_mean, coarse_grid
 from recon.types import GradientEcho, Grid
@@ -36,11 +36,23 @@ def put(index, value):
         ("phase_rad", lambda a: np.multiply(a, 1000, out=a), "expected wrapped radians"),
         ("magnitude", put((0, 1, 1, 1), -1.0), "negative"),
         ("phase_rad", lambda a: a.__setitem__(1, a[0]), "the same image"),
+        ("phase_rad", put((0, ..., slice(9, 12)), 0.0), "phase is the same everywhere in 3 slices of echo 1"),
+        ("magnitude", put((1, ..., 9), 0.0), "magnitude is zero in 1 slices of echo 2"),
+        ("phase_rad", lambda a: np.copyto(a, np.round(a / 0.3) * 0.3), "has 21 different values"),
+        ("phase_rad", lambda a: np.multiply(a, 0.7, out=a), "wraps at 4.40 rad, expected 2π"),
     ],
 )
 def test_unusable_values_are_refused_by_name(name, change, message):
     with pytest.raises(InvalidInputError, match=message):
         total_field(changed(name, change), mask=ball())
+
+
+def test_phase_that_does_not_wrap_may_span_less_than_a_turn():
+    echoes = acquire()
+    x, y, z = positions()
+    smooth = np.stack([0.3 * t * (x + y * z) for t in (1, 2, 3)]).astype(np.float32)
+    assert np.ptp(smooth[2]) < 0.9 * 2 * np.pi
+    refuse_unusable(replace(echoes, phase_rad=smooth), None)
 
 
 @pytest.mark.parametrize("times", [(0.004, 0.004), (0.010, 0.004), (4.0, 8.0)])

@@ -87,12 +87,19 @@ def test_streaks_raise_the_energy_at_the_magic_angle():
     assert streak_energy_ratio(streaks, everywhere, GRID) > 8
 
 
-def test_every_limit_can_be_broken_and_not_a_number_fails():
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.figure)
+def test_every_limit_can_be_broken_and_not_a_number_fails(limit):
     good = figures_of(true_map())
-    for limit in LIMITS:
-        assert judge_quality({**good, limit.figure: limit.failed * 1.01}).level == "failed"
-        assert judge_quality({**good, limit.figure: limit.degraded * 1.01}).level == "degraded"
-        assert judge_quality({**good, limit.figure: float("nan")}).level == "failed"
+    beyond = -0.01 if limit.failed < limit.degraded else 0.01
+    assert judge_quality({**good, limit.figure: limit.degraded + beyond}).level == "degraded"
+    assert judge_quality({**good, limit.figure: limit.degraded - beyond}).level == "ok"
+    assert judge_quality({**good, limit.figure: float("nan")}).level == "failed"
+    if np.isfinite(limit.failed):
+        assert judge_quality({**good, limit.figure: limit.failed + beyond}).level == "failed"
+
+
+def test_a_figure_that_a_map_does_not_have_is_not_judged():
+    assert judge_quality({}).level == "ok"
 
 
 def _inverter(factor):

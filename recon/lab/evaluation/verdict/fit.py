@@ -16,35 +16,17 @@ from recon.quality.expected_error import ErrorModel, FigureTerm, entering, piece
 
 LEASTS = {
     "chi_sd_ppb": 1.0,
-    "chi_largest_ppb": 1.0,
     "data_residual_rms_ppb": 0.1,
-    "data_unexplained_percent": 1.0,
-    "data_residual_above_100ppb_percent": 0.01,
-    "streak_energy_ratio": 0.05,
-    "field_noise_median_ppm": 1e-4,
-    "phase_quality_below_half_percent": 0.1,
-    "unreliable_percent": 0.01,
-    "mask_volume_ml": 1.0,
-    "smooth_field_sd_ppm": 0.001,
-    "smooth_field_ratio": 0.01,
-    "phase_coherence": 0.0,
-    "field_jumps_permille": 0.01,
-    "head_shape_correlation": 0.0,
-    "chi_of_darkest_ppb": 0.0,
-    "slice_step_rad": 0.005,
-    "slice_step_left_rad": 0.005,
-    "single_echo_offset_ppm": 0.001,
-    "single_echo_offset_uncertain_ppm": 0.001,
-    "linear_fit_residual_median_rad": 0.001,
+    "data_residual_robust_ppb": 0.1,
     "fit_residual_excess_rad": 0.001,
-    "uneven_echoes_rad": 0.001,
-    "intercept_rms_rad": 0.001,
-    "intercept_scatter_over_noise": 0.1,
-    "open_fringe_lines_mm": 1.0,
+    "phase_quality_below_half_percent": 0.1,
 }
-"""The figures that enter, with what is added to each before the logarithm is taken; 0 where it enters as it is."""
-_QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.9, 0.99)
-_PENALTIES = np.logspace(-2, 3, 16)
+"""The figures that enter, with what is added to each before the logarithm is taken; 0 where it enters as it is.
+
+Chosen on 84 maps of tuning heads, fold by fold: rank correlation 0.83, with all 24 figures 0.78, with the map's spread
+alone 0.82 and a wider scatter."""
+_QUANTILES = (0.01, 0.5, 0.99)
+_PENALTIES = np.logspace(-1, 3, 13)
 _FOLDS = 5
 _COVERED = 0.9
 
@@ -58,13 +40,14 @@ def fit_expected_error(rows: Sequence[VerdictRow], weights_sha256: str) -> Error
     knots = {name: _knots(made, name, least) for name, least in LEASTS.items()}
     design = np.array([_line(row, knots) for row in made])
     target = np.log([row.rms_ppb for row in made if row.rms_ppb is not None])
-    ridge = RidgeCV(alphas=_PENALTIES)
+    scale = design.std(axis=0) + 1e-6
+    ridge, design = RidgeCV(alphas=_PENALTIES), design / scale
     held_out = cross_val_predict(ridge, design, target, groups=[row.head for row in made], cv=GroupKFold(_FOLDS))
-    ridge.fit(design, target)
+    slopes = ridge.fit(design, target).coef_ / scale
     terms, first = [], 0
     for name, least in LEASTS.items():
         count = len(knots[name]) - 1
-        *weights, missing = ridge.coef_[first : first + count + 1]
+        *weights, missing = slopes[first : first + count + 1]
         terms.append(
             FigureTerm(
                 figure=name, least=least, knots=knots[name], weights=tuple(map(float, weights)), missing=float(missing)

@@ -76,7 +76,7 @@ def test_a_single_echo_loses_random_offsets_but_for_a_smooth_part(echoes, spread
     assert np.std(np.diff(left[inside], 2)) < 0.1
     assert "A single echo cannot tell" in warnings[0]
     assert figures["slice_step_rad"] > FIELD.slice_step_rad
-    assert figures["slice_step_left_rad"] < 0.1
+    assert figures["slice_step_left_rad"] == figures["slice_step_rad"]
 
 
 def test_echoes_without_steps_are_left_as_they_are(echoes):
@@ -110,3 +110,11 @@ def test_a_field_that_steps_between_slabs_is_made_whole(echoes):
     mask = ball()
     result = total_field(moved(echoes, drifted + offsets_rad("slabs")), mask=mask)
     assert change_ppb(total_field(echoes, mask=mask), result, mask) < 2.0
+
+
+def test_slices_of_inverted_phase_do_not_belong_to_their_neighbours(echoes):
+    phase = echoes.phase_rad.copy()
+    phase[..., SLICES // 2 :] *= -1
+    assert without_slice_offsets(echoes, ball())[2]["slice_coherence_drop"] < 0.1
+    turned = replace(echoes, phase_rad=phase)
+    assert without_slice_offsets(turned, ball())[2]["slice_coherence_drop"] > 0.25

@@ -166,6 +166,11 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "one scan, as the scanner made them."
         ),
         "uneven-spacing": "Slices are not evenly spaced: {found}; expected equal distances. Send the source series.",
+        "slice-gaps": (
+            "The slices are {found} mm apart and {thickness} mm thick; expected no gaps, since what lies in a gap "
+            "changes the field but is not imaged. If slices are missing, send the complete series; else use a "
+            "three-dimensional protocol."
+        ),
         "one-slice": "There is only one slice; expected a volume. Send the complete series.",
         "uncombined-coils": (
             "The images of {found} single coil elements are stored; expected one combined image. Switch on coil "

@@ -381,6 +381,11 @@ SITUATIONS = {
     "every second slice": Situation(
         edit=every_second_slice, answers=["missing-slices"], says="SpacingBetweenSlices is 1.3 mm"
     ),
+    "slices as far apart again as they are thick": Situation(
+        edit=lambda images: [put(SpacingBetweenSlices="2.6")(images), every_second_slice(images)][1],
+        answers=["slice-gaps"],
+        says="2.6 mm apart and 1.3 mm thick",
+    ),
     # read as the gradient echoes they are
     "GE's research mode": Situation(
         edit=put(ScanningSequence="RM", SequenceVariant="NONE"), vendor="ge", answers=["complete"]

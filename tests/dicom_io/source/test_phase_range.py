@@ -14,7 +14,8 @@ def phase(noise_rad: float = 0.3) -> np.ndarray:
     """A field that wraps, under noise, with air around it; two echoes."""
     x, y, z = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 32), np.linspace(-1, 1, 24), indexing="ij")
     rng = np.random.default_rng(5)
-    turned = np.stack([te * (9 * x + 6 * y * z) for te in (0.5, 1.5)]) + noise_rad * rng.standard_normal((2, 40, 32, 24))
+    turned = np.stack([te * (9 * x + 6 * y * z) for te in (0.5, 1.5)])
+    turned += noise_rad * rng.standard_normal(turned.shape)
     air = np.broadcast_to(np.abs(x) > 0.8, turned.shape)
     turned[air] = rng.uniform(-np.pi, np.pi, int(air.sum()))
     return turned.astype(np.float32)

@@ -110,6 +110,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "There are phase images ({found}) but no magnitude images; expected both. Send the magnitude images of the "
             "same scan too."
         ),
+        "half-skipped": (
+            "Only {found} images of this scan can be used; {count} files beside them were skipped for this reason: "
+            "{reason}"
+        ),
         "apart": (
             "Magnitude and phase are both there, but not of one scan by their headers: they differ in {found}. Send the"
             " images as the scanner made them, magnitude and phase of one scan."

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,6 +24,10 @@ _MANY: Final = 400
 """Files from which several processes pay off."""
 
 _MOST_WORKERS: Final = 8
+
+_DAMAGED: Final = frozenset({"lossy", "unsupported-pixels", "unsupported-frames", "truncated"})
+_OTHER_HALF: Final = {"no-phase": _DAMAGED, "no-magnitude": _DAMAGED | {"derived"}}
+"""Codes of skipped files that may be the other half; derived images beside magnitude are seldom its phase."""
 
 _Read = tuple[ImageHeader, ...] | dict[str, str]
 """Headers of a file, or code and message of why it is skipped."""
@@ -70,7 +75,20 @@ def find_acquisitions(
             headers += prepare(read)
         else:
             skipped.append((path, Refusal(**read)))
-    return FolderScan(acquisitions=group_acquisitions(headers), skipped=tuple(skipped))
+    acquisitions = tuple(_beside(acquisition, skipped) for acquisition in group_acquisitions(headers))
+    return FolderScan(acquisitions=acquisitions, skipped=tuple(skipped))
+
+
+def _beside(acquisition: Acquisition, skipped: Sequence[tuple[Path, Refusal]]) -> Acquisition:
+    """Say of magnitude or phase alone that files beside it were skipped, which may be the other half, and why."""
+    found = acquisition.completeness.reason
+    codes = _OTHER_HALF.get(found.code, frozenset()) if found else frozenset()
+    reasons = Counter(reason.message for _, reason in skipped if reason.code in codes)
+    if not reasons:
+        return acquisition
+    ((message, count),) = reasons.most_common(1)
+    half = " and ".join(sorted({header.component for header in acquisition.headers if header.component}))
+    return replace(acquisition, doubt=refuse("half-skipped", found=half, count=count, reason=message))
 
 
 def _read_all(paths: Sequence[Path], patterns: Patterns) -> Iterator[_Read]:

@@ -404,6 +404,19 @@ SITUATIONS = {
         edit=in_unit(2 * np.pi, "normalized"), vendor="philips", answers=["complete"]
     ),
     "phase in degrees": Situation(edit=in_unit(360.0, "deg"), vendor="philips", answers=["complete"]),
+    "phase compressed with loss": Situation(
+        edit=put("P", LossyImageCompression="01"),
+        answers=["half-skipped"],
+        skipped={"lossy": SLICES * ECHOES},
+        says="Only magnitude images of this scan can be used; 18 files beside them were skipped for this reason: The "
+        "image was compressed with loss",
+    ),
+    "derived magnitude": Situation(
+        edit=put("M", ImageType=["DERIVED", "PRIMARY", "M", "ND"]),
+        answers=["half-skipped"],
+        skipped={"derived": SLICES * ECHOES},
+        says="Only phase images of this scan can be used",
+    ),
     # wrong or missing echo times
     "echo times in seconds": Situation(
         edit=echo_times_in(1000.0), answers=["implausible-echo-time"], says="expected 0.5 to 500 ms"

@@ -146,9 +146,9 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "radians or milliradians. Send the images as the scanner made them."
         ),
         "phase-range": (
-            "By its header, the phase runs from {lowest} to {highest} rad, and it jumps from one end to the other; "
-            "expected jumps of a whole turn (6.28 rad). RescaleSlope, RescaleIntercept, BitsStored or the pixel values "
-            "may have been changed by an export. Send the images as the scanner made them."
+            "By its header, the phase of echo {echo} runs from {lowest} to {highest} rad, and it jumps from one end to "
+            "the other; expected jumps of a whole turn (6.28 rad). RescaleSlope, RescaleIntercept, BitsStored or the "
+            "pixel values may have been changed by an export. Send the images as the scanner made them."
         ),
         # what belongs together
         "too-large": (

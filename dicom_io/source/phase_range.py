@@ -35,12 +35,13 @@ def check_phase_range(phase_rad: FloatArray) -> None:
     Refusal
         ``phase-range``.
     """
-    lowest, highest = float(phase_rad.min()), float(phase_rad.max())
-    span = highest - lowest
-    if abs(span - 2 * math.pi) <= _RANGE_TOLERANCE * 2 * math.pi:
-        return
     step = max(1, phase_rad.shape[-1] // _SLICES)
-    jumps = np.abs(np.diff(phase_rad[-1, :, :, ::step], axis=0)) > _JUMP * span
-    count = int(np.count_nonzero(jumps))
-    if count >= max(_FEWEST_JUMPS, _SMALLEST_SHARE * jumps.size):
-        raise refuse("phase-range", lowest=f"{lowest:.2f}", highest=f"{highest:.2f}")
+    for number, echo_rad in enumerate(phase_rad, start=1):
+        lowest, highest = float(echo_rad.min()), float(echo_rad.max())
+        span = highest - lowest
+        if abs(span - 2 * math.pi) <= _RANGE_TOLERANCE * 2 * math.pi:
+            continue
+        jumps = np.abs(np.diff(echo_rad[..., ::step], axis=0)) > _JUMP * span
+        count = int(np.count_nonzero(jumps))
+        if count >= max(_FEWEST_JUMPS, _SMALLEST_SHARE * jumps.size):
+            raise refuse("phase-range", echo=number, lowest=f"{lowest:.2f}", highest=f"{highest:.2f}")

@@ -28,6 +28,13 @@ def test_jumps_of_other_than_a_turn_are_refused(scale: float) -> None:
     assert refusal.value.code == "phase-range"
 
 
+def test_an_echo_on_another_scale_is_named() -> None:
+    echoes = wrapped(phase())
+    echoes[0] *= 0.8
+    with pytest.raises(Refusal, match=r"the phase of echo 1 runs from -2\.51 to 2\.51 rad"):
+        check_phase_range(echoes)
+
+
 def test_wrapped_phase_may_lie_in_any_turn() -> None:
     check_phase_range(wrapped(phase()))
     check_phase_range(wrapped(phase()) - np.float32(np.pi))

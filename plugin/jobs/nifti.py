@@ -98,6 +98,7 @@ def _volumes(
         "WeightsSHA256": provenance.weights_sha256,
         "Parameters": dict(provenance.parameters),
         "Figures": {**total.figures, **reconstruction.figures},
+        "ExpectedError": reconstruction.expected_error.rounded() if reconstruction.expected_error else None,
         "References": list(provenance.references),
     }
     yield QSM, chi.chi_ppm, made

@@ -27,6 +27,7 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
         "revision": job.revision,
         "reference": result.susceptibility.reference,
         "verdict": dataclasses.asdict(result.verdict),
+        "expected_error": result.expected_error.rounded() if result.expected_error else None,
         "figures": {**result.total_field.figures, **result.figures},
         "warnings": list(dict.fromkeys((*notes_of(acquisition), *result.total_field.warnings, *result.warnings))),
         "seconds": _rounded(seconds),

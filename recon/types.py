@@ -213,19 +213,6 @@ class ExpectedError:
     bound_ppb: float
     nuclei_ppb: Mapping[str, float]
 
-    @property
-    def sentence(self) -> str:
-        """The error over the brain, for the reader of the map."""
-        return (
-            f"Expected error: {self.brain_ppb:.0f} ppb RMS over the brain "
-            f"(9 of 10 such maps: below {self.bound_ppb:.0f} ppb)."
-        )
-
-    def rounded(self) -> dict[str, float | dict[str, float]]:
-        """Return all of it to 0.1 ppb, for files."""
-        nuclei = {name: round(value, 1) for name, value in self.nuclei_ppb.items()}
-        return {"brain_ppb": round(self.brain_ppb, 1), "bound_ppb": round(self.bound_ppb, 1), "nuclei_ppb": nuclei}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruction:

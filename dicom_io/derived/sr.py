@@ -213,7 +213,7 @@ def _groups(
                 finding_type=site,
                 finding_sites=[FindingSite(anatomic_location=site, laterality=_SIDES.get(region.side))],
                 algorithm_id=algorithm,
-                measurements=_measurements(region),
+                measurements=_measurements(region, sources.reconstruction.expected_error),
                 qualitative_evaluations=[QualitativeEvaluation(name=_QUALITY, value=_PLAUSIBLE[region.plausible])],
             )
         )
@@ -236,9 +236,10 @@ def _evidence(series: SourceSeries, segments: Dataset) -> list[Dataset]:
     return [bare_object(*one, series) for one in dict.fromkeys(objects)]
 
 
-def _measurements(region: RegionMeasure) -> list[Measurement]:
+def _measurements(region: RegionMeasure, error: ExpectedError | None) -> list[Measurement]:
+    uncertainty = _uncertainty(error.nuclei_ppb[region.name]) if error and region.name in error.nuclei_ppb else None
     statistics = (
-        (region.mean_ppb, codes.SCT.Mean, _uncertainty(region.expected_error_ppb)),
+        (region.mean_ppb, codes.SCT.Mean, uncertainty),
         (region.sd_ppb, codes.SCT.StandardDeviation, None),
         (region.median_ppb, codes.SCT.Median, None),
     )
@@ -249,10 +250,8 @@ def _measurements(region: RegionMeasure) -> list[Measurement]:
     return [*measured, Measurement(name=_VOLUME, value=round(region.volume_mm3, 3), unit=_MM3)]
 
 
-def _uncertainty(error_ppb: float | None) -> MeasurementProperties | None:
+def _uncertainty(error_ppb: float) -> MeasurementProperties:
     """State an error in the unit of its measurement (TID 310); the library's own parameters have no unit."""
-    if error_ppb is None:
-        return None
     properties = MeasurementProperties()
     for name in (codes.SCT.RangeOfUpperMeasurementUncertainty, codes.SCT.RangeOfLowerMeasurementUncertainty):
         properties.append(_property(name, error_ppb))

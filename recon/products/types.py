@@ -60,8 +60,6 @@ class RegionMeasure:
         Of the nucleus as segmented.
     plausible
         Whether the mean lies within the range that the literature reports (``recon.products.regions.ranges``).
-    expected_error_ppb
-        Of the mean, root mean square, without that of the segmentation; None where it is not known.
     """
 
     label: int
@@ -72,7 +70,6 @@ class RegionMeasure:
     median_ppb: float
     volume_mm3: float
     plausible: bool
-    expected_error_ppb: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

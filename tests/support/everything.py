@@ -67,7 +67,6 @@ def make_regions(shape: tuple[int, int, int]) -> RegionalReport:
             median_ppb=mean - 1,
             volume_mm3=float((labels == label).sum()) * 0.819,
             plausible=label == 1,
-            expected_error_ppb=EXPECTED_ERROR.nuclei_ppb.get(name),
         )
         for label, name, side, mean in ((1, "pallidum", "left", 123.456), (2, "dentate", "right", 12.0))
     ]

@@ -33,8 +33,9 @@ def map_texts(sources: Sources, *further: str) -> tuple[str, str]:
     inside = susceptibility.chi_ppm[susceptibility.mask].astype(np.float64) * 1e3
     spread = f" ({inside.mean():.1f} +- {inside.std():.1f} ppb in the mask)" if inside.size else ""
     subject = f"Magnetic susceptibility in ppb relative to {susceptibility.reference}{spread}."
-    if reconstruction.expected_error:
-        subject = f"{subject} {reconstruction.expected_error.sentence}"
+    if (error := reconstruction.expected_error) is not None:
+        subject += f" Expected error {error.brain_ppb:.0f} ppb RMS over the brain, below {error.bound_ppb:.0f} ppb"
+        subject += " in 9 of 10 such maps."
     figures = {**reconstruction.total_field.figures, **reconstruction.figures}
     stated = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())  # by their names in ``report.json``
     quality = [f"Quality figures: {stated}."] if stated else []

@@ -128,7 +128,6 @@ def _measures(
 ) -> tuple[tuple[RegionMeasure, ...], list[str]]:
     """Return what was measured, and the names of the nuclei that have too few voxels."""
     chi_ppb = reconstruction.susceptibility.chi_ppm * np.float32(1e3)
-    errors_ppb = reconstruction.expected_error.nuclei_ppb if reconstruction.expected_error else {}
     measured, missed = [], []
     for number, nucleus in enumerate(placed, start=1):
         values = chi_ppb[labels == number].astype(np.float64)
@@ -146,7 +145,6 @@ def _measures(
                 median_ppb=float(np.median(values)),
                 volume_mm3=values.size * reconstruction.susceptibility.grid.voxel_volume_mm3,
                 plausible=low <= float(values.mean()) <= high,
-                expected_error_ppb=errors_ppb.get(nucleus.nucleus.tissue),
             )
         )
     return tuple(measured), missed

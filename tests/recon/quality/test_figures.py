@@ -15,7 +15,7 @@ from recon.options import METHODS, Options
 from recon.pipeline import reconstruct
 from recon.quality.figures import judge_quality, quality_figures, streak_energy_ratio
 from recon.quality.limits import LIMITS
-from recon.types import Grid
+from recon.types import Grid, Verdict
 from tests.support.synthetic import small_echoes
 
 GRID = Grid(shape=(44, 40, 28), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))
@@ -87,12 +87,32 @@ def test_streaks_raise_the_energy_at_the_magic_angle():
     assert streak_energy_ratio(streaks, everywhere, GRID) > 8
 
 
-def test_every_limit_can_be_broken_and_not_a_number_fails():
-    good = figures_of(true_map())
-    for limit in LIMITS:
-        assert judge_quality({**good, limit.figure: limit.failed * 1.01}).level == "failed"
-        assert judge_quality({**good, limit.figure: limit.degraded * 1.01}).level == "degraded"
-        assert judge_quality({**good, limit.figure: float("nan")}).level == "failed"
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.figure)
+def test_every_limit_can_be_broken_and_not_a_number_fails(limit):
+    good, beyond = figures_of(true_map()), 0.01 * (limit.failed - limit.degraded)
+    assert judge_quality({**good, limit.figure: limit.failed + beyond}).level == "failed"
+    assert judge_quality({**good, limit.figure: limit.degraded + beyond}).level == "degraded"
+    assert judge_quality({**good, limit.figure: float("nan")}).level == "failed"
+
+
+def test_a_figure_that_a_map_does_not_have_is_not_judged():
+    assert judge_quality({}) == Verdict(level="ok")
+    bad = {limit.figure: limit.failed + (limit.failed - limit.degraded) for limit in LIMITS}
+    for missing in bad:
+        kept = {name: value for name, value in bad.items() if name != missing}
+        assert len(judge_quality(kept).reasons) == len(bad) - 1
+
+
+def test_the_worst_reasons_come_first():
+    first, *_, last = LIMITS
+    verdict = judge_quality(
+        {
+            first.figure: first.degraded + 0.01 * (first.failed - first.degraded),
+            last.figure: last.failed + 0.01 * (last.failed - last.degraded),
+        }
+    )
+    assert verdict.level == "failed"
+    assert [reason.split()[0] for reason in verdict.reasons] == [limit.sentence.split()[0] for limit in (last, first)]
 
 
 def _inverter(factor):

@@ -17,7 +17,7 @@ from recon.types import ExpectedError, GradientEcho, Grid, Reconstruction
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SHOWN_FIGURES = (
+SHOWN_FIGURES = (
     ("mask_volume_ml", "mask volume", "ml", 1.0),
     ("unreliable_percent", "field unreliable", "% of mask", 1.0),
     ("phase_quality_below_half_percent", "phase quality below one half", "% of mask", 1.0),
@@ -104,7 +104,7 @@ def figure_lines(reconstruction: Reconstruction) -> list[str]:
     figures = {**reconstruction.total_field.figures, **reconstruction.figures}
     return [
         f"{words}: {shown_number(figures[name] * factor)} {unit}".rstrip()
-        for name, words, unit, factor in _SHOWN_FIGURES
+        for name, words, unit, factor in SHOWN_FIGURES
         if name in figures
     ]
 

@@ -74,7 +74,7 @@ _SIDES: Final = MappingProxyType({"left": Code("7771000", "SCT", "Left"), "right
 _MM3: Final = Code("mm3", "UCUM", "cubic millimeter")
 _VOLUME: Final = Code("118565006", "SCT", "Volume")
 _QUALITY: Final = Code("111050", "DCM", "Quality Assessment")
-_ERROR: Final = Code("expected-error", "99QSMPLUGIN", "Expected error of the susceptibility")
+EXPECTED_ERROR: Final = Code("expected-error", "99QSMPLUGIN", "Expected error of the susceptibility")
 _NINE_OF_TEN: Final = Code("371887004", "SCT", "90th Percentile Value of population")
 _PLAUSIBLE: Final = MappingProxyType(
     {
@@ -181,7 +181,7 @@ def _expected_error(error: ExpectedError) -> Measurement:
         description="Simulated maps with the same quality figures",
     )
     return Measurement(
-        name=_ERROR,
+        name=EXPECTED_ERROR,
         value=round(error.brain_ppb, 1),
         unit=PPB,
         derivation=codes.UMLS.RootMeanSquare,

@@ -106,7 +106,10 @@ def test_warnings_are_stated_once_in_any_alphabet(tmp_path):
 def test_the_map_states_its_expected_error(tmp_path):
     scan, result = small_result()
     error = ExpectedError(brain_ppb=23.96, bound_ppb=35.04, nuclei_ppb={"putamen": 11.23})
-    for known, stated in ((error, {"brain_ppb": 24.0, "bound_ppb": 35.0, "nuclei_ppb": {"putamen": 11.2}}), (None, None)):
+    for known, stated in (
+        (error, {"brain_ppb": 24.0, "bound_ppb": 35.0, "nuclei_ppb": {"putamen": 11.2}}),
+        (None, None),
+    ):
         judged = dataclasses.replace(result, expected_error=known)
         write_nifti(scan.echoes, judged, {}, tmp_path, affine=oblique_affine(scan.echoes.grid))
         assert _sidecar(tmp_path, "anat/sub-01_Chimap")["ExpectedError"] == stated

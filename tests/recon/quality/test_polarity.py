@@ -23,7 +23,9 @@ def head(vein_ppm=0.2):
     rate_per_s = np.where(VEINS, 90.0, np.where(WHITE, 22.0, 15.0))
     receive = 1000 * np.exp(-(((X - 30) / 60) ** 2))
     rng = np.random.default_rng(0)
-    magnitude = [np.where(MASK, receive * np.exp(-rate_per_s * t), 0) + rng.normal(0, 3, GRID.shape) for t in (5e-3, 0.02)]
+    magnitude = [
+        np.where(MASK, receive * np.exp(-rate_per_s * t), 0) + rng.normal(0, 3, GRID.shape) for t in (5e-3, 0.02)
+    ]
     echoes = GradientEcho(
         magnitude=np.abs(np.stack(magnitude)).astype(np.float32),
         phase_rad=np.zeros((2, *GRID.shape), np.float32),
@@ -58,7 +60,9 @@ def test_what_is_dark_at_the_surface_does_not_count():
     chi, echoes = head()
     rim = MASK & ((X / 34) ** 2 + (Y / 33) ** 2 + (Z / 32) ** 2 > 1)
     magnitude = np.where(rim, np.float32(1), echoes.magnitude)
-    changed = chi_of_darkest_ppb(np.where(rim, np.float32(-1), chi), MASK, dataclasses.replace(echoes, magnitude=magnitude))
+    changed = chi_of_darkest_ppb(
+        np.where(rim, np.float32(-1), chi), MASK, dataclasses.replace(echoes, magnitude=magnitude)
+    )
     assert changed > 80
 
 

@@ -29,7 +29,9 @@ def test_ruined_is_what_is_half_as_bad_again_as_the_scan_itself():
 def test_every_call_is_counted_once():
     found = summarise(ROWS, None)
     assert (found.good, found.good_refused, found.good_failed, found.good_degraded) == (4, 1, 1, 1)
-    counts = {one.kind: (one.scans, one.ruinous, one.missed, one.refused, one.failed, one.degraded) for one in found.kinds}
+    counts = {
+        one.kind: (one.scans, one.ruinous, one.missed, one.refused, one.failed, one.degraded) for one in found.kinds
+    }
     assert counts == {"all": (6, 3, 1, 1, 1, 2), "ghost": (3, 1, 0, 1, 1, 0), "noise": (3, 2, 1, 0, 0, 2)}
     assert found.kinds[0].kind == "all"
     assert found.spearman is None

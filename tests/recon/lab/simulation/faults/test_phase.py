@@ -53,7 +53,7 @@ def test_coarse_phase_has_few_values_near_the_true_ones(echoes, rng):
 
 def test_two_neighbouring_echoes_are_swapped(echoes, rng):
     after = phase.swapped_echoes(echoes, 1.0, rng).phase_rad
-    places = [[i for i in range(4) if np.array_equal(one, echoes.phase_rad[i])][0] for one in after]
+    places = [next(i for i in range(4) if np.array_equal(one, echoes.phase_rad[i])) for one in after]
     moved = [i for i, place in enumerate(places) if place != i]
     assert sorted(places) == [0, 1, 2, 3]
     assert len(moved) == 2

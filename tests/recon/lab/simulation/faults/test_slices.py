@@ -65,7 +65,9 @@ def test_lost_slices_have_no_phase(echoes, rng):
 
 def test_neighbouring_slices_are_exchanged_magnitude_and_phase(echoes, rng):
     after = slices.disordered_slices(echoes, 0.5, rng)
-    places = [int(np.flatnonzero((echoes.phase_rad == after.phase_rad[..., [z]]).all(axis=(0, 1, 2)))[0]) for z in range(14)]
+    places = [
+        int(np.flatnonzero((echoes.phase_rad == after.phase_rad[..., [z]]).all(axis=(0, 1, 2)))[0]) for z in range(14)
+    ]
     assert sorted(places) == list(range(14))
     assert np.array_equal(after.magnitude, echoes.magnitude[..., places])
     moved = [abs(place - z) for z, place in enumerate(places) if place != z]

@@ -41,7 +41,9 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
 def expected_error_of(result: Reconstruction) -> dict[str, Any] | None:
     """Return the error to be expected of a map, to 0.1 ppb; None where it is not known."""
     error = result.expected_error
-    return error and {
+    if error is None:
+        return None
+    return {
         "brain_ppb": round(error.brain_ppb, 1),
         "bound_ppb": round(error.bound_ppb, 1),
         "nuclei_ppb": {name: round(value, 1) for name, value in error.nuclei_ppb.items()},

@@ -104,15 +104,14 @@ def test_a_figure_that_a_map_does_not_have_is_not_judged():
 
 
 def test_the_worst_reasons_come_first():
-    first, *_, last = LIMITS
-    verdict = judge_quality(
-        {
-            first.figure: first.degraded + 0.01 * (first.failed - first.degraded),
-            last.figure: last.failed + 0.01 * (last.failed - last.degraded),
-        }
+    doubtful, *_, failing = LIMITS
+    values = (
+        doubtful.degraded + 0.01 * (doubtful.failed - doubtful.degraded),
+        failing.failed + 0.01 * (failing.failed - failing.degraded),
     )
+    verdict = judge_quality(dict(zip((doubtful.figure, failing.figure), values, strict=True)))
     assert verdict.level == "failed"
-    assert [reason.split()[0] for reason in verdict.reasons] == [limit.sentence.split()[0] for limit in (last, first)]
+    assert verdict.reasons == (failing.sentence.format(value=values[1]), doubtful.sentence.format(value=values[0]))
 
 
 def _inverter(factor):

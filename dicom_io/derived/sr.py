@@ -15,11 +15,16 @@ from highdicom.sr import (
     DeviceObserverIdentifyingAttributes,
     FindingSite,
     Measurement,
+    MeasurementProperties,
     MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    MeasurementStatisticalProperties,
+    NumContentItem,
     ObservationContext,
     ObserverContext,
     QualitativeEvaluation,
     ReferencedSegment,
+    RelationshipTypeValues,
     SourceImageForSegmentation,
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
@@ -29,6 +34,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from dicom_io.derived.codes import BRAIN
 from dicom_io.derived.context.derivation import shortened
 from dicom_io.derived.context.series_module import adopt
 from dicom_io.derived.context.source_series import Sources, SourceSeries
@@ -48,7 +54,7 @@ from dicom_io.identity import (
 )
 from dicom_io.uids import uid_of
 from recon.products.types import RegionalReport, RegionMeasure
-from recon.types import Reconstruction
+from recon.types import ExpectedError
 
 SITES: Final[Mapping[str, Code]] = MappingProxyType(
     {
@@ -68,6 +74,8 @@ _SIDES: Final = MappingProxyType({"left": Code("7771000", "SCT", "Left"), "right
 _MM3: Final = Code("mm3", "UCUM", "cubic millimeter")
 _VOLUME: Final = Code("118565006", "SCT", "Volume")
 _QUALITY: Final = Code("111050", "DCM", "Quality Assessment")
+EXPECTED_ERROR: Final = Code("expected-error", "99QSMPLUGIN", "Expected error of the susceptibility")
+_NINE_OF_TEN: Final = Code("371887004", "SCT", "90th Percentile Value of population")
 _PLAUSIBLE: Final = MappingProxyType(
     {
         True: Code("plausible", "99QSMPLUGIN", "Within the range of the literature"),
@@ -130,14 +138,17 @@ def _content(report: RegionalReport, sources: Sources, segments: Dataset) -> Mea
     return MeasurementReport(
         observation_context=ObservationContext(observer_device_context=context),
         procedure_reported=Code("122144", "DCM", "Quantitative Analysis"),
-        imaging_measurements=_groups(report, sources, segments),
+        imaging_measurements=[*_of_brain(report, sources), *_groups(report, sources, segments)],
         title=codes.DCM.ImagingMeasurementReport,
     )
 
 
-def _algorithm(report: RegionalReport, reconstruction: Reconstruction) -> AlgorithmIdentification:
+def _algorithm(report: RegionalReport, sources: Sources) -> AlgorithmIdentification:
+    reconstruction = sources.reconstruction
     parameters = [f"zero is the {report.reference}", report.method]
     parameters += [f"{name} {value}" for name, value in report.parameters.items()]
+    if reconstruction.expected_error:
+        parameters += ["measurement uncertainty: expected RMS error of the mean, without that of the segmentation"]
     parameters += [f"weights sha256 {reconstruction.provenance.weights_sha256}"]
     parameters += [f"quality verdict {reconstruction.verdict.level}"]
     return AlgorithmIdentification(
@@ -147,10 +158,46 @@ def _algorithm(report: RegionalReport, reconstruction: Reconstruction) -> Algori
     )
 
 
+def _of_brain(report: RegionalReport, sources: Sources) -> list[MeasurementsAndQualitativeEvaluations]:
+    """State the error to be expected over the brain, if it is known."""
+    error = sources.reconstruction.expected_error
+    if error is None:
+        return []
+    return [
+        MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=TrackingIdentifier(uid=sources.uid("tracking", label="Brain"), identifier="Brain"),
+            finding_type=BRAIN,
+            finding_sites=[FindingSite(anatomic_location=BRAIN)],
+            algorithm_id=_algorithm(report, sources),
+            measurements=[_expected_error(error)],
+        )
+    ]
+
+
+def _expected_error(error: ExpectedError) -> Measurement:
+    """Make the error over the brain, with the bound of nine maps in ten as a property of their population."""
+    statistics = MeasurementStatisticalProperties(
+        values=[_property(_NINE_OF_TEN, error.bound_ppb)],
+        description="Simulated maps with the same quality figures",
+    )
+    return Measurement(
+        name=EXPECTED_ERROR,
+        value=round(error.brain_ppb, 1),
+        unit=PPB,
+        derivation=codes.UMLS.RootMeanSquare,
+        properties=MeasurementProperties(measurement_statistical_properties=statistics),
+    )
+
+
+def _property(name: Code, value_ppb: float) -> NumContentItem:
+    kind = RelationshipTypeValues.HAS_PROPERTIES
+    return NumContentItem(name=name, value=round(value_ppb, 1), unit=PPB, relationship_type=kind)
+
+
 def _groups(
     report: RegionalReport, sources: Sources, segments: Dataset
 ) -> list[VolumetricROIMeasurementsAndQualitativeEvaluations]:
-    algorithm, groups = _algorithm(report, sources.reconstruction), []
+    algorithm, groups = _algorithm(report, sources), []
     for number, region in enumerate(report.regions, start=1):
         name, site = _name(region), _site(region)
         segment = ReferencedSegment(
@@ -166,7 +213,7 @@ def _groups(
                 finding_type=site,
                 finding_sites=[FindingSite(anatomic_location=site, laterality=_SIDES.get(region.side))],
                 algorithm_id=algorithm,
-                measurements=_measurements(region),
+                measurements=_measurements(region, sources.reconstruction.expected_error),
                 qualitative_evaluations=[QualitativeEvaluation(name=_QUALITY, value=_PLAUSIBLE[region.plausible])],
             )
         )
@@ -189,17 +236,26 @@ def _evidence(series: SourceSeries, segments: Dataset) -> list[Dataset]:
     return [bare_object(*one, series) for one in dict.fromkeys(objects)]
 
 
-def _measurements(region: RegionMeasure) -> list[Measurement]:
+def _measurements(region: RegionMeasure, error: ExpectedError | None) -> list[Measurement]:
+    uncertainty = _uncertainty(error.nuclei_ppb[region.name]) if error and region.name in error.nuclei_ppb else None
     statistics = (
-        (region.mean_ppb, codes.SCT.Mean),
-        (region.sd_ppb, codes.SCT.StandardDeviation),
-        (region.median_ppb, codes.SCT.Median),
+        (region.mean_ppb, codes.SCT.Mean, uncertainty),
+        (region.sd_ppb, codes.SCT.StandardDeviation, None),
+        (region.median_ppb, codes.SCT.Median, None),
     )
     measured = [
-        Measurement(name=SUSCEPTIBILITY, value=round(value, 3), unit=PPB, derivation=derivation)
-        for value, derivation in statistics
+        Measurement(name=SUSCEPTIBILITY, value=round(value, 3), unit=PPB, derivation=derivation, properties=properties)
+        for value, derivation, properties in statistics
     ]
     return [*measured, Measurement(name=_VOLUME, value=round(region.volume_mm3, 3), unit=_MM3)]
+
+
+def _uncertainty(error_ppb: float) -> MeasurementProperties:
+    """State an error in the unit of its measurement (TID 310); the library's own parameters have no unit."""
+    properties = MeasurementProperties()
+    for name in (codes.SCT.RangeOfUpperMeasurementUncertainty, codes.SCT.RangeOfLowerMeasurementUncertainty):
+        properties.append(_property(name, error_ppb))
+    return properties
 
 
 def _site(region: RegionMeasure) -> Code:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from dicom_io.derived.products import PRODUCTS, QSM
 from dicom_io.derived.series_files import replaced_folder, write_private
+from plugin.jobs.report import expected_error_of
 from recon.products.types import Contrast
 from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 
@@ -98,6 +99,7 @@ def _volumes(
         "WeightsSHA256": provenance.weights_sha256,
         "Parameters": dict(provenance.parameters),
         "Figures": {**total.figures, **reconstruction.figures},
+        "ExpectedError": expected_error_of(reconstruction),
         "References": list(provenance.references),
     }
     yield QSM, chi.chi_ppm, made

@@ -27,6 +27,7 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
         "revision": job.revision,
         "reference": result.susceptibility.reference,
         "verdict": dataclasses.asdict(result.verdict),
+        "expected_error": expected_error_of(result),
         "figures": {**result.total_field.figures, **result.figures},
         "warnings": list(dict.fromkeys((*notes_of(acquisition), *result.total_field.warnings, *result.warnings))),
         "seconds": _rounded(seconds),
@@ -34,6 +35,18 @@ def report_of(job: Job, result: Reconstruction, seconds: dict[str, float]) -> di
         "series": [],
         "not_made": {},
         "files": [],
+    }
+
+
+def expected_error_of(result: Reconstruction) -> dict[str, Any] | None:
+    """Return the error to be expected of a map, to 0.1 ppb; None where it is not known."""
+    error = result.expected_error
+    if error is None:
+        return None
+    return {
+        "brain_ppb": round(error.brain_ppb, 1),
+        "bound_ppb": round(error.bound_ppb, 1),
+        "nuclei_ppb": {name: round(value, 1) for name, value in error.nuclei_ppb.items()},
     }
 
 

@@ -17,10 +17,11 @@ from dicom_io.derived.series_files import WrittenSeries
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.read import read_acquisition
 from recon.products.types import Contrast, RegionalReport, RegionMeasure
-from recon.types import Reconstruction
+from recon.types import ExpectedError, Reconstruction
 from tests.support.phantom import make_reconstruction
 
 CREATED = datetime(2025, 3, 4, 5, 6, 7)
+EXPECTED_ERROR = ExpectedError(brain_ppb=23.96, bound_ppb=35.04, nuclei_ppb={"pallidum": 11.23})
 RANGES = {"1": (0.0, 1200.0), "/s": (0.0, 300.0), "Hz": (-400.0, 500.0), "[ppb]": (-300.0, 250.0)}
 """Smallest and largest value of the contrasts, by unit."""
 
@@ -34,11 +35,11 @@ MR_IMAGES = {
 
 
 def full_reconstruction(acquisition: Acquisition) -> Reconstruction:
-    """Make a result with a map, a field and a reliability."""
+    """Make a result with a map, a field, a reliability and an expected error."""
     base = make_reconstruction(read_acquisition(acquisition).grid)
     ramp = np.linspace(0, 1, base.total_field.mask.size, dtype=np.float32).reshape(base.total_field.mask.shape)
     field = dataclasses.replace(base.total_field, quality=np.where(base.total_field.mask, ramp, 0))
-    return dataclasses.replace(base, total_field=field)
+    return dataclasses.replace(base, total_field=field, expected_error=EXPECTED_ERROR)
 
 
 def make_contrast(name: str, shape: tuple[int, int, int]) -> Contrast:

@@ -25,14 +25,17 @@ _ASCII: Final = str.maketrans(
 def map_texts(sources: Sources, *further: str) -> tuple[str, str]:
     """Return DerivationDescription and ImageComments of a susceptibility map; ASCII, of legal length.
 
-    They state reference, software, method, weights, echoes and verdict, then all warnings, ``further`` ones among
-    them; quality figures, parameters and references where there is room.
+    They state reference, expected error, software, method, weights, echoes and verdict, then all warnings,
+    ``further`` ones among them; quality figures, parameters and references where there is room.
     """
     reconstruction = sources.reconstruction
     susceptibility, provenance = reconstruction.susceptibility, reconstruction.provenance
     inside = susceptibility.chi_ppm[susceptibility.mask].astype(np.float64) * 1e3
     spread = f" ({inside.mean():.1f} +- {inside.std():.1f} ppb in the mask)" if inside.size else ""
     subject = f"Magnetic susceptibility in ppb relative to {susceptibility.reference}{spread}."
+    if (error := reconstruction.expected_error) is not None:
+        subject += f" Expected error {error.brain_ppb:.0f} ppb RMS over the brain, below {error.bound_ppb:.0f} ppb"
+        subject += " in 9 of 10 such maps."
     figures = {**reconstruction.total_field.figures, **reconstruction.figures}
     stated = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())  # by their names in ``report.json``
     quality = [f"Quality figures: {stated}."] if stated else []

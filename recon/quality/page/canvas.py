@@ -17,6 +17,7 @@ _DPI = 100
 INK = "#e8e8e8"
 FAINT = "#9a9a9a"
 ALERT = "#ffb347"
+ALARM = "#ff5a4f"
 PAPER = "#101010"
 FOOTER = "For research use. Not a medical device. Not for diagnosis."
 

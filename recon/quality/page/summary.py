@@ -9,32 +9,37 @@ import numpy as np
 import numpy.typing as npt
 
 from recon.operators.boxes import Box, mask_box
-from recon.quality.page.canvas import ALERT, INK, new_page, pixels, write_lines
+from recon.quality.page.canvas import ALARM, ALERT, INK, new_page, pixels, write_lines
 from recon.quality.page.mosaic import geometry, show, show_bar, show_letters
 from recon.quality.page.orientation import Plane
-from recon.types import GradientEcho, Grid, Reconstruction, Verdict
+from recon.types import ExpectedError, GradientEcho, Grid, Reconstruction
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SHOWN_FIGURES = (
+SHOWN_FIGURES = (
     ("mask_volume_ml", "mask volume", "ml", 1.0),
-    ("phase_quality_median", "phase quality (0 to 1), median", "", 1.0),
+    ("unreliable_percent", "field unreliable", "% of mask", 1.0),
     ("phase_quality_below_half_percent", "phase quality below one half", "% of mask", 1.0),
     ("field_noise_median_ppm", "field noise, median", "ppb", 1e3),
-    ("linear_fit_residual_median_rad", "phase fit residual, median", "rad", 1.0),
+    ("fit_residual_excess_rad", "phase fit residual beyond noise", "rad", 1.0),
+    ("field_jumps_permille", "jumps in the field", "‰ of neighbours", 1.0),
+    ("slice_step_rad", "largest phase step between slices", "rad", 1.0),
+    ("open_fringe_lines_mm", "open fringe lines", "mm", 1.0),
     ("data_residual_rms_ppb", "field not explained by the map, RMS", "ppb", 1.0),
-    ("data_residual_above_100ppb_percent", "field not explained above 100 ppb", "% of mask", 1.0),
-    ("data_unexplained_percent", "field of tissue not explained", "% (empty map: 100)", 1.0),
-    ("streak_energy_ratio", "energy at the magic angle (1: as elsewhere)", "", 1.0),
-    ("reference_mean_ppb", "mean subtracted as reference", "ppb", 1.0),
+    ("data_unexplained_percent", "field of tissue not explained", "%", 1.0),
+    ("streak_energy_ratio", "streak energy (true maps: 1)", "", 1.0),
     ("chi_sd_ppb", "susceptibility, SD", "ppb", 1.0),
-    ("chi_largest_ppb", "susceptibility, largest magnitude", "ppb", 1.0),
 )
 """Figure, words, unit shown, and the factor to that unit."""
 
 
-VERDICTS = {"ok": "Verdict: good.", "degraded": "Verdict: read with care.", "failed": "Verdict: do not read this map."}
+VERDICTS = {
+    "ok": ("Verdict: good", INK),
+    "degraded": ("Verdict: read with care", ALERT),
+    "failed": ("Verdict: do not read this map", ALARM),
+}
+"""Words and colour of each level."""
 
 
 def summary_page(
@@ -56,24 +61,42 @@ def summary_page(
     title = f"QSM, black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
     shown = _three_planes(figure, 0.355, title, chi_ppb, grid, box, views, window_ppb, None)
     show_bar(figure, (0.925, 0.375, 0.014, 0.20), shown, "ppb")
-    said = list(dict.fromkeys((*reconstruction.total_field.warnings, *reconstruction.warnings)))
-    below = _write_warnings(figure, reconstruction.verdict, said)
+    below = _write_verdict(figure, reconstruction)
+    figures = figure_lines(reconstruction)
+    half = -(-len(figures) // 2)
     for left, columns, heading, lines in (
-        (0.03, 62, "Quality figures", figure_lines(reconstruction)),
-        (0.50, 68, "How it was made", provenance_lines(reconstruction)),
+        (0.03, 48, "Quality figures", figures[:half]),
+        (0.35, 48, "", figures[half:]),
+        (0.68, 44, "How it was made", provenance_lines(reconstruction)),
     ):
         figure.text(left, below, heading, color=INK, fontsize=12, fontweight="bold", va="top")
         write_lines(figure, lines, left=left, top=below - 0.024, bottom=0.035, columns=columns, size=9)
     return pixels(figure)
 
 
-def _write_warnings(figure: Figure, verdict: Verdict, warnings: list[str]) -> float:
-    """Write the verdict and the warnings under the pictures; return where the next text begins."""
-    heading = f"{VERDICTS[verdict.level]} {'Warnings:' if warnings else 'No warnings.'}"
-    colour = ALERT if warnings or verdict.level != "ok" else INK
-    figure.text(0.03, 0.340, heading, color=colour, fontsize=12, fontweight="bold", va="top")
-    lines = [f"• {w}" for w in warnings]
-    return write_lines(figure, lines, left=0.03, top=0.316, bottom=0.225, columns=132, size=9.5, hanging="   ") - 0.008
+def _write_verdict(figure: Figure, reconstruction: Reconstruction) -> float:
+    """Write verdict, expected error and warnings under the pictures; return where the next text begins."""
+    verdict, error, top = reconstruction.verdict, reconstruction.expected_error, 0.345
+    heading, colour = VERDICTS[verdict.level]
+    figure.text(0.03, top, heading, color=colour, fontsize=12, fontweight="bold", va="top")
+    if error is not None:
+        top -= 0.023
+        figure.text(0.03, top, error_line(error), color=INK, fontsize=12, va="top")
+    lines = [f"• {warning}" for warning in warning_lines(reconstruction)]
+    below = write_lines(figure, lines, left=0.03, top=top - 0.024, bottom=0.185, columns=132, size=9.5, hanging="   ")
+    return below - 0.008
+
+
+def warning_lines(reconstruction: Reconstruction) -> list[str]:
+    """Return every warning once, the reasons of the verdict first: what does not fit is left out from the end."""
+    total, verdict = reconstruction.total_field, reconstruction.verdict
+    return list(dict.fromkeys((*verdict.reasons, *total.warnings, *reconstruction.warnings))) or ["No warnings."]
+
+
+def error_line(error: ExpectedError) -> str:
+    """Return the error over the brain in words."""
+    rms, bound = f"{error.brain_ppb:.0f} ppb RMS over the brain", f"below {error.bound_ppb:.0f} ppb"
+    return f"Expected error: {rms} (9 of 10 such maps: {bound})"
 
 
 def figure_lines(reconstruction: Reconstruction) -> list[str]:
@@ -81,7 +104,7 @@ def figure_lines(reconstruction: Reconstruction) -> list[str]:
     figures = {**reconstruction.total_field.figures, **reconstruction.figures}
     return [
         f"{words}: {shown_number(figures[name] * factor)} {unit}".rstrip()
-        for name, words, unit, factor in _SHOWN_FIGURES
+        for name, words, unit, factor in SHOWN_FIGURES
         if name in figures
     ]
 

@@ -236,3 +236,33 @@ def test_the_report_says_what_was_measured(study: tuple[Acquisition, dict[str, W
         reference = segment.ReferencedSOPSequence[0]
         assert reference.ReferencedSOPInstanceUID == segmentation.SOPInstanceUID
         assert reference.ReferencedSegmentNumber == number
+
+
+UPPER, LOWER = "371886008", "371885007"
+NINE_OF_TEN = "371887004"
+
+
+def _properties(measurement: highdicom.sr.Measurement) -> dict[str, tuple[float, str]]:
+    """Value and unit of the numbers that are properties of a measurement, by code."""
+    return {
+        item.name.value: (item.value, item.unit.value)
+        for item in measurement[0].ContentSequence
+        if item.RelationshipType == "HAS PROPERTIES" and item.ValueType == "NUM"
+    }
+
+
+def test_the_report_states_the_error_of_each_mean_and_of_the_brain(
+    study: tuple[Acquisition, dict[str, WrittenSeries], str],
+) -> None:
+    _, written, _ = study
+    content = highdicom.sr.srread(written["regional-report"].paths[0]).content
+    pallidum, dentate = (group.get_measurements() for group in content.get_volumetric_roi_measurement_groups())
+    assert _properties(pallidum[0]) == {UPPER: (11.2, "[ppb]"), LOWER: (11.2, "[ppb]")}
+    assert _properties(dentate[0]) == {}  # no error is known of this nucleus
+    assert all(_properties(one) == {} for one in (*pallidum[1:3], *dentate[1:3]))
+    (brain,) = content.get_image_measurement_groups()
+    (error,) = brain.get_measurements()
+    assert (error.name.value, error.value, error.unit.value) == ("expected-error", 24.0, "[ppb]")
+    assert error.derivation.meaning == "Root Mean Square"
+    assert _properties(error) == {NINE_OF_TEN: (35.0, "[ppb]")}
+    assert brain.finding_sites[0].value.meaning == "Brain"

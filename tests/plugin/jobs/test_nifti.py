@@ -11,6 +11,7 @@ import pytest
 from dicom_io.derived.products import PRODUCTS
 from dicom_io.errors import DicomError
 from plugin.jobs.nifti import write_nifti
+from recon.types import ExpectedError
 from tests.support.small_result import small_result
 
 CONTRASTS = ("swi", "true-swi", "min-ip", "r2star", "total-field", "local-field")
@@ -100,6 +101,18 @@ def test_warnings_are_stated_once_in_any_alphabet(tmp_path):
     odd = dataclasses.replace(result, warnings=("ä \u2212 ppm", "ä \u2212 ppm"))
     write_nifti(scan.echoes, odd, {}, tmp_path, affine=oblique_affine(scan.echoes.grid))
     assert _sidecar(tmp_path, "anat/sub-01_Chimap")["Warnings"].count("ä \u2212 ppm") == 1
+
+
+def test_the_map_states_its_expected_error(tmp_path):
+    scan, result = small_result()
+    error = ExpectedError(brain_ppb=23.96, bound_ppb=35.04, nuclei_ppb={"putamen": 11.23})
+    for known, stated in (
+        (error, {"brain_ppb": 24.0, "bound_ppb": 35.0, "nuclei_ppb": {"putamen": 11.2}}),
+        (None, None),
+    ):
+        judged = dataclasses.replace(result, expected_error=known)
+        write_nifti(scan.echoes, judged, {}, tmp_path, affine=oblique_affine(scan.echoes.grid))
+        assert _sidecar(tmp_path, "anat/sub-01_Chimap")["ExpectedError"] == stated
 
 
 def test_an_earlier_data_set_is_replaced_and_other_files_are_left_alone(tmp_path):

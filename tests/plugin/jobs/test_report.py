@@ -1,6 +1,10 @@
+import dataclasses
+
 from plugin.config.settings import Destination, Objects, Settings
 from plugin.jobs.deliveries import objects_to_make, part_for
-from plugin.jobs.report import files_for
+from plugin.jobs.report import expected_error_of, files_for
+from recon.types import ExpectedError
+from tests.support.small_result import small_result
 
 
 def series(*names):
@@ -50,3 +54,11 @@ def test_objects_without_a_destination_are_not_made():
     assert objects_to_make(Settings(objects=objects, destinations=two)) == ("qsm", "swi")
     three = (*two, destination("c"))
     assert objects_to_make(Settings(objects=objects, destinations=three)) == everything
+
+
+def test_the_expected_error_is_stated_to_a_tenth_of_a_ppb_or_not_at_all():
+    _, result = small_result()
+    assert expected_error_of(result) is None
+    error = ExpectedError(brain_ppb=23.96, bound_ppb=35.04, nuclei_ppb={"putamen": 11.23})
+    stated = expected_error_of(dataclasses.replace(result, expected_error=error))
+    assert stated == {"brain_ppb": 24.0, "bound_ppb": 35.0, "nuclei_ppb": {"putamen": 11.2}}

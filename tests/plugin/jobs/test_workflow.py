@@ -62,6 +62,7 @@ def test_the_report_says_how_it_was_made_and_names_nobody(made):
     report = json.loads(text)
     assert report == json.loads(json.dumps(made_report))
     assert report["provenance"]["method"] == "tikhonov"
+    assert report["expected_error"] is None  # known of the network's maps only
     steps = list(report["seconds"])
     assert (steps[0], steps[-1]) == ("read", "write")
     assert report["files"] == [f"qsm/{number:05d}.dcm" for number in range(1, 29)]

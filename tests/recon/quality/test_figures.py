@@ -15,7 +15,7 @@ from recon.options import METHODS, Options
 from recon.pipeline import reconstruct
 from recon.quality.figures import judge_quality, quality_figures, streak_energy_ratio
 from recon.quality.limits import LIMITS
-from recon.types import Grid
+from recon.types import Grid, Verdict
 from tests.support.synthetic import small_echoes
 
 GRID = Grid(shape=(44, 40, 28), voxel_size_mm=(1.5, 1.6, 2.5), b0_direction=(0.0, 0.6, 0.8))
@@ -99,7 +99,19 @@ def test_every_limit_can_be_broken_and_not_a_number_fails(limit):
 
 
 def test_a_figure_that_a_map_does_not_have_is_not_judged():
-    assert judge_quality({}).level == "ok"
+    assert judge_quality({}) == Verdict(level="ok")
+    bad = {limit.figure: float("nan") for limit in LIMITS}
+    for missing in bad:
+        kept = {name: value for name, value in bad.items() if name != missing}
+        assert len(judge_quality(kept).reasons) == len(bad) - 1
+
+
+def test_the_worst_reasons_come_first():
+    doubtful, failing, *_ = LIMITS
+    values = (doubtful.degraded + 0.01, failing.failed + 0.01)
+    verdict = judge_quality(dict(zip((doubtful.figure, failing.figure), values, strict=True)))
+    assert verdict.level == "failed"
+    assert verdict.reasons == (failing.sentence.format(value=values[1]), doubtful.sentence.format(value=values[0]))
 
 
 def _inverter(factor):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -154,6 +155,8 @@ def draw_study(rows: Sequence[VerdictRow], model: ErrorModel | None, path: Path)
         left.plot(ends, factor * ends, "--", color="grey", linewidth=0.8, label="bound: nine of ten below")
         left.legend(loc="upper left")
     left.set(xscale="log", yscale="log", xlabel="expected error (ppb)", ylabel="true error (ppb)")
+    for axis in (left.xaxis, left.yaxis):
+        _plain_ticks(axis, (5, 10, 20, 50, 100, 200, 500, 1000))
     left.set_title("every map")
     plain = {(row.head, row.scan): row.nrmse_percent for row in rows if not row.kind}
     kinds = sorted({row.kind for row in rows if row.kind}, reverse=True)
@@ -164,5 +167,15 @@ def draw_study(rows: Sequence[VerdictRow], model: ErrorModel | None, path: Path)
     right.axvline(RUINOUS, color="grey", linewidth=0.8)
     right.set_yticks(range(len(kinds)), kinds)
     right.set(xscale="log", xlabel="error over that of the unspoiled scan (refused scans are not shown)")
+    _plain_ticks(right.xaxis, (0.2, 0.5, 1, 1.5, 2, 5, 10, 20))
     right.set_title("spoiled scans: green ok, orange degraded, red failed")
     figure.savefig(path, dpi=90)
+
+
+def _plain_ticks(axis: Any, places: tuple[float, ...]) -> None:  # noqa: ANN401 - matplotlib has no types
+    """Label a logarithmic axis with plain numbers."""
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))

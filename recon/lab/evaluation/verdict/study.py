@@ -138,7 +138,7 @@ def _judged_head(head: int, study: VerdictStudy, say: Callable[[str], None]) -> 
     for number, scan_plan in enumerate(plan.scans):
         say(f"head {head}, scan {number}")
         scan = scan_of(made, scan_plan)
-        judged = partial(judged_map, scan, head=head, number=number, engine=study.engine, segment=_Remembered())
+        judged = partial(judged_map, scan, head=head, number=number, engine=study.engine, segment=RememberedSegmenter())
         yield judged(scan.echoes)
         for _ in range(study.faults):
             fault = draw_fault(rng, echoes=len(scan_plan.echo_times_s))
@@ -147,12 +147,13 @@ def _judged_head(head: int, study: VerdictStudy, say: Callable[[str], None]) -> 
 
 
 @dataclass(kw_only=True)
-class _Remembered:
+class RememberedSegmenter:
     """Networks that find the brain, which are not asked twice about the same magnitude: most faults leave it alone."""
 
     answers: dict[tuple[Stage, bytes], torch.Tensor] = field(default_factory=dict)
 
     def __call__(self, stage: Stage, volume: torch.Tensor) -> torch.Tensor:
+        """Return what the networks say of a volume."""
         key = (stage, hashlib.sha256(volume.numpy().tobytes()).digest())
         if key not in self.answers:
             self.answers[key] = deepbet.segment(stage, volume)

@@ -28,7 +28,7 @@ _SINGLE_ECHO = 0.35
 _BIPOLAR = 0.15
 _LEAST_ACQUIRED, _LEAST_PARTIAL = 0.95, 0.875
 _ALIGNED = 0.25
-"""Misalignment of the receive loops over that of the hard simulator: 0.2 rad and less instead of 0.8."""
+"""Misalignment of the receive loops over that of the hard simulator: a standard deviation of 0 to 0.2 rad, not 0.8."""
 _MOST_BREATH_HZ = 2.0
 """Breathing of a healthy volunteer moves the field by 1 to 2 Hz at 3 T; more is a fault."""
 

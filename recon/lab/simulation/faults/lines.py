@@ -44,16 +44,20 @@ def noise(echoes: GradientEcho, severity: float, rng: np.random.Generator) -> Gr
 
 
 def motion(echoes: GradientEcho, severity: float, rng: np.random.Generator) -> GradientEcho:
-    """Let the head move by ``severity`` mm and degrees during the scan."""
-    plan = MotionPlan(poses=(_pose(severity, rng),), starts=(float(rng.uniform(0.2, 0.8)),))
+    """Let the head move by ``severity`` mm and degrees in the second half of the scan.
+
+    The middle of k-space stays where the truth is: a shift of the whole map is not an error of it.
+    """
+    plan = MotionPlan(poses=(_pose(severity, rng),), starts=(float(rng.uniform(0.51, 0.9)),))
     shares = line_times(echoes.grid.shape, False)
     return with_signal(echoes, moved(_tensor(echoes), plan, echoes.grid.voxel_size_mm, shares, False).numpy())
 
 
 def motion_between_echoes(echoes: GradientEcho, severity: float, rng: np.random.Generator) -> GradientEcho:
-    """Measure each echo in a scan of its own, the head ``severity`` mm and degrees away from the last one."""
-    signal = [posed(image, _pose(severity, rng), echoes.grid.voxel_size_mm) for image in _tensor(echoes)]
-    return with_signal(echoes, torch.stack(signal).numpy())
+    """Measure each echo in a scan of its own, the head ``severity`` mm and degrees away from the first one's."""
+    first, *others = _tensor(echoes)
+    later = [posed(image, _pose(severity, rng), echoes.grid.voxel_size_mm) for image in others]
+    return with_signal(echoes, torch.stack([first, *later]).numpy())
 
 
 def breathing(echoes: GradientEcho, severity: float, rng: np.random.Generator) -> GradientEcho:

@@ -11,8 +11,15 @@ from recon.errors import InvalidInputError
 from recon.quality.page.canvas import PAGE_COLUMNS, PAGE_ROWS, new_page, write_lines
 from recon.quality.page.pages import quality_pages
 from recon.quality.page.refusal import refusal_page
-from recon.quality.page.summary import figure_lines, provenance_lines, shown_number
-from recon.types import Verdict
+from recon.quality.page.summary import (
+    SHOWN_FIGURES,
+    error_line,
+    figure_lines,
+    provenance_lines,
+    shown_number,
+    warning_lines,
+)
+from recon.types import ExpectedError, Verdict
 from tests.support.small_result import small_result
 
 AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -75,6 +82,34 @@ def test_the_verdict_is_on_the_summary():
     }
     assert not np.array_equal(judged["ok"], judged["degraded"])
     assert not np.array_equal(judged["degraded"], judged["failed"])
+
+
+def test_the_expected_error_is_on_the_summary_where_it_is_known(pages):
+    scan, result = small_result()
+    assert result.expected_error is None
+    error = ExpectedError(brain_ppb=23.9, bound_ppb=35.2, nuclei_ppb={})
+    assert error_line(error) == "Expected error: 24 ppb RMS over the brain (9 of 10 such maps: below 35 ppb)"
+    stated = quality_pages(scan.echoes, dataclasses.replace(result, expected_error=error), affine=AFFINE)
+    assert not np.array_equal(stated[0], pages[0])
+    assert all(np.array_equal(a, b) for a, b in zip(stated[1:], pages[1:], strict=True))
+
+
+def test_the_reasons_of_the_verdict_come_before_notes_and_nothing_twice():
+    _, result = small_result()
+    total = dataclasses.replace(result.total_field, warnings=("A note.",))
+    verdict = Verdict(level="failed", reasons=("A reason.",))
+    judged = dataclasses.replace(result, total_field=total, verdict=verdict, warnings=("A note.", "More.", "A reason."))
+    assert warning_lines(judged) == ["A reason.", "A note.", "More."]
+    quiet = dataclasses.replace(judged, total_field=result.total_field, verdict=Verdict(level="ok"), warnings=())
+    assert warning_lines(quiet) == ["No warnings."]
+
+
+def test_every_shown_figure_fits_into_its_column():
+    _, result = small_result()
+    named = {name: 12345.678 for name, *_ in SHOWN_FIGURES}
+    lines = figure_lines(dataclasses.replace(result, figures=named))
+    assert len(lines) == len(SHOWN_FIGURES) == 12
+    assert max(map(len, lines)) <= 48
 
 
 def test_figures_and_provenance_are_in_words():

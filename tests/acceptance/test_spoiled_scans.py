@@ -1,0 +1,64 @@
+"""A score of scans spoiled on purpose: each is refused, or its map is not called good."""
+
+from functools import cache
+
+import pytest
+
+from recon.errors import InvalidInputError, MapError
+from recon.lab.evaluation.verdict.study import RememberedSegmenter
+from recon.lab.simulation.draw.cases import draw_case
+from recon.lab.simulation.draw.seeds import Purpose, generator
+from recon.lab.simulation.faults.table import DrawnFault, spoiled
+from recon.lab.simulation.scan import simulate_scan
+from recon.pipeline import reconstruct
+
+SEED = 60_000
+SEVERAL, ONE = "healthy", "swi"
+SPOILED = [
+    (SEVERAL, "inverted", 1.0),
+    (SEVERAL, "phase range", 0.4),
+    (SEVERAL, "coarse phase", 0.6),
+    (SEVERAL, "repeated echo", 1.0),
+    (SEVERAL, "homodyne", 0.2),
+    (SEVERAL, "open fringe lines", 3.0),
+    (SEVERAL, "slice offsets per echo", 1.0),
+    (SEVERAL, "inverted slab", 0.4),
+    (SEVERAL, "lost phase", 0.2),
+    (SEVERAL, "lost magnitude", 0.2),
+    (SEVERAL, "noise", 0.8),
+    (SEVERAL, "motion between echoes", 8.0),
+    (SEVERAL, "breathing", 20.0),
+    (SEVERAL, "ghost", 0.7),
+    (SEVERAL, "spike", 2.0),
+    (SEVERAL, "swapped echoes", 1.0),
+    (ONE, "inverted", 1.0),
+    (ONE, "homodyne", 0.2),
+    (ONE, "slice offsets", 0.8),
+    (ONE, "inverted slab", 0.4),
+    (ONE, "lost phase", 0.2),
+]
+
+
+@cache
+def scan(case):
+    return simulate_scan(draw_case(case, generator(Purpose.TUNING, SEED), voxel_size_mm=3.0))
+
+
+SEGMENT = RememberedSegmenter()
+
+
+@pytest.mark.parametrize("case", [SEVERAL, ONE])
+def test_a_scan_that_nothing_is_wrong_with_is_called_good(case):
+    result = reconstruct(scan(case).echoes, segment=SEGMENT)
+    assert result.verdict.level == "ok", result.verdict.reasons
+    assert result.expected_error is not None
+
+
+@pytest.mark.parametrize(("case", "kind", "severity"), SPOILED)
+def test_a_spoiled_scan_is_not_called_good(case, kind, severity):
+    bad = spoiled(scan(case).echoes, DrawnFault(kind=kind, severity=severity, seed=1))
+    try:
+        result = reconstruct(bad, segment=SEGMENT)
+    except (InvalidInputError, MapError):
+        return
+    assert result.verdict.level != "ok", {k: round(v, 3) for k, v in result.figures.items()}

@@ -187,7 +187,7 @@ def test_the_mask_of_a_user_wins_but_for_poor_phase_at_its_rim(head):
     result = total_field(echoes, mask=wanted)
     assert not result.mask[~wanted].any()
     assert result.mask[radius() < 0.15].all()
-    assert any("at the rim of the mask" in warning for warning in result.warnings)
+    assert any("at the mask's rim" in warning for warning in result.warnings)
 
 
 def test_masks_of_another_shape_are_refused(head):

@@ -10,7 +10,7 @@ import json
 import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
@@ -55,6 +55,11 @@ def _without_arrays(value: Any, folder: Path, name: str) -> Any:  # noqa: ANN401
     return dict(value) if isinstance(value, Mapping) else value
 
 
+def _dataclass_of(hint: Any) -> Any:  # noqa: ANN401 - any annotation
+    """Return the dataclass that a field holds, which may be optional; None if it holds something else."""
+    return next((kind for kind in (hint, *get_args(hint)) if dataclasses.is_dataclass(kind)), None)
+
+
 def _with_arrays(kind: type[Any], values: Mapping[str, Any], folder: Path, name: str) -> Any:  # noqa: ANN401
     """Make a dataclass of what ``_without_arrays`` made of it."""
     hints = get_type_hints(kind)
@@ -64,8 +69,9 @@ def _with_arrays(kind: type[Any], values: Mapping[str, Any], folder: Path, name:
         if value is None and path.exists():
             # Copy-on-write, not read-only: compiled functions are specialised for writable arrays.
             return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
-        if dataclasses.is_dataclass(hints[field]):
-            return _with_arrays(hints[field], value, folder, f"{name}.{field}")
+        structure = _dataclass_of(hints[field])
+        if structure is not None and value is not None:
+            return _with_arrays(structure, value, folder, f"{name}.{field}")
         return tuple(value) if isinstance(value, list) else value
 
     return kind(**{field: restored(field, value) for field, value in values.items()})

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from plugin.jobs.scratch import load, save
-from recon.types import GradientEcho, Reconstruction
+from recon.types import ExpectedError, GradientEcho, Reconstruction
 from tests.support.small_result import small_result
 from tests.support.synthetic import small_echoes
 
@@ -29,6 +29,14 @@ def test_a_reconstruction_comes_back_as_it_was(tmp_path):
     _, result = small_result()
     save(result, tmp_path / "result")
     assert equal(load(Reconstruction, tmp_path / "result"), result)
+
+
+def test_the_expected_error_of_a_map_comes_back_as_it_was(tmp_path):
+    _, result = small_result()
+    error = ExpectedError(brain_ppb=12.0, bound_ppb=21.0, nuclei_ppb={"putamen": 4.0})
+    expected = dataclasses.replace(result, expected_error=error)
+    save(expected, tmp_path / "result")
+    assert equal(load(Reconstruction, tmp_path / "result"), expected)
 
 
 def test_saving_twice_replaces_and_leaves_nothing_else(tmp_path):

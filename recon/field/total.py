@@ -150,6 +150,8 @@ def _found_mask(
     """Return the mask that was found in the magnitude, as the phase leaves it."""
     field_ppm = phase.fit.field_rad_per_s / np.float32(rad_per_s_of_one_ppm(echoes.b0_tesla))
     brain = finish_mask(found, head, phase.quality, field_ppm, echoes.grid)
+    # Where the skull was stripped from the images, the rim holds voxels that have no phase at all.
+    brain = replace(brain, mask=brain.mask & (phase.fit.information > 0))
     if surface_bleeds:
         return with_surface_bleeds(brain, found.raw_brain_mask, field_ppm, ~head, phase.quality, echoes.grid)
     return brain

@@ -91,7 +91,7 @@ LIMITS: Final = (
     # Of the field.
     Limit(
         figure="fit_residual_excess_rad",
-        degraded=0.08,
+        degraded=0.065,
         failed=0.6,
         sentence="The echoes contradict each other by {value:.2f} rad beyond noise: the field may be wrong.",
     ),
@@ -117,8 +117,8 @@ LIMITS: Final = (
         figure="open_fringe_lines_mm",
         degraded=20.0,
         failed=inf,
-        sentence="The phase has open-ended fringe lines ({value:.0f} mm in all): the coils were combined without their "
-        "phases; the field is wrong along them.",
+        sentence="The phase has open-ended fringe lines ({value:.0f} mm in all), as when coils are combined without "
+        "their phases: the field is wrong along them.",
     ),
     Limit(
         figure="slice_step_left_rad",

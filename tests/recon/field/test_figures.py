@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recon.field.figures import field_figures, field_jumps_permille
+from recon.field.fit import FieldFit
 from recon.types import GradientEcho, Grid
 
 SHAPE = (20, 18, 14)
@@ -61,9 +62,15 @@ def figures(added_rad=0.0, echoes=4):
             b0_tesla=3.0,
             grid=Grid(shape=SHAPE, voxel_size_mm=(1.0, 1.2, 1.6), b0_direction=(0.0, 0.6, 0.8)),
         ),
+        FieldFit(
+            field_rad_per_s=smooth(),
+            residual_rad=residual.astype(np.float32),
+            information=np.ones(SHAPE, np.float32),
+            dephasing_rad_per_s=np.zeros(SHAPE, np.float32),
+            spread_hz=np.zeros(SHAPE, np.float32),
+            refitted_percent=0.5,
+        ),
         field_ppm=smooth(),
-        turn_ppm=1.0,
-        residual_rad=residual.astype(np.float32),
         quality=quality.astype(np.float32),
         noise_ppm=np.full(SHAPE, 0.002, np.float32),
         reliable=EVERYWHERE & (np.arange(SHAPE[2]) < 12),

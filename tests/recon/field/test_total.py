@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from recon.errors import InvalidInputError
 from recon.field.fit import unwrap_echoes
 from recon.field.total import fit_phase, total_field
 from recon.masking.head import head_mask
+from recon.masking.rim import FoundBrain
 from recon.operators.lbv import harmonic_local_field, interior
 from recon.types import GradientEcho, Grid
 from tests.support.phase_phantoms import OBLIQUE, acquire, ball, positions, smooth_field_ppm
@@ -207,3 +209,13 @@ def test_empty_result_is_refused():
     echoes = acquire()
     with pytest.raises(InvalidInputError, match="empty"):
         total_field(echoes, mask=np.zeros(OBLIQUE.shape, bool))
+
+
+def test_a_mask_that_is_found_holds_no_voxel_without_signal(monkeypatch):
+    echoes = acquire()
+    stripped = echoes.magnitude * (ball() & (np.indices(OBLIQUE.shape)[2] > 8))
+    found = FoundBrain(brain=ball(), raw_brain_mask=ball())
+    monkeypatch.setattr("recon.field.total.find_brain", lambda *_: found)
+    result = total_field(replace(echoes, magnitude=stripped.astype(np.float32)), segment=lambda *_: None)
+    assert result.mask.any()
+    assert not result.mask[stripped[0] == 0].any()

@@ -38,17 +38,17 @@ def row(scan=0, kind="", error=20.0, figures=OK, head=0, size=None, refused=""):
 
 
 def drawn_rows(count, *, slope=0.8, noise=0.2, seed=0, heads=20):
-    """Rows whose error follows a power of the residual and jumps where the streaks begin, with noise."""
+    """Rows whose error follows powers of the residual and of the spread, with noise."""
     rng = np.random.default_rng(seed)
     found = []
     for number in range(count):
-        residual, streaks = np.exp(rng.uniform(0, 4)), np.exp(rng.uniform(-1, 1))
-        error = law_ppb(residual, streaks, slope) * float(np.exp(rng.normal(0, noise)))
-        figures = {"data_residual_rms_ppb": float(residual), "streak_energy_ratio": float(streaks)}
+        residual, spread = np.exp(rng.uniform(0, 4)), np.exp(rng.uniform(3, 5))
+        error = law_ppb(residual, spread, slope) * float(np.exp(rng.normal(0, noise)))
+        figures = {"data_residual_rms_ppb": float(residual), "chi_sd_ppb": float(spread)}
         found.append(row(scan=number % 4, error=error, figures=figures, head=number % heads))
     return found
 
 
-def law_ppb(residual, streaks, slope=0.8):
+def law_ppb(residual, spread, slope=0.8):
     """The error that rows of :func:`drawn_rows` have without noise."""
-    return 8.0 * (residual + 0.1) ** slope * (streaks + 0.05) ** 0.5
+    return (residual + 0.1) ** slope * (spread + 1.0) ** 0.5

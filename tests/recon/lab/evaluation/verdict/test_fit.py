@@ -25,7 +25,7 @@ def expected(model, rows):
 def test_the_law_is_found_on_rows_that_the_fit_has_not_seen(model):
     said = expected(model, HELD_OUT)
     figures = [one.figures for one in HELD_OUT]
-    law = np.array([law_ppb(f["data_residual_rms_ppb"], f["streak_energy_ratio"]) for f in figures])
+    law = np.array([law_ppb(f["data_residual_rms_ppb"], f["chi_sd_ppb"]) for f in figures])
     assert np.abs(np.log(said / law)).mean() < 0.1
     assert spearmanr(said, [one.rms_ppb for one in HELD_OUT]).statistic > 0.95
 

@@ -23,8 +23,8 @@ LEASTS = {
 }
 """The figures that enter, with what is added to each before the logarithm is taken; 0 where it enters as it is.
 
-Chosen on some 100 maps of tuning heads, fold by fold: rank correlation 0.83, with all 24 figures 0.78, with the map's spread
-alone 0.82 and a wider scatter."""
+Chosen on some 100 maps of tuning heads, fold by fold: rank correlation 0.83, with all 24 figures 0.78, with the map's
+spread alone 0.82 and a wider scatter."""
 _QUANTILES = (0.01, 0.5, 0.99)
 _PENALTIES = np.logspace(-1, 3, 13)
 _FOLDS = 5

@@ -54,7 +54,7 @@ class VerdictRow:
     kind, severity
         The fault; empty and 0 for the scan as it is.
     refused
-        Why there is no map; empty where there is one.
+        Why the scan was refused; empty if it was not.
     nrmse_percent, rms_ppb
         Error over the true brain, voxels without a value counted as zero; None without a map.
     nuclei_ppb

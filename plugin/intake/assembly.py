@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_field
-from plugin.intake.candidate import Candidate, write_job
+from plugin.intake.candidate import Candidate, index_jobs, write_job
 from plugin.intake.completion import Arrival, Decision, State, decide, page_is_due
 from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
 from plugin.intake.spool import Spool
-from plugin.jobs.job import images_of, job_name
+from plugin.jobs.job import JOB_FILE, images_of, job_name
 from plugin.log import describe, get_logger, unexpected
 
 Headers = tuple[ImageHeader, ...]
@@ -61,8 +61,18 @@ class Assembler:
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
         self._told: set[str] = set()
         self._last_at: dict[str, float] = {}
+        index_jobs(spool)
         unsettled = spool.index.unsettled_studies(clock() - _PAGES_SINCE_SECONDS)
         self._waiting = {study: self._group(study) for study in unsettled}
+
+    def submit_lost(self, known: Set[str]) -> None:
+        """Submit the jobs that their database does not know: it was lost, or restored from a backup."""
+        jobs = self._spool.folder / "jobs"
+        lost = [job for job in self._spool.index.submitted() if job not in known and (jobs / job / JOB_FILE).exists()]
+        for job in reversed(lost):  # the latest first: somebody may wait for it
+            self._submit(job)
+        if lost:
+            get_logger().warning("jobs.submitted_again", reason=f"{len(lost)} jobs were not in their database")
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Repeat passes until told to stop."""
@@ -268,6 +278,7 @@ class Assembler:
             open=sum(one.ended_at is None for one in came),
             aborted=cut_off.count("aborted"),
             lost=cut_off.count("lost"),
+            recovered=sum(one.ended_how == "recovered" for one in came),
         )
 
 

@@ -105,6 +105,11 @@ class Index(Notices):
         """End every association that was open when the receiver died."""
         return self._write("UPDATE association SET ended_at = ?, ended_how = 'lost' WHERE ended_at IS NULL", now)
 
+    def recover_association(self, association: str, now: float) -> None:
+        """Note that the end of an association is unknown because the index was older than its images."""
+        statement = "UPDATE association SET ended_at = ?, ended_how = 'recovered' WHERE association = ?"
+        self._write(statement, now, association)
+
     def associations(self, names: Sequence[str]) -> dict[str, AssociationRow]:
         """Return associations by name."""
         condition = "WHERE association IN (SELECT value FROM json_each(?))"
@@ -122,6 +127,10 @@ class Index(Notices):
         """Add a received image."""
         self._add("image", row)
 
+    def add_images(self, rows: Sequence[ImageRow]) -> None:
+        """Add images, all of them or none."""
+        self._add("image", *rows)
+
     def confirm_image(self, image: str, association: str, now: float) -> None:
         """Note that an image of an interrupted association came again on another one; it is judged again."""
         self._write(
@@ -134,6 +143,10 @@ class Index(Notices):
         """Note an object that came under the UID of another image; the same one again changes nothing."""
         statement = "INSERT OR IGNORE INTO conflict (image, digest, path, received_at) VALUES (?, ?, ?, ?)"
         self._write(statement, image, digest, path, now)
+
+    def conflicts(self) -> set[str]:
+        """Return where the objects under the UID of another image are, relative to the spool."""
+        return {str(row["path"]) for row in self._read("SELECT path FROM conflict")}
 
     def paths(self) -> set[str]:
         """Return where the images are, relative to the spool."""
@@ -248,13 +261,27 @@ class Index(Notices):
         """Note a job; one of the same name was never written, and is replaced."""
         self._add("job", row)
 
+    def job_names(self) -> set[str]:
+        """Return the names of all jobs."""
+        return {str(row["job"]) for row in self._read("SELECT job FROM job")}
+
+    def submitted(self) -> list[str]:
+        """Return the jobs that acquisitions were submitted as last, oldest first."""
+        rows = self._read("SELECT job FROM acquisition WHERE job != '' ORDER BY changed_at")
+        return [str(row["job"]) for row in rows]
+
     def jobs(self, study: str) -> list[JobRow]:
         """Return all jobs that were made of images of a study."""
         return self._rows(JobRow, "job", "WHERE study = ?", study)
 
 
-def existing_index(spool: Path) -> Index:
+def migrate_index(spool: Path) -> None:
+    """Bring the index of a spool up to date; errors as of ``existing_index``."""
+    existing_index(spool, migrate=True).close()
+
+
+def existing_index(spool: Path, *, migrate: bool = False) -> Index:
     """Open the index of a spool; raise ``PluginError`` if no service has used it."""
     if not (spool / INDEX_FILE).exists():
         raise PluginError(f"no service has used the spool {spool} yet; start one, or name its configuration")
-    return Index(spool / INDEX_FILE)
+    return Index(spool / INDEX_FILE, migrate=migrate)

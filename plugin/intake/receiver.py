@@ -26,6 +26,7 @@ from plugin.config.settings import Caller, Settings
 from plugin.errors import PortTakenError
 from plugin.intake import announcements
 from plugin.intake.index import ImageRow
+from plugin.intake.recovery import Recovered, recover, sender_information
 from plugin.intake.spool import Spool, Stored, shortage
 from plugin.log import describe, get_logger, uid_hash
 from plugin.network.encoding import file_header
@@ -76,9 +77,14 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     PortTakenError
         The port cannot be listened on.
     """
-    swept, lost = spool.sweep(), spool.index.lose_associations(time.time())
-    if swept or lost:
-        get_logger().info("receiver.recovered", images=swept, association=lost)
+    lost, found = spool.index.lose_associations(time.time()), recover(spool)
+    if lost or found != Recovered():
+        reason = (
+            f"{lost} associations were open when the receiver ended; {found.unfinished} unfinished files removed;"
+            f" {found.images} images and {found.conflicts} conflicts were not in the index and are now;"
+            f" {found.quarantined} files quarantined"
+        )
+        get_logger().warning("receiver.recovered", images=found.images, reason=reason)
     ae = new_ae(settings.ae_title)
     ae.require_called_aet = settings.require_called_aet
     ae.maximum_associations = settings.maximum_associations
@@ -200,7 +206,9 @@ def _image(event: evt.Event, association: str) -> tuple[ImageRow, Sequence[bytes
         association=association,
         received_at=time.time(),
     )
-    return row, (file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax), data_set)
+    requestor = event.assoc.requestor
+    sender = sender_information(association, str(requestor.ae_title).strip(), str(requestor.address))
+    return row, (file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax, sender), data_set)
 
 
 def study_and_series(data_set: bytes, transfer_syntax: UID) -> tuple[str, str]:

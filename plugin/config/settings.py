@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator, model_validator
 
 from dicom_io.derived.products import REFUSAL_PAGE
+from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.rules import Frozen, Magnet, Name, Rule
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
@@ -50,7 +51,7 @@ class Caller(Frozen):
     """
 
     ae_title: AETitle
-    host: str = ""
+    host: CallerHost = ""
     return_port: Port = 104
 
 
@@ -133,6 +134,20 @@ class Settings(Frozen):
     withhold_failed_maps
         Whether a map that failed its quality check stays in the spool, and the page with the reasons is delivered in
         its place; else the map is delivered. FAILED stands at the head of the description of each of its series.
+    connections_per_address
+        How many connections one IP address may have, with and without an association.
+    largest_object_gib
+        Largest object that is received, in GiB; each association may hold so much memory.
+    user_identity
+        Whether an association that offers a user identity (name, passcode, Kerberos, SAML, JWT) is rejected, or
+        accepted without looking at it. No identity is ever checked.
+    storage_commitment_scp
+        Whether we answer for images as storage commitment SCP. A scanner may then delete its own, so think of how long
+        the spool keeps them, and of its backup.
+    assembler_memory_gib
+        Memory limit of the process that reads the headers of what was received.
+    tls
+        If given, the port speaks TLS and nothing else; destinations have a switch of their own.
     """
 
     ae_title: AETitle = "QSM"
@@ -161,6 +176,12 @@ class Settings(Frozen):
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()
+    connections_per_address: int = Field(default=64, ge=1)
+    largest_object_gib: float = Field(default=4.0, gt=0)
+    user_identity: Literal["reject", "ignore"] = "reject"
+    storage_commitment_scp: bool = False
+    assembler_memory_gib: float = Field(default=8.0, ge=1)
+    tls: Tls | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -226,7 +247,9 @@ def read_settings(path: Path) -> Settings:
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in lines)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
-    return settings.model_copy(update={"spool": (path.parent / settings.spool).resolve()})
+    folder = path.parent.resolve()
+    tls = settings.tls.below(folder) if settings.tls else None
+    return settings.model_copy(update={"spool": (folder / settings.spool).resolve(), "tls": tls})
 
 
 def checked_settings(**values: object) -> Settings:

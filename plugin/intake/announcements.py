@@ -51,22 +51,25 @@ _POLL_SECONDS = 1.0
 _COMPLETE, _WITH_FAILURES = 1, 2
 
 
-def add_contexts(ae: AE) -> None:
-    """Accept the services of this module beside storage."""
+def add_contexts(ae: AE, *, commitment: bool) -> None:
+    """Accept the services of this module beside storage; storage commitment only where the site wants it."""
     ae.add_supported_context(ModalityPerformedProcedureStep)
     ae.add_supported_context(InstanceAvailabilityNotification)
-    ae.add_supported_context(StorageCommitmentPushModel)
+    if commitment:
+        ae.add_supported_context(StorageCommitmentPushModel)
 
 
 def handlers(
-    index: Index, answers: CommitmentAnswers
+    index: Index, answers: CommitmentAnswers | None
 ) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
-    """Return handlers to add to those of the storage SCP."""
-    return [
+    """Return handlers to add to those of the storage SCP; without ``answers`` nothing is committed to."""
+    found: list[tuple[evt.EventType, Callable[..., object], list[object]]] = [
         (evt.EVT_N_CREATE, _answered, [partial(_create, index)]),
         (evt.EVT_N_SET, _answered, [partial(_set, index)]),
-        (evt.EVT_N_ACTION, _answered, [partial(_commit, index, answers)]),
     ]
+    if answers is not None:
+        found.append((evt.EVT_N_ACTION, _answered, [partial(_commit, index, answers)]))
+    return found
 
 
 def _answered(event: evt.Event, handler: Callable[[evt.Event], int]) -> tuple[int, Dataset | None]:

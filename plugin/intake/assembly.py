@@ -20,6 +20,7 @@ from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_field
+from plugin.errors import SpoolError
 from plugin.intake.candidate import Candidate, index_jobs, write_job
 from plugin.intake.completion import Arrival, Decision, State, decide, page_is_due
 from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
@@ -75,8 +76,16 @@ class Assembler:
             get_logger().warning("jobs.submitted_again", reason=f"{len(lost)} jobs were not in their database")
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Repeat passes until told to stop."""
+        """Repeat passes until told to stop.
+
+        Raises
+        ------
+        SpoolError
+            The index was deleted, or restored from a backup.
+        """
         while not stopping():
+            if self._spool.index.is_replaced():
+                raise SpoolError("the index was replaced; the assembler starts again with the new one")
             self.run_pass()
             time.sleep(_REPEATS_SECONDS)
 

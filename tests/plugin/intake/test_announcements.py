@@ -34,6 +34,7 @@ def site(tmp_path):
         disk=Disk(reserve_gib=0, used_percent=100),
         allowed_callers=[Caller(ae_title="MR1", return_port=listening)],
         retry=Retry(first_seconds=0.1, longest_seconds=0.2),
+        storage_commitment_scp=True,
     )
     spool = Spool(tmp_path)
     receiver = start_receiver(settings, spool)
@@ -226,7 +227,9 @@ def test_a_request_outlives_the_receiver(tmp_path):
     listening, requester = free_port(), Requester()
     callers = [Caller(ae_title="MR1", return_port=listening)]
     disk = Disk(reserve_gib=0, used_percent=100)
-    settings = Settings(port=free_port(), spool=tmp_path, disk=disk, allowed_callers=callers)
+    settings = Settings(
+        port=free_port(), spool=tmp_path, disk=disk, allowed_callers=callers, storage_commitment_scp=True
+    )
     for number in range(2):
         spool = Spool(tmp_path)
         receiver = start_receiver(settings, spool)
@@ -242,3 +245,18 @@ def test_a_request_outlives_the_receiver(tmp_path):
         spool.index.close()
     assert [kind for kind, _ in requester.reports] == [1]
     assert MRImageStorage in {item.ReferencedSOPClassUID for item in requester.reports[0][1].ReferencedSOPSequence}
+
+
+def test_commitment_is_not_offered_unless_the_site_wants_it(tmp_path):
+    settings = Settings(port=free_port(), spool=tmp_path, disk=Disk(reserve_gib=0, used_percent=100))
+    spool = Spool(tmp_path)
+    receiver = start_receiver(settings, spool)
+    try:
+        ae = new_ae("MR1")
+        ae.add_requested_context(StorageCommitmentPushModel)
+        association = ae.associate("127.0.0.1", settings.port, ae_title="QSM")
+        assert not association.accepted_contexts
+        assert [one.abstract_syntax for one in association.rejected_contexts] == [StorageCommitmentPushModel]
+    finally:
+        receiver.shutdown()
+        spool.index.close()

@@ -183,9 +183,19 @@ class CommitmentAnswers(threading.Thread):
             try:
                 for row in self._spool.index.due_commitments(time.time()):
                     if not self._ended.is_set():
-                        self._answer(row)
+                        self._try_to_answer(row)
             except Exception as error:  # a full disk, or a closed index; the next round tries again
                 get_logger().error("commitment.failed", **describe(error))
+
+    def _try_to_answer(self, row: CommitmentRow) -> None:
+        """Answer a request; one that fails is tried again later, and does not stop the others."""
+        try:
+            self._answer(row)
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            get_logger().error("commitment.failed", calling_ae=row.calling_ae, **describe(error))
+            self._postpone(row)
 
     def _answer(self, row: CommitmentRow) -> None:
         report = self._report(row)
@@ -195,13 +205,17 @@ class CommitmentAnswers(threading.Thread):
         if _report_on(association, report) or self._report_on_new(row, report):
             self._spool.index.settle_commitment(row.transaction_uid, "answered")
             log.info("commitment.answered", failed=len(report.get("FailedSOPSequence") or ()))
-            return
+        else:
+            self._postpone(row)
+
+    def _postpone(self, row: CommitmentRow) -> None:
+        log = get_logger().bind(calling_ae=row.calling_ae, images=len(row.refs))
         retry, now = self._settings.retry, time.time()
         if now - row.asked_at > 3600 * retry.give_up_after_hours:
             self._spool.index.settle_commitment(row.transaction_uid, "given up")
             log.error("commitment.given_up")
             return
-        pause = min(retry.longest_seconds, retry.first_seconds * 2.0**row.attempts)
+        pause = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(row.attempts, 20))
         self._spool.index.postpone_commitment(row.transaction_uid, now + pause)
         log.warning("commitment.postponed", retry_in_seconds=pause)
 

@@ -45,6 +45,7 @@ class State(StrEnum):
     REFUSED = "refused"
     IGNORED = "ignored"
     QUEUED = "queued"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,8 +134,8 @@ class Index(Notices):
     def confirm_image(self, image: str, association: str, now: float) -> None:
         """Note that an image of an interrupted association came again on another one; it is judged again."""
         self._write(
-            "UPDATE image SET association = ?, received_at = ?, header = NULL WHERE image = ? AND association IN"
-            " (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
+            "UPDATE image SET association = ?, received_at = ?, header = NULL, attempts = 0 WHERE image = ?"
+            " AND association IN (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
             *(association, now, image),
         )
 
@@ -155,6 +155,19 @@ class Index(Notices):
     def unread_images(self, limit: int = 500) -> list[ImageRow]:
         """Return images whose header was not read yet, oldest first."""
         return self._images("WHERE header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?", limit)
+
+    def begin_reading(self, images: Sequence[str]) -> dict[str, int]:
+        """Note that the headers of images are being read; return how often that began of those that never were."""
+        names, mine = json.dumps(images), "image IN (SELECT value FROM json_each(?))"
+        begun = self._read(f"SELECT image, attempts FROM image WHERE attempts > 0 AND {mine}", names)
+        self._write(f"UPDATE image SET attempts = 1 WHERE attempts = 0 AND {mine}", names)
+        return {row["image"]: row["attempts"] for row in begun}
+
+    def count_attempt(self, image: str) -> int:
+        """Count a process that died while it read an image; return how many began to."""
+        self._write("UPDATE image SET attempts = attempts + 1 WHERE image = ?", image)
+        (row,) = self._read("SELECT attempts FROM image WHERE image = ?", image)
+        return int(row["attempts"])
 
     def has_unread(self, study: str) -> bool:
         """Say whether a study has images whose header was not read yet."""
@@ -224,7 +237,7 @@ class Index(Notices):
         Also those of which an acquisition was given up ``since`` then: the page that says so may still wait.
         """
         rows = self._read(
-            "SELECT study FROM acquisition WHERE state = 'collecting'"
+            "SELECT study FROM acquisition WHERE state IN ('collecting', 'failed')"
             " OR (state IN ('incomplete', 'refused') AND changed_at >= ?) UNION "
             "SELECT study FROM image WHERE header IS NOT NULL GROUP BY study HAVING COUNT(*) !="
             " COALESCE((SELECT SUM(images) FROM acquisition WHERE acquisition.study = image.study), 0)",
@@ -267,8 +280,7 @@ class Index(Notices):
 
     def submitted(self) -> list[str]:
         """Return the jobs that acquisitions were submitted as last, oldest first."""
-        rows = self._read("SELECT job FROM acquisition WHERE job != '' ORDER BY changed_at")
-        return [str(row["job"]) for row in rows]
+        return [row["job"] for row in self._read("SELECT job FROM acquisition WHERE job != '' ORDER BY changed_at")]
 
     def jobs(self, study: str) -> list[JobRow]:
         """Return all jobs that were made of images of a study."""

@@ -10,7 +10,6 @@ import hashlib
 import os
 import signal
 import sqlite3
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -25,14 +24,15 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
-from plugin.config.settings import Caller, Settings
+from plugin.config.settings import Settings
 from plugin.errors import PortTakenError
 from plugin.intake import announcements
+from plugin.intake.admission import NO_LIMIT, Admission, admit, is_known_address, limit
 from plugin.intake.index import ImageRow
 from plugin.intake.recovery import Recovered, recover, sender_information
 from plugin.intake.spool import Spool, Stored, shortage
 from plugin.log import get_logger, uid_hash
-from plugin.network.door import Door, Policy, hang_up, open_door
+from plugin.network.door import Door, Policy, open_door
 from plugin.network.encoding import file_header
 from plugin.network.entities import new_ae, send_without_delay
 from plugin.network.tls import ListeningContext
@@ -42,25 +42,7 @@ DUPLICATE = 0x0111
 OUT_OF_RESOURCES = 0xA700
 CANNOT_UNDERSTAND = 0xC000
 
-REJECT_UNKNOWN_CALLER = (0x01, 0x01, 0x03)
-"""Permanent, service user, calling AE title not recognised (PS3.8 §9.3.4)."""
-
-REJECT_USER_IDENTITY = (0x01, 0x02, 0x01)
-"""Permanent, service provider (ACSE), no reason given."""
-
-REJECT_TOO_MANY = (0x02, 0x03, 0x02)
-"""Transient, service provider (presentation), local limit exceeded."""
-
-REJECT_NO_ROOM = (0x02, 0x03, 0x01)
-"""Transient, service provider (presentation), temporary congestion."""
-
 _LONGEST_UID = 64
-_MOST_REQUESTS = 8
-"""Requests of one association that may wait to be answered; a peer that negotiates nothing else sends one at a time."""
-
-_LIBRARY_COUNTS_NONE = 2**31
-"""Limit for pynetdicom, which counts connections that never ask for an association; ``has_place`` counts others."""
-
 UNREADABLE = "unreadable"
 """Stands for the study and series of an object whose UIDs cannot be found."""
 
@@ -71,23 +53,8 @@ class Reception:
 
     spool: Spool
     settings: Settings
+    admission: Admission
     names: WeakKeyDictionary[Association, str] = field(default_factory=WeakKeyDictionary)
-    places: list[Association] = field(default_factory=list)
-    changing: threading.Lock = field(default_factory=threading.Lock)
-
-    def has_place(self, association: Association) -> bool:
-        """Give an association one of the places, if there is one: whoever only knocks takes none."""
-        with self.changing:
-            self.places[:] = [one for one in self.places if one.is_alive()]
-            free = len(self.places) < self.settings.maximum_associations
-            if free:
-                self.places.append(association)
-            return free
-
-    def give_up_place(self, association: Association) -> None:
-        """Let another association have the place of one that has ended."""
-        with self.changing:
-            self.places[:] = [one for one in self.places if one is not association]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +85,13 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     _recover(spool)
     ae = new_ae(settings.ae_title)
     ae.require_called_aet = settings.require_called_aet
-    ae.maximum_associations = _LIBRARY_COUNTS_NONE
+    ae.maximum_associations = NO_LIMIT
     ae.network_timeout = settings.network_silence_seconds
     ae.add_supported_context(Verification)
     answers = announcements.CommitmentAnswers(spool, settings) if settings.storage_commitment_scp else None
     announcements.add_contexts(ae, commitment=answers is not None)
-    reception = Reception(spool=spool, settings=settings)
+    admission = Admission(settings=settings)
+    reception = Reception(spool=spool, settings=settings, admission=admission)
     handlers = [*_handlers(reception), *announcements.handlers(spool.index, answers)]
     policy = Policy(
         admits=partial(is_known_address, settings.allowed_callers),
@@ -161,8 +129,8 @@ def _end_if_replaced(spool: Spool) -> None:
 def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
     return [
         (evt.EVT_CONN_OPEN, send_without_delay, []),
-        (evt.EVT_REQUESTED, _admit, [reception]),
-        (evt.EVT_PDU_RECV, _limit, [int(reception.settings.largest_object_gib * 2**30)]),
+        (evt.EVT_REQUESTED, admit, [reception.admission]),
+        (evt.EVT_PDU_RECV, limit, [int(reception.settings.largest_object_gib * 2**30)]),
         (evt.EVT_ACCEPTED, _begin, [reception]),
         (evt.EVT_C_STORE, _receive, [reception]),
         (evt.EVT_C_ECHO, _echo, []),
@@ -170,53 +138,6 @@ def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., o
         (evt.EVT_ABORTED, _end, [reception, "aborted"]),
         (evt.EVT_CONN_CLOSE, _lose, [reception]),
     ]
-
-
-def _admit(event: evt.Event, reception: Reception) -> None:
-    """Reject unknown callers, and everybody before the disk is full or while there are too many associations."""
-    calling_ae = str(event.assoc.requestor.primitive.calling_ae_title).strip()
-    address = str(event.assoc.requestor.address)
-    log = get_logger().bind(calling_ae=calling_ae, address=address)
-    if not is_allowed(reception.settings.allowed_callers, calling_ae, address):
-        log.warning("association.rejected", reason="caller is not in allowed_callers")
-        _reject(event.assoc, REJECT_UNKNOWN_CALLER)
-    elif event.assoc.requestor.user_identity and reception.settings.user_identity == "reject":
-        reason = "it offers a user identity, which is not checked here; switch that off there, or set user_identity"
-        log.warning("association.rejected", reason=reason)
-        _reject(event.assoc, REJECT_USER_IDENTITY)
-    elif short := shortage(reception.spool.folder, reception.settings.disk):
-        log.error("association.rejected", reason=short)
-        _reject(event.assoc, REJECT_NO_ROOM)
-    elif not reception.has_place(event.assoc):
-        log.warning("association.rejected", reason="as many associations as maximum_associations allows")
-        _reject(event.assoc, REJECT_TOO_MANY)
-
-
-def _reject(association: Association, reason: tuple[int, int, int]) -> None:
-    association.acse.send_reject(*reason)
-    association.kill()  # waits until the answer is out; else the peer sees an abort
-
-
-def is_allowed(callers: tuple[Caller, ...], calling_ae: str, address: str) -> bool:
-    """Say whether a caller is on the list; an empty list admits everyone."""
-    named = [caller for caller in callers if caller.ae_title in ("*", calling_ae)]
-    return not callers or (bool(named) and is_known_address(named, address))
-
-
-def is_known_address(callers: Sequence[Caller], address: str) -> bool:
-    """Say whether somebody on the list may call from an address; an empty list admits everyone."""
-    return not callers or any(caller.host in ("", address) for caller in callers)
-
-
-def _limit(event: evt.Event, largest_bytes: int) -> None:
-    """Abort an association that sends an object without end, or one request after the other without waiting."""
-    dimse = event.assoc.dimse
-    size = dimse.message.data_set.tell() if dimse.message is not None else 0
-    if size > largest_bytes or dimse.msg_queue.qsize() > _MOST_REQUESTS:
-        reason = "an object larger than largest_object_gib" if size > largest_bytes else "requests without waiting"
-        get_logger().warning("association.aborted", reason=f"the peer sends {reason}")
-        dimse.message = None  # and its memory; what is on its way is no message
-        hang_up(event.assoc.dul.socket.socket)
 
 
 def _begin(event: evt.Event, reception: Reception) -> None:
@@ -228,7 +149,7 @@ def _begin(event: evt.Event, reception: Reception) -> None:
 
 
 def _end(event: evt.Event, reception: Reception, how: str) -> None:
-    reception.give_up_place(event.assoc)
+    reception.admission.give_up_place(event.assoc)
     if name := reception.names.get(event.assoc):
         reception.spool.index.end_association(name, how, time.time())
         get_logger().info("association.ended", association=name, state=how)
@@ -236,7 +157,7 @@ def _end(event: evt.Event, reception: Reception, how: str) -> None:
 
 def _lose(event: evt.Event, reception: Reception) -> None:
     """Handle the end of the connection, which may be reported before the release or abort it follows."""
-    reception.give_up_place(event.assoc)
+    reception.admission.give_up_place(event.assoc)
     if name := reception.names.get(event.assoc):
         reception.spool.index.end_association(name, "lost", time.time())
 

@@ -1,6 +1,7 @@
+import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from pydicom.dataset import Dataset
@@ -245,6 +246,23 @@ def test_a_request_outlives_the_receiver(tmp_path):
         spool.index.close()
     assert [kind for kind, _ in requester.reports] == [1]
     assert MRImageStorage in {item.ReferencedSOPClassUID for item in requester.reports[0][1].ReferencedSOPSequence}
+
+
+def test_a_row_that_cannot_be_read_does_not_stop_the_answers_to_others(site):
+    settings, _, _ = site
+    send_images(settings.port, IMAGES, ae_title="MR1")
+    with closing(sqlite3.connect(settings.spool / "index.sqlite")) as index:
+        values = ("1.2.damaged", "MR1", "127.0.0.1", "not JSON", 0.0, 0.0)
+        index.execute(
+            "INSERT INTO commitment (transaction_uid, calling_ae, address, refs, asked_at, next_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        index.commit()
+    requester = Requester()
+    with associated(settings, StorageCommitmentPushModel, requester.handlers) as association:
+        assert ask(association, IMAGES) == 0x0000
+        wait_for(lambda: requester.reports, what="the report")
 
 
 def test_commitment_is_not_offered_unless_the_site_wants_it(tmp_path):

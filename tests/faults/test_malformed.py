@@ -49,7 +49,11 @@ def objects() -> dict[str, tuple[str, str, bytes]]:
         "a UID that is a path": (explicit, "../../escape", STUDY + SERIES),
         "a deflate bomb": (deflated, "1.17", bomb.compress(bytes(large * 5)) + bomb.flush()),
         "a cut deflate stream": (deflated, "1.18", zlib.compress(whole)[2:40]),
-        "a large element": (explicit, "1.19", STUDY + SERIES + pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, large) + bytes(large)),
+        "a large element": (
+            explicit,
+            "1.19",
+            STUDY + SERIES + pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, large) + bytes(large),
+        ),
     }
     for number in range(count(5, 50)):
         cut = 200 + number * (len(whole) - 200) // 50
@@ -76,7 +80,7 @@ def test_no_malformed_object_stops_the_receiver(receiver):
         assert association.is_established, f"after {list(answers)[-1:]}"
         request = C_STORE()
         request.MessageID, request.AffectedSOPClassUID, request.Priority = 1, MRImageStorage, 2
-        request._affected_sop_instance_uid = uid  # noqa: SLF001 - the setter would refuse it
+        request._affected_sop_instance_uid = uid
         request.DataSet = io.BytesIO(data)
         with config.disable_value_validation():
             association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
@@ -89,5 +93,7 @@ def test_no_malformed_object_stops_the_receiver(receiver):
     assert not outside
     silent = [name for name, status in answers.items() if status is None]
     said = sum(status is not None for status in answers.values())
-    say(f"{len(answers)} malformed objects: {said} answered with a status, the receiver goes on; without one: {silent}.")
+    say(
+        f"{len(answers)} malformed objects: {said} answered with a status, the receiver goes on; without one: {silent}."
+    )
     assert said >= len(answers) - 2

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.filewriter import write_dataset
 from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 
 from plugin.config.settings import Disk, Settings
 from plugin.intake.index import INDEX_FILE, Index

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recon.errors import InvalidInputError
+from recon.field.belonging import belonging
 from recon.field.constants import FIELD
 from recon.field.figures import field_figures
 from recon.field.fit import FieldFit, fit_field
@@ -191,6 +192,7 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     reliable, closed_mask = reliability(noise_ppm, mask, grid, ppm_per_2pi)
     figures = {
         **phase.offsets.figures,
+        **belonging(echoes, mask),
         **field_figures(echoes, phase.fit, field_ppm, phase.quality, noise_ppm, reliable, mask),
     }
     if not several:

@@ -65,3 +65,4 @@ def test_a_spoiled_scan_is_not_called_good(case, kind, severity):
     except (InvalidInputError, MapError):
         return
     assert result.verdict.level != "ok", {k: round(v, 3) for k, v in result.figures.items()}
+    assert (result.expected_error is None) == (result.verdict.level == "failed")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from recon.operators.boxes import crop_grid, mask_box
 from recon.operators.coarse import block_mean, coarse_grid
 from recon.types import BoolArray, FloatArray, Grid
 
@@ -32,23 +33,18 @@ def echo_time_error_ms(
     intercept_rad, field_rad_per_s, known
         ``(x, y, z)`` phase at echo time zero, field, and where both mean something.
     """
-    cells = coarse_grid(grid, _CELL_MM)
-    share = block_mean(known.astype(np.float32), cells)
+    if not known.any():
+        return None
+    box = mask_box(known, 0)
+    cells, inner = coarse_grid(crop_grid(grid, box), _CELL_MM), known[box].astype(np.float32)
+    share = block_mean(inner, cells)
     inside = share > 0.8
-    sigma = [_SMOOTH_MM / mm for mm in cells.cell_mm]
-    weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma)
     if np.count_nonzero(inside) < _LEAST_CELLS:
         return None
-    intercept, field = (
-        _structure(
-            np.where(
-                inside, block_mean(np.where(known, v, np.float32(0)), cells) / np.maximum(share, 0.1), np.float32(0)
-            ),
-            weight,
-            sigma,
-        )[inside]
-        for v in (intercept_rad, field_rad_per_s)
-    )
+    sigma = [_SMOOTH_MM / mm for mm in cells.cell_mm]
+    weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma)
+    means = [block_mean(v[box] * inner, cells) / np.maximum(share, 0.1) for v in (intercept_rad, field_rad_per_s)]
+    intercept, field = (_structure(np.where(inside, mean, np.float32(0)), weight, sigma)[inside] for mean in means)
     ordinary = np.abs(field) < _OUTLIER * np.median(np.abs(field))
     intercept, field = intercept[ordinary], field[ordinary]
     power = float(np.dot(field, field))

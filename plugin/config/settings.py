@@ -179,7 +179,7 @@ class Settings(Frozen):
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()
-    connections_per_address: int = Field(default=64, ge=1)
+    connections_per_address: int = Field(default=128, ge=1)
     largest_object_gib: float = Field(default=4.0, gt=0)
     user_identity: Literal["reject", "ignore"] = "reject"
     storage_commitment_scp: bool = False

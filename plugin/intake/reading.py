@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import resource
-import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ from plugin.log import configure, describe, get_logger
 _DEATHS: Final = 2
 """How many processes may die of an image before it is set aside."""
 
-_LONGEST_SECONDS: Final = 20.0
+_LONGEST_SECONDS: Final = 20
 """How long a process may read one image; the slowest header takes a second."""
 
 _COMMAND: Final = (sys.executable, "-m", "plugin.intake.reading")
@@ -110,12 +110,8 @@ class HeaderReader:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(request)
             process.stdin.close()
-            while rows and select.select([process.stdout], [], [], _LONGEST_SECONDS)[0]:
-                line = process.stdout.readline()
-                if not line.endswith(b"\n"):
-                    break
+            while rows and (line := process.stdout.readline()).endswith(b"\n"):
                 yield rows.pop(0), _decoded(line)
-            process.kill()
 
 
 def read_one(path: Path, digest: str, patterns: Patterns) -> Sequence[ImageHeader] | Refusal:
@@ -144,6 +140,7 @@ def _main() -> None:
     configure(Log(**request["log"]), process="header-reader")
     patterns = {name: (keyword, glob) for name, (keyword, glob) in request["patterns"].items()}
     for path, digest in request["files"]:
+        signal.alarm(_LONGEST_SECONDS)  # whose default action ends the process
         read: Sequence[ImageHeader] | Refusal
         try:
             read = read_one(Path(path), digest, patterns)

@@ -23,6 +23,7 @@ from dicom_io.source.attributes import Patterns
 from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Log, Settings
 from plugin.config.site import patterns_of, with_field
+from plugin.errors import SpoolError
 from plugin.intake.index import ImageRow
 from plugin.intake.spool import Spool
 from plugin.log import configure, describe, get_logger
@@ -32,6 +33,9 @@ _DEATHS: Final = 2
 
 _LONGEST_SECONDS: Final = 20
 """How long a process may read one image; the slowest header takes a second."""
+
+_READY: Final = b"ready\n"
+"""First line of such a process: it does not die of an image before."""
 
 _COMMAND: Final = (sys.executable, "-m", "plugin.intake.reading")
 
@@ -110,6 +114,8 @@ class HeaderReader:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(request)
             process.stdin.close()
+            if process.stdout.readline() != _READY:
+                raise SpoolError("the process that reads images does not start")
             while rows and (line := process.stdout.readline()).endswith(b"\n"):
                 yield rows.pop(0), _decoded(line)
 
@@ -138,6 +144,7 @@ def _main() -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # nothing else may write there
     configure(Log(**request["log"]), process="header-reader")
+    answers.write(_READY)
     patterns = {name: (keyword, glob) for name, (keyword, glob) in request["patterns"].items()}
     for path, digest in request["files"]:
         signal.alarm(_LONGEST_SECONDS)  # whose default action ends the process

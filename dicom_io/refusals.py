@@ -23,6 +23,10 @@ CATALOGUE: Mapping[str, str] = MappingProxyType(
             "of its maker reads it for certain. Export the image again, in Explicit VR Little Endian."
         ),
         "truncated": "The file is truncated: found {found} of {expected} bytes of pixel data. Send the image again.",
+        "inflates-too-much": (
+            "The deflated data set inflates to more than {limit} MiB. Export the image again, in Explicit VR Little "
+            "Endian."
+        ),
         "unreadable-pixels": "The pixel data cannot be decoded ({detail}). Send the image again, uncompressed.",
         "no-identity": "{attribute} is missing; every image needs it. Send the images as the scanner made them.",
         "identity-differs": (

@@ -25,6 +25,10 @@ class SpoolError(PluginError):
     """The spool folder cannot be used."""
 
 
+class DamagedIndexError(SpoolError):
+    """The index of the spool cannot be read; it can be made again from the images."""
+
+
 class DeliveryError(PluginError):
     """A series could not be delivered to a destination."""
 

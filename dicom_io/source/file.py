@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,12 @@ _TILED: Final = frozenset({"MOSAIC", "VFRAME"})
 
 _BARE: Final = (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08")
 """How a DICOM file without preamble begins: with an element of group 0002 or 0008, of either byte order."""
+
+_LARGEST_INFLATED: Final = 2**30
+"""Largest data set, in bytes, that a deflated one may be."""
+
+_HEAD: Final = 2048
+_PIECE: Final = 2**20
 
 _SEQUENCE_DELIMITER: Final = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 
@@ -124,6 +131,7 @@ def _parse(content: bytes) -> tuple[FileDataset, int]:
     Files without preamble, and bare data sets, are read too; their encoding shows in their first element.
     """
     stream = io.BytesIO(content)
+    _check_inflated_size(content)
     try:
         with tolerant():
             dataset = dcmread(stream, stop_before_pixels=True, force=content.startswith(_BARE))
@@ -135,6 +143,25 @@ def _parse(content: bytes) -> tuple[FileDataset, int]:
         raise refuse("not-dicom", detail=type(error).__name__) from None
     _check_transfer_syntax(dataset.file_meta.TransferSyntaxUID)
     return dataset, stream.tell()
+
+
+def _check_inflated_size(content: bytes) -> None:
+    """Refuse a deflated data set that inflates to more than an image can be, before the library inflates all of it."""
+    if DeflatedExplicitVRLittleEndian.encode() not in content[:_HEAD] or content[128:132] != b"DICM":
+        return
+    position, inflated = 144 + int.from_bytes(content[140:144], "little"), 0
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    while position < len(content) or inflater.unconsumed_tail:
+        piece = inflater.unconsumed_tail or content[position : position + _PIECE]
+        position += 0 if inflater.unconsumed_tail else _PIECE
+        try:
+            inflated += len(inflater.decompress(piece, _PIECE))
+        except zlib.error as error:
+            raise refuse("not-dicom", detail=type(error).__name__) from None
+        if inflated > _LARGEST_INFLATED:
+            raise refuse("inflates-too-much", limit=_LARGEST_INFLATED // 2**20)
+        if inflater.eof:
+            return
 
 
 def _state_encoding(dataset: FileDataset) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator, model_validator
 
 from dicom_io.derived.products import REFUSAL_PAGE
+from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.rules import Frozen, Magnet, Name, Rule
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
@@ -32,7 +33,8 @@ class Destination(Frozen):
     """A storage SCP that the derived series go to; ``name`` names its deliveries in ``status`` and in the log.
 
     ``objects`` are those of the objects switched on that it gets, such as ``["qsm", "swi"]``. Where it is not given, it
-    gets all, of which an Enhanced MR object then stands for the classic images of the same map.
+    gets all, of which an Enhanced MR object then stands for the classic images of the same map. ``tls`` makes the
+    connection with the certificates of ``[tls]``.
     """
 
     name: Name
@@ -40,18 +42,20 @@ class Destination(Frozen):
     host: str = Field(min_length=1)
     port: Port
     objects: tuple[ObjectName, ...] | None = None
+    tls: bool = False
 
 
 class Caller(Frozen):
     """An application entity that may send to us.
 
     ``"*"`` stands for every calling AE title. ``host`` is the only IP address it may call from; empty means any. For
-    ``return_to_sender``, its own storage SCP listens on ``return_port``.
+    ``return_to_sender``, its own storage SCP listens on ``return_port``, with TLS if ``return_tls``.
     """
 
     ae_title: AETitle
-    host: str = ""
+    host: CallerHost = ""
     return_port: Port = 104
+    return_tls: bool = False
 
 
 class Retry(Frozen):
@@ -133,6 +137,20 @@ class Settings(Frozen):
     withhold_failed_maps
         Whether a map that failed its quality check stays in the spool, and the page with the reasons is delivered in
         its place; else the map is delivered. FAILED stands at the head of the description of each of its series.
+    connections_per_address
+        How many connections one IP address may have, with and without an association.
+    largest_object_gib
+        Largest object that is received, in GiB; each association may hold so much memory.
+    user_identity
+        Whether an association that offers a user identity (name, passcode, Kerberos, SAML, JWT) is rejected, or
+        accepted without looking at it. No identity is ever checked.
+    storage_commitment_scp
+        Whether we answer for images as storage commitment SCP. A scanner may then delete its own, so think of how long
+        the spool keeps them, and of its backup.
+    assembler_memory_gib
+        Memory limit of the process that reads the headers of what was received.
+    tls
+        Certificates. The port then speaks TLS and nothing else; destinations have a switch of their own, ``tls``.
     """
 
     ae_title: AETitle = "QSM"
@@ -161,6 +179,12 @@ class Settings(Frozen):
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()
+    connections_per_address: int = Field(default=128, ge=1)
+    largest_object_gib: float = Field(default=4.0, gt=0)
+    user_identity: Literal["reject", "ignore"] = "reject"
+    storage_commitment_scp: bool = False
+    assembler_memory_gib: float = Field(default=8.0, ge=1)
+    tls: Tls | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -175,8 +199,17 @@ class Settings(Frozen):
 
     def return_port(self, ae_title: str) -> int:
         """Port of the storage SCP of a caller."""
-        ports = {caller.ae_title: caller.return_port for caller in self.allowed_callers}
-        return ports.get(ae_title, ports.get("*", 104))
+        caller = self._caller(ae_title)
+        return caller.return_port if caller else 104
+
+    def return_tls(self, ae_title: str) -> Tls | None:
+        """Certificates for the connection to the storage SCP of a caller, if it speaks TLS."""
+        caller = self._caller(ae_title)
+        return self.tls if caller and caller.return_tls else None
+
+    def _caller(self, ae_title: str) -> Caller | None:
+        callers = {caller.ae_title: caller for caller in self.allowed_callers}
+        return callers.get(ae_title, callers.get("*"))
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -195,6 +228,11 @@ def _contradictions(settings: Settings) -> list[str]:
             f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
             'list the AE titles that may send, or write ae_title = "*" to accept every one'
         )
+    if settings.tls is None:
+        secured = [destination for destination in settings.destinations if destination.tls]
+        mistakes += [f"destinations: {d.name!r} has tls = true, but there is no [tls]" for d in secured]
+        callers = [caller for caller in settings.allowed_callers if caller.return_tls]
+        mistakes += [f"allowed_callers: {c.ae_title!r} has return_tls = true, but there is no [tls]" for c in callers]
     mistakes += [
         f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
         for d in settings.destinations
@@ -226,7 +264,9 @@ def read_settings(path: Path) -> Settings:
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in lines)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
-    return settings.model_copy(update={"spool": (path.parent / settings.spool).resolve()})
+    folder = path.parent.resolve()
+    tls = settings.tls.below(folder) if settings.tls else None
+    return settings.model_copy(update={"spool": (folder / settings.spool).resolve(), "tls": tls})
 
 
 def checked_settings(**values: object) -> Settings:

@@ -32,6 +32,7 @@ from plugin.intake.notices import CommitmentRow
 from plugin.intake.spool import Spool
 from plugin.log import describe, get_logger, uid_hash
 from plugin.network.entities import new_ae, send_without_delay
+from plugin.network.tls import calling_context
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
@@ -51,22 +52,25 @@ _POLL_SECONDS = 1.0
 _COMPLETE, _WITH_FAILURES = 1, 2
 
 
-def add_contexts(ae: AE) -> None:
-    """Accept the services of this module beside storage."""
+def add_contexts(ae: AE, *, commitment: bool) -> None:
+    """Accept the services of this module beside storage; storage commitment only where the site wants it."""
     ae.add_supported_context(ModalityPerformedProcedureStep)
     ae.add_supported_context(InstanceAvailabilityNotification)
-    ae.add_supported_context(StorageCommitmentPushModel)
+    if commitment:
+        ae.add_supported_context(StorageCommitmentPushModel)
 
 
 def handlers(
-    index: Index, answers: CommitmentAnswers
+    index: Index, answers: CommitmentAnswers | None
 ) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
-    """Return handlers to add to those of the storage SCP."""
-    return [
+    """Return handlers to add to those of the storage SCP; without ``answers`` nothing is committed to."""
+    found: list[tuple[evt.EventType, Callable[..., object], list[object]]] = [
         (evt.EVT_N_CREATE, _answered, [partial(_create, index)]),
         (evt.EVT_N_SET, _answered, [partial(_set, index)]),
-        (evt.EVT_N_ACTION, _answered, [partial(_commit, index, answers)]),
     ]
+    if answers is not None:
+        found.append((evt.EVT_N_ACTION, _answered, [partial(_commit, index, answers)]))
+    return found
 
 
 def _answered(event: evt.Event, handler: Callable[[evt.Event], int]) -> tuple[int, Dataset | None]:
@@ -180,9 +184,19 @@ class CommitmentAnswers(threading.Thread):
             try:
                 for row in self._spool.index.due_commitments(time.time()):
                     if not self._ended.is_set():
-                        self._answer(row)
+                        self._try_to_answer(row)
             except Exception as error:  # a full disk, or a closed index; the next round tries again
                 get_logger().error("commitment.failed", **describe(error))
+
+    def _try_to_answer(self, row: CommitmentRow) -> None:
+        """Answer a request; one that fails is tried again later, and does not stop the others."""
+        try:
+            self._answer(row)
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            get_logger().error("commitment.failed", calling_ae=row.calling_ae, **describe(error))
+            self._postpone(row)
 
     def _answer(self, row: CommitmentRow) -> None:
         report = self._report(row)
@@ -192,25 +206,31 @@ class CommitmentAnswers(threading.Thread):
         if _report_on(association, report) or self._report_on_new(row, report):
             self._spool.index.settle_commitment(row.transaction_uid, "answered")
             log.info("commitment.answered", failed=len(report.get("FailedSOPSequence") or ()))
-            return
+        else:
+            self._postpone(row)
+
+    def _postpone(self, row: CommitmentRow) -> None:
+        log = get_logger().bind(calling_ae=row.calling_ae, images=len(row.refs))
         retry, now = self._settings.retry, time.time()
         if now - row.asked_at > 3600 * retry.give_up_after_hours:
             self._spool.index.settle_commitment(row.transaction_uid, "given up")
             log.error("commitment.given_up")
             return
-        pause = min(retry.longest_seconds, retry.first_seconds * 2.0**row.attempts)
+        pause = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(row.attempts, 20))
         self._spool.index.postpone_commitment(row.transaction_uid, now + pause)
         log.warning("commitment.postponed", retry_in_seconds=pause)
 
     def _report_on_new(self, row: CommitmentRow, report: Dataset) -> bool:
         ae = new_ae(self._settings.ae_title)
         ae.add_requested_context(StorageCommitmentPushModel)
+        tls = self._settings.return_tls(row.calling_ae)
         association = ae.associate(
             row.address,
             self._settings.return_port(row.calling_ae),
             ae_title=row.calling_ae,
             ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
             evt_handlers=[(evt.EVT_CONN_OPEN, send_without_delay)],
+            tls_args=(calling_context(tls), row.address) if tls else None,
         )
         try:
             return _report_on(association, report)

@@ -6,25 +6,28 @@ restart; the headers kept in memory only save reading them.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
+import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from pathlib import Path
 
-from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
-from dicom_io.source.header import ImageHeader, read_headers
+from dicom_io.source.header import ImageHeader
 from plugin.config.settings import Settings
-from plugin.config.site import NOT_OURS, Selection, patterns_of, select, with_field
-from plugin.intake.candidate import Candidate, write_job
+from plugin.config.site import NOT_OURS, Selection, select
+from plugin.errors import SpoolError
+from plugin.intake.backoff import Backoff
+from plugin.intake.candidate import Candidate, index_jobs, write_job
 from plugin.intake.completion import Arrival, Decision, State, decide, page_is_due
-from plugin.intake.index import AcquisitionRow, AssociationRow, ImageRow
+from plugin.intake.index import AcquisitionRow, AssociationRow
+from plugin.intake.reading import HeaderReader
 from plugin.intake.spool import Spool
-from plugin.jobs.job import images_of, job_name
+from plugin.jobs.job import JOB_FILE, images_of, job_name
 from plugin.log import describe, get_logger, unexpected
 
 Headers = tuple[ImageHeader, ...]
@@ -56,59 +59,66 @@ class Assembler:
         self._submit = submit
         self._settings = settings
         self._refuse = refuse
-        self._patterns = patterns_of(settings.rules)
+        self._reader = HeaderReader(spool, settings)
+        self._backoff = Backoff()
         self._clock = clock
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
         self._told: set[str] = set()
         self._last_at: dict[str, float] = {}
+        index_jobs(spool)
         unsettled = spool.index.unsettled_studies(clock() - _PAGES_SINCE_SECONDS)
         self._waiting = {study: self._group(study) for study in unsettled}
 
+    def submit_lost(self, known: Set[str]) -> None:
+        """Submit the jobs that their database does not know: it was lost, or restored from a backup."""
+        jobs = self._spool.folder / "jobs"
+        lost = [job for job in self._spool.index.submitted() if job not in known and (jobs / job / JOB_FILE).exists()]
+        for job in reversed(lost):  # the latest first: somebody may wait for it
+            self._submit(job)
+        if lost:
+            get_logger().warning("jobs.submitted_again", reason=f"{len(lost)} jobs were not in their database")
+
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Repeat passes until told to stop."""
+        """Repeat passes until told to stop.
+
+        Raises
+        ------
+        SpoolError
+            The index was deleted, or restored from a backup.
+        """
         while not stopping():
+            if self._spool.index.is_replaced():
+                raise SpoolError("the index was replaced; the assembler starts again with the new one")
             self.run_pass()
             time.sleep(_REPEATS_SECONDS)
 
     def run_pass(self) -> None:
-        """Read what is new, and decide about every study that changed or waits."""
-        for study in self._read_new():
+        """Read what is new, and decide about every study that changed or waits; one that fails is tried again later."""
+        rows, studies = self._reader.read_new()
+        for row in rows:
+            self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
+        for study in studies:
             self._waiting[study] = self._group(study)
         for study, candidates in list(self._waiting.items()):
-            if not self._decide(study, candidates):
+            if self._backoff.holds(study, self._clock()):
+                continue
+            try:
+                waits = self._decide(study, candidates)
+            except Exception as error:  # no study, however odd, may stop the others
+                self._fail(study, len(candidates), error)
+                continue
+            self._backoff.forget(study)
+            if not waits:
                 del self._waiting[study]
                 self._headers.pop(study, None)
                 self._last_at.pop(study, None)
 
-    def _read_new(self) -> set[str]:
-        """Read the headers of new images; return the studies that got one."""
-        rows = self._spool.index.unread_images()
-        senders = self._spool.index.associations(sorted({row.association for row in rows}))
-        headers, refused, studies = [], [], set()
-        for row in rows:
-            self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
-            read = self._read(row, senders[row.association].calling_ae)
-            if isinstance(read, Refusal):
-                refused.append((read.code, read.message, row.image))
-            else:
-                headers.append((json.dumps([header.to_json() for header in read]), row.image))
-                studies.add(row.study)
-        if rows:
-            self._spool.index.save_headers(headers, refused)
-        return studies
-
-    def _read(self, row: ImageRow, calling_ae: str) -> Headers | Refusal:
-        log = get_logger().bind(image=row.image, series=row.series)
-        try:
-            headers = read_headers(self._spool.folder / row.path, self._patterns, content_sha256=row.digest)
-        except Refusal as refusal:
-            log.warning("image.skipped", code=refusal.code, reason=refusal.message)
-            return refusal
-        except Exception as error:  # no object, however damaged, may stop the service
-            log.error("image.skipped", code="unreadable", **describe(error))
-            return Refusal("unreadable", "The file cannot be read. Send the image again.")
-        headers = with_field(headers, calling_ae, self._settings.magnets)
-        return tuple(replace(header, path=Path(row.path)) for header in headers)
+    def _fail(self, study: str, images: int, error: Exception) -> None:
+        """Show that deciding about a study failed, and when it is tried again."""
+        pause = self._backoff.fail(study, self._clock())
+        get_logger().error("study.failed", study=study, retry_in_seconds=pause, **describe(error))
+        with contextlib.suppress(sqlite3.Error):  # perhaps what failed
+            self._show_study(study, State.FAILED, images, f"{unexpected(error)}; it is tried again")
 
     def _group(self, study: str) -> list[Candidate]:
         """Group the images of a study; none where they cannot be told apart, which the index then says."""
@@ -122,7 +132,7 @@ class Assembler:
             acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
         except Exception as error:  # no study, however odd, may stop the others
             get_logger().error("study.failed", study=study, **describe(error))
-            self._refuse_study(study, len(images), unexpected(error))
+            self._show_study(study, State.REFUSED, len(images), unexpected(error))
             return []
         return [
             Candidate(
@@ -133,21 +143,21 @@ class Assembler:
             for one in acquisitions
         ]
 
-    def _refuse_study(self, study: str, images: int, reason: str) -> None:
-        """Show a study that cannot be grouped as one refused acquisition, beside what was decided before."""
+    def _show_study(self, study: str, state: State, images: int, reason: str) -> None:
+        """Show a study that cannot be grouped or decided about as one acquisition, beside what was decided before."""
         earlier = self._spool.index.acquisitions(study)
         kept = [row for row in earlier if row.state != State.COLLECTING and row.acquisition != study]
-        refused = AcquisitionRow(
+        shown = AcquisitionRow(
             acquisition=study,
             study=study,
-            state=State.REFUSED,
+            state=state,
             images=images,
             code="unexpected",
             reason=reason,
             changed_at=self._clock(),
         )
-        self._spool.index.save_acquisitions(study, [*kept, refused])
-        _announce(refused)
+        self._spool.index.save_acquisitions(study, [*kept, shown])
+        _announce(shown)
 
     def _decide(self, study: str, candidates: Sequence[Candidate]) -> bool:
         """Decide about the acquisitions of a study; say whether one of them still waits."""
@@ -268,6 +278,7 @@ class Assembler:
             open=sum(one.ended_at is None for one in came),
             aborted=cut_off.count("aborted"),
             lost=cut_off.count("lost"),
+            recovered=sum(one.ended_how == "recovered" for one in came),
         )
 
 

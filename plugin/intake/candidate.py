@@ -15,9 +15,12 @@ from dicom_io.source.components import Component
 from plugin.intake.index import AssociationRow, JobRow, ReadImage
 from plugin.intake.spool import Spool
 from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
-from plugin.log import uid_hash, unexpected
+from plugin.log import describe, get_logger, uid_hash, unexpected
 
 _MANY_ECHOES: Final = 3
+_WITHOUT_MAP: Final = "-without-"
+"""In the names of jobs that only say why there is no map."""
+
 _OTHER_SCANS: Final = frozenset(
     {"not-gradient-echo", "inversion-recovery", "velocity-encoded", "field-map", "susceptibility-map"}
     | {"weighted-image", "processed-image", "mean-of-echoes", "coil-element", "extra-series"}
@@ -70,6 +73,24 @@ class Candidate:
         many = len({header.echo_time_s for header in headers}) >= _MANY_ECHOES
         few = code not in _FEW_ECHOES and any(header.component in phase for header in headers)
         return code not in _OTHER_SCANS and (many or few)
+
+
+def index_jobs(spool: Spool) -> None:
+    """Note the jobs in the spool that an index which was lost, or restored from a backup, does not know."""
+    known = spool.index.job_names()
+    for file in (spool.folder / "jobs").glob(f"*/{JOB_FILE}"):
+        name = file.parent.name
+        if name in known or _WITHOUT_MAP in name:
+            continue
+        try:
+            _index_job(spool, name, Job.load(file.parent, root=Path()))
+        except Exception as error:  # one damaged job may not stop the others
+            get_logger().error("job.unreadable", job=name, **describe(error))
+
+
+def _index_job(spool: Spool, name: str, job: Job) -> None:
+    study, images = uid_hash(job.headers[0].study_instance_uid), images_of(job.headers)
+    spool.index.add_job(JobRow(job=name, study=study, images=images, numbers=reserved_numbers(job)))
 
 
 def write_job(

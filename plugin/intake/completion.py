@@ -45,6 +45,7 @@ class State(StrEnum):
     REFUSED = "refused"
     IGNORED = "ignored"
     QUEUED = "queued"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,8 @@ class Arrival:
     aborted, lost
         How many were cut off by an A-ABORT, or by a failure of the network or of this service, and not made good by a
         later association that was released.
+    recovered
+        How many ended in an unknown way, because the index was lost or older than the images.
     announced
         Who announced all images of the acquisition: ``"mpps"``, ``"ian"``, ``"commitment"``, several, or nobody.
     awaited, expected
@@ -72,6 +75,7 @@ class Arrival:
     open: int = 0
     aborted: int = 0
     lost: int = 0
+    recovered: int = 0
     announced: str = ""
     awaited: int = 0
     expected: int = 0
@@ -137,6 +141,8 @@ def _decide_full(arrival: Arrival, quiet_seconds: float, *, counted: bool) -> De
         ready, ended = quiet, "interrupted, then quiet"
     elif arrival.open:
         ready, ended = quiet, "association open, but quiet"
+    elif arrival.recovered:
+        ready, ended = counted or quiet, "found on the disk"
     elif not counted:
         ready, ended = quiet, "associations released, then quiet"
     else:

@@ -105,6 +105,11 @@ class Index(Notices):
         """End every association that was open when the receiver died."""
         return self._write("UPDATE association SET ended_at = ?, ended_how = 'lost' WHERE ended_at IS NULL", now)
 
+    def recover_association(self, association: str, now: float) -> None:
+        """Note that the end of an association is unknown because the index was older than its images."""
+        statement = "UPDATE association SET ended_at = ?, ended_how = 'recovered' WHERE association = ?"
+        self._write(statement, now, association)
+
     def associations(self, names: Sequence[str]) -> dict[str, AssociationRow]:
         """Return associations by name."""
         condition = "WHERE association IN (SELECT value FROM json_each(?))"
@@ -122,11 +127,15 @@ class Index(Notices):
         """Add a received image."""
         self._add("image", row)
 
+    def add_images(self, rows: Sequence[ImageRow]) -> None:
+        """Add images, all of them or none."""
+        self._add("image", *rows)
+
     def confirm_image(self, image: str, association: str, now: float) -> None:
         """Note that an image of an interrupted association came again on another one; it is judged again."""
         self._write(
-            "UPDATE image SET association = ?, received_at = ?, header = NULL WHERE image = ? AND association IN"
-            " (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
+            "UPDATE image SET association = ?, received_at = ?, header = NULL, attempts = 0 WHERE image = ?"
+            " AND association IN (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
             *(association, now, image),
         )
 
@@ -135,6 +144,10 @@ class Index(Notices):
         statement = "INSERT OR IGNORE INTO conflict (image, digest, path, received_at) VALUES (?, ?, ?, ?)"
         self._write(statement, image, digest, path, now)
 
+    def conflicts(self) -> set[str]:
+        """Return where the objects under the UID of another image are, relative to the spool."""
+        return {str(row["path"]) for row in self._read("SELECT path FROM conflict")}
+
     def paths(self) -> set[str]:
         """Return where the images are, relative to the spool."""
         return {row.path for row in self._images()}
@@ -142,6 +155,19 @@ class Index(Notices):
     def unread_images(self, limit: int = 500) -> list[ImageRow]:
         """Return images whose header was not read yet, oldest first."""
         return self._images("WHERE header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?", limit)
+
+    def begin_reading(self, images: Sequence[str]) -> dict[str, int]:
+        """Note that the headers of images are being read; return how often that began of those that never were."""
+        names, mine = json.dumps(images), "image IN (SELECT value FROM json_each(?))"
+        begun = self._read(f"SELECT image, attempts FROM image WHERE attempts > 0 AND {mine}", names)
+        self._write(f"UPDATE image SET attempts = 1 WHERE attempts = 0 AND {mine}", names)
+        return {row["image"]: row["attempts"] for row in begun}
+
+    def count_attempt(self, image: str) -> int:
+        """Count a process that died while it read an image; return how many began to."""
+        self._write("UPDATE image SET attempts = attempts + 1 WHERE image = ?", image)
+        (row,) = self._read("SELECT attempts FROM image WHERE image = ?", image)
+        return int(row["attempts"])
 
     def has_unread(self, study: str) -> bool:
         """Say whether a study has images whose header was not read yet."""
@@ -211,7 +237,7 @@ class Index(Notices):
         Also those of which an acquisition was given up ``since`` then: the page that says so may still wait.
         """
         rows = self._read(
-            "SELECT study FROM acquisition WHERE state = 'collecting'"
+            "SELECT study FROM acquisition WHERE state IN ('collecting', 'failed')"
             " OR (state IN ('incomplete', 'refused') AND changed_at >= ?) UNION "
             "SELECT study FROM image WHERE header IS NOT NULL GROUP BY study HAVING COUNT(*) !="
             " COALESCE((SELECT SUM(images) FROM acquisition WHERE acquisition.study = image.study), 0)",
@@ -248,13 +274,26 @@ class Index(Notices):
         """Note a job; one of the same name was never written, and is replaced."""
         self._add("job", row)
 
+    def job_names(self) -> set[str]:
+        """Return the names of all jobs."""
+        return {str(row["job"]) for row in self._read("SELECT job FROM job")}
+
+    def submitted(self) -> list[str]:
+        """Return the jobs that acquisitions were submitted as last, oldest first."""
+        return [row["job"] for row in self._read("SELECT job FROM acquisition WHERE job != '' ORDER BY changed_at")]
+
     def jobs(self, study: str) -> list[JobRow]:
         """Return all jobs that were made of images of a study."""
         return self._rows(JobRow, "job", "WHERE study = ?", study)
 
 
-def existing_index(spool: Path) -> Index:
+def migrate_index(spool: Path) -> None:
+    """Bring the index of a spool up to date; errors as of ``existing_index``."""
+    existing_index(spool, migrate=True).close()
+
+
+def existing_index(spool: Path, *, migrate: bool = False) -> Index:
     """Open the index of a spool; raise ``PluginError`` if no service has used it."""
     if not (spool / INDEX_FILE).exists():
         raise PluginError(f"no service has used the spool {spool} yet; start one, or name its configuration")
-    return Index(spool / INDEX_FILE)
+    return Index(spool / INDEX_FILE, migrate=migrate)

@@ -7,11 +7,14 @@ resources, 0xC000 cannot understand.
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from weakref import WeakKeyDictionary
 
@@ -20,28 +23,26 @@ from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
-from pynetdicom.transport import ThreadedAssociationServer
 
-from plugin.config.settings import Caller, Settings
+from plugin.config.settings import Settings
 from plugin.errors import PortTakenError
 from plugin.intake import announcements
+from plugin.intake.admission import NO_LIMIT, Admission, admit, is_known_address, limit
 from plugin.intake.index import ImageRow
+from plugin.intake.recovery import Recovered, recover, sender_information
 from plugin.intake.spool import Spool, Stored, shortage
-from plugin.log import describe, get_logger, uid_hash
+from plugin.log import get_logger, uid_hash
+from plugin.network.door import Door, Policy, open_door
 from plugin.network.encoding import file_header
 from plugin.network.entities import new_ae, send_without_delay
+from plugin.network.tls import ListeningContext
 
 SUCCESS = 0x0000
 DUPLICATE = 0x0111
 OUT_OF_RESOURCES = 0xA700
 CANNOT_UNDERSTAND = 0xC000
 
-REJECT_UNKNOWN_CALLER = (0x01, 0x01, 0x03)
-"""Permanent, service user, calling AE title not recognised (PS3.8 §9.3.4)."""
-
-REJECT_NO_ROOM = (0x02, 0x03, 0x01)
-"""Transient, service provider (presentation), temporary congestion."""
-
+_LONGEST_UID = 64
 UNREADABLE = "unreadable"
 """Stands for the study and series of an object whose UIDs cannot be found."""
 
@@ -52,6 +53,7 @@ class Reception:
 
     spool: Spool
     settings: Settings
+    admission: Admission
     names: WeakKeyDictionary[Association, str] = field(default_factory=WeakKeyDictionary)
 
 
@@ -59,13 +61,14 @@ class Reception:
 class Receiver:
     """The running SCPs."""
 
-    server: ThreadedAssociationServer
-    answers: announcements.CommitmentAnswers
+    server: Door
+    answers: announcements.CommitmentAnswers | None
 
     def shutdown(self) -> None:
         """Stop listening, and answering requests for commitment."""
         self.server.shutdown()
-        self.answers.stop()
+        if self.answers is not None:
+            self.answers.stop()
 
 
 def start_receiver(settings: Settings, spool: Spool) -> Receiver:
@@ -73,34 +76,61 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
 
     Raises
     ------
+    ConfigurationError
+        The files for TLS cannot be used.
     PortTakenError
         The port cannot be listened on.
     """
-    swept, lost = spool.sweep(), spool.index.lose_associations(time.time())
-    if swept or lost:
-        get_logger().info("receiver.recovered", images=swept, association=lost)
+    tls_context = ListeningContext(settings.tls).current if settings.tls else None
+    _recover(spool)
     ae = new_ae(settings.ae_title)
     ae.require_called_aet = settings.require_called_aet
-    ae.maximum_associations = settings.maximum_associations
+    ae.maximum_associations = NO_LIMIT
     ae.network_timeout = settings.network_silence_seconds
     ae.add_supported_context(Verification)
-    announcements.add_contexts(ae)
-    reception = Reception(spool=spool, settings=settings)
-    answers = announcements.CommitmentAnswers(spool, settings)
+    answers = announcements.CommitmentAnswers(spool, settings) if settings.storage_commitment_scp else None
+    announcements.add_contexts(ae, commitment=answers is not None)
+    admission = Admission(settings=settings)
+    reception = Reception(spool=spool, settings=settings, admission=admission)
     handlers = [*_handlers(reception), *announcements.handlers(spool.index, answers)]
+    policy = Policy(
+        admits=partial(is_known_address, settings.allowed_callers),
+        per_address=settings.connections_per_address,
+        tls_context=tls_context,
+    )
     try:
-        server = ae.start_server((settings.bind, settings.port), block=False, evt_handlers=handlers)
+        server = open_door(ae, (settings.bind, settings.port), policy, handlers, partial(_end_if_replaced, spool))
     except OSError as error:
         raise PortTakenError(settings.bind, settings.port, error.strerror or "unknown reason") from error
-    answers.start()
+    if answers is not None:
+        answers.start()
     get_logger().info("receiver.listening", ae_title=settings.ae_title, bind=settings.bind, port=settings.port)
     return Receiver(server=server, answers=answers)
+
+
+def _recover(spool: Spool) -> None:
+    lost, found = spool.index.lose_associations(time.time()), recover(spool)
+    if lost or found != Recovered():
+        reason = (
+            f"{lost} associations were open when the receiver ended; {found.unfinished} unfinished files removed;"
+            f" {found.images} images and {found.conflicts} conflicts were not in the index and are now;"
+            f" {found.quarantined} files quarantined"
+        )
+        get_logger().warning("receiver.recovered", images=found.images, reason=reason)
+
+
+def _end_if_replaced(spool: Spool) -> None:
+    """End this process, to be started again, when the index was deleted or restored: its rows would reach nobody."""
+    if spool.index.is_replaced():
+        get_logger().error("index.replaced", reason="the receiver starts again with the new one")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
     return [
         (evt.EVT_CONN_OPEN, send_without_delay, []),
-        (evt.EVT_REQUESTED, _admit, [reception]),
+        (evt.EVT_REQUESTED, admit, [reception.admission]),
+        (evt.EVT_PDU_RECV, limit, [int(reception.settings.largest_object_gib * 2**30)]),
         (evt.EVT_ACCEPTED, _begin, [reception]),
         (evt.EVT_C_STORE, _receive, [reception]),
         (evt.EVT_C_ECHO, _echo, []),
@@ -108,31 +138,6 @@ def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., o
         (evt.EVT_ABORTED, _end, [reception, "aborted"]),
         (evt.EVT_CONN_CLOSE, _lose, [reception]),
     ]
-
-
-def _admit(event: evt.Event, reception: Reception) -> None:
-    """Reject unknown callers, and everybody before the disk is full."""
-    calling_ae = str(event.assoc.requestor.primitive.calling_ae_title).strip()
-    address = str(event.assoc.requestor.address)
-    log = get_logger().bind(calling_ae=calling_ae, address=address)
-    if not is_allowed(reception.settings.allowed_callers, calling_ae, address):
-        log.warning("association.rejected", reason="caller is not in allowed_callers")
-        _reject(event.assoc, REJECT_UNKNOWN_CALLER)
-    elif reason := shortage(reception.spool.folder, reception.settings.disk):
-        log.error("association.rejected", reason=reason)
-        _reject(event.assoc, REJECT_NO_ROOM)
-
-
-def _reject(association: Association, reason: tuple[int, int, int]) -> None:
-    association.acse.send_reject(*reason)
-    association.kill()  # waits until the answer is out; else the peer sees an abort
-
-
-def is_allowed(callers: tuple[Caller, ...], calling_ae: str, address: str) -> bool:
-    """Say whether a caller is on the list; an empty list admits everyone."""
-    return not callers or any(
-        caller.ae_title in ("*", calling_ae) and caller.host in ("", address) for caller in callers
-    )
 
 
 def _begin(event: evt.Event, reception: Reception) -> None:
@@ -144,6 +149,7 @@ def _begin(event: evt.Event, reception: Reception) -> None:
 
 
 def _end(event: evt.Event, reception: Reception, how: str) -> None:
+    reception.admission.give_up_place(event.assoc)
     if name := reception.names.get(event.assoc):
         reception.spool.index.end_association(name, how, time.time())
         get_logger().info("association.ended", association=name, state=how)
@@ -151,6 +157,7 @@ def _end(event: evt.Event, reception: Reception, how: str) -> None:
 
 def _lose(event: evt.Event, reception: Reception) -> None:
     """Handle the end of the connection, which may be reported before the release or abort it follows."""
+    reception.admission.give_up_place(event.assoc)
     if name := reception.names.get(event.assoc):
         reception.spool.index.end_association(name, "lost", time.time())
 
@@ -170,8 +177,8 @@ def _receive(event: evt.Event, reception: Reception) -> int:
         return OUT_OF_RESOURCES
     try:
         image, chunks = _image(event, str(name))
-    except AttributeError as error:  # a request without data set or without UIDs
-        log.warning("image.rejected", status=f"0x{CANNOT_UNDERSTAND:04X}", **describe(error))
+    except ValueError as error:
+        log.warning("image.rejected", status=f"0x{CANNOT_UNDERSTAND:04X}", reason=str(error))
         return CANNOT_UNDERSTAND
     log = log.bind(image=image.image, series=image.series)
     try:
@@ -188,9 +195,13 @@ def _receive(event: evt.Event, reception: Reception) -> int:
 
 
 def _image(event: evt.Event, association: str) -> tuple[ImageRow, Sequence[bytes]]:
-    """Return an image as the index names it, and its file in pieces."""
-    data_set: bytes = event.encoded_dataset(include_meta=False)
+    """Return an image as the index names it, and its file in pieces; ``ValueError`` with the reason if it is none."""
     syntax, request = event.context.transfer_syntax, event.request
+    if max(len(request.AffectedSOPInstanceUID), len(request.AffectedSOPClassUID)) > _LONGEST_UID:
+        raise ValueError("a UID of more than 64 characters")
+    data_set: bytes = request.DataSet.getvalue()
+    if not data_set:
+        raise ValueError("a request without a data set")
     study, series = study_and_series(data_set, syntax)
     row = ImageRow(
         image=uid_hash(str(request.AffectedSOPInstanceUID)),
@@ -200,7 +211,9 @@ def _image(event: evt.Event, association: str) -> tuple[ImageRow, Sequence[bytes
         association=association,
         received_at=time.time(),
     )
-    return row, (file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax), data_set)
+    requestor = event.assoc.requestor
+    sender = sender_information(association, str(requestor.ae_title).strip(), str(requestor.address))
+    return row, (file_header(request.AffectedSOPClassUID, request.AffectedSOPInstanceUID, syntax, sender), data_set)
 
 
 def study_and_series(data_set: bytes, transfer_syntax: UID) -> tuple[str, str]:

@@ -6,8 +6,11 @@ is as private as the images, readable by the service's user alone, and not for s
 or date of birth of a patient. The jobs themselves live in the durable workflow's database.
 """
 
-VERSION = 1
-"""``PRAGMA user_version`` of the file; to be changed with ``SCHEMA``."""
+VERSION = 2
+"""``PRAGMA user_version`` of the file; to be changed with ``SCHEMA`` and ``MIGRATIONS``."""
+
+MIGRATIONS = {1: "ALTER TABLE image ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0"}
+"""What makes an index of a version one of the next."""
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS association (
@@ -16,7 +19,7 @@ CREATE TABLE IF NOT EXISTS association (
     address     TEXT NOT NULL,             -- IP address of the peer
     opened_at   REAL NOT NULL,             -- seconds since the epoch, as all times here
     ended_at    REAL,                      -- NULL while images may still arrive on it
-    ended_how   TEXT                       -- released | aborted | lost
+    ended_how   TEXT                       -- released | aborted | lost | recovered
 );
 
 CREATE TABLE IF NOT EXISTS image (
@@ -28,7 +31,8 @@ CREATE TABLE IF NOT EXISTS image (
     received_at REAL NOT NULL,
     header      TEXT,                      -- ImageHeader as JSON: NULL until the assembler has read it
     code        TEXT,                      -- why the image is skipped: NULL for a usable one
-    reason      TEXT
+    reason      TEXT,
+    attempts    INTEGER NOT NULL DEFAULT 0 -- how often reading the header began
 );
 CREATE INDEX IF NOT EXISTS image_unread ON image (received_at) WHERE header IS NULL AND code IS NULL;
 CREATE INDEX IF NOT EXISTS image_study ON image (study);
@@ -44,7 +48,7 @@ CREATE TABLE IF NOT EXISTS conflict (
 CREATE TABLE IF NOT EXISTS acquisition (
     acquisition TEXT PRIMARY KEY,          -- Acquisition.key
     study       TEXT NOT NULL,
-    state       TEXT NOT NULL,             -- collecting | incomplete | refused | ignored | queued
+    state       TEXT NOT NULL,             -- collecting | incomplete | refused | ignored | queued | failed
     images      INTEGER NOT NULL,
     code        TEXT NOT NULL,             -- reason of incomplete and refused
     reason      TEXT NOT NULL,

@@ -3,10 +3,14 @@
 Layout, all below the spool folder and readable by the service's user alone::
 
     images/<study>/<series>/<image>.dcm   names are hashes of the UIDs
-    images/.part-<random>                 being written; swept at start
+    images/.part-<random>                 being written; removed at start
     conflicts/<image>-<digest>.dcm        other content under the UID of an image; never read
+    quarantine/                           files that are not what their names say; never read
     jobs/<job>/                           what the workflow makes of an acquisition
     index.sqlite, jobs.sqlite             the index; the durable workflow
+
+The images are the truth: an index without them is of no use, but an index that is lost is made again from them (see
+:mod:`plugin.intake.recovery`).
 """
 
 from __future__ import annotations
@@ -17,10 +21,14 @@ import uuid
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
 from plugin.config.settings import Disk
 from plugin.files import PART, durable_part, make_private_folder, publish
 from plugin.intake.index import INDEX_FILE, ImageRow, Index
+
+CONFLICTS: Final = "conflicts"
+"""Folder, in the spool, of objects under the UID of another image."""
 
 
 class Stored(Enum):
@@ -42,15 +50,6 @@ class Spool:
         make_private_folder(folder / "jobs")
         self.index = Index(folder / INDEX_FILE)
 
-    def sweep(self) -> int:
-        """Remove what was not in the index yet when the service died; its senders were never told that it arrived."""
-        known = self.index.paths()
-        files = (path for path in self._images.glob("*/*/*.dcm") if str(path.relative_to(self.folder)) not in known)
-        stray = [*self._images.glob(f"{PART}*"), *files]
-        for path in stray:
-            path.unlink(missing_ok=True)
-        return len(stray)
-
     def store(self, image: ImageRow, chunks: Sequence[bytes]) -> Stored:
         """Put an image on the disk and into the index.
 
@@ -59,15 +58,15 @@ class Spool:
         OSError
             The write failed; nothing is left behind.
         """
-        if self.index.digest_of(image.image) != image.digest:
+        if self.index.digest_of(image.image) != image.digest or not (self.folder / image.path).exists():
             with durable_part(self._images / f"{PART}{uuid.uuid4().hex}", chunks) as part, self._lock:
                 known = self.index.digest_of(image.image)  # another association may have been faster
-                if known is None:
+                if known is None or (known == image.digest and not (self.folder / image.path).exists()):
                     publish(part, self.folder / image.path)
                     self.index.add_image(image)
                     return Stored.NEW
                 if known != image.digest:
-                    conflict = f"conflicts/{image.image}-{image.digest[:16]}.dcm"
+                    conflict = f"{CONFLICTS}/{image.image}-{image.digest[:16]}.dcm"
                     publish(part, self.folder / conflict)
                     self.index.add_conflict(image.image, image.digest, conflict, image.received_at)
                     return Stored.CONFLICT

@@ -9,6 +9,7 @@ from dbos import DBOS, DBOSClient
 
 from plugin.config.settings import Settings
 from plugin.files import locked
+from plugin.jobs.versions import check_job_database
 
 APPLICATION = "qsm-plugin"
 
@@ -23,9 +24,18 @@ ENDED = "ended"
 """Event of a delivery that has ended, well or not."""
 
 
-def prepare_database(settings: Settings) -> None:
-    """Create the database, or bring it up to date, one process at a time: creating it twice at once fails."""
+def prepare_database(settings: Settings, *, migrating: bool = False) -> None:
+    """Create the database, one process at a time: creating it twice at once fails.
+
+    One of an older version is brought up to date only when ``migrating``.
+
+    Raises
+    ------
+    SpoolError
+        It is of another version.
+    """
     with locked(settings.spool / ".database.lock"):
+        check_job_database(settings, migrating=migrating)
         DBOS.migrate(settings.job_database_url)
 
 
@@ -42,6 +52,11 @@ def client(settings: Settings) -> Iterator[DBOSClient]:
 def submit(connected: DBOSClient, job: str, workflow: str = RECONSTRUCT) -> None:
     """Queue a workflow of a job, ``RECONSTRUCT`` or ``REFUSE``; the same job again changes nothing."""
     connected.enqueue({"queue_name": RECONSTRUCT, "workflow_name": workflow, "workflow_id": job}, job)
+
+
+def known_jobs(connected: DBOSClient) -> set[str]:
+    """Return the names of all jobs that were ever submitted and are still in the database."""
+    return {one.workflow_id for one in connected.list_workflows(name=RECONSTRUCT, load_input=False, load_output=False)}
 
 
 def delivery_name(job: str, destination: str, part: str) -> str:

@@ -19,10 +19,13 @@ _C_STORE_RSP: Final = 0x8001
 _NO_DATA_SET: Final = 0x0101
 
 
-def file_header(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
+def file_header(sop_class: str, sop_instance: str, transfer_syntax: str, private_information: bytes = b"") -> bytes:
     """Encode the head of a file from its UIDs: preamble, prefix, file meta information (PS3.10 §7.1)."""
     before, after = _constant_elements(sop_class, transfer_syntax)
     group = before + explicit_element(2, 0x0003, "UI", sop_instance) + after
+    if private_information:
+        group += explicit_element(2, 0x0100, "UI", IMPLEMENTATION_CLASS_UID)
+        group += explicit_element(2, 0x0102, "OB", private_information)
     return _PREAMBLE + explicit_element(2, 0x0000, "UL", struct.pack("<I", len(group))) + group
 
 

@@ -10,8 +10,12 @@ from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from plugin.config.network_settings import Tls
 from plugin.errors import ConfigurationError
 from plugin.network.pynetdicom_patches import patch_pynetdicom
+
+MAXIMUM_PDU_BYTES = 131072
+"""What we tell peers they may send in one PDU; a larger one ends the association. More is not faster."""
 
 TIMEOUT_S = 10.0
 """How long a peer may take to answer one message; a healthy one answers in milliseconds."""
@@ -19,11 +23,12 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """A DICOM peer: ``AET@HOST:PORT``."""
+    """A DICOM peer: ``AET@HOST:PORT``; with ``tls`` the connection to it is made with these certificates."""
 
     ae_title: str
     host: str
     port: int
+    tls: Tls | None = None
 
     def __str__(self) -> str:
         return f"{self.ae_title}@{self.host}:{self.port}"
@@ -44,12 +49,12 @@ def parse_address(text: str) -> Address:
 
 
 def new_ae(ae_title: str) -> AE:
-    """Build an application entity with unlimited PDUs and this product's time-outs."""
+    """Build an application entity with this product's limits and time-outs."""
     _prepare_library()
     ae = AE(ae_title=ae_title)
     ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.maximum_pdu_size = 0
+    ae.maximum_pdu_size = MAXIMUM_PDU_BYTES
     ae.acse_timeout = TIMEOUT_S
     ae.dimse_timeout = TIMEOUT_S
     ae.connection_timeout = TIMEOUT_S
@@ -73,4 +78,10 @@ def _prepare_library() -> None:
     _config.LOG_HANDLER_LEVEL = "none"
     _config.UNRESTRICTED_STORAGE_SERVICE = True
     _config.STORE_SEND_CHUNKED_DATASET = True
+    _config.VALIDATORS["UI"] = _is_uid
     patch_pynetdicom()
+
+
+def _is_uid(value: str) -> tuple[bool, str]:
+    """Let malformed UIDs pass: the library aborts the association of one, which costs the images after it, too."""
+    return bool(value), "must not be empty"

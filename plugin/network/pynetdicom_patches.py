@@ -1,4 +1,4 @@
-"""Changes to pynetdicom, for the whole process: three defects, and the time that each answer takes.
+"""Changes to pynetdicom, for the whole process: defects, limits to what peers send, and the time of each answer.
 
 They reach into private names, so they are made only in the version that they were measured with, which
 ``pyproject.toml`` pins. Any other version stays as it is, and the log says so.
@@ -16,13 +16,15 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket
 
-from plugin.log import get_logger
+from plugin.log import describe, get_logger
 from plugin.network.encoding import store_response
 
 SUPPORTED = "3.0.4"
@@ -31,10 +33,19 @@ SUPPORTED = "3.0.4"
 _SMALL_PDU = 1024
 """Peers that take PDUs of so many bytes take the answer to an image in one piece."""
 
+_PIECE = 65536
+"""Most bytes that are asked of a connection at once."""
+
 _LAST_OF_COMMAND = b"\x03"
 """Message control header of the last or only piece of a command (PS3.8 §E.2)."""
 
+_CANNOT_UNDERSTAND = 0xC000
+
 _encode_and_send = DIMSEServiceProvider.send_msg
+_receive_valid = DIMSEServiceProvider.receive_primitive
+_act = StateMachine.do_action
+_serve_valid = Association._serve_request
+_bytes_arrived = AssociationSocket.ready.fget
 
 
 @cache
@@ -49,9 +60,14 @@ def patch_pynetdicom() -> None:
         get_logger().warning("pynetdicom.not_patched", reason=reason)
         return
     AssociationSocket._shutdown_socket = _close_socket
+    AssociationSocket.recv = _receive
+    AssociationSocket.ready = property(_is_ready)
+    Association._serve_request = _serve_request
     # A sender waits until the reactor has paused, so that it does not take the answer; _get_message prevents that. A
     # thread that ends an N-EVENT-REPORT says that the reactor runs although it has paused: the sender waits for ever.
     Association._is_paused = property(lambda _association: True, lambda _association, _paused: None)
+    StateMachine.do_action = _do_action
+    DIMSEServiceProvider.receive_primitive = _receive_primitive
     DIMSEServiceProvider.get_msg = _get_message
     DIMSEServiceProvider.send_msg = _send_message
 
@@ -62,6 +78,79 @@ def _close_socket(connection: AssociationSocket) -> None:
         with contextlib.suppress(OSError):
             connection.socket.shutdown(socket.SHUT_RDWR)
         connection.socket.close()
+
+
+def give_back(association: Association, data: bytes) -> None:
+    """Let an association read bytes that were read from its connection before it was made."""
+    association.dul.socket.read_before = bytearray(data)
+
+
+def _is_ready(connection: AssociationSocket) -> bool:
+    return bool(getattr(connection, "read_before", b"")) or bool(_bytes_arrived(connection))
+
+
+def _receive(connection: AssociationSocket, count: int) -> bytearray:
+    """Read so many bytes, fewer if the connection ends; a PDU that is larger than we said we take ends it.
+
+    pynetdicom's own reads any PDU that a peer announces, up to 4 GiB.
+    """
+    association = connection.assoc
+    limit = association.acceptor.maximum_length if association.is_acceptor else association.requestor.maximum_length
+    read_before: bytearray = getattr(connection, "read_before", bytearray())
+    if count > (limit or count) and not read_before:
+        get_logger().warning("association.aborted", reason=f"the peer sent a PDU of {count} bytes; we take {limit}")
+        connection.socket.shutdown(socket.SHUT_RDWR)
+        raise OSError("PDU too large")
+    read = read_before[:count]
+    del read_before[:count]
+    while len(read) < count and (piece := connection.socket.recv(min(count - len(read), _PIECE))):
+        read += piece
+    return read
+
+
+def _do_action(machine: StateMachine, event: str) -> None:
+    """Act on an event of the upper layer; one that its state does not allow ends the association.
+
+    In pynetdicom it ends the thread that reads alone, and the association lasts until its time-out.
+    """
+    try:
+        _act(machine, event)
+    except Exception as error:
+        association = machine.dul.assoc
+        get_logger().warning("association.aborted", reason="the peer broke the protocol", **describe(error))
+        association.is_aborted, association.is_established = True, False
+        evt.trigger(association, evt.EVT_ABORTED, {})
+        if machine.dul.socket is not None:
+            machine.dul.socket.close()
+        association._kill = machine.dul._kill_thread = True
+
+
+def _receive_primitive(dimse: DIMSEServiceProvider, primitive: P_DATA) -> None:
+    """Take a piece of a message; one that makes no sense aborts the association.
+
+    In pynetdicom it may end the thread that reads, and the association then lasts until its time-out.
+    """
+    try:
+        _receive_valid(dimse, primitive)
+    except Exception as error:  # whatever a damaged command makes the parser raise
+        get_logger().warning("association.aborted", reason="the peer sent a message that is not one", **describe(error))
+        dimse.message = None
+        dimse.dul.event_queue.put("Evt19")  # unrecognised or invalid PDU (PS3.8 §9.2.1)
+
+
+def _serve_request(association: Association, message: Any, context_id: int) -> None:  # noqa: ANN401 - any primitive
+    """Serve a request; an image without UIDs is answered, where pynetdicom says nothing and the sender waits."""
+    if isinstance(message, C_STORE) and message.MessageID is not None and not message.is_valid_request:
+        if message.Priority is None:
+            message.Priority = 0
+        if not message.is_valid_request:
+            status = f"0x{_CANNOT_UNDERSTAND:04X}"
+            get_logger().warning("image.rejected", status=status, reason="a request without UIDs")
+            answer = C_STORE()
+            answer.MessageIDBeingRespondedTo, answer.Status = message.MessageID, _CANNOT_UNDERSTAND
+            _encode_and_send(association.dimse, answer, context_id)
+            return
+    _serve_valid(association, message, context_id)
 
 
 def _get_message(dimse: DIMSEServiceProvider, block: bool = False) -> Any:  # noqa: ANN401 - pynetdicom's item

@@ -49,13 +49,16 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     """Turn received images into jobs until told to stop."""
     from dicom_io.derived.products import REFUSAL_PAGE
     from plugin.intake.assembly import Assembler
+    from plugin.intake.reading import limit_memory
     from plugin.intake.spool import Spool
-    from plugin.jobs.queue import REFUSE, client, submit
+    from plugin.jobs.queue import REFUSE, client, known_jobs, submit
 
+    limit_memory(settings.assembler_memory_gib)
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
         refuse = partial(submit, connected, workflow=REFUSE) if REFUSAL_PAGE in settings.objects.names else None
         assembler = Assembler(spool, partial(submit, connected), settings=settings, refuse=refuse)
+        assembler.submit_lost(known_jobs(connected))
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)
 

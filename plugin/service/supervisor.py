@@ -16,6 +16,7 @@ from typing import IO
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder
+from plugin.intake.recovery import prepare_index
 from plugin.jobs.queue import prepare_database
 from plugin.log import get_logger
 from plugin.service.process import EXIT_CONFIGURATION, ROLES
@@ -59,6 +60,7 @@ def serve(settings: Settings) -> int:
                 f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
             ) from error
         check_port(settings)
+        prepare_index(settings.spool)
         prepare_database(settings)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,7 @@
+import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from pydicom.dataset import Dataset
@@ -14,6 +15,7 @@ from pynetdicom.sop_class import (
 )
 
 from plugin.config.settings import Caller, Disk, Retry, Settings
+from plugin.intake.announcements import CommitmentAnswers
 from plugin.intake.receiver import start_receiver
 from plugin.intake.spool import Spool
 from plugin.log import uid_hash
@@ -34,6 +36,7 @@ def site(tmp_path):
         disk=Disk(reserve_gib=0, used_percent=100),
         allowed_callers=[Caller(ae_title="MR1", return_port=listening)],
         retry=Retry(first_seconds=0.1, longest_seconds=0.2),
+        storage_commitment_scp=True,
     )
     spool = Spool(tmp_path)
     receiver = start_receiver(settings, spool)
@@ -226,7 +229,9 @@ def test_a_request_outlives_the_receiver(tmp_path):
     listening, requester = free_port(), Requester()
     callers = [Caller(ae_title="MR1", return_port=listening)]
     disk = Disk(reserve_gib=0, used_percent=100)
-    settings = Settings(port=free_port(), spool=tmp_path, disk=disk, allowed_callers=callers)
+    settings = Settings(
+        port=free_port(), spool=tmp_path, disk=disk, allowed_callers=callers, storage_commitment_scp=True
+    )
     for number in range(2):
         spool = Spool(tmp_path)
         receiver = start_receiver(settings, spool)
@@ -242,3 +247,57 @@ def test_a_request_outlives_the_receiver(tmp_path):
         spool.index.close()
     assert [kind for kind, _ in requester.reports] == [1]
     assert MRImageStorage in {item.ReferencedSOPClassUID for item in requester.reports[0][1].ReferencedSOPSequence}
+
+
+def test_a_row_that_cannot_be_read_does_not_stop_the_answers_to_others(site):
+    settings, _, _ = site
+    send_images(settings.port, IMAGES, ae_title="MR1")
+    with closing(sqlite3.connect(settings.spool / "index.sqlite")) as index:
+        values = ("1.2.damaged", "MR1", "127.0.0.1", "not JSON", 0.0, 0.0)
+        index.execute(
+            "INSERT INTO commitment (transaction_uid, calling_ae, address, refs, asked_at, next_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        index.commit()
+    requester = Requester()
+    with associated(settings, StorageCommitmentPushModel, requester.handlers) as association:
+        assert ask(association, IMAGES) == 0x0000
+        wait_for(lambda: requester.reports, what="the report")
+
+
+def test_an_answer_that_fails_is_postponed_and_does_not_stop_the_others(site, monkeypatch):
+    settings, spool, _ = site
+    send_images(settings.port, IMAGES, ae_title="MR1")
+    report = CommitmentAnswers._report
+
+    def fail(self, row):
+        if row.transaction_uid == "1.2.1":
+            raise OSError(5, "a bad sector")
+        return report(self, row)
+
+    monkeypatch.setattr(CommitmentAnswers, "_report", fail)
+    requester = Requester()
+    with associated(settings, StorageCommitmentPushModel, requester.handlers) as association:
+        for transaction in ("1.2.1", "1.2.2"):
+            assert ask(association, IMAGES, transaction) == 0x0000
+        # Released any earlier, the acknowledgement of the report would meet a closing association.
+        wait_for(lambda: len(spool.index.due_commitments(time.time() + 1e6)) == 1, what="one is answered")
+    assert requester.reports[0][1].TransactionUID == "1.2.2"
+    (row,) = spool.index.due_commitments(time.time() + 1e6)
+    assert (row.transaction_uid, row.attempts > 0) == ("1.2.1", True)
+
+
+def test_commitment_is_not_offered_unless_the_site_wants_it(tmp_path):
+    settings = Settings(port=free_port(), spool=tmp_path, disk=Disk(reserve_gib=0, used_percent=100))
+    spool = Spool(tmp_path)
+    receiver = start_receiver(settings, spool)
+    try:
+        ae = new_ae("MR1")
+        ae.add_requested_context(StorageCommitmentPushModel)
+        association = ae.associate("127.0.0.1", settings.port, ae_title="QSM")
+        assert not association.accepted_contexts
+        assert [one.abstract_syntax for one in association.rejected_contexts] == [StorageCommitmentPushModel]
+    finally:
+        receiver.shutdown()
+        spool.index.close()

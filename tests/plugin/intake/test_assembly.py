@@ -7,6 +7,7 @@ from pydicom.uid import CTImageStorage
 from dicom_io.synthetic import write_scan
 from plugin.config.rules import Rule
 from plugin.intake.completion import PAGE_PATIENCE, SETTLE_SECONDS, State
+from plugin.intake.reading import HeaderReader
 from plugin.jobs.job import reserved_numbers
 from plugin.log import uid_hash
 from tests.support.intake import QUIET, Site, refused_site
@@ -177,7 +178,7 @@ def test_a_restart_decides_what_would_have_been_decided(site, scan):
 
 def test_headers_that_were_read_but_not_judged_before_a_crash_are_judged_after_it(site, scan):
     site.send(scan)
-    site.assembler._read_new()
+    HeaderReader(site.spool, site.settings).read_new()
     site.restart()
     assert site.pass_after() == [State.QUEUED]
 
@@ -233,7 +234,7 @@ def test_what_is_not_a_source_image_is_skipped_with_its_reason(site, scan, tmp_p
 
 
 def test_a_file_that_makes_the_reader_fail_costs_nobody_else(site, scan, monkeypatch):
-    monkeypatch.setattr("plugin.intake.assembly.read_headers", _break)
+    monkeypatch.setattr("plugin.intake.reading.read_headers", _break)
     site.associate()
     site.put(scan[:2])
     assert site.pass_after() == []

@@ -17,8 +17,9 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from dicom_io.source.file import read_image_file
 from plugin.config.settings import Caller, Disk, Settings
 from plugin.errors import PortTakenError
-from plugin.intake import receiver
-from plugin.intake.receiver import is_allowed, start_receiver, study_and_series
+from plugin.intake import admission, receiver
+from plugin.intake.admission import is_allowed
+from plugin.intake.receiver import start_receiver, study_and_series
 from plugin.intake.spool import Spool
 from plugin.log import uid_hash
 from tests.support.loopback import dcmtk, free_port, mr_image, scanner, send_images, storescu, wait_for
@@ -138,7 +139,8 @@ def test_before_the_edge_images_and_associations_are_refused(tmp_path, monkeypat
     with receiving(tmp_path) as (settings, _):
         with scanner(settings.port, images=images) as association:
             assert association.send_c_store(images[0]).Status == 0x0000
-            monkeypatch.setattr(receiver, "shortage", lambda *_: "0.1 GiB free")
+            for module in (receiver, admission):
+                monkeypatch.setattr(module, "shortage", lambda *_: "0.1 GiB free")
             assert association.send_c_store(images[1]).Status == 0xA700
         with scanner(settings.port, images=images) as association:
             assert association.is_rejected

@@ -33,7 +33,8 @@ class Destination(Frozen):
     """A storage SCP that the derived series go to; ``name`` names its deliveries in ``status`` and in the log.
 
     ``objects`` are those of the objects switched on that it gets, such as ``["qsm", "swi"]``. Where it is not given, it
-    gets all, of which an Enhanced MR object then stands for the classic images of the same map.
+    gets all, of which an Enhanced MR object then stands for the classic images of the same map. ``tls`` makes the
+    connection with the certificates of ``[tls]``.
     """
 
     name: Name
@@ -41,18 +42,20 @@ class Destination(Frozen):
     host: str = Field(min_length=1)
     port: Port
     objects: tuple[ObjectName, ...] | None = None
+    tls: bool = False
 
 
 class Caller(Frozen):
     """An application entity that may send to us.
 
     ``"*"`` stands for every calling AE title. ``host`` is the only IP address it may call from; empty means any. For
-    ``return_to_sender``, its own storage SCP listens on ``return_port``.
+    ``return_to_sender``, its own storage SCP listens on ``return_port``, with TLS if ``return_tls``.
     """
 
     ae_title: AETitle
     host: CallerHost = ""
     return_port: Port = 104
+    return_tls: bool = False
 
 
 class Retry(Frozen):
@@ -147,7 +150,7 @@ class Settings(Frozen):
     assembler_memory_gib
         Memory limit of the process that reads the headers of what was received.
     tls
-        If given, the port speaks TLS and nothing else; destinations have a switch of their own.
+        Certificates. The port then speaks TLS and nothing else; destinations have a switch of their own, ``tls``.
     """
 
     ae_title: AETitle = "QSM"
@@ -176,7 +179,7 @@ class Settings(Frozen):
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()
-    connections_per_address: int = Field(default=64, ge=1)
+    connections_per_address: int = Field(default=128, ge=1)
     largest_object_gib: float = Field(default=4.0, gt=0)
     user_identity: Literal["reject", "ignore"] = "reject"
     storage_commitment_scp: bool = False
@@ -196,8 +199,17 @@ class Settings(Frozen):
 
     def return_port(self, ae_title: str) -> int:
         """Port of the storage SCP of a caller."""
-        ports = {caller.ae_title: caller.return_port for caller in self.allowed_callers}
-        return ports.get(ae_title, ports.get("*", 104))
+        caller = self._caller(ae_title)
+        return caller.return_port if caller else 104
+
+    def return_tls(self, ae_title: str) -> Tls | None:
+        """Certificates for the connection to the storage SCP of a caller, if it speaks TLS."""
+        caller = self._caller(ae_title)
+        return self.tls if caller and caller.return_tls else None
+
+    def _caller(self, ae_title: str) -> Caller | None:
+        callers = {caller.ae_title: caller for caller in self.allowed_callers}
+        return callers.get(ae_title, callers.get("*"))
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -216,6 +228,11 @@ def _contradictions(settings: Settings) -> list[str]:
             f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
             'list the AE titles that may send, or write ae_title = "*" to accept every one'
         )
+    if settings.tls is None:
+        secured = [destination for destination in settings.destinations if destination.tls]
+        mistakes += [f"destinations: {d.name!r} has tls = true, but there is no [tls]" for d in secured]
+        callers = [caller for caller in settings.allowed_callers if caller.return_tls]
+        mistakes += [f"allowed_callers: {c.ae_title!r} has return_tls = true, but there is no [tls]" for c in callers]
     mistakes += [
         f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
         for d in settings.destinations

@@ -93,6 +93,8 @@ class Database:
             return os.stat(self._path).st_ino != self._inode
         except FileNotFoundError:
             return True
+        except OSError:  # not for this method to report
+            return False
 
     def close(self) -> None:
         """Close the file."""

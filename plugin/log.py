@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 FIELDS = frozenset({
     "acquisition", "address", "ae_title", "association", "attempt", "bind", "calling_ae", "code", "delivered",
-    "destination", "engine", "error", "event", "exit_code", "failed", "image", "images", "job", "level", "logger",
-    "method", "object", "part", "pid", "port", "process", "reason", "retry_in_seconds", "seconds", "series", "spool",
-    "state", "status", "step", "study", "timestamp", "where",
+    "deliveries", "destination", "engine", "error", "event", "exit_code", "failed", "image", "images", "job", "level",
+    "logger", "method", "object", "part", "pid", "port", "process", "reason", "retry_in_seconds", "seconds", "series",
+    "spool", "state", "status", "step", "study", "timestamp", "where",
 })  # fmt: skip
 """Names that a log line may use."""
 

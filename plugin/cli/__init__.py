@@ -22,7 +22,7 @@ from plugin.errors import ConfigurationError, NoSuchFolderError, PluginError, Po
 
 COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "clinic": ("serve", "send", "status", "retry", "check", "explain", "echo", "engine"),
+        "clinic": ("serve", "send", "status", "retry", "cancel", "check", "explain", "echo", "engine"),
         "research": ("reconstruct", "simulate", "demo"),
         "development": ("evaluate", "train", "average", "bench"),
     }

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, 
 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
+from plugin.config.service_settings import Retry, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -52,14 +53,6 @@ class Caller(Frozen):
     ae_title: AETitle
     host: str = ""
     return_port: Port = 104
-
-
-class Retry(Frozen):
-    """When a failed delivery is tried again: exponentially later, with jitter, for a limited time."""
-
-    first_seconds: float = Field(default=5.0, gt=0)
-    longest_seconds: float = Field(default=900.0, gt=0)
-    give_up_after_hours: float = Field(default=24.0, gt=0)
 
 
 class Disk(Frozen):
@@ -158,6 +151,7 @@ class Settings(Frozen):
     window_presets: bool = True
     withhold_failed_maps: bool = True
     retry: Retry = Retry()
+    work: Work = Work()
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()

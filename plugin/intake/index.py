@@ -179,7 +179,9 @@ class Index(Notices):
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the skipped images, and those under the UID of another."""
         (counts,) = self._read(
-            "SELECT COUNT(*) AS received, COUNT(code) AS ignored, COUNT(*) - COUNT(COALESCE(header, code)) AS unread,"
+            "SELECT COUNT(*) AS received,"
+            " (SELECT COUNT(*) FROM image WHERE code IS NOT NULL) AS ignored,"
+            " (SELECT COUNT(*) FROM image WHERE header IS NULL AND code IS NULL) AS unread,"
             " (SELECT COUNT(*) FROM conflict) AS conflicts FROM image"
         )
         return counts
@@ -223,6 +225,14 @@ class Index(Notices):
         """Return the acquisitions of one study or of all, the latest first."""
         condition = "WHERE study = ?1 OR ?1 IS NULL ORDER BY changed_at DESC"
         return self._rows(AcquisitionRow, "acquisition", condition, study)
+
+    def latest_acquisitions(self, limit: int) -> list[AcquisitionRow]:
+        """Return the acquisitions that changed last, the latest first, and older ones that still wait."""
+        condition = (
+            "WHERE acquisition IN (SELECT acquisition FROM acquisition ORDER BY changed_at DESC LIMIT ?)"
+            " OR state = 'collecting' ORDER BY changed_at DESC"
+        )
+        return self._rows(AcquisitionRow, "acquisition", condition, limit)
 
     def acquisitions_called(self, uid: str) -> list[AcquisitionRow]:
         """Return the acquisitions of a study, a series or an image, by the UID's hash, or by the start of their name.

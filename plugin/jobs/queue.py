@@ -9,6 +9,7 @@ from dbos import DBOS, DBOSClient
 
 from plugin.config.settings import Settings
 from plugin.files import locked
+from plugin.jobs.serializer import JsonSerializer
 
 APPLICATION = "qsm-plugin"
 
@@ -19,8 +20,11 @@ DELIVER = "deliver"
 REFUSE = "refuse"
 """Workflow that says at the console why an acquisition has no map; in the queue of the reconstructions."""
 
+TELL = "tell"
+"""Workflow that says at the console why a job was given up; in the queue of the reconstructions."""
+
 ENDED = "ended"
-"""Event of a delivery that has ended, well or not."""
+"""Event of a delivery whose first attempt has ended, well or not."""
 
 
 def prepare_database(settings: Settings) -> None:
@@ -32,7 +36,9 @@ def prepare_database(settings: Settings) -> None:
 @contextmanager
 def client(settings: Settings) -> Iterator[DBOSClient]:
     """Connect to the durable workflow from a process that runs none of it."""
-    connected = DBOSClient(system_database_url=settings.job_database_url, application_name=APPLICATION)
+    connected = DBOSClient(
+        system_database_url=settings.job_database_url, application_name=APPLICATION, serializer=JsonSerializer()
+    )
     try:
         yield connected
     finally:
@@ -45,8 +51,19 @@ def submit(connected: DBOSClient, job: str, workflow: str = RECONSTRUCT) -> None
 
 
 def delivery_name(job: str, destination: str, part: str) -> str:
-    """Name the delivery of a part of a job to a destination; "+" is in no destination's name."""
+    """Name the delivery of a part of a job to a destination, and its first attempt; "+" is in no destination's name."""
     return f"{job}.{destination}+{part}"
+
+
+def attempt_name(delivery: str, attempt: int) -> str:
+    """Name the workflow of an attempt, the first of which is called like its delivery."""
+    return delivery if attempt == 1 else f"{delivery}~{attempt}"
+
+
+def attempt_of(workflow_id: str) -> tuple[str, int]:
+    """Return the delivery that a workflow is an attempt of, and which."""
+    delivery, _, attempt = workflow_id.partition("~")
+    return delivery, int(attempt or 1)
 
 
 def delivery_of(name: str) -> tuple[str, str]:

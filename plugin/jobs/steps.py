@@ -12,6 +12,7 @@ from dbos import error as dbos_error
 
 from dicom_io.errors import DicomError, Refusal
 from plugin.errors import JobFailedError, PluginError
+from plugin.jobs.running import noted_step
 from plugin.log import get_logger, unexpected
 from recon.errors import InvalidInputError, ReconError
 
@@ -43,7 +44,8 @@ def _logged(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: A
     log, began = get_logger().bind(job=job, step=step), time.monotonic()
     log.debug("step.started")
     try:
-        result = explained(step, function)
+        with noted_step(step):
+            result = explained(step, function)
     except JobFailedError as failure:
         log.warning("step.failed", code=failure.code, reason=failure.sentence)
         raise

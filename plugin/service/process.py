@@ -11,8 +11,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from io import RawIOBase
 from typing import TYPE_CHECKING
@@ -62,7 +62,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
-    from plugin.jobs.durable import start_worker
+    from plugin.jobs.durable import launch, reconstructing
     from recon.options import Options
     from recon.pipeline import warm_up
 
@@ -70,13 +70,42 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     began = time.monotonic()
     attempts = warm_up(options)
     report_engines(settings, attempts)
-    # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
-    with locked(settings.spool / f".{settings.worker_name}.lock"):
-        start_worker(settings, options)
+    with _working_as(settings, settings.worker_name, stopping):
+        launch(settings, settings.worker_name, reconstructing(settings, options))
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
+
+
+def run_deliverer(settings: Settings, stopping: threading.Event) -> None:
+    """Deliver what the workers made until told to stop; an association in progress is cut, and its files sent again."""
+    from plugin.jobs.contacts import Contacts, Probes
+    from plugin.jobs.durable import delivering, launch
+
+    contacts = Contacts(settings.retry.probe_seconds)
+    name = f"{settings.worker_name}+deliverer"
+    with _working_as(settings, name, stopping):
+        launch(settings, name, delivering(settings, contacts))
+        Probes(settings, contacts).start()
+        get_logger().info("deliverer.ready")
+
+
+@contextmanager
+def _working_as(settings: Settings, executor: str, stopping: threading.Event) -> Iterator[None]:
+    """Begin to run workflows in the block, watch over them until told to stop, and hand back those that run.
+
+    A killed predecessor of the same name may still be in a computation; two must not share its workflows.
+    """
+    from plugin.jobs.watchdog import Watchdog, hand_back
+
+    with locked(settings.spool / f".{executor}.lock"):
+        yield
+        Watchdog(settings, executor).start()
         stopping.wait()
-        os._exit(0)
+        try:
+            for name in hand_back(settings, executor):
+                get_logger().info("job.handed_back", job=name)
+        finally:
+            os._exit(0)
 
 
 def report_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> None:
@@ -92,6 +121,7 @@ ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
     "receiver": run_receiver,
     "assembler": run_assembler,
     "worker": run_worker,
+    "deliverer": run_deliverer,
 }
 """The processes of the service, in the order of their start."""
 

@@ -11,7 +11,8 @@ from dicom_io.source.acquisition.grouping import group_acquisitions
 from plugin.config.settings import Destination, Objects, Retry, Settings
 from plugin.jobs.job import Job, job_name
 from plugin.jobs.queue import REFUSE, client, submit
-from plugin.service.status import retry, status
+from plugin.service.control import retry
+from plugin.service.status import status
 from recon.types import Verdict
 from tests.support.loopback import free_port, pacs, wait_for
 from tests.support.synthetic import read_header, write_small_scan

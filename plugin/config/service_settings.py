@@ -1,0 +1,50 @@
+"""What a site decides about how the service works: attempts to deliver, jobs."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from plugin.config.rules import Frozen
+
+
+class Retry(Frozen):
+    """When a failed delivery is tried again: exponentially later, with jitter, for a limited time.
+
+    Parameters
+    ----------
+    first_seconds, longest_seconds
+        Pause after the first attempt, and the longest one.
+    give_up_after_hours
+        Since the delivery was queued, however long its attempts took.
+    give_up_refused_after_hours
+        Since a destination first refused the objects themselves: somebody has to allow them there.
+    probe_seconds
+        How often a destination that is away is asked whether it is back (C-ECHO); its deliveries then go at once.
+    """
+
+    first_seconds: float = Field(default=5.0, gt=0)
+    longest_seconds: float = Field(default=900.0, gt=0)
+    give_up_after_hours: float = Field(default=24.0, gt=0)
+    give_up_refused_after_hours: float = Field(default=8.0, gt=0)
+    probe_seconds: float = Field(default=30.0, gt=0, le=60)
+
+
+class Work(Frozen):
+    """How jobs are run.
+
+    Parameters
+    ----------
+    step_minutes
+        Longest time for one step; the worker is then restarted, which counts as one of the ``crashes``.
+    crashes
+        How often a reconstruction during which the worker died is begun again: its images may be what kills it.
+    reserve_gib
+        Free space that a job leaves on the spool's disk; a job that needs more waits.
+    urgent_callers
+        Globs of the calling AE titles whose acquisitions go first, two of them for one of the others.
+    """
+
+    step_minutes: float = Field(default=60.0, gt=0)
+    crashes: int = Field(default=3, ge=0)
+    reserve_gib: float = Field(default=0.5, ge=0)
+    urgent_callers: tuple[str, ...] = ()

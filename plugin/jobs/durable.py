@@ -19,15 +19,15 @@ from dicom_io.derived.product import OTHER_PART, REFUSAL_PART
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
-from plugin.jobs.attempts import deliver
-from plugin.jobs.contacts import Contacts
-from plugin.jobs.deliveries import Attempt, end_first_attempt, objects_to_make, queue_deliveries, wait_for_map
+from plugin.jobs.delivery.attempts import deliver
+from plugin.jobs.delivery.contacts import Contacts
+from plugin.jobs.delivery.deliveries import Attempt, end_first_attempt, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
 from plugin.jobs.queue import APPLICATION, DELIVER, RECONSTRUCT, REFUSE, TELL
-from plugin.jobs.running import noted_workflow
 from plugin.jobs.serializer import JsonSerializer
-from plugin.jobs.space import wait_for_space
 from plugin.jobs.steps import durably, explained
+from plugin.jobs.work.running import noted_workflow
+from plugin.jobs.work.space import wait_for_space
 from plugin.jobs.workflow import Report, Wanted, discard_work, make, quality_failure, write_refusal
 from plugin.log import get_logger
 from recon.options import Options

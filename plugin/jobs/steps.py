@@ -12,7 +12,7 @@ from dbos import error as dbos_error
 
 from dicom_io.errors import DicomError, Refusal
 from plugin.errors import JobFailedError, PluginError
-from plugin.jobs.running import noted_step
+from plugin.jobs.work.running import noted_step
 from plugin.log import get_logger, unexpected
 from recon.errors import InvalidInputError, ReconError
 

@@ -10,7 +10,7 @@ from dbos import DBOSClient, WorkflowStatus
 from plugin.config.settings import Settings
 from plugin.errors import PluginError
 from plugin.intake.index import existing_index
-from plugin.jobs.deliveries import Attempt
+from plugin.jobs.delivery.deliveries import Attempt
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client
 from plugin.service.status import RETRIED, UNFINISHED, latest_attempts, state_of
 

@@ -51,11 +51,12 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     from plugin.intake.assembly import Assembler
     from plugin.intake.spool import Spool
     from plugin.jobs.queue import REFUSE, client, submit
+    from plugin.jobs.work.lanes import Lanes
 
     spool = Spool(settings.spool)
     with closing(spool.index), client(settings) as connected:
         refuse = partial(submit, connected, workflow=REFUSE) if REFUSAL_PAGE in settings.objects.names else None
-        assembler = Assembler(spool, partial(submit, connected), settings=settings, refuse=refuse)
+        assembler = Assembler(spool, Lanes(settings, connected).submit, settings=settings, refuse=refuse)
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)
 
@@ -78,7 +79,7 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
 
 def run_deliverer(settings: Settings, stopping: threading.Event) -> None:
     """Deliver what the workers made until told to stop; an association in progress is cut, and its files sent again."""
-    from plugin.jobs.contacts import Contacts, Probes
+    from plugin.jobs.delivery.contacts import Contacts, Probes
     from plugin.jobs.durable import delivering, launch
 
     contacts = Contacts(settings.retry.probe_seconds)
@@ -95,7 +96,7 @@ def _working_as(settings: Settings, executor: str, stopping: threading.Event) ->
 
     A killed predecessor of the same name may still be in a computation; two must not share its workflows.
     """
-    from plugin.jobs.watchdog import Watchdog, hand_back
+    from plugin.jobs.work.watchdog import Watchdog, hand_back
 
     with locked(settings.spool / f".{executor}.lock"):
         yield

@@ -15,7 +15,7 @@ from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.intake.index import existing_index
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client, delivery_of
-from plugin.jobs.watchdog import GIVEN_UP
+from plugin.jobs.work.watchdog import GIVEN_UP
 from plugin.service.process import ENGINES_FILE
 
 LATEST = 100

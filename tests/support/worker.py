@@ -8,7 +8,7 @@ from dbos import DBOS
 
 from plugin.config.settings import Settings
 from plugin.intake.spool import Spool
-from plugin.jobs.contacts import Contacts, Probes
+from plugin.jobs.delivery.contacts import Contacts, Probes
 from plugin.jobs.durable import delivering, launch, reconstructing
 from plugin.jobs.queue import prepare_database
 from recon.options import Options

@@ -12,8 +12,8 @@ from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from plugin.config.settings import Caller, Destination, Objects, Retry, Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.jobs import deliveries
-from plugin.jobs.deliveries import Attempt, destinations
+from plugin.jobs.delivery import deliveries
+from plugin.jobs.delivery.deliveries import Attempt, destinations
 from plugin.jobs.job import Job
 from plugin.jobs.queue import attempt_name, client, delivery_name, submit
 from plugin.jobs.serializer import JsonSerializer

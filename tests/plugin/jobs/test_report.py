@@ -1,7 +1,7 @@
 import dataclasses
 
 from plugin.config.settings import Destination, Objects, Settings
-from plugin.jobs.deliveries import objects_to_make, part_for
+from plugin.jobs.delivery.deliveries import objects_to_make, part_for
 from plugin.jobs.report import expected_error_of, files_for
 from recon.types import ExpectedError
 from tests.support.small_result import small_result

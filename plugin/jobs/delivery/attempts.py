@@ -18,8 +18,8 @@ from dbos import DBOS, EnqueueOptions
 from plugin.config.service_settings import Retry
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
-from plugin.jobs.contacts import Contacts
-from plugin.jobs.deliveries import Attempt, destinations
+from plugin.jobs.delivery.contacts import Contacts
+from plugin.jobs.delivery.deliveries import Attempt, destinations
 from plugin.jobs.job import Job
 from plugin.jobs.steps import durably
 from plugin.log import get_logger

@@ -11,7 +11,7 @@ from dbos import DBOSClient
 
 from plugin.config.settings import Settings
 from plugin.errors import DeliveryError, UnreachableError
-from plugin.jobs.deliveries import configured_destinations, destinations
+from plugin.jobs.delivery.deliveries import configured_destinations, destinations
 from plugin.jobs.job import Job
 from plugin.jobs.queue import DELIVER, attempt_of, client, delivery_of
 from plugin.log import describe, get_logger

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from plugin.config.settings import Retry
-from plugin.jobs.attempts import pause_seconds
-from plugin.jobs.deliveries import Attempt
+from plugin.jobs.delivery.attempts import pause_seconds
+from plugin.jobs.delivery.deliveries import Attempt
 
 FIRST = Attempt(job="job", destination="pacs", part="qsm", names=["qsm/1.dcm"], queued_at=1000.0)
 
@@ -19,6 +19,7 @@ def pauses(retry, *, refused_at=None, attempt_takes=0.0):
             return found
         found.append(pause)
         now += pause + attempt_takes
+    raise AssertionError("attempts never end")
 
 
 @pytest.mark.parametrize("hours", [0.01, 1, 24])

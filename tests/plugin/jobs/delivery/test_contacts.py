@@ -1,4 +1,4 @@
-from plugin.jobs.contacts import Contacts, why_unreachable
+from plugin.jobs.delivery.contacts import Contacts, why_unreachable
 from plugin.network.entities import Address
 from tests.support.loopback import free_port, pacs
 

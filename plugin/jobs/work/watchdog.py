@@ -16,7 +16,7 @@ from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
 from plugin.config.settings import Settings
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, TELL, client
-from plugin.jobs.running import Running, running
+from plugin.jobs.work.running import Running, running
 from plugin.log import describe, get_logger
 
 EXIT_OVERDUE = 3

@@ -1,4 +1,4 @@
-"""What a site decides about how the service works: attempts to deliver, jobs."""
+"""What a site decides about how the service works: attempts to deliver, jobs, retention."""
 
 from __future__ import annotations
 
@@ -48,3 +48,19 @@ class Work(Frozen):
     crashes: int = Field(default=3, ge=0)
     reserve_gib: float = Field(default=0.5, ge=0)
     urgent_callers: tuple[str, ...] = ()
+
+
+class Retention(Frozen):
+    """How long originals and results stay in the spool once nothing more is to be done with them.
+
+    Parameters
+    ----------
+    keep_days
+        Days for which the service ran since it found a study delivered, or that nothing of it is to be reconstructed.
+        What could not be delivered, and what failed or is incomplete, stays.
+    clean_at_used_percent
+        How full the spool's disk may be before delivered studies are removed earlier, the oldest first.
+    """
+
+    keep_days: float = Field(default=30.0, ge=0)
+    clean_at_used_percent: float = Field(default=85.0, gt=0, le=100)

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, 
 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
-from plugin.config.service_settings import Retry, Work
+from plugin.config.service_settings import Retention, Retry, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -152,6 +152,7 @@ class Settings(Frozen):
     withhold_failed_maps: bool = True
     retry: Retry = Retry()
     work: Work = Work()
+    retention: Retention = Retention()
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Json
 
 from plugin.errors import PluginError
+from plugin.intake.forgetting import Forgetting
 from plugin.intake.notices import Notices
 
 INDEX_FILE = "index.sqlite"
@@ -83,7 +84,7 @@ class JobRow:
     numbers: Json[frozenset[int]]
 
 
-class Index(Notices):
+class Index(Notices, Forgetting):
     """Open the index of a spool, and create it where there is none."""
 
     # associations

@@ -1,4 +1,4 @@
-"""What a site decides about how the service works: attempts to deliver, jobs, retention."""
+"""What a site decides about how the service works: attempts to deliver, jobs, retention, monitoring, self-test."""
 
 from __future__ import annotations
 
@@ -64,3 +64,28 @@ class Retention(Frozen):
 
     keep_days: float = Field(default=30.0, ge=0)
     clean_at_used_percent: float = Field(default=85.0, gt=0, le=100)
+
+
+class Monitoring(Frozen):
+    """Where ``/metrics``, ``/healthz`` and ``/readyz`` are served: on no port unless one is given."""
+
+    bind: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=1, le=65535)
+
+
+class SelfTest(Frozen):
+    """When a phantom goes the whole way through the service and back; ``qsm-plugin self-test`` does it at once.
+
+    Parameters
+    ----------
+    at_start
+        Whether after each start of the service.
+    every_hours
+        How often while it runs.
+    limit_minutes
+        How long its map may take, the jobs before it included.
+    """
+
+    at_start: bool = True
+    every_hours: float = Field(default=24.0, gt=0)
+    limit_minutes: float = Field(default=30.0, gt=0)

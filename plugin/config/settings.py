@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, 
 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
-from plugin.config.service_settings import Retention, Retry, Work
+from plugin.config.service_settings import Monitoring, Retention, Retry, SelfTest, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -153,6 +153,8 @@ class Settings(Frozen):
     retry: Retry = Retry()
     work: Work = Work()
     retention: Retention = Retention()
+    monitoring: Monitoring = Monitoring()
+    self_test: SelfTest = SelfTest()
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()

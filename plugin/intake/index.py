@@ -235,6 +235,12 @@ class Index(Notices, Forgetting):
         )
         return self._rows(AcquisitionRow, "acquisition", condition, limit)
 
+    def acquisition_states(self) -> list[dict[str, Any]]:
+        """Count the acquisitions in each ``state``, and say when the one that changed first did (``oldest_at``)."""
+        return self._read(
+            "SELECT state, COUNT(*) AS acquisitions, MIN(changed_at) AS oldest_at FROM acquisition GROUP BY state"
+        )
+
     def acquisitions_called(self, uid: str) -> list[AcquisitionRow]:
         """Return the acquisitions of a study, a series or an image, by the UID's hash, or by the start of their name.
 

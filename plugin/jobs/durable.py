@@ -157,7 +157,7 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
 
     wanted = Wanted(
         options=options,
-        objects=objects_to_make(settings),
+        objects=objects_to_make(settings, loaded.calling_ae),
         profile=settings.profile,
         window_presets=settings.window_presets,
         keep_failed=True,  # in the spool, to be looked at

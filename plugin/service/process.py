@@ -17,6 +17,7 @@ from functools import partial
 from io import RawIOBase
 from typing import TYPE_CHECKING
 
+from plugin.config.self_test import with_self_test
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PluginError, PortTakenError
 from plugin.files import locked, write_private_json
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 ENGINES_FILE = "engines.json"
 """In the spool: what became of each inference engine when the worker started."""
+
+PROCESSES_FILE = "processes.json"
+"""In the spool, while the service runs: which of its processes do."""
 
 EXIT_CONFIGURATION = 2
 """Exit status of a process that a restart would not help."""
@@ -90,6 +94,14 @@ def run_deliverer(settings: Settings, stopping: threading.Event) -> None:
         get_logger().info("deliverer.ready")
 
 
+def run_monitor(settings: Settings, stopping: threading.Event) -> None:
+    """Serve metrics and health, keep house in the spool and run the self-test until told to stop."""
+    from plugin.service.monitor import Monitor, served
+
+    with served(settings):
+        Monitor(settings).run(stopping)
+
+
 @contextmanager
 def _working_as(settings: Settings, executor: str, stopping: threading.Event) -> Iterator[None]:
     """Begin to run workflows in the block, watch over them until told to stop, and hand back those that run.
@@ -123,6 +135,7 @@ ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
     "assembler": run_assembler,
     "worker": run_worker,
     "deliverer": run_deliverer,
+    "monitor": run_monitor,
 }
 """The processes of the service, in the order of their start."""
 
@@ -132,7 +145,7 @@ def main() -> None:
     role = sys.argv[1]
     lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
     _close_standard_input()
-    settings = Settings.model_validate_json(lifeline.readline())
+    settings = with_self_test(Settings.model_validate_json(lifeline.readline()))
     os.umask(0o077)
     configure(settings.log, process=role)
     stopping = threading.Event()

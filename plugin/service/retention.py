@@ -80,6 +80,13 @@ class Keeper:
                 index.forget_senders()
         return removed
 
+    def remove(self, study: str) -> None:
+        """Remove a study in whatever state it is; what still works on it is cancelled."""
+        with closing(existing_index(self._spool)) as index, client(self._settings) as connected:
+            for row in index.jobs(study):
+                connected.cancel_workflow(row.job)
+            list(self._remove_each(index, connected, [study]))
+
     def _due(self, finished: Mapping[str, bool]) -> Iterator[str]:
         """Yield the studies that have been kept long enough; then, while the disk is full, those delivered first."""
         limit = 86400 * self._settings.retention.keep_days

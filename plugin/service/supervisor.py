@@ -22,12 +22,9 @@ from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder, write_private_json
 from plugin.jobs.queue import prepare_database
 from plugin.log import describe, get_logger
-from plugin.service.process import EXIT_CONFIGURATION, ROLES
+from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, ROLES
 from plugin.service.reserve import keep_reserve
 from plugin.service.systemd import Heartbeat, notify
-
-PROCESSES_FILE = "processes.json"
-"""In the spool, while the service runs: which of its processes do."""
 
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 5.0

@@ -31,6 +31,9 @@ used_percent = 100
 first_seconds = 0.5
 longest_seconds = 2
 
+[self_test]
+at_start = false
+
 [log]
 format = "json"
 level = "debug"

@@ -53,7 +53,7 @@ def deliver(settings: Settings, contacts: Contacts, attempt: Attempt) -> None:
     wait = round(wait * sent["jitter"], 1)
     log.warning("delivery.retried", failed=len(left), reason=reason, state=trouble, retry_in_seconds=wait)
     following = replace(attempt, names=left, number=attempt.number + 1, refused_at=refused_at)
-    waits = {"waits": trouble, "reason": reason}
+    waits = {"waits": trouble, "reason": reason, "queued_at": attempt.queued_at}
     options: EnqueueOptions = {**following.options, "delay_seconds": wait, "attributes": waits}
     DBOS.enqueue_workflow_with_options(options, asdict(following))
 

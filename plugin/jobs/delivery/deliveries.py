@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,11 +12,15 @@ from dbos import DBOS, EnqueueOptions
 
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.derived.products import QSM, REFUSAL_PAGE
+from plugin.config.self_test import SELF_TEST, SELF_TEST_AE
 from plugin.config.settings import SENDER, Settings
 from plugin.jobs.job import Job
 from plugin.jobs.queue import DELIVER, ENDED, attempt_name, delivery_name
 from plugin.jobs.report import files_for
 from plugin.network.entities import Address
+
+SELF_TEST_FILE = "self-test-port.json"
+"""In the spool, while a self-test runs: where its storage SCP listens."""
 
 _MAP_FIRST_SECONDS = 60.0
 """How long other objects wait for the first attempt to deliver the map: a slow peer holds them up no longer."""
@@ -54,8 +59,10 @@ class Attempt:
         }
 
 
-def objects_to_make(settings: Settings) -> tuple[str, ...]:
+def objects_to_make(settings: Settings, calling_ae: str) -> tuple[str, ...]:
     """Return the objects that are switched on and that a destination gets; all where there is no destination."""
+    if calling_ae == SELF_TEST_AE:
+        return (QSM,)
     wanted = [d.objects for d in settings.destinations]
     wanted += [settings.sender_objects] if settings.return_to_sender else []
     on = tuple(name for name in settings.objects.names if name != REFUSAL_PAGE)
@@ -107,11 +114,22 @@ def part_for(settings: Settings, series: Sequence[Mapping[str, Any]], destinatio
 
 def destinations(settings: Settings, job: Job) -> dict[str, Address]:
     """Where a job's series go, by name."""
+    if job.calling_ae == SELF_TEST_AE:
+        return _self_test_destination(settings)
     known = configured_destinations(settings)
     if settings.return_to_sender and job.calling_ae and job.address:
         port = settings.return_port(job.calling_ae)
         known[SENDER] = Address(ae_title=job.calling_ae, host=job.address, port=port)
     return known
+
+
+def _self_test_destination(settings: Settings) -> dict[str, Address]:
+    """Return where the running self-test waits for its map; nowhere if it has ended."""
+    try:
+        port = json.loads((settings.spool / SELF_TEST_FILE).read_text(encoding="utf-8"))["port"]
+    except (OSError, ValueError):
+        return {}
+    return {SELF_TEST: Address(ae_title=SELF_TEST_AE, host="127.0.0.1", port=port)}
 
 
 def configured_destinations(settings: Settings) -> dict[str, Address]:

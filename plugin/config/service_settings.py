@@ -1,8 +1,11 @@
-"""What a site decides about how the service works: attempts to deliver, jobs, retention, monitoring, self-test."""
+"""What a site decides about how the service works: deliveries, jobs, retention, monitoring, self-test, audit."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from plugin.config.rules import Frozen
 
@@ -89,3 +92,37 @@ class SelfTest(Frozen):
     at_start: bool = True
     every_hours: float = Field(default=24.0, gt=0)
     limit_minutes: float = Field(default=30.0, gt=0)
+
+
+class Audit(Frozen):
+    """Where audit messages (PS3.15 A.5) go; they name patients, and are kept in the spool until they are there.
+
+    Parameters
+    ----------
+    to
+        ``"file"``: one message a line is appended to ``file``. ``"syslog"``: to a collector by TLS (RFC 5425).
+    file
+        Relative to the spool.
+    host, port
+        The collector.
+    authorities, certificate, key
+        PEM files: who signs the collector's certificate (the system's authorities if not given), and ours, if the
+        collector asks for one.
+    source
+        Name of this installation in the messages.
+    """
+
+    to: Literal["nowhere", "file", "syslog"] = "nowhere"
+    file: Path = Path("audit.log")
+    host: str = ""
+    port: int = Field(default=6514, ge=1, le=65535)
+    authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    source: str = "qsm-plugin"
+
+    @model_validator(mode="after")
+    def _has_collector(self) -> Self:
+        if self.to == "syslog" and not self.host:
+            raise ValueError('host: missing; name the collector, or write to = "file"')
+        return self

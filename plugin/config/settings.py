@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, 
 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.rules import Frozen, Magnet, Name, Rule
-from plugin.config.service_settings import Monitoring, Retention, Retry, SelfTest, Work
+from plugin.config.service_settings import Audit, Monitoring, Retention, Retry, SelfTest, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -155,6 +155,7 @@ class Settings(Frozen):
     retention: Retention = Retention()
     monitoring: Monitoring = Monitoring()
     self_test: SelfTest = SelfTest()
+    audit: Audit = Audit()
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()

@@ -25,6 +25,9 @@ from plugin.service.process import ENGINES_FILE
 from plugin.service.selftest import last_result
 from plugin.service.status import latest_attempts, not_done, shown_of, state_of
 
+_COUNTED = 20_000
+"""How many jobs and deliveries that are not done are counted at most."""
+
 _REPORTS = 50
 """How many of the latest jobs the seconds of their steps are taken from."""
 
@@ -44,7 +47,7 @@ class ServiceCollector(Collector):
         settings = self._settings
         yield from _intake(settings)
         with client(settings) as connected:
-            unfinished = not_done(connected, [RECONSTRUCT, DELIVER])
+            unfinished = not_done(connected, _COUNTED)
             latest = connected.list_workflows(
                 name=RECONSTRUCT, status="SUCCESS", sort_desc=True, limit=_REPORTS, load_input=False, load_output=False
             )

@@ -1,4 +1,4 @@
-"""The monitor: serves metrics and health, removes what has been kept long enough, and runs the self-test."""
+"""The monitor: serves metrics and health, keeps house in the spool, sends the audit trail, and runs the self-test."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from plugin.config.settings import Settings
 from plugin.log import describe, get_logger
+from plugin.service.audit_trail import send_audit_trail
 from plugin.service.health import why_dead, why_not_ready
 from plugin.service.metrics import ServiceCollector
 from plugin.service.retention import Keeper
@@ -22,6 +23,7 @@ from plugin.service.selftest import REQUEST_FILE, run_self_test, sweep
 _POLL_SECONDS = 2.0
 _FIRST_KEEPING_SECONDS = 60.0
 _KEEPING_SECONDS = 300.0
+_KEEPING_WHEN_FULL_SECONDS = 30.0
 _FIRST_SELF_TEST_SECONDS = 15.0
 """After the start: the other processes have begun to listen by then."""
 
@@ -49,7 +51,9 @@ class Monitor:
     def round(self, stopping: threading.Event) -> None:
         """Do what is due."""
         now, request = time.monotonic(), self._settings.spool / REQUEST_FILE
-        if now >= self._keep_at:
+        send_audit_trail(self._settings)
+        early = now >= self._keep_at - _KEEPING_SECONDS + _KEEPING_WHEN_FULL_SECONDS
+        if now >= self._keep_at or (early and self._keeper.is_full()):
             self._keep_at = now + _KEEPING_SECONDS
             self._keeper.keep_house()
         if now >= self._test_at or request.exists():

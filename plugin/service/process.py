@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from io import RawIOBase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plugin.config.self_test import with_self_test
@@ -71,6 +72,7 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     from recon.options import Options
     from recon.pipeline import warm_up
 
+    _be_killed_first()
     options = Options(**dict(settings.reconstruction))
     began = time.monotonic()
     attempts = warm_up(options)
@@ -79,6 +81,12 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
         launch(settings, settings.worker_name, reconstructing(settings, options))
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
+
+
+def _be_killed_first() -> None:
+    """Have the system end this process before others of the service when memory runs out: it needs the most."""
+    with suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def run_deliverer(settings: Settings, stopping: threading.Event) -> None:

@@ -92,10 +92,11 @@ class Keeper:
         limit = 86400 * self._settings.retention.keep_days
         oldest_first = sorted(finished, key=self._ledger.finished_at.__getitem__)
         for study in oldest_first:
-            if self._ledger.seconds - self._ledger.finished_at[study] >= limit or (finished[study] and self._is_full()):
+            if self._ledger.seconds - self._ledger.finished_at[study] >= limit or (finished[study] and self.is_full()):
                 yield study
 
-    def _is_full(self) -> bool:
+    def is_full(self) -> bool:
+        """Say whether the spool's disk is so full that delivered studies are to be removed earlier."""
         usage = shutil.disk_usage(self._spool)
         return 100 * (1 - usage.free / usage.total) > self._settings.retention.clean_at_used_percent
 

@@ -78,7 +78,7 @@ def _jobs(connected: DBOSClient, latest: int) -> tuple[list[WorkflowStatus], dic
         since = datetime.fromtimestamp((jobs[-1].created_at or 0) / 1000, UTC).isoformat()
         of_latest = connected.list_workflows(name=DELIVER, start_time=since, load_input=False)
         found |= {one.workflow_id: one for one in of_latest}
-    found |= {one.workflow_id: one for one in not_done(connected, [RECONSTRUCT, DELIVER])}
+    found |= {one.workflow_id: one for one in not_done(connected, _NOT_DONE_SHOWN)}
     deliveries: dict[str, list[WorkflowStatus]] = defaultdict(list)
     for one in latest_attempts(one for one in found.values() if one.name == DELIVER):
         deliveries[one.workflow_id.partition(".")[0]].append(one)
@@ -89,10 +89,10 @@ def _jobs(connected: DBOSClient, latest: int) -> tuple[list[WorkflowStatus], dic
     return sorted(named, key=lambda one: one.created_at or 0, reverse=True), deliveries
 
 
-def not_done(connected: DBOSClient, names: list[str]) -> list[WorkflowStatus]:
-    """Return the latest workflows of some names that are not finished, and those that failed and were not retried."""
+def not_done(connected: DBOSClient, limit: int) -> list[WorkflowStatus]:
+    """Return the latest jobs and deliveries that are not finished, and those that failed and were not retried."""
     found = connected.list_workflows(
-        name=names, status=[*UNFINISHED, *FAILED], sort_desc=True, limit=_NOT_DONE_SHOWN, load_input=False
+        name=[RECONSTRUCT, DELIVER], status=[*UNFINISHED, *FAILED], sort_desc=True, limit=limit, load_input=False
     )
     return [one for one in found if not (one.attributes or {}).get(RETRIED)]
 

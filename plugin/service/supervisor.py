@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
 
+from plugin.audit import application_activity, record
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder, write_private_json
@@ -72,7 +73,11 @@ def serve(settings: Settings) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stopping.set())
         get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
-        return _supervise(settings, stopping)
+        record(settings, application_activity(settings, started=True))
+        try:
+            return _supervise(settings, stopping)
+        finally:
+            record(settings, application_activity(settings, started=False))
 
 
 def check_port(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from dbos import DBOS, EnqueueOptions
 
+from plugin.audit import Participant, instances_transferred, record
 from plugin.config.service_settings import Retry
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
@@ -95,6 +97,8 @@ def _send_unless_away(settings: Settings, contacts: Contacts, peer: Address, pat
         return {"undelivered": paths, "delivered": 0, "reason": reason, "trouble": str(Trouble.AWAY), "seconds": 0.0}
     sent = send_files(paths, peer, calling_ae=settings.ae_title)
     contacts.note(peer, sent.reason if sent.trouble is Trouble.AWAY else "")
+    if sent.delivered:
+        _audit(settings, peer, sent.delivered)
     return {
         "undelivered": list(sent.undelivered),
         "delivered": len(sent.delivered),
@@ -102,3 +106,10 @@ def _send_unless_away(settings: Settings, contacts: Contacts, peer: Address, pat
         "trouble": sent.trouble and str(sent.trouble),
         "seconds": round(sent.seconds, 2),
     }
+
+
+def _audit(settings: Settings, peer: Address, delivered: Sequence[Path]) -> None:
+    if settings.audit.to != "nowhere":
+        we, they = Participant(ae_title=settings.ae_title), Participant(ae_title=peer.ae_title, host=peer.host)
+        message = instances_transferred(settings, delivered, source=we, destination=they, received=False)
+        record(settings, message)

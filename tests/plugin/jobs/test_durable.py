@@ -1,5 +1,7 @@
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -146,6 +148,16 @@ def test_other_objects_are_released_by_the_first_attempt_to_deliver_the_map(site
         others.get_result()
         folder = site.spool / "jobs" / NAME
         assert peer.uids() == [dcmread(folder / name).SOPInstanceUID for name in FILES]
+
+
+def test_the_database_holds_json_alone(site):
+    good, _ = site.destinations
+    with pacs(good.port):
+        deliver(site, good.name).get_result()
+    with closing(sqlite3.connect(site.spool / "jobs.sqlite")) as database:
+        for table in ("workflow_status", "operation_outputs", "workflow_events"):
+            formats = {row[0] for row in database.execute(f"SELECT serialization FROM {table}")}
+            assert formats <= {JsonSerializer().name(), None}
 
 
 def test_making_the_other_objects_does_not_wait_long_for_the_map(site, monkeypatch):

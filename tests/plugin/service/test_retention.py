@@ -51,13 +51,13 @@ def studies(settings):
 
 
 def test_only_finished_studies_are_removed_and_only_after_their_time(settings, monkeypatch):
-    monkeypatch.setattr(retention.Keeper, "_is_full", lambda _keeper: False)
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: False)
     keeper = Keeper(settings)
     assert keeper.keep_house() == []
     monkeypatch.setattr("time.time", lambda: 4e9)  # a clock that jumps removes nothing
     assert keeper.keep_house() == []
     monkeypatch.undo()
-    monkeypatch.setattr(retention.Keeper, "_is_full", lambda _keeper: False)
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: False)
     later(monkeypatch, 1.1)
     assert sorted(keeper.keep_house()) == ["good", "odd"]
     assert studies(settings) == ["late", "part"]
@@ -73,7 +73,7 @@ def test_only_finished_studies_are_removed_and_only_after_their_time(settings, m
 
 
 def test_the_time_that_passed_survives_a_restart(settings, monkeypatch):
-    monkeypatch.setattr(retention.Keeper, "_is_full", lambda _keeper: False)
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: False)
     with monkeypatch.context() as patch:
         keeper = Keeper(settings)
         keeper.keep_house()
@@ -92,12 +92,12 @@ def test_a_full_disk_removes_what_was_delivered_and_nothing_else(settings, monke
 
 
 def test_an_interrupted_removal_is_completed(settings, monkeypatch):
-    monkeypatch.setattr(retention.Keeper, "_is_full", lambda _keeper: True)
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: True)
     with monkeypatch.context() as patch:
         patch.setattr(retention, "delete_workflows", lambda *_: exec("raise OSError"))
         with pytest.raises(OSError):
             Keeper(settings).keep_house()
-    monkeypatch.setattr(retention.Keeper, "_is_full", lambda _keeper: False)
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: False)
     Keeper(settings).keep_house()
     assert studies(settings) == ["late", "odd", "part"]
     with client(settings) as connected:
@@ -105,7 +105,7 @@ def test_an_interrupted_removal_is_completed(settings, monkeypatch):
 
 
 def test_an_image_that_arrives_during_the_removal_stays(settings, monkeypatch):
-    monkeypatch.setattr(retention.Keeper, "_is_full", lambda _keeper: True)
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: True)
     row = ImageRow(image="new", series="r", study="good", digest="d", association="a", received_at=2.0)
 
     def arrive(*_):

@@ -48,11 +48,13 @@ def cancel(settings: Settings, job: str) -> list[str]:
     """
     existing_index(settings.spool).close()
     with client(settings) as connected:
-        unfinished = [one.workflow_id for one in _workflows_of(connected, job) if one.status in UNFINISHED]
-        if not unfinished:
-            raise PluginError(f"all of job {job} is finished; qsm-plugin status says how it ended")
-        connected.cancel_workflows(unfinished)
-    return [attempt_of(name)[0] for name in unfinished]
+        cancelled: list[str] = []
+        while unfinished := [one.workflow_id for one in _workflows_of(connected, job) if one.status in UNFINISHED]:
+            connected.cancel_workflows(unfinished)  # an attempt may just have queued the next one
+            cancelled += unfinished
+    if not cancelled:
+        raise PluginError(f"all of job {job} is finished; qsm-plugin status says how it ended")
+    return list(dict.fromkeys(attempt_of(name)[0] for name in cancelled))
 
 
 def _workflows_of(connected: DBOSClient, job: str) -> list[WorkflowStatus]:

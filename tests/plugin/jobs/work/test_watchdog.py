@@ -3,46 +3,34 @@
 import threading
 
 import pytest
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS
 
 from plugin.config.service_settings import Work
 from plugin.config.settings import Settings
-from plugin.jobs.queue import APPLICATION, RECONSTRUCT, TELL, client, prepare_database, submit
-from plugin.jobs.serializer import JsonSerializer
-from plugin.jobs.steps import explained
+from plugin.jobs.durable import launch, reconstructing
+from plugin.jobs.queue import RECONSTRUCT, TELL, client, prepare_database, submit
 from plugin.jobs.work import running
-from plugin.jobs.work.running import noted_step, noted_workflow
+from plugin.jobs.work.running import noted_step
 from plugin.jobs.work.watchdog import EXIT_CANCELLED, EXIT_OVERDUE, Watchdog, hand_back, tell_of_given_up
+from recon.options import Options
 from tests.support.loopback import wait_for
 
 EXECUTOR = "worker-1"
 
 
 @pytest.fixture
-def worker(tmp_path):
+def worker(tmp_path, monkeypatch):
     """A worker whose jobs wait until they are let go; returns its settings and the event that lets them."""
-    settings = Settings(spool=tmp_path, work=Work(crashes=0))
+    settings = Settings(spool=tmp_path)
     prepare_database(settings)
     go = threading.Event()
-    config = DBOSConfig(
-        name=APPLICATION,
-        system_database_url=settings.job_database_url,
-        executor_id=EXECUTOR,
-        application_version="2",
-        log_level="ERROR",
-        run_migrations=False,
-        serializer=JsonSerializer(),
-    )
-    DBOS(config=config)
 
-    @DBOS.workflow(name=RECONSTRUCT, max_recovery_attempts=settings.work.crashes)
-    def reconstruct(job):
-        with noted_workflow(), noted_step("reconstruct"):
-            explained("wait", lambda: go.wait(30))
+    def wait_in_step(*_):
+        with noted_step("reconstruct"):
+            go.wait(30)
 
-    DBOS.listen_queues([RECONSTRUCT])
-    DBOS.launch()
-    DBOS.register_queue(RECONSTRUCT, worker_concurrency=1, polling_interval_sec=0.1)
+    monkeypatch.setattr("plugin.jobs.durable.reconstruct_job", wait_in_step)
+    launch(settings, EXECUTOR, reconstructing(settings, Options()))
     with client(settings) as connected:
         submit(connected, "job")
         wait_for(lambda: state(connected, "job") == "PENDING", what="the job runs")

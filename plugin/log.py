@@ -6,6 +6,7 @@ patient attribute by accident, whatever a library puts into an exception.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import sys
@@ -15,7 +16,7 @@ import warnings
 from collections.abc import MutableMapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
@@ -58,6 +59,18 @@ def _restrict(process: str, _logger: object, _method: str, event: MutableMapping
     """Put the process's name into a line, leave empty fields out, and withhold what ``FIELDS`` does not list."""
     named = {"process": process, **event}.items()
     return {name: value if name in FIELDS else WITHHELD for name, value in named if value is not None}
+
+
+class _StandardError:
+    """Standard error, without which the service goes on: its disk may be full, or its reader gone."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 class _Library(logging.Handler):
@@ -103,7 +116,7 @@ def configure(log: Log, *, process: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log.level.upper()]),
         # Line and end of line in one write: several processes share standard error.
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )
     library = _Library(level=logging.WARNING)

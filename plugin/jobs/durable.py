@@ -115,7 +115,8 @@ def delivering(settings: Settings, contacts: Contacts) -> Role:
 def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
     """Make the QSM series of a job and queue its deliveries; then the other objects, and theirs.
 
-    A job that is refused or fails queues the page that says so, where the site wants one.
+    A job that is refused or fails queues the page that says so, where the site wants one. What the steps exchanged is
+    kept when the worker is to continue.
     """
     try:
         loaded = _load(settings, job)
@@ -123,11 +124,10 @@ def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
         _make(settings, options, job, loaded)
     except JobFailedError as failure:
         get_logger().error("job.failed", job=job, code=failure.code, reason=failure.sentence)
+        discard_work(_folder(settings, job))
         if failure.code != OTHERS_FAILED:
             _refuse(settings, job, (failure.code, failure.sentence))
         raise
-    finally:
-        discard_work(_folder(settings, job))
 
 
 def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:

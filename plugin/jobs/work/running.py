@@ -9,6 +9,14 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from dbos import DBOS
+from sqlalchemy.exc import DBAPIError
+
+
+class NotRecordedError(BaseException):
+    """The database did not take what a workflow had to record, as on a full disk.
+
+    Not an ``Exception``, whose end would be recorded as the workflow's: it is to continue when the database is back.
+    """
 
 
 class Running(NamedTuple):
@@ -31,11 +39,19 @@ def running() -> tuple[Running, ...]:
 
 @contextmanager
 def noted_workflow() -> Iterator[None]:
-    """Note that the current workflow runs, until the end of the block."""
+    """Note that the current workflow runs, until the end of the block.
+
+    Raises
+    ------
+    NotRecordedError
+        The database failed; the watchdog has the workflow continued.
+    """
     name = _current()
     _note(Running(workflow=name, step="", since=time.monotonic()))
     try:
         yield
+    except DBAPIError as error:
+        raise NotRecordedError(type(error.orig).__name__) from error
     finally:
         with _lock:
             _running.pop(name, None)

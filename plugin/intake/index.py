@@ -224,7 +224,7 @@ class Index(Notices, Forgetting):
 
     def acquisitions(self, study: str | None = None) -> list[AcquisitionRow]:
         """Return the acquisitions of one study or of all, the latest first."""
-        condition = "WHERE study = ?1 OR ?1 IS NULL ORDER BY changed_at DESC"
+        condition = "WHERE study = ?1 OR ?1 IS NULL ORDER BY changed_at DESC, rowid"
         return self._rows(AcquisitionRow, "acquisition", condition, study)
 
     def latest_acquisitions(self, limit: int) -> list[AcquisitionRow]:

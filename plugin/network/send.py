@@ -31,7 +31,7 @@ _UNANSWERED_PER_ATTEMPT = 2
 """How many objects may go unanswered before an attempt ends: each costs a time-out, and the peer an association."""
 
 _REFUSED_PER_ATTEMPT = 3
-"""How many objects a peer may refuse, having taken none, before an attempt ends."""
+"""How many objects that were sent a peer may fail, having taken none, before an attempt ends."""
 
 _SLOWEST_BYTES_PER_S = 100_000
 """Slowest line that is waited for: the time-out of an answer runs from the first byte of the object, not the last."""
@@ -81,6 +81,7 @@ class SendReport:
 class _Failure(NamedTuple):
     reason: str
     trouble: Trouble
+    was_sent: bool = True
 
 
 _UNANSWERED = _Failure(reason="the peer gave no answer, or ended the association", trouble=Trouble.SILENT)
@@ -100,7 +101,8 @@ class _Transfer:
 
     @property
     def is_over(self) -> bool:
-        refused = not self.delivered and len(self.failed) >= _REFUSED_PER_ATTEMPT
+        asked = sum(failure.was_sent for _, failure in self.failed)
+        refused = not self.delivered and asked >= _REFUSED_PER_ATTEMPT
         return not self.waiting or refused or len(self.silences) >= _UNANSWERED_PER_ATTEMPT
 
 
@@ -115,7 +117,7 @@ def send_files(
 
     After an answer without a status, the object may or may not have arrived: the association is aborted and the object
     sent again after the others, which changes nothing at a peer that has it. An attempt ends early at a peer that does
-    not answer, and at one that refuses everything. ``progress`` is called with each delivered file.
+    not answer, and at one that takes nothing. ``progress`` is called with each delivered file.
 
     Raises
     ------
@@ -250,7 +252,7 @@ def _send_one(association: Association, path: Path) -> _Failure | None:
     except ValueError:  # no presentation context was accepted for it
         name = UID(read_file_meta_info(path).MediaStorageSOPClassUID).name
         reason = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
-        return _Failure(reason=reason, trouble=Trouble.REFUSED)
+        return _Failure(reason=reason, trouble=Trouble.REFUSED, was_sent=False)
     except RuntimeError:  # the association ended since the last object
         return _UNANSWERED
     if status is None:

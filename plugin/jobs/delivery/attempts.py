@@ -87,7 +87,7 @@ def _send(settings: Settings, contacts: Contacts, attempt: Attempt) -> dict[str,
         **outcome,
         "undelivered": undelivered,
         "ended_at": time.time(),
-        "jitter": random.uniform(0.5, 1.5),  # so that what failed together is not tried together
+        "jitter": random.uniform(0.5, 1.0),  # so that what failed together is not tried together
     }
 
 

@@ -182,6 +182,16 @@ def test_a_sop_class_that_the_peer_does_not_know_is_refused(files, tmp_path):
     assert report.trouble is Trouble.REFUSED
 
 
+def test_objects_that_have_no_presentation_context_keep_no_other_back(files, tmp_path):
+    odd = [tmp_path / f"odd-{n}.dcm" for n in range(4)]
+    for n, path in enumerate(odd):
+        image = mr_image("s", "2", n)
+        image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.3.1.2.3.3"
+        image.save_as(path, enforce_file_format=True)
+    with pacs() as peer:
+        assert send([*odd, *files], peer.port).delivered == tuple(files)
+
+
 def test_dcmtk_takes_the_series(files, tmp_path):
     port = free_port()
     with storescp(tmp_path / "pacs", port) as folder:

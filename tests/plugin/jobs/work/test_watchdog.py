@@ -34,7 +34,7 @@ def worker(tmp_path, monkeypatch):
     with client(settings) as connected:
         submit(connected, "job")
         wait_for(lambda: state(connected, "job") == "PENDING", what="the job runs")
-        wait_for(running.running, what="the job is noted")
+        wait_for(lambda: [one.step for one in running.running()] == ["reconstruct"], what="the step is noted")
         yield settings, connected, go
         go.set()
     DBOS.destroy(workflow_completion_timeout_sec=5)

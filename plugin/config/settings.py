@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.rules import Frozen, Magnet, Name, Rule
+from plugin.config.service_settings import Audit, Monitoring, Retention, Retry, SelfTest, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -56,14 +57,6 @@ class Caller(Frozen):
     host: CallerHost = ""
     return_port: Port = 104
     return_tls: bool = False
-
-
-class Retry(Frozen):
-    """When a failed delivery is tried again: exponentially later, with jitter, for a limited time."""
-
-    first_seconds: float = Field(default=5.0, gt=0)
-    longest_seconds: float = Field(default=900.0, gt=0)
-    give_up_after_hours: float = Field(default=24.0, gt=0)
 
 
 class Disk(Frozen):
@@ -176,6 +169,11 @@ class Settings(Frozen):
     window_presets: bool = True
     withhold_failed_maps: bool = True
     retry: Retry = Retry()
+    work: Work = Work()
+    retention: Retention = Retention()
+    monitoring: Monitoring = Monitoring()
+    self_test: SelfTest = SelfTest()
+    audit: Audit = Audit()
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()

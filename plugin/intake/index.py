@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Json
 
 from plugin.errors import PluginError
+from plugin.intake.forgetting import Forgetting
 from plugin.intake.notices import Notices
 
 INDEX_FILE = "index.sqlite"
@@ -83,7 +84,7 @@ class JobRow:
     numbers: Json[frozenset[int]]
 
 
-class Index(Notices):
+class Index(Notices, Forgetting):
     """Open the index of a spool, and create it where there is none."""
 
     # associations
@@ -205,7 +206,9 @@ class Index(Notices):
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the skipped images, and those under the UID of another."""
         (counts,) = self._read(
-            "SELECT COUNT(*) AS received, COUNT(code) AS ignored, COUNT(*) - COUNT(COALESCE(header, code)) AS unread,"
+            "SELECT COUNT(*) AS received,"
+            " (SELECT COUNT(*) FROM image WHERE code IS NOT NULL) AS ignored,"
+            " (SELECT COUNT(*) FROM image WHERE header IS NULL AND code IS NULL) AS unread,"
             " (SELECT COUNT(*) FROM conflict) AS conflicts FROM image"
         )
         return counts
@@ -247,8 +250,22 @@ class Index(Notices):
 
     def acquisitions(self, study: str | None = None) -> list[AcquisitionRow]:
         """Return the acquisitions of one study or of all, the latest first."""
-        condition = "WHERE study = ?1 OR ?1 IS NULL ORDER BY changed_at DESC"
+        condition = "WHERE study = ?1 OR ?1 IS NULL ORDER BY changed_at DESC, rowid"
         return self._rows(AcquisitionRow, "acquisition", condition, study)
+
+    def latest_acquisitions(self, limit: int) -> list[AcquisitionRow]:
+        """Return the acquisitions that changed last, the latest first, and older ones that still wait."""
+        condition = (
+            "WHERE acquisition IN (SELECT acquisition FROM acquisition ORDER BY changed_at DESC LIMIT ?)"
+            " OR state = 'collecting' ORDER BY changed_at DESC"
+        )
+        return self._rows(AcquisitionRow, "acquisition", condition, limit)
+
+    def acquisition_states(self) -> list[dict[str, Any]]:
+        """Count the acquisitions in each ``state``, and say when the one that changed first did (``oldest_at``)."""
+        return self._read(
+            "SELECT state, COUNT(*) AS acquisitions, MIN(changed_at) AS oldest_at FROM acquisition GROUP BY state"
+        )
 
     def acquisitions_called(self, uid: str) -> list[AcquisitionRow]:
         """Return the acquisitions of a study, a series or an image, by the UID's hash, or by the start of their name.

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS image (
     attempts    INTEGER NOT NULL DEFAULT 0 -- how often reading the header began
 );
 CREATE INDEX IF NOT EXISTS image_unread ON image (received_at) WHERE header IS NULL AND code IS NULL;
+CREATE INDEX IF NOT EXISTS image_skipped ON image (code, reason) WHERE code IS NOT NULL;
 CREATE INDEX IF NOT EXISTS image_study ON image (study);
 
 CREATE TABLE IF NOT EXISTS conflict (
@@ -59,6 +60,7 @@ CREATE TABLE IF NOT EXISTS acquisition (
     evidence    TEXT NOT NULL,             -- what its completeness was concluded from
     rules       TEXT NOT NULL              -- JSON list: what each rule of the site said
 );
+CREATE INDEX IF NOT EXISTS acquisition_changed ON acquisition (changed_at);
 CREATE INDEX IF NOT EXISTS acquisition_study ON acquisition (study);
 
 CREATE TABLE IF NOT EXISTS job (           -- all jobs that were submitted: what a later one has to know of them

@@ -29,7 +29,7 @@ SPOILED = [
     (SEVERAL, "noise", 0.8),
     (SEVERAL, "motion between echoes", 2.0),
     (SEVERAL, "breathing", 20.0),
-    (SEVERAL, "ghost", 0.7),
+    (SEVERAL, "ghost", 0.35),
     (SEVERAL, "spike", 2.0),
     (SEVERAL, "swapped echoes", 1.0),
     (SEVERAL, "times of the echo before", 1.0),

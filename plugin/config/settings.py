@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.network_settings import CallerHost, Tls
+from plugin.config.reconstruction_settings import Reconstruction
 from plugin.config.rules import Frozen, Magnet, Name, Rule
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
@@ -25,6 +27,9 @@ AETitle = Annotated[
 """Application entity title: at most 16 printable ASCII characters, no backslash (PS3.5 §6.2, AE)."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+ONLY_HOST = "local"
+"""Name of a host that shares its spool with no other."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -77,25 +82,6 @@ class Log(Frozen):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Reconstruction(Frozen):
-    """How the total field is inverted, as in ``recon.options.Options``."""
-
-    method: str = "network"
-    engine: str = "auto"
-    fallback: str = "lbv-hd-qsm"
-
-    @field_validator("method", "engine", "fallback")  # not the defaults: this module needs no recon
-    @classmethod
-    def _is_known(cls, name: str, info: ValidationInfo) -> str:
-        from recon.options import AUTO, ENGINES, METHODS
-
-        names = {"method": tuple(METHODS), "engine": (AUTO, *ENGINES), "fallback": ("", *METHODS)}
-        known = names[str(info.field_name)]
-        if name not in known:
-            raise ValueError(f"no {info.field_name} {name!r}; expected one of {', '.join(known)}")
-        return name
-
-
 class Settings(Frozen):
     """Everything a site decides.
 
@@ -110,9 +96,16 @@ class Settings(Frozen):
     spool
         Folder of all received and derived files; relative to the configuration file.
     database_url
-        Where the job states are: empty for an SQLite file in the spool, else a PostgreSQL URL.
+        Where index and job states are: empty for SQLite files in the spool of one host, else the URL of a PostgreSQL
+        database that several hosts share, as they share the spool.
+    host_name
+        Tells the hosts of one database apart; empty for the name of the machine. It must not change from one start to
+        the next, as that of a container does.
+    local_folder
+        Folder on a local disk, for the receiver's journal and for what the steps of a job exchange; required with
+        ``database_url``.
     worker_name
-        Tells the workers of one database apart; a restarted worker resumes the jobs of its name.
+        Tells the workers of one host apart; a restarted worker resumes the jobs of its name.
     quiet_seconds
         How long nothing of a study must have come before an acquisition of it that is incomplete is given up, and one
         whose scanner states no counts is taken to be complete.
@@ -158,6 +151,8 @@ class Settings(Frozen):
     maximum_associations: int = Field(default=10, ge=1, le=250)
     spool: Path = Path("qsm-spool")
     database_url: str = ""
+    host_name: Name | Literal[""] = ""
+    local_folder: Path | None = None
     worker_name: Name = "worker-1"
     quiet_seconds: float = Field(default=60.0, ge=0)
     largest_gib: float = Field(default=16.0, gt=0)
@@ -194,6 +189,16 @@ class Settings(Frozen):
         """URL of the database that the durable workflows live in."""
         return self.database_url or f"sqlite:///{self.spool / 'jobs.sqlite'}"
 
+    @property
+    def host(self) -> str:
+        """Name of this host, where there may be others."""
+        return (self.host_name or socket.gethostname()) if self.database_url else ONLY_HOST
+
+    @property
+    def executor(self) -> str:
+        """Name of the worker among all workers."""
+        return f"{self.worker_name}@{self.host}" if self.database_url else self.worker_name
+
     def return_port(self, ae_title: str) -> int:
         """Port of the storage SCP of a caller."""
         ports = {caller.ae_title: caller.return_port for caller in self.allowed_callers}
@@ -224,8 +229,10 @@ def _contradictions(settings: Settings) -> list[str]:
     ]
     if settings.retry.longest_seconds < settings.retry.first_seconds:
         mistakes.append("retry: longest_seconds is below first_seconds")
-    if settings.database_url and not settings.database_url.startswith(("postgresql://", "sqlite:///")):
-        mistakes.append("database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool")
+    if settings.database_url and not settings.database_url.startswith("postgresql://"):
+        mistakes.append("database_url: expected postgresql://…, or nothing for files in the spool")
+    if settings.database_url and settings.local_folder is None:
+        mistakes.append("local_folder: required with database_url; name a folder on a disk of this machine alone")
     return mistakes
 
 
@@ -249,7 +256,8 @@ def read_settings(path: Path) -> Settings:
         raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
     folder = path.parent.resolve()
     tls = settings.tls.below(folder) if settings.tls else None
-    return settings.model_copy(update={"spool": (folder / settings.spool).resolve(), "tls": tls})
+    local = settings.local_folder and (folder / settings.local_folder).resolve()
+    return settings.model_copy(update={"spool": (folder / settings.spool).resolve(), "local_folder": local, "tls": tls})
 
 
 def checked_settings(**values: object) -> Settings:

@@ -10,11 +10,12 @@ import contextlib
 import itertools
 import json
 import math
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import ImageHeader
@@ -24,7 +25,8 @@ from plugin.errors import SpoolError
 from plugin.intake.backoff import Backoff
 from plugin.intake.candidate import Candidate, index_jobs, write_job
 from plugin.intake.completion import Arrival, Decision, State, decide, page_is_due
-from plugin.intake.index import AcquisitionRow, AssociationRow
+from plugin.intake.database.associations import AssociationRow
+from plugin.intake.index import AcquisitionRow
 from plugin.intake.reading import HeaderReader
 from plugin.intake.spool import Spool
 from plugin.jobs.job import JOB_FILE, images_of, job_name
@@ -117,7 +119,7 @@ class Assembler:
         """Show that deciding about a study failed, and when it is tried again."""
         pause = self._backoff.fail(study, self._clock())
         get_logger().error("study.failed", study=study, retry_in_seconds=pause, **describe(error))
-        with contextlib.suppress(sqlite3.Error):  # perhaps what failed
+        with contextlib.suppress(SQLAlchemyError):  # perhaps what failed
             self._show_study(study, State.FAILED, images, f"{unexpected(error)}; it is tried again")
 
     def _group(self, study: str) -> list[Candidate]:

@@ -12,7 +12,8 @@ from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
-from plugin.intake.index import AssociationRow, JobRow, ReadImage
+from plugin.intake.database.associations import AssociationRow
+from plugin.intake.index import JobRow, ReadImage
 from plugin.intake.spool import Spool
 from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
 from plugin.log import describe, get_logger, uid_hash, unexpected

@@ -21,8 +21,9 @@ from pydicom.filereader import read_file_meta_info
 
 from dicom_io.source.elements import tolerant
 from plugin.errors import DamagedIndexError
-from plugin.files import PART, publish
-from plugin.intake.index import INDEX_FILE, AssociationRow, ImageRow, Index
+from plugin.files import publish
+from plugin.intake.database.associations import AssociationRow
+from plugin.intake.index import INDEX_FILE, ImageRow, Index, index_url
 from plugin.intake.spool import CONFLICTS, Spool
 from plugin.log import describe, get_logger, uid_hash
 
@@ -60,7 +61,7 @@ def sender_information(association: str, calling_ae: str, address: str) -> bytes
     return json.dumps({"association": association, "calling_ae": calling_ae, "address": address}).encode()
 
 
-def prepare_index(folder: Path) -> None:
+def prepare_index(folder: Path, database_url: str = "") -> None:
     """Check the index before the processes of the service open it; a damaged one is set aside, and a new one made.
 
     Raises
@@ -68,16 +69,16 @@ def prepare_index(folder: Path) -> None:
     SpoolError
         The index is of another version.
     """
-    path = folder / INDEX_FILE
+    url = index_url(folder, database_url)
     try:
-        with closing(Index(path)) as index:
+        with closing(Index(url)) as index:
             index.check()
     except DamagedIndexError:
         aside = f"damaged-{time.strftime('%Y%m%dT%H%M%S')}-"
         for file in folder.glob(f"{INDEX_FILE}*"):
             publish(file, folder / f"{aside}{file.name}")
         get_logger().error("index.damaged", reason=f"kept as {aside}{INDEX_FILE}; it is made again from the images")
-        Index(path).close()
+        Index(url).close()
 
 
 def recover(spool: Spool) -> Recovered:
@@ -86,7 +87,7 @@ def recover(spool: Spool) -> Recovered:
     Called before images are received: a file without a row was then acknowledged, and the index is older, or the
     service died before it could be acknowledged, which does no harm.
     """
-    unfinished = list((spool.folder / "images").glob(f"{PART}*"))
+    unfinished = list((spool.folder / "images").glob(f"{spool.part}*"))
     for path in unfinished:
         path.unlink(missing_ok=True)
     quarantined, heads = _read_heads(spool, _without_row(spool))
@@ -148,7 +149,7 @@ def _recover_associations(spool: Spool, heads: dict[Path, _Head], known: dict[st
     for head in {head.association: head for head in heads.values()}.values():
         name = head.association
         if name not in known:
-            spool.index.open_association(name, head.calling_ae, head.address, min(times[name]))
+            spool.index.open_association(name, head.calling_ae, head.address, min(times[name]), spool.host)
         if name not in known or images[name] > 1:
             spool.index.recover_association(name, max(times[name]))
 

@@ -3,11 +3,11 @@
 Layout, all below the spool folder and readable by the service's user alone::
 
     images/<study>/<series>/<image>.dcm   names are hashes of the UIDs
-    images/.part-<random>                 being written; removed at start
+    images/.part-<host>-<random>          being written; removed when the receiver of that host starts
     conflicts/<image>-<digest>.dcm        other content under the UID of an image; never read
     quarantine/                           files that are not what their names say; never read
     jobs/<job>/                           what the workflow makes of an acquisition
-    index.sqlite, jobs.sqlite             the index; the durable workflow
+    index.sqlite, jobs.sqlite             the index; the durable workflow; both in PostgreSQL for several hosts
 
 The images are the truth: an index without them is of no use, but an index that is lost is made again from them (see
 :mod:`plugin.intake.recovery`).
@@ -23,9 +23,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from plugin.config.settings import Disk
+from plugin.config.settings import ONLY_HOST, Disk
 from plugin.files import PART, durable_part, make_private_folder, publish
-from plugin.intake.index import INDEX_FILE, ImageRow, Index
+from plugin.intake.index import ImageRow, Index, index_url
 
 CONFLICTS: Final = "conflicts"
 """Folder, in the spool, of objects under the UID of another image."""
@@ -40,15 +40,24 @@ class Stored(Enum):
 
 
 class Spool:
-    """The folder of received images and its index."""
+    """The folder of received images and its index.
 
-    def __init__(self, folder: Path) -> None:
+    ``host`` is the one that this process receives on; several hosts share the folder and a ``database_url``.
+    """
+
+    def __init__(self, folder: Path, database_url: str = "", host: str = ONLY_HOST) -> None:
         self.folder = folder
+        self.host = host
         self._images = folder / "images"
         self._lock = threading.Lock()
         make_private_folder(self._images)
         make_private_folder(folder / "jobs")
-        self.index = Index(folder / INDEX_FILE)
+        self.index = Index(index_url(folder, database_url))
+
+    @property
+    def part(self) -> str:
+        """Beginning of the names of files that are being written on this host."""
+        return PART if self.host == ONLY_HOST else f"{PART}{self.host}-"
 
     def store(self, image: ImageRow, chunks: Sequence[bytes]) -> Stored:
         """Put an image on the disk and into the index.
@@ -59,7 +68,7 @@ class Spool:
             The write failed; nothing is left behind.
         """
         if self.index.digest_of(image.image) != image.digest or not (self.folder / image.path).exists():
-            with durable_part(self._images / f"{PART}{uuid.uuid4().hex}", chunks) as part, self._lock:
+            with durable_part(self._images / f"{self.part}{uuid.uuid4().hex}", chunks) as part, self._lock:
                 known = self.index.digest_of(image.image)  # another association may have been faster
                 if known is None or (known == image.digest and not (self.folder / image.path).exists()):
                     publish(part, self.folder / image.path)

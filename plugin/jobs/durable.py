@@ -21,6 +21,7 @@ from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.deliveries import deliver_job, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
+from plugin.jobs.place import Lease, Place
 from plugin.jobs.queue import APPLICATION, DELIVER, ENDED, RECONSTRUCT, REFUSE
 from plugin.jobs.steps import durably, explained
 from plugin.jobs.workflow import Report, Wanted, discard_work, make, quality_failure, write_refusal
@@ -36,18 +37,21 @@ _WORKFLOW_VERSION = "1"
 _RECOVERY_ATTEMPTS = 3
 """How often a reconstruction during which the worker died is resumed: images may be what kills it."""
 
+NO_LEASE = Lease()
+"""Of a worker that has the database to itself."""
+
 _PER_DESTINATION = 4
 """Deliveries to one destination at a time: more than one, so a series it refuses does not hold up the next."""
 
 
-def start_worker(settings: Settings, options: Options) -> None:
+def start_worker(settings: Settings, options: Options, lease: Lease = NO_LEASE) -> None:
     """Run the workflows in this process, beginning with those that were interrupted."""
     DBOS(
         config=DBOSConfig(
             name=APPLICATION,
             system_database_url=settings.job_database_url,
             application_version=_WORKFLOW_VERSION,
-            executor_id=settings.worker_name,
+            executor_id=settings.executor,
             log_level="WARNING",
             run_migrations=False,
         )
@@ -55,13 +59,13 @@ def start_worker(settings: Settings, options: Options) -> None:
 
     @DBOS.workflow(name=RECONSTRUCT, max_recovery_attempts=_RECOVERY_ATTEMPTS)
     def reconstruct(job: str) -> None:
-        reconstruct_job(settings, options, job)
+        reconstruct_job(settings, options, job, lease)
 
     @DBOS.workflow(name=REFUSE)
     def refuse(job: str) -> None:
         refusal = _load(settings, job).refusal
         assert refusal is not None
-        _refuse(settings, job, refusal)
+        _refuse(settings, job, refusal, lease)
 
     @DBOS.workflow(name=DELIVER)
     def deliver(job: str, destination: str, part: str, names: list[str], after: str) -> None:
@@ -75,23 +79,23 @@ def start_worker(settings: Settings, options: Options) -> None:
     DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=0.2)
 
 
-def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
+def reconstruct_job(settings: Settings, options: Options, job: str, lease: Lease = NO_LEASE) -> None:
     """Make the QSM series of a job and queue its deliveries; then the other objects, and theirs.
 
     A job that is refused or fails queues the page that says so, where the site wants one.
     """
     try:
-        _make(settings, options, job, _load(settings, job))
+        _make(settings, options, job, _load(settings, job), lease)
     except JobFailedError as failure:
         get_logger().error("job.failed", job=job, code=failure.code, reason=failure.sentence)
         if failure.code != OTHERS_FAILED:
-            _refuse(settings, job, (failure.code, failure.sentence))
+            _refuse(settings, job, (failure.code, failure.sentence), lease)
         raise
     finally:
-        discard_work(_folder(settings, job))
+        discard_work(_place(settings, job, lease))
 
 
-def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
+def _make(settings: Settings, options: Options, job: str, loaded: Job, lease: Lease) -> None:
     log, began = get_logger().bind(job=job), time.monotonic()
     log.info("job.started")
 
@@ -123,16 +127,16 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
         window_presets=settings.window_presets,
         keep_failed=True,  # in the spool, to be looked at
     )
-    make(loaded, _folder(settings, job), wanted, run=run, deliver=deliver)
+    make(loaded, _place(settings, job, lease), wanted, run=run, deliver=deliver)
 
 
-def _refuse(settings: Settings, job: str, refusal: tuple[str, str]) -> None:
+def _refuse(settings: Settings, job: str, refusal: tuple[str, str], lease: Lease) -> None:
     """Write the page that says why there is no map, and queue its deliveries; its own failure must not hide why."""
     if REFUSAL_PAGE not in settings.objects.names:
         return
     try:
         loaded = _load(settings, job)
-        report = durably(job, "refuse", partial(write_refusal, loaded, _folder(settings, job), refusal))
+        report = durably(job, "refuse", partial(write_refusal, loaded, _place(settings, job, lease), refusal))
     except JobFailedError as failure:
         get_logger().error("refusal.failed", job=job, code=failure.code, reason=failure.sentence)
     else:
@@ -145,3 +149,8 @@ def _load(settings: Settings, job: str) -> Job:
 
 def _folder(settings: Settings, job: str) -> Path:
     return settings.spool / "jobs" / job
+
+
+def _place(settings: Settings, job: str, lease: Lease) -> Place:
+    local = settings.local_folder and settings.local_folder / settings.executor / job
+    return Place(folder=_folder(settings, job), local=local, lease=lease)

@@ -37,8 +37,10 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
     """Receive images until told to stop."""
     from plugin.intake.receiver import start_receiver
     from plugin.intake.spool import Spool
+    from plugin.service.leases import hold_lease
 
-    spool = Spool(settings.spool)
+    hold_lease(settings, settings.host, "receiver")
+    spool = Spool(settings.spool, settings.database_url, settings.host)
     server = start_receiver(settings, spool)
     stopping.wait()
     server.shutdown()
@@ -54,7 +56,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     from plugin.jobs.queue import REFUSE, client, known_jobs, submit
 
     limit_memory(settings.assembler_memory_gib)
-    spool = Spool(settings.spool)
+    spool = Spool(settings.spool, settings.database_url, settings.host)
     with closing(spool.index), client(settings) as connected:
         refuse = partial(submit, connected, workflow=REFUSE) if REFUSAL_PAGE in settings.objects.names else None
         assembler = Assembler(spool, partial(submit, connected), settings=settings, refuse=refuse)
@@ -66,6 +68,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
     from plugin.jobs.durable import start_worker
+    from plugin.service.leases import hold_lease
     from recon.options import Options
     from recon.pipeline import warm_up
 
@@ -74,8 +77,9 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     attempts = warm_up(options)
     report_engines(settings, attempts)
     # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
-    with locked(settings.spool / f".{settings.worker_name}.lock"):
-        start_worker(settings, options)
+    with locked(settings.spool / f".{settings.executor}.lock"):
+        lease = hold_lease(settings, settings.executor, "worker")
+        start_worker(settings, options, lease)
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
         stopping.wait()

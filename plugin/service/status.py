@@ -47,7 +47,7 @@ def status(settings: Settings) -> dict[str, Any]:
     PluginError
         No service has used the spool.
     """
-    with closing(existing_index(settings.spool)) as index:
+    with closing(existing_index(settings)) as index:
         images, ignored, acquisitions = index.counts(), index.ignored(), index.acquisitions()
     with client(settings) as connected:
         workflows = connected.list_workflows(name=[RECONSTRUCT, DELIVER], sort_desc=True, load_input=False)
@@ -76,7 +76,7 @@ def retry(settings: Settings, job: str) -> list[str]:
     PluginError
         There is no such job, or nothing of it failed.
     """
-    existing_index(settings.spool).close()
+    existing_index(settings).close()
     with client(settings) as connected:
         found = connected.list_workflows(workflow_id_prefix=job, load_input=False)
         mine = [one for one in found if one.workflow_id == job or one.workflow_id.startswith(f"{job}.")]

@@ -60,8 +60,8 @@ def serve(settings: Settings) -> int:
                 f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
             ) from error
         check_port(settings)
-        prepare_index(settings.spool)
         prepare_database(settings)
+        prepare_index(settings.spool, settings.database_url)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stopping.set())

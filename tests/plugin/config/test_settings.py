@@ -78,6 +78,7 @@ def test_all_mistakes_are_reported_together(tmp_path):
         ({"destinations": [{"name": "x", "ae_title": "A", "host": "h", "port": 1}] * 2}, "used 2 times"),
         ({"retry": {"first_seconds": 5, "longest_seconds": 1}}, "below first_seconds"),
         ({"database_url": "mysql://x"}, "database_url"),
+        ({"database_url": "sqlite:///x"}, "database_url"),
         ({"ae_title": "A\\B"}, "ae_title"),
         ({"objects": {"swy": True}}, "objects.swy"),
         ({"objects": {"qsm": False}}, "objects.qsm"),

@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 
 from dbos import DBOS
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,7 +30,7 @@ _STEADY_ROUNDS = 3
 
 
 class Leaseholder(threading.Thread):
-    """Renews the lease of one process; begun when it is made.
+    """Renews the lease of a process, which begins when this is made.
 
     ``role`` is ``"receiver"`` or ``"worker"``, ``name`` unique among all of the role.
     """
@@ -42,7 +41,6 @@ class Leaseholder(threading.Thread):
         self._holder = name
         self._role = role
         self._end = end
-        self._stopping = threading.Event()
         self._index = existing_index(settings)
         self._epoch = self._index.register(name, role, settings.host)
         self._steady = 0
@@ -63,19 +61,15 @@ class Leaseholder(threading.Thread):
                 get_logger().error("lease.unknown", **describe(error))
                 time.sleep(BEAT_SECONDS)
 
-    def stop(self) -> None:
-        """End before the next round."""
-        self._stopping.set()
-
     def run(self) -> None:
-        """Renew until stopped, and take over from others."""
-        with closing(self._index):
-            while not self._stopping.wait(BEAT_SECONDS):
-                try:
-                    self.round()
-                except Exception as error:  # the database may be away; the next round tries again
-                    self._steady = 0
-                    get_logger().error("lease.not_renewed", **describe(error))
+        """Renew for ever, and take over from others."""
+        while True:
+            time.sleep(BEAT_SECONDS)
+            try:
+                self.round()
+            except Exception as error:  # the database may be away; the next round tries again
+                self._steady = 0
+                get_logger().error("lease.not_renewed", **describe(error))
 
     def round(self) -> None:
         """Renew the lease; take over what the dead did once this process has been at it for a while."""
@@ -92,7 +86,8 @@ class Leaseholder(threading.Thread):
     def _take_over(self) -> None:
         for name in self._index.dead("worker"):
             if self._index.expire(name, "worker"):
-                for handle in DBOS.recover_pending_workflows([name]):
+                # Not the public resume_workflow, which would forget how often a job's worker has died.
+                for handle in DBOS._recover_pending_workflows([name]):
                     get_logger().warning("job.taken_over", job=handle.workflow_id, reason=f"{name} is silent")
 
     def _lost(self) -> None:
@@ -100,7 +95,8 @@ class Leaseholder(threading.Thread):
         if self._role == "worker":
             get_logger().error("lease.lost", reason="others have taken over the jobs; this process starts again")
             self._end(EXIT_TAKEN_OVER)
-        self._epoch = self._index.register(self._holder, self._role, self._settings.host)
+        else:
+            self._epoch = self._index.register(self._holder, self._role, self._settings.host)
 
 
 def hold_lease(settings: Settings, name: str, role: str) -> Lease:

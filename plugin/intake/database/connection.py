@@ -74,6 +74,11 @@ class Database:
         """Say whether the file is no longer the one that was opened: deleted, or restored from a backup."""
         return self._dialect.identity() != self._identity
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes of other hosts may use it."""
+        return bool(self._dialect.try_claim)
+
     def close(self) -> None:
         """Close the database."""
         with self._lock:

@@ -84,6 +84,17 @@ def publish(part: Path, path: Path) -> None:
     _sync(path.parent)
 
 
+def publish_new(part: Path, path: Path) -> bool:
+    """Give a written file its name as ``publish`` does; False if there is a file of this name, which stays."""
+    _make_folders(path.parent)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    _sync(path.parent)
+    return True
+
+
 def write_private_json(value: object, path: Path, *, replacing: bool = True) -> bool:
     """Write JSON to a file, as a whole or not at all; False if it is there and not to be replaced."""
     _make_folders(path.parent)
@@ -93,12 +104,7 @@ def write_private_json(value: object, path: Path, *, replacing: bool = True) -> 
         if replacing:
             publish(part, path)
             return True
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            return False
-        _sync(path.parent)
-        return True
+        return publish_new(part, path)
 
 
 @contextmanager

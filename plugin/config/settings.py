@@ -96,11 +96,9 @@ class Settings(Frozen):
     spool
         Folder of all received and derived files; relative to the configuration file.
     database_url
-        Where index and job states are: empty for SQLite files in the spool of one host, else the URL of a PostgreSQL
-        database that several hosts share, as they share the spool.
+        Where index and jobs are: empty for files in the spool of one host, else PostgreSQL, which several hosts share.
     host_name
-        Tells the hosts of one database apart; empty for the name of the machine. It must not change from one start to
-        the next, as that of a container does.
+        Tells the hosts of one database apart, at every start the same one; empty for the name of the machine.
     local_folder
         Folder on a local disk, for the receiver's journal and for what the steps of a job exchange; required with
         ``database_url``.
@@ -187,12 +185,19 @@ class Settings(Frozen):
     @property
     def job_database_url(self) -> str:
         """URL of the database that the durable workflows live in."""
-        return self.database_url or f"sqlite:///{self.spool / 'jobs.sqlite'}"
+        if not self.database_url:
+            return f"sqlite:///{self.spool / 'jobs.sqlite'}"
+        return f"{self.database_url}{'&' if '?' in self.database_url else '?'}connect_timeout=2"
 
     @property
     def host(self) -> str:
         """Name of this host, where there may be others."""
         return (self.host_name or socket.gethostname()) if self.database_url else ONLY_HOST
+
+    @property
+    def host_folder(self) -> Path:
+        """Folder of what belongs to this host alone, such as its locks."""
+        return self.local_folder or self.spool
 
     @property
     def executor(self) -> str:

@@ -101,7 +101,8 @@ class Assembler:
         rows, studies = self._reader.read_new()
         for row in rows:
             self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
-        adopted = self._claims.adopt(self._clock() - _PAGES_SINCE_SECONDS, self._waiting.keys())
+        now = self._clock()
+        adopted = self._claims.adopt(now, now - _PAGES_SINCE_SECONDS, self._waiting.keys())
         for study in (*studies, *adopted):
             self._waiting[study] = self._group(study)
         for study in {row.study for row in rows} - self._waiting.keys():  # nothing of it is usable

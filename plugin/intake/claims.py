@@ -8,8 +8,11 @@ from collections.abc import Iterable, Set
 
 from plugin.intake.index import Index
 
-_LOOK_SECONDS = 10.0
+_LOOK_SECONDS = 30.0
 """How often an assembler looks for studies whose own one has ended; its claims ended with it."""
+
+_RECENT_SECONDS = 3600.0
+"""Images that were read but not decided about are looked for among those of the last hour, not among all there are."""
 
 
 class Claims:
@@ -29,13 +32,13 @@ class Claims:
         self._settled.add(study)
         self._index.release(study)
 
-    def adopt(self, since: float, known: Set[str]) -> list[str]:
-        """Claim studies that wait for something, or were given up ``since`` then, and that nobody works on.
+    def adopt(self, now: float, given_up_since: float, known: Set[str]) -> list[str]:
+        """Claim studies that wait for something, or were given up lately, and that nobody works on.
 
         ``known`` are those that this assembler works on.
         """
-        now = time.monotonic()
-        if not self._index.is_shared or now - self._looked_at < _LOOK_SECONDS:
+        if not self._index.is_shared or time.monotonic() - self._looked_at < _LOOK_SECONDS:
             return []
-        self._looked_at = now
-        return self.take(sorted(self._index.unsettled_studies(since) - self._settled - known))
+        self._looked_at = time.monotonic()
+        unsettled = self._index.unsettled_studies(given_up_since, now - _RECENT_SECONDS)
+        return self.take(sorted(unsettled - self._settled - known))

@@ -18,6 +18,9 @@ from plugin.intake.database.notices import Notices
 
 INDEX_FILE = "index.sqlite"
 
+CONFLICTS = "conflicts"
+"""Folder, in the spool, of objects under the UID of another image."""
+
 _SHORTEST_START = 8
 """How much of an acquisition's name finds it."""
 
@@ -37,6 +40,11 @@ class ImageRow:
     def path(self) -> str:
         """Where it is, relative to the spool."""
         return f"images/{self.study}/{self.series}/{self.image}.dcm"
+
+    @property
+    def conflict_path(self) -> str:
+        """Where it is if another image was received under its UID before."""
+        return f"{CONFLICTS}/{self.image}-{self.digest[:16]}.dcm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,17 +216,19 @@ class Index(Notices, Associations):
 
     # acquisitions
 
-    def unsettled_studies(self, since: float) -> set[str]:
-        """Return the studies that wait for images, and those with images that no acquisition counts.
+    def unsettled_studies(self, since: float, received_since: float = 0.0) -> set[str]:
+        """Return the studies that wait for images, and those with images, received since then, that nothing counts.
 
         Also those of which an acquisition was given up ``since`` then: the page that says so may still wait.
         """
         rows = self._read(
             "SELECT study FROM acquisition WHERE state IN ('collecting', 'failed')"
             " OR (state IN ('incomplete', 'refused') AND changed_at >= :since) UNION "
-            "SELECT study FROM image WHERE header IS NOT NULL GROUP BY study HAVING COUNT(*) !="
+            "SELECT study FROM image WHERE header IS NOT NULL"
+            " AND study IN (SELECT study FROM image WHERE received_at >= :received_since)"
+            " GROUP BY study HAVING COUNT(*) !="
             " COALESCE((SELECT SUM(images) FROM acquisition WHERE acquisition.study = image.study), 0)",
-            since=since,
+            **{"since": since, "received_since": received_since},
         )
         return {str(row["study"]) for row in rows}
 

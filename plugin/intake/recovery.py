@@ -6,7 +6,6 @@ Nothing is deleted but files that were never finished; what cannot be indexed go
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter, defaultdict
@@ -17,21 +16,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from pydicom.filereader import read_file_meta_info
-
-from dicom_io.source.elements import tolerant
 from plugin.errors import DamagedIndexError
 from plugin.files import publish
 from plugin.intake.database.associations import AssociationRow
-from plugin.intake.index import INDEX_FILE, ImageRow, Index, index_url
-from plugin.intake.spool import CONFLICTS, Spool
+from plugin.intake.image_file import content_digest, read_meta
+from plugin.intake.index import CONFLICTS, INDEX_FILE, ImageRow, Index, index_url
+from plugin.intake.spool import Spool
 from plugin.log import describe, get_logger, uid_hash
 
 QUARANTINE: Final = "quarantine"
 """Folder, in the spool, of files that are not what their names say."""
-
-_META_START: Final = 144
-"""Where the file meta information begins after preamble, prefix and the element that holds its length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +43,7 @@ class _Head:
     """What the file meta information of a received image says."""
 
     image: str
-    content_at: int
+    digest: str
     association: str
     calling_ae: str
     address: str
@@ -125,12 +119,11 @@ def _read_heads(spool: Spool, paths: Iterable[Path]) -> tuple[int, dict[Path, _H
 
 
 def _head(path: Path, study: str) -> _Head:
-    with tolerant():
-        meta = read_file_meta_info(path)
+    meta = read_meta(path)
     told = json.loads(bytes(meta.get("PrivateInformation") or b"{}").rstrip(b"\0"))
     return _Head(
         image=uid_hash(str(meta.MediaStorageSOPInstanceUID)),
-        content_at=_META_START + int(meta.FileMetaInformationGroupLength),
+        digest=content_digest(path, meta),
         association=str(told.get("association", f"recovered-{study}")),
         calling_ae=str(told.get("calling_ae", "")),
         address=str(told.get("address", "")),
@@ -160,16 +153,10 @@ def _row(spool: Spool, path: Path, head: _Head) -> ImageRow:
         image=head.image,
         series=path.parts[-2],
         study=path.parts[-3],
-        digest=_digest(file, head.content_at),
+        digest=head.digest,
         association=head.association,
         received_at=file.stat().st_mtime,
     )
-
-
-def _digest(path: Path, content_at: int) -> str:
-    with path.open("rb") as file:
-        file.seek(content_at)
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _recover_conflicts(spool: Spool) -> int:
@@ -179,7 +166,7 @@ def _recover_conflicts(spool: Spool) -> int:
         if name in known:
             continue
         try:
-            digest = _digest(path, _head(path, study="").content_at)
+            digest = _head(path, study="").digest
         except Exception as error:  # it is never read; it stays where it is
             get_logger().error("image.skipped", code="unreadable", **describe(error))
             continue

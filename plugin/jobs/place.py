@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 WORK_FOLDER = "work"
+
+_STALE_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +68,10 @@ class Place:
     def check_lease(self) -> None:
         """End the process if the job no longer belongs to it."""
         self.lease.check()
+
+
+def discard_stale_work(local: Path) -> None:
+    """Remove what was left of jobs that other workers have taken over since; theirs are begun within a day."""
+    for folder in local.glob("*/"):
+        if time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -176,7 +176,7 @@ def write_refusal(job: Job, place: Place, refusal: tuple[str, str]) -> Report:
 
 def discard_work(place: Place) -> None:
     """Remove what the steps of a job exchanged."""
-    shutil.rmtree(place.work, ignore_errors=True)
+    shutil.rmtree(place.local or place.work, ignore_errors=True)
 
 
 def _sources(job: Job, place: Place, wanted: Wanted, progress: Progress) -> Sources:

@@ -40,7 +40,8 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
     from plugin.service.leases import hold_lease
 
     hold_lease(settings, settings.host, "receiver")
-    spool = Spool(settings.spool, settings.database_url, settings.host)
+    journal = settings.local_folder if settings.database_url else None
+    spool = Spool(settings.spool, settings.database_url, settings.host, journal)
     server = start_receiver(settings, spool)
     stopping.wait()
     server.shutdown()
@@ -68,6 +69,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
     from plugin.jobs.durable import start_worker
+    from plugin.jobs.place import discard_stale_work
     from plugin.service.leases import hold_lease
     from recon.options import Options
     from recon.pipeline import warm_up
@@ -77,8 +79,10 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     attempts = warm_up(options)
     report_engines(settings, attempts)
     # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
-    with locked(settings.spool / f".{settings.executor}.lock"):
+    with locked(settings.host_folder / f".{settings.executor}.lock"):
         lease = hold_lease(settings, settings.executor, "worker")
+        if settings.local_folder is not None:
+            discard_stale_work(settings.local_folder / settings.executor)
         start_worker(settings, options, lease)
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)

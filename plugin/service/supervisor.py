@@ -13,15 +13,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
 
+from sqlalchemy.exc import OperationalError
+
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder
 from plugin.intake.recovery import prepare_index
 from plugin.jobs.queue import prepare_database
-from plugin.log import get_logger
+from plugin.log import describe, get_logger
 from plugin.service.process import EXIT_CONFIGURATION, ROLES
 
 _POLL_SECONDS = 0.2
+_DATABASE_SECONDS = 2.0
 _STOP_SECONDS = 10.0
 _PORT_PATIENCE_SECONDS = 3.0
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -52,21 +55,45 @@ def serve(settings: Settings) -> int:
     """
     os.umask(0o077)
     make_private_folder(settings.spool)
+    make_private_folder(settings.host_folder)
     with ExitStack() as held:
         try:
-            held.enter_context(locked(settings.spool / ".service.lock", wait=False))
+            held.enter_context(locked(settings.host_folder / ".service.lock", wait=False))
         except BlockingIOError as error:
             raise ConfigurationError(
                 f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
             ) from error
         check_port(settings)
-        prepare_database(settings)
-        prepare_index(settings.spool, settings.database_url)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stopping.set())
+        if not prepare_databases(settings, stopping):
+            return 0
         get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
         return _supervise(settings, stopping)
+
+
+def prepare_databases(settings: Settings, stopping: threading.Event) -> bool:
+    """Prepare index and jobs; wait for PostgreSQL while it is away. False if told to stop meanwhile.
+
+    Raises
+    ------
+    SpoolError
+        A database is of another version.
+    """
+    while not stopping.is_set():
+        try:
+            prepare_database(settings)
+            prepare_index(settings.spool, settings.database_url)
+        except OperationalError as error:
+            if not settings.database_url:
+                raise
+            reason = "PostgreSQL cannot be reached; the service starts when it can"
+            get_logger().error("database.away", reason=reason, **describe(error))
+            stopping.wait(_DATABASE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def check_port(settings: Settings) -> None:

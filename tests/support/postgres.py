@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.loopback import free_port
 
-_OPTIONS = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=60 -c shared_buffers=32MB"
+_OPTIONS = "-c fsync=off -c full_page_writes=off -c max_connections=60 -c shared_buffers=32MB"
 _NUMBERS = itertools.count(1)
 
 

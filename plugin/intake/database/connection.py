@@ -55,7 +55,7 @@ class Database:
             with self._connected() as connection:
                 self._dialect.prepare(connection, migrate=migrate)
         except BaseException:
-            self.close()
+            Database.close(self)
             raise
         self._identity = self._dialect.identity()
 

@@ -21,7 +21,7 @@ _NAMESPACE: Final = "qsm_index"
 
 _CONNECTING: Final = {
     "options": f"-csearch_path={_NAMESPACE} -cstatement_timeout=30000",
-    "connect_timeout": 5,
+    "connect_timeout": 2,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,

@@ -20,9 +20,11 @@ CREATE TABLE IF NOT EXISTS heartbeat (     -- processes that share this database
 );
 """
 
+_RECEIVED = "CREATE INDEX IF NOT EXISTS image_received ON image (received_at);"
+
 MIGRATIONS = {
     1: "ALTER TABLE image ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;",
-    2: f"ALTER TABLE association ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';{_HEARTBEAT}",
+    2: f"ALTER TABLE association ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';{_HEARTBEAT}{_RECEIVED}",
 }
 """What makes an index of a version one of the next."""
 
@@ -120,4 +122,5 @@ CREATE TABLE IF NOT EXISTS commitment (    -- requests for storage commitment, k
     asked_at    DOUBLE PRECISION NOT NULL,
     next_at     DOUBLE PRECISION NOT NULL
 );
-{_HEARTBEAT}"""
+{_HEARTBEAT}{_RECEIVED}
+"""

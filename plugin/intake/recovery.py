@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -84,7 +84,9 @@ def recover(spool: Spool) -> Recovered:
     unfinished = list((spool.folder / "images").glob(f"{spool.part}*"))
     for path in unfinished:
         path.unlink(missing_ok=True)
-    quarantined, heads = _read_heads(spool, _without_row(spool))
+    indexed = spool.index.paths()
+    quarantined, heads = _read_heads(spool, _without_row(spool, indexed))
+    _set_conflicts_aside(spool, heads, {path.rpartition("/")[2] for path in indexed})
     known = spool.index.associations(sorted({head.association for head in heads.values()}))
     _recover_associations(spool, heads, known)
     studies: dict[str, list[Path]] = defaultdict(list)
@@ -96,10 +98,16 @@ def recover(spool: Spool) -> Recovered:
     return Recovered(images=len(heads), conflicts=conflicts, quarantined=quarantined, unfinished=len(unfinished))
 
 
-def _without_row(spool: Spool) -> list[Path]:
-    known = spool.index.paths()
+def _without_row(spool: Spool, indexed: Set[str]) -> list[Path]:
     files = (path.relative_to(spool.folder) for path in (spool.folder / "images").glob("*/*/*.dcm"))
-    return [path for path in files if str(path) not in known]
+    return [path for path in files if str(path) not in indexed]
+
+
+def _set_conflicts_aside(spool: Spool, heads: dict[Path, _Head], names: Set[str]) -> None:
+    """Move what has the UID of an image in another series, received while the index was away, to the conflicts."""
+    for path in [path for path in heads if path.name in names]:
+        head = heads.pop(path)
+        publish(spool.folder / path, spool.folder / CONFLICTS / f"{head.image}-{head.digest[:16]}.dcm")
 
 
 def _read_heads(spool: Spool, paths: Iterable[Path]) -> tuple[int, dict[Path, _Head]]:

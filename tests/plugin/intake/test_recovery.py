@@ -143,6 +143,22 @@ def test_conflicts_are_indexed_again(tmp_path):
         assert send_images(port, [first, second]) == [0x0000, 0x0111]
 
 
+def test_an_object_that_another_host_keeps_in_its_journal_does_not_replace_the_image_whose_uid_it_has(tmp_path):
+    first, moved = mr_image("s", "1", 1), mr_image("s", "2", 1)
+    moved.SOPInstanceUID = moved.file_meta.MediaStorageSOPInstanceUID = first.SOPInstanceUID
+    for folder in ("other", "spool"):
+        (tmp_path / folder).mkdir()
+    with service(tmp_path / "other") as (port, _, _jobs):
+        assert send_images(port, [moved]) == [0x0000]
+    with service(tmp_path / "spool") as (port, spool, _jobs):
+        assert send_images(port, [first]) == [0x0000]
+        paths = spool.index.paths()
+    shutil.copytree(tmp_path / "other" / "images", tmp_path / "spool" / "images", dirs_exist_ok=True)
+    with service(tmp_path / "spool") as (_, spool, _jobs):
+        assert spool.index.paths() == paths
+        assert spool.index.counts()["conflicts"] == len(list((tmp_path / "spool" / "conflicts").iterdir())) == 1
+
+
 def test_a_file_that_is_not_what_its_name_says_is_quarantined(tmp_path):
     with service(tmp_path) as (port, _, _jobs):
         send_images(port, [mr_image("s", "1", 1)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import tomllib
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,14 +11,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from dicom_io.derived.products import REFUSAL_PAGE
+from plugin.config.contradictions import SENDER as SENDER
+from plugin.config.contradictions import contradictions
 from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.reconstruction_settings import Reconstruction
 from plugin.config.rules import Frozen, Magnet, Name, Rule
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
-
-SENDER = "sender"
-"""Name of the destination that stands for the sender of the images."""
 
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
@@ -31,14 +29,13 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ONLY_HOST = "local"
 """Name of a host that shares its spool with no other."""
 
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-
 
 class Destination(Frozen):
     """A storage SCP that the derived series go to; ``name`` names its deliveries in ``status`` and in the log.
 
     ``objects`` are those of the objects switched on that it gets, such as ``["qsm", "swi"]``. Where it is not given, it
-    gets all, of which an Enhanced MR object then stands for the classic images of the same map.
+    gets all, of which an Enhanced MR object then stands for the classic images of the same map. ``tls`` makes the
+    connection with the certificates of ``[tls]``.
     """
 
     name: Name
@@ -46,18 +43,20 @@ class Destination(Frozen):
     host: str = Field(min_length=1)
     port: Port
     objects: tuple[ObjectName, ...] | None = None
+    tls: bool = False
 
 
 class Caller(Frozen):
     """An application entity that may send to us.
 
     ``"*"`` stands for every calling AE title. ``host`` is the only IP address it may call from; empty means any. For
-    ``return_to_sender``, its own storage SCP listens on ``return_port``.
+    ``return_to_sender``, its own storage SCP listens on ``return_port``, with TLS if ``return_tls``.
     """
 
     ae_title: AETitle
     host: CallerHost = ""
     return_port: Port = 104
+    return_tls: bool = False
 
 
 class Retry(Frozen):
@@ -138,7 +137,7 @@ class Settings(Frozen):
     assembler_memory_gib
         Memory limit of the process that reads the headers of what was received.
     tls
-        If given, the port speaks TLS and nothing else; destinations have a switch of their own.
+        Certificates. The port then speaks TLS and nothing else; destinations have a switch of their own, ``tls``.
     """
 
     ae_title: AETitle = "QSM"
@@ -169,7 +168,7 @@ class Settings(Frozen):
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()
-    connections_per_address: int = Field(default=64, ge=1)
+    connections_per_address: int = Field(default=128, ge=1)
     largest_object_gib: float = Field(default=4.0, gt=0)
     user_identity: Literal["reject", "ignore"] = "reject"
     storage_commitment_scp: bool = False
@@ -178,7 +177,7 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if mistakes := _contradictions(self):
+        if mistakes := contradictions(self):
             raise ValueError("\n".join(mistakes))
         return self
 
@@ -206,39 +205,17 @@ class Settings(Frozen):
 
     def return_port(self, ae_title: str) -> int:
         """Port of the storage SCP of a caller."""
-        ports = {caller.ae_title: caller.return_port for caller in self.allowed_callers}
-        return ports.get(ae_title, ports.get("*", 104))
+        caller = self._caller(ae_title)
+        return caller.return_port if caller else 104
 
+    def return_tls(self, ae_title: str) -> Tls | None:
+        """Certificates for the connection to the storage SCP of a caller, if it speaks TLS."""
+        caller = self._caller(ae_title)
+        return self.tls if caller and caller.return_tls else None
 
-def _contradictions(settings: Settings) -> list[str]:
-    mistakes = []
-    names = [d.name for d in settings.destinations]
-    for part, used in (("destinations", names), ("rules", [rule.name for rule in settings.rules])):
-        repeated = {name: count for name, count in Counter(used).items() if count > 1}
-        mistakes += [f"{part}: the name {n!r} is used {count} times; make each unique" for n, count in repeated.items()]
-    for magnet in settings.magnets:
-        if isinstance(magnet.field, tuple) and not 0.99 <= sum(c * c for c in magnet.field) <= 1.01:
-            mistakes.append(f"magnets: the field of {magnet.model!r} is not a direction of length 1")
-    if SENDER in names:
-        mistakes.append(f"destinations: the name {SENDER!r} is kept for return_to_sender; choose another")
-    if settings.bind not in _LOOPBACK and not settings.allowed_callers:
-        mistakes.append(
-            f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
-            'list the AE titles that may send, or write ae_title = "*" to accept every one'
-        )
-    mistakes += [
-        f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
-        for d in settings.destinations
-        for name in d.objects or ()
-        if name not in settings.objects.names
-    ]
-    if settings.retry.longest_seconds < settings.retry.first_seconds:
-        mistakes.append("retry: longest_seconds is below first_seconds")
-    if settings.database_url and not settings.database_url.startswith("postgresql://"):
-        mistakes.append("database_url: expected postgresql://…, or nothing for files in the spool")
-    if settings.database_url and settings.local_folder is None:
-        mistakes.append("local_folder: required with database_url; name a folder on a disk of this machine alone")
-    return mistakes
+    def _caller(self, ae_title: str) -> Caller | None:
+        callers = {caller.ae_title: caller for caller in self.allowed_callers}
+        return callers.get(ae_title, callers.get("*"))
 
 
 def read_settings(path: Path) -> Settings:

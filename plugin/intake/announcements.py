@@ -32,6 +32,7 @@ from plugin.intake.index import Index
 from plugin.intake.spool import Spool
 from plugin.log import describe, get_logger, uid_hash
 from plugin.network.entities import new_ae, send_without_delay
+from plugin.network.tls import calling_context
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
@@ -222,12 +223,14 @@ class CommitmentAnswers(threading.Thread):
     def _report_on_new(self, row: CommitmentRow, report: Dataset) -> bool:
         ae = new_ae(self._settings.ae_title)
         ae.add_requested_context(StorageCommitmentPushModel)
+        tls = self._settings.return_tls(row.calling_ae)
         association = ae.associate(
             row.address,
             self._settings.return_port(row.calling_ae),
             ae_title=row.calling_ae,
             ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
             evt_handlers=[(evt.EVT_CONN_OPEN, send_without_delay)],
+            tls_args=(calling_context(tls), row.address) if tls else None,
         )
         try:
             return _report_on(association, report)

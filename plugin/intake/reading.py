@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import resource
-import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +23,7 @@ from dicom_io.source.attributes import Patterns
 from dicom_io.source.header import ImageHeader, read_headers
 from plugin.config.settings import Log, Settings
 from plugin.config.site import patterns_of, with_field
+from plugin.errors import SpoolError
 from plugin.intake.index import ImageRow
 from plugin.intake.spool import Spool
 from plugin.log import configure, describe, get_logger
@@ -30,8 +31,11 @@ from plugin.log import configure, describe, get_logger
 _DEATHS: Final = 2
 """How many processes may die of an image before it is set aside."""
 
-_LONGEST_SECONDS: Final = 20.0
+_LONGEST_SECONDS: Final = 20
 """How long a process may read one image; the slowest header takes a second."""
+
+_READY: Final = b"ready\n"
+"""First line of such a process: it does not die of an image before."""
 
 _COMMAND: Final = (sys.executable, "-m", "plugin.intake.reading")
 
@@ -113,12 +117,10 @@ class HeaderReader:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(request)
             process.stdin.close()
-            while rows and select.select([process.stdout], [], [], _LONGEST_SECONDS)[0]:
-                line = process.stdout.readline()
-                if not line.endswith(b"\n"):
-                    break
+            if process.stdout.readline() != _READY:
+                raise SpoolError("the process that reads images does not start")
+            while rows and (line := process.stdout.readline()).endswith(b"\n"):
                 yield rows.pop(0), _decoded(line)
-            process.kill()
 
 
 def read_one(path: Path, digest: str, patterns: Patterns) -> Sequence[ImageHeader] | Refusal:
@@ -145,8 +147,10 @@ def _main() -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # nothing else may write there
     configure(Log(**request["log"]), process="header-reader")
+    answers.write(_READY)
     patterns = {name: (keyword, glob) for name, (keyword, glob) in request["patterns"].items()}
     for path, digest in request["files"]:
+        signal.alarm(_LONGEST_SECONDS)  # whose default action ends the process
         read: Sequence[ImageHeader] | Refusal
         try:
             read = read_one(Path(path), digest, patterns)

@@ -100,10 +100,15 @@ def deliver_job(settings: Settings, job: str, destination: str, part: str, names
 
 def destinations(settings: Settings, job: Job) -> dict[str, Address]:
     """Where a job's series go, by name."""
-    known = {d.name: Address(ae_title=d.ae_title, host=d.host, port=d.port) for d in settings.destinations}
+    known = {
+        d.name: Address(ae_title=d.ae_title, host=d.host, port=d.port, tls=settings.tls if d.tls else None)
+        for d in settings.destinations
+    }
     if settings.return_to_sender and job.calling_ae and job.address:
         port = settings.return_port(job.calling_ae)
-        known[SENDER] = Address(ae_title=job.calling_ae, host=job.address, port=port)
+        known[SENDER] = Address(
+            ae_title=job.calling_ae, host=job.address, port=port, tls=settings.return_tls(job.calling_ae)
+        )
     return known
 
 

@@ -61,11 +61,7 @@ class _Connection:
     address: str
     socket: socket.socket
     since: float = field(default_factory=time.monotonic)
-    request: bytes = b""
-
-    @property
-    def is_waiting(self) -> bool:
-        return not self.request
+    is_waiting: bool = True
 
     @property
     def is_closed(self) -> bool:
@@ -79,7 +75,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # the library has no type
 
     def _create_association(self) -> Association:
         association = super()._create_association()
-        give_back(association, self.server.request_on(self.request))
+        give_back(association, self.server.reading.request)
         return association
 
 
@@ -94,6 +90,8 @@ class Door(ThreadedAssociationServer):  # type: ignore[misc]  # the library has 
         self._repeat: Callable[[], None] = named.pop("repeat")
         self._connections: list[_Connection] = []
         self._changing = threading.Lock()
+        self.reading = threading.local()
+        """In the thread of a connection: its A-ASSOCIATE-RQ."""
         self._said: dict[tuple[str, str], float] = {}
         self._collected_at = time.monotonic()
         super().__init__(ae, address, ae_title, contexts, request_handler=_Handler, **named)
@@ -136,7 +134,7 @@ class Door(ThreadedAssociationServer):  # type: ignore[misc]  # the library has 
             self.shutdown_request(request)
             return
         try:
-            self._read_request(connection)
+            self.reading.request = self._read_request(connection)
             self.finish_request(connection.socket, client_address)
         except Exception as error:
             late = time.monotonic() - connection.since >= REQUEST_SECONDS
@@ -147,10 +145,6 @@ class Door(ThreadedAssociationServer):  # type: ignore[misc]  # the library has 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - socketserver's types
         """Close a connection without waiting for the peer."""
         self.close_request(request)
-
-    def request_on(self, connected: socket.socket) -> bytes:
-        """Return the A-ASSOCIATE-RQ that was read from a connection."""
-        return next(one.request for one in list(self._connections) if one.socket is connected)
 
     def service_actions(self) -> None:
         """Hang up on whoever took too long; collect associations that ended, which hold each other."""
@@ -176,15 +170,10 @@ class Door(ThreadedAssociationServer):  # type: ignore[misc]  # the library has 
         """Say that a connection could not be served; the library prints the traceback."""
         self._say("it could not be served", str(client_address[0]))
 
-    def _read_request(self, connection: _Connection) -> None:
+    def _read_request(self, connection: _Connection) -> bytes:
         deadline = connection.since + REQUEST_SECONDS
         if self._policy.tls_context is not None:
-            connection.socket.settimeout(REQUEST_SECONDS)
-            wrapped = self._policy.tls_context().wrap_socket(
-                connection.socket, server_side=True, do_handshake_on_connect=False
-            )
-            connection.socket = wrapped
-            wrapped.do_handshake()
+            self._shake_hands(connection, self._policy.tls_context())
         head = _exactly(connection.socket, 6, deadline)
         kind, length = struct.unpack(">BxL", head)
         if kind != _ASSOCIATE_RQ:
@@ -192,7 +181,17 @@ class Door(ThreadedAssociationServer):  # type: ignore[misc]  # the library has 
             raise _RefusedError(f"the peer speaks {speaks}")
         if length > REQUEST_BYTES:
             raise _RefusedError(f"an association request of more than {REQUEST_BYTES} bytes")
-        connection.request = head + _exactly(connection.socket, length, deadline)
+        request = head + _exactly(connection.socket, length, deadline)
+        connection.is_waiting = False
+        return request
+
+    def _shake_hands(self, connection: _Connection, context: ssl.SSLContext) -> None:
+        """Shake hands; ``service_actions`` hangs up on a peer that does so too slowly."""
+        connection.socket.settimeout(REQUEST_SECONDS)
+        with self._changing:  # for a moment the old socket is closed, which must not be seen
+            wrapped = context.wrap_socket(connection.socket, server_side=True, do_handshake_on_connect=False)
+            connection.socket = wrapped
+        wrapped.do_handshake()
 
     def _forget_closed(self) -> None:
         self._connections = [one for one in self._connections if not one.is_closed]

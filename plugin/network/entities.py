@@ -10,6 +10,7 @@ from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from plugin.config.network_settings import Tls
 from plugin.errors import ConfigurationError
 from plugin.network.pynetdicom_patches import patch_pynetdicom
 
@@ -22,11 +23,12 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """A DICOM peer: ``AET@HOST:PORT``."""
+    """A DICOM peer: ``AET@HOST:PORT``; with ``tls`` the connection to it is made with these certificates."""
 
     ae_title: str
     host: str
     port: int
+    tls: Tls | None = None
 
     def __str__(self) -> str:
         return f"{self.ae_title}@{self.host}:{self.port}"

@@ -16,13 +16,15 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket
 
-from plugin.log import get_logger
+from plugin.log import describe, get_logger
 from plugin.network.encoding import store_response
 
 SUPPORTED = "3.0.4"
@@ -40,6 +42,8 @@ _LAST_OF_COMMAND = b"\x03"
 _CANNOT_UNDERSTAND = 0xC000
 
 _encode_and_send = DIMSEServiceProvider.send_msg
+_receive_valid = DIMSEServiceProvider.receive_primitive
+_act = StateMachine.do_action
 _serve_valid = Association._serve_request
 _bytes_arrived = AssociationSocket.ready.fget
 
@@ -62,6 +66,8 @@ def patch_pynetdicom() -> None:
     # A sender waits until the reactor has paused, so that it does not take the answer; _get_message prevents that. A
     # thread that ends an N-EVENT-REPORT says that the reactor runs although it has paused: the sender waits for ever.
     Association._is_paused = property(lambda _association: True, lambda _association, _paused: None)
+    StateMachine.do_action = _do_action
+    DIMSEServiceProvider.receive_primitive = _receive_primitive
     DIMSEServiceProvider.get_msg = _get_message
     DIMSEServiceProvider.send_msg = _send_message
 
@@ -100,6 +106,36 @@ def _receive(connection: AssociationSocket, count: int) -> bytearray:
     while len(read) < count and (piece := connection.socket.recv(min(count - len(read), _PIECE))):
         read += piece
     return read
+
+
+def _do_action(machine: StateMachine, event: str) -> None:
+    """Act on an event of the upper layer; one that its state does not allow ends the association.
+
+    In pynetdicom it ends the thread that reads alone, and the association lasts until its time-out.
+    """
+    try:
+        _act(machine, event)
+    except Exception as error:
+        association = machine.dul.assoc
+        get_logger().warning("association.aborted", reason="the peer broke the protocol", **describe(error))
+        association.is_aborted, association.is_established = True, False
+        evt.trigger(association, evt.EVT_ABORTED, {})
+        if machine.dul.socket is not None:
+            machine.dul.socket.close()
+        association._kill = machine.dul._kill_thread = True
+
+
+def _receive_primitive(dimse: DIMSEServiceProvider, primitive: P_DATA) -> None:
+    """Take a piece of a message; one that makes no sense aborts the association.
+
+    In pynetdicom it may end the thread that reads, and the association then lasts until its time-out.
+    """
+    try:
+        _receive_valid(dimse, primitive)
+    except Exception as error:  # whatever a damaged command makes the parser raise
+        get_logger().warning("association.aborted", reason="the peer sent a message that is not one", **describe(error))
+        dimse.message = None
+        dimse.dul.event_queue.put("Evt19")  # unrecognised or invalid PDU (PS3.8 §9.2.1)
 
 
 def _serve_request(association: Association, message: Any, context_id: int) -> None:  # noqa: ANN401 - any primitive

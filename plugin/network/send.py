@@ -17,8 +17,9 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
-from plugin.errors import DeliveryError
+from plugin.errors import ConfigurationError, DeliveryError
 from plugin.network.entities import TIMEOUT_S, Address, new_ae, send_without_delay
+from plugin.network.tls import calling_context
 
 DELIVERED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 """Statuses of a peer that has the object: success, PS3.4 §B.2.3's three warnings, duplicate instance."""
@@ -93,7 +94,7 @@ def send_files(
     Raises
     ------
     DeliveryError
-        The files need more presentation contexts than one association has.
+        The files need more presentation contexts than one association has, or those for TLS cannot be used.
     """
     began, transfer = time.monotonic(), _Transfer(waiting=deque(paths))
     ae = _requestor(calling_ae, transfer.waiting)
@@ -153,7 +154,11 @@ def _requestor(calling_ae: str, paths: Iterable[Path]) -> AE:
 
 def _associate(ae: AE, peer: Address) -> Association:
     handlers = [(evt.EVT_CONN_OPEN, send_without_delay)]
-    return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers)
+    try:
+        tls_args = (calling_context(peer.tls), peer.host) if peer.tls else None
+    except ConfigurationError as error:
+        raise DeliveryError(str(error)) from error
+    return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers, tls_args=tls_args)
 
 
 def _why_not(association: Association, peer: Address) -> _Failure:
@@ -164,7 +169,10 @@ def _why_not(association: Association, peer: Address) -> _Failure:
         classes = ", ".join(sorted({str(UID(one.abstract_syntax).name) for one in association.rejected_contexts}))
         reason = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
         return _Failure(reason=reason, lasting=True)
-    return _Failure(reason=f"{peer} cannot be reached: is it running, and are host, port and AE title right?")
+    question = "is it running, and are host, port and AE title right?"
+    if peer.tls:
+        question += " Or one side does not accept the other's certificate: the peer's must name the host."
+    return _Failure(reason=f"{peer} cannot be reached: {question}")
 
 
 def _rejection(association: Association) -> str:

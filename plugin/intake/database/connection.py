@@ -72,7 +72,10 @@ class Database:
 
     def is_replaced(self) -> bool:
         """Say whether the file is no longer the one that was opened: deleted, or restored from a backup."""
-        return self._dialect.identity() != self._identity
+        try:
+            return self._dialect.identity() != self._identity
+        except OSError:  # not for this method to report
+            return False
 
     @property
     def is_shared(self) -> bool:

@@ -15,6 +15,7 @@ from pynetdicom.sop_class import (
 )
 
 from plugin.config.settings import Caller, Disk, Retry, Settings
+from plugin.intake.announcements import CommitmentAnswers
 from plugin.intake.receiver import start_receiver
 from plugin.intake.spool import Spool
 from plugin.log import uid_hash
@@ -263,6 +264,28 @@ def test_a_row_that_cannot_be_read_does_not_stop_the_answers_to_others(site):
     with associated(settings, StorageCommitmentPushModel, requester.handlers) as association:
         assert ask(association, IMAGES) == 0x0000
         wait_for(lambda: requester.reports, what="the report")
+
+
+def test_an_answer_that_fails_is_postponed_and_does_not_stop_the_others(site, monkeypatch):
+    settings, spool, _ = site
+    send_images(settings.port, IMAGES, ae_title="MR1")
+    report = CommitmentAnswers._report
+
+    def fail(self, row):
+        if row.transaction_uid == "1.2.1":
+            raise OSError(5, "a bad sector")
+        return report(self, row)
+
+    monkeypatch.setattr(CommitmentAnswers, "_report", fail)
+    requester = Requester()
+    with associated(settings, StorageCommitmentPushModel, requester.handlers) as association:
+        for transaction in ("1.2.1", "1.2.2"):
+            assert ask(association, IMAGES, transaction) == 0x0000
+        # Released any earlier, the acknowledgement of the report would meet a closing association.
+        wait_for(lambda: len(spool.index.due_commitments(time.time() + 1e6)) == 1, what="one is answered")
+    assert requester.reports[0][1].TransactionUID == "1.2.2"
+    (row,) = spool.index.due_commitments(time.time() + 1e6)
+    assert (row.transaction_uid, row.attempts > 0) == ("1.2.1", True)
 
 
 def test_commitment_is_not_offered_unless_the_site_wants_it(tmp_path):

@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from pydicom import dcmread
 
 from plugin.intake import assembly, reading
 from plugin.intake.completion import State
+from plugin.log import uid_hash
 from tests.support.intake import Site
 from tests.support.synthetic import write_small_scan
 
@@ -35,11 +37,11 @@ def unread(site):
 
 
 def test_images_whose_reading_was_interrupted_are_read_in_another_process(site, scan):
-    site.send(scan)
+    site.send(scan[:12])
     site.spool.index.begin_reading(unread(site))  # and the process is killed
     site.restart()
-    assert site.pass_after() == [State.QUEUED]
-    assert site.spool.index.counts()["ignored"] == 0
+    assert site.pass_after() == [State.COLLECTING]
+    assert (site.spool.index.counts()["unread"], site.spool.index.counts()["ignored"]) == (0, 0)
 
 
 def test_an_image_that_ends_its_process_is_set_aside_after_two_and_costs_no_other(site, scan, monkeypatch):
@@ -74,41 +76,49 @@ def test_the_memory_of_a_process_is_limited():
     assert held.stderr.endswith("MemoryError\n")
 
 
+def other_study(paths, folder):
+    """Copy images into another study."""
+    for path in paths:
+        image = dcmread(path)
+        image.StudyInstanceUID += ".1"
+        image.SeriesInstanceUID += ".1"
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID + ".1"
+        image.save_as(folder / path.name)
+    return sorted(folder.glob("*.dcm"))
+
+
 def test_a_study_that_fails_is_shown_and_tried_again_and_costs_no_other(site, scan, tmp_path, monkeypatch):
-    write, failing = assembly.write_job, []
+    select, failing = assembly.select, [dcmread(scan[0]).StudyInstanceUID]
 
-    def write_job(spool, study, *rest):
-        if study in failing:
+    def fail(acquisition, *rest):
+        if acquisition.headers[0].study_instance_uid in failing:
             raise OSError(5, "a bad sector")
-        return write(spool, study, *rest)
+        return select(acquisition, *rest)
 
-    monkeypatch.setattr(assembly, "write_job", write_job)
-    site.send(scan)
-    failing += {row.study for row in site.spool.index.unread_images()}
-    site.send(write_small_scan(tmp_path / "other", seed=2), "b")
+    monkeypatch.setattr(assembly, "select", fail)
+    site.send(scan[:4])
+    site.send(other_study(scan[:4], tmp_path), "b")
     site.pass_after()
     states = {row.study: row.state for row in site.spool.index.acquisitions()}
-    assert states.pop(failing[0]) == State.FAILED
-    assert list(states.values()) == [State.QUEUED]
-    (shown,) = site.spool.index.acquisitions(failing[0])
+    assert states.pop(uid_hash(failing[0])) == State.FAILED
+    assert list(states.values()) == [State.COLLECTING]
+    (shown,) = site.spool.index.acquisitions(uid_hash(failing[0]))
     assert "OSError" in shown.reason
     assert "sector" not in shown.reason
     site.restart()
     failing.clear()
-    site.pass_after(10)
-    assert {row.state for row in site.spool.index.acquisitions()} == {State.QUEUED}
-    assert len(site.jobs) == 2
+    assert set(site.pass_after(10)) == {State.COLLECTING}
 
 
 def test_a_study_that_fails_is_not_tried_at_every_pass(site, scan, monkeypatch):
     tried = []
 
-    def write_job(*_):
+    def fail(*_):
         tried.append(site.now)
         raise OSError
 
-    monkeypatch.setattr(assembly, "write_job", write_job)
-    site.send(scan)
+    monkeypatch.setattr(assembly, "select", fail)
+    site.send(scan[:2])
     for _ in range(40):
         site.pass_after(0.5)
     assert len(tried) <= 6

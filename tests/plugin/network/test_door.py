@@ -1,6 +1,7 @@
 """What strangers, probes and broken peers may cost before they are an association, and after."""
 
 import contextlib
+import random
 import socket
 import struct
 import threading
@@ -8,7 +9,7 @@ import time
 from io import BytesIO
 
 import pytest
-from pydicom.uid import MRImageStorage
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
@@ -211,3 +212,58 @@ def test_a_user_identity_is_rejected_unless_it_is_to_be_ignored(tmp_path, policy
         assert association.is_rejected is (policy == "reject")
         if association.is_established:
             association.release()
+
+
+def recorded_session(port):
+    """Send an image as a scanner does, and return the bytes of each PDU that was sent."""
+    sent, image = [], mr_image("s", "1", 1)
+    ae = new_ae("SCANNER")
+    ae.add_requested_context(MRImageStorage, ExplicitVRLittleEndian)
+    handlers = [(evt.EVT_CONN_OPEN, send_without_delay), (evt.EVT_DATA_SENT, lambda event: sent.append(event.data))]
+    association = ae.associate("127.0.0.1", port, ae_title="QSM", evt_handlers=handlers)
+    assert association.send_c_store(image).Status == 0x0000
+    association.release()
+    return sent
+
+
+def replay(port, pdus):
+    """Send PDUs without regard to the answers, and read those until the service ends the connection or waits."""
+    with contextlib.suppress(OSError), connect(port) as peer:
+        peer.settimeout(0.05)
+        for pdu in pdus:
+            peer.sendall(pdu)
+            with contextlib.suppress(TimeoutError):
+                peer.recv(65536)
+
+
+def damaged_sessions(port, sessions):
+    """Replay a session so many times with bytes changed, left out or repeated, each time in another place."""
+    session, chance = recorded_session(port), random.Random(0)
+    for _ in range(sessions):
+        pdus = list(session)
+        which = chance.randrange(len(pdus))
+        pdu, at = bytearray(pdus[which]), chance.randrange(len(pdus[which]))
+        kind = chance.randrange(4)
+        if kind == 0:
+            pdu[at] = chance.randrange(256)
+        elif kind == 1:
+            del pdu[at:]
+        elif kind == 2:
+            pdu[2:6] = chance.randbytes(4)
+        else:
+            pdus.insert(which, pdus[chance.randrange(len(pdus))])
+        pdus[which] = bytes(pdu)
+        replay(port, pdus)
+
+
+def test_damaged_sessions_cost_no_place_and_no_later_image(tmp_path):
+    with receiving(tmp_path, maximum_associations=2, network_silence_seconds=1) as (port, spool):
+        damaged_sessions(port, 40)
+
+        def is_free():
+            with scanner(port, images=[]) as one, scanner(port, images=[]) as other:
+                return one.is_established and other.is_established
+
+        wait_for(is_free, what="both places are free", seconds=15)
+        assert send_images(port, [mr_image("s", "2", number) for number in range(2)]) == [0x0000] * 2
+        assert spool.index.counts()["received"] >= 3

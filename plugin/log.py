@@ -6,6 +6,7 @@ patient attribute by accident, whatever a library puts into an exception.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import sys
@@ -15,7 +16,7 @@ import warnings
 from collections.abc import MutableMapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
@@ -88,6 +89,21 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
         get_logger().critical("thread.failed", **describe(args.exc_value))
 
 
+class _Enduring:
+    """A stream whose disk may be full: a line is then lost, and not the image that it is about."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def configure(log: Log, *, process: str) -> None:
     """Send log lines to standard error, and through the log what libraries, warnings and uncaught errors write."""
     text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
@@ -103,7 +119,7 @@ def configure(log: Log, *, process: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log.level.upper()]),
         # Line and end of line in one write: several processes share standard error.
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Enduring(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     library = _Library(level=logging.WARNING)

@@ -114,7 +114,10 @@ def reconstruct(
         warnings=(*total.warnings, *attempt.inverted.warnings, *fallen_back, *attempt.verdict.reasons),
         seconds=clock.seconds,
         provenance=provenance(attempt.method, attempt.inverted, echoes, total, options),
-        expected_error=expected_error(figures, attempt.inverted.weights_sha256),
+        # Whatever failed the check is not a map with an error of some size.
+        expected_error=None
+        if attempt.verdict.level == "failed"
+        else expected_error(figures, attempt.inverted.weights_sha256),
     )
 
 

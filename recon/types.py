@@ -233,7 +233,7 @@ class Reconstruction:
     provenance
         How it was made.
     expected_error
-        How wrong it is expected to be; None where that is not known of its weights or method.
+        How wrong it is expected to be; None where that is not known of its weights or method, and of a failed map.
     """
 
     susceptibility: SusceptibilityMap

@@ -131,7 +131,7 @@ def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
 
 
 def _neighbour_coherence(echoes: GradientEcho, mask: BoolArray, axis: int) -> float:
-    """Return the magnitude-weighted mean cosine of the phase step along an axis, first echo."""
+    """Return the magnitude-weighted mean cosine of the phase step along an axis, first echo, on every second line."""
     low, high = _pair(axis)
     weight = echoes.magnitude[0][low] * echoes.magnitude[0][high] * (mask[low] & mask[high])
     step = np.cos(echoes.phase_rad[0][high] - echoes.phase_rad[0][low])
@@ -139,7 +139,7 @@ def _neighbour_coherence(echoes: GradientEcho, mask: BoolArray, axis: int) -> fl
 
 
 def _pair(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    low, high = [slice(None)] * 3, [slice(None)] * 3
+    low, high = [slice(None, None, 2)] * 3, [slice(None, None, 2)] * 3
     low[axis], high[axis] = slice(None, -1), slice(1, None)
     return tuple(low), tuple(high)
 

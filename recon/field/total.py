@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recon.errors import InvalidInputError
+from recon.field.belonging import belonging
 from recon.field.constants import FIELD
 from recon.field.figures import field_figures
 from recon.field.fit import FieldFit, fit_field
@@ -98,7 +99,7 @@ def total_field(
         core = head if found.brain is None else found.brain
     else:
         raise InvalidInputError("neither a mask nor networks to find one were handed in: expected either")
-    phase = fit_phase(echoes, head, core=core)
+    phase = fit_phase(echoes, head, core=core, where=head if mask is None else mask)
     if found is None:
         brain = _given_mask(core, phase, echoes)
     else:
@@ -108,7 +109,7 @@ def total_field(
     return _in_ppm(echoes, phase, brain, interpolated)
 
 
-def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray) -> PhaseFit:
+def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray, where: BoolArray | None = None) -> PhaseFit:
     """Unwrap all echoes inside the head, remove their offsets, and fit the field.
 
     Parameters
@@ -120,24 +121,27 @@ def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray) -> Phas
     core
         ``(x, y, z)`` bool, where offsets are estimated: the brain, if it is known. Scalp and muscle are connected to
         the brain by few voxels or none, and their phase may be off by 2π.
+    where
+        ``(x, y, z)`` bool, where the field is fitted; None for the whole head.
     """
+    where = head if where is None else where
     echoes, warnings, figures = without_slice_offsets(echoes, core)
     template, unwrapped = unwrapped_template(echoes, head)
     theta_rad = unwrapped.phase_rad
     offsets = phase_offsets(echoes, template, theta_rad, core)
     noise = magnitude_noise(echoes.magnitude[0], core)
-    fit = fit_field(echoes, theta_rad, template, offsets, head, core, noise)
+    fit = fit_field(echoes, theta_rad, template, offsets, where, core, noise)
     even, theta_rad, more, uneven = without_uneven_echoes(echoes, template, theta_rad, offsets, fit, core)
     if even is not echoes:
         echoes, offsets = even, phase_offsets(even, template, theta_rad, core)
-        fit = fit_field(echoes, theta_rad, template, offsets, head, core, noise)
+        fit = fit_field(echoes, theta_rad, template, offsets, where, core, noise)
     offsets = replace(
         offsets,
         warnings=(*warnings, *more, *offsets.warnings),
         figures={**figures, **uneven, **offsets.figures},
     )
     if len(echoes.echo_times_s) > 1:
-        fit, offsets = without_intercept(echoes, fit, offsets, head, core, noise)
+        fit, offsets = without_intercept(echoes, fit, offsets, where, core, noise)
     quality = unwrapped.quality
     if len(echoes.echo_times_s) > 1:
         quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2
@@ -191,6 +195,7 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     reliable, closed_mask = reliability(noise_ppm, mask, grid, ppm_per_2pi)
     figures = {
         **phase.offsets.figures,
+        **belonging(echoes, mask),
         **field_figures(echoes, phase.fit, field_ppm, phase.quality, noise_ppm, reliable, mask),
     }
     if not several:

@@ -10,6 +10,9 @@ from recon.operators.slabs import compiled
 from recon.operators.wrap import unwrap_toward, wrap_scalar
 from recon.types import BoolArray, FloatArray
 
+_SETTLED_RAD = np.float32(1e-3)
+"""Step of the last echo's phase below which refining a field ends; what is left is far below any noise."""
+
 
 @compiled
 def fit_voxel(
@@ -39,6 +42,8 @@ def fit_voxel(
             offset = even if e & 1 else odd
             slope += weight[e] * times[e] * np.sin(phase[e] - offset - field * times[e])
         field += slope / information
+        if abs(slope) * times[-1] < _SETTLED_RAD * information:
+            break
     square = np.float32(0)
     for e in range(times.size):
         residual = wrap_scalar(phase[e] - (even if e & 1 else odd) - field * times[e])

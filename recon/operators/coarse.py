@@ -107,18 +107,22 @@ def _cell_position(i: int, block: int, cells: int) -> tuple[int, int, np.float32
 
 @compiled
 def _upsample(start: int, stop: int, block: tuple[int, int, int], cells: FloatArray, out: FloatArray) -> None:
-    one = np.float32(1)
+    one, count = np.float32(1), cells.shape[2]
+    line, share = np.empty(count + 1, np.float32), np.empty(out.shape[2], np.float32)
+    below = np.empty(out.shape[2], np.int64)
+    for z in range(out.shape[2]):
+        below[z], _, share[z] = _cell_position(z, block[2], count)
     for x in range(start, stop):
         x0, x1, fx = _cell_position(x, block[0], cells.shape[0])
         for y in range(out.shape[1]):
             y0, y1, fy = _cell_position(y, block[1], cells.shape[1])
+            for c in range(count):
+                near = (one - fy) * cells[x0, y0, c] + fy * cells[x0, y1, c]
+                line[c] = (one - fx) * near + fx * ((one - fy) * cells[x1, y0, c] + fy * cells[x1, y1, c])
+            line[count] = line[count - 1]
             for z in range(out.shape[2]):
-                z0, z1, fz = _cell_position(z, block[2], cells.shape[2])
-                a = (one - fz) * cells[x0, y0, z0] + fz * cells[x0, y0, z1]
-                b = (one - fz) * cells[x0, y1, z0] + fz * cells[x0, y1, z1]
-                c = (one - fz) * cells[x1, y0, z0] + fz * cells[x1, y0, z1]
-                d = (one - fz) * cells[x1, y1, z0] + fz * cells[x1, y1, z1]
-                out[x, y, z] = (one - fx) * ((one - fy) * a + fy * b) + fx * ((one - fy) * c + fy * d)
+                at = below[z]
+                out[x, y, z] = line[at] + share[z] * (line[at + 1] - line[at])
 
 
 def upsample(cells: FloatArray, coarse: CoarseGrid) -> FloatArray:

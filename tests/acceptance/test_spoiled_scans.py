@@ -26,11 +26,14 @@ SPOILED = [
     (SEVERAL, "lost phase", 0.2),
     (SEVERAL, "lost magnitude", 0.2),
     (SEVERAL, "noise", 0.8),
-    (SEVERAL, "motion between echoes", 8.0),
+    (SEVERAL, "motion between echoes", 2.0),
     (SEVERAL, "breathing", 20.0),
     (SEVERAL, "ghost", 0.7),
     (SEVERAL, "spike", 2.0),
     (SEVERAL, "swapped echoes", 1.0),
+    (SEVERAL, "times of the echo before", 1.0),
+    (SEVERAL, "echo times", 2.0),
+    (SEVERAL, "slab fields", 10.0),
     (ONE, "inverted", 1.0),
     (ONE, "homodyne", 0.2),
     (ONE, "slice offsets", 0.8),
@@ -62,3 +65,4 @@ def test_a_spoiled_scan_is_not_called_good(case, kind, severity):
     except (InvalidInputError, MapError):
         return
     assert result.verdict.level != "ok", {k: round(v, 3) for k, v in result.figures.items()}
+    assert (result.expected_error is None) == (result.verdict.level == "failed")

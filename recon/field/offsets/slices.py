@@ -15,7 +15,7 @@ import numpy.typing as npt
 from recon.field.constants import FIELD
 from recon.operators.polynomial import fit_polynomial
 from recon.operators.wrap import wrap
-from recon.types import BoolArray, FloatArray, GradientEcho
+from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho
 
 _TREND_ORDER = 4
 _EVERY = 4
@@ -46,10 +46,13 @@ def without_slice_offsets(
         "slice_step_left_rad": largest,
         "slice_coherence_drop": _coherence_drop(echoes, core),
     }
+    several = len(echoes.echo_times_s) > 1
+    if several:
+        figures["slice_field_step_ppb"] = _field_step_ppb(growth_rad_per_s, weight, echoes.b0_tesla)
     if largest < FIELD.slice_step_rad:
         return echoes, (), figures
     found = outstanding > FIELD.slice_step_rad
-    several, field_steps = len(echoes.echo_times_s) > 1, np.zeros_like(step_rad)
+    field_steps = np.zeros_like(step_rad)
     if several:
         field_steps = _field_steps(growth_rad_per_s, weight, found)
     else:
@@ -69,8 +72,9 @@ def without_slice_offsets(
     corrected = replace(echoes, phase_rad=phase)
     if several:
         # What is left of a single echo's offsets looks like the field: nothing shows that they are gone.
-        left_rad, _, weight = slice_steps(corrected, core)
+        left_rad, growth_rad_per_s, weight = slice_steps(corrected, core)
         figures["slice_step_left_rad"] = float(_outstanding(left_rad, weight).max(initial=0))
+        figures["slice_field_step_ppb"] = _field_step_ppb(growth_rad_per_s, weight, echoes.b0_tesla)
     return corrected, (warning,), figures
 
 
@@ -110,13 +114,22 @@ def slice_steps(echoes: GradientEcho, core: BoolArray) -> tuple[FloatArray, Floa
     return wrap(at_zero.astype(np.float32)), slope.astype(np.float32), weight
 
 
-def _outstanding(step_rad: FloatArray, weight: npt.NDArray[np.float64]) -> FloatArray:
-    """Return by how much each step differs from both the one before and the one after it, to the same side, else 0."""
-    sure = weight > _SURE_WEIGHT
-    change = np.where(sure[1:] & sure[:-1], wrap(np.diff(step_rad)), np.float32(0))
+def _outstanding(step: FloatArray, weight: npt.NDArray[np.float64], *, periodic: bool = True) -> FloatArray:
+    """Return by how much each step differs from both the one before and the one after it, to the same side, else 0.
+
+    Steps of phase are ``periodic``; those of its growth are not.
+    """
+    sure, change = weight > _SURE_WEIGHT, np.diff(step)
+    change = np.where(sure[1:] & sure[:-1], wrap(change) if periodic else change, np.float32(0))
     before, after = np.append(np.float32(0), change), np.append(-change, np.float32(0))
     least: FloatArray = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), np.float32(0))
     return least
+
+
+def _field_step_ppb(growth_rad_per_s: FloatArray, weight: npt.NDArray[np.float64], b0_tesla: float) -> float:
+    """Return the largest step of the field between slices that stands out, as between slabs acquired one by one."""
+    outstanding = _outstanding(growth_rad_per_s, weight, periodic=False)
+    return 1e3 * float(outstanding.max(initial=0)) / (2 * np.pi * GAMMA_HZ_PER_TESLA * b0_tesla * 1e-6)
 
 
 def _coherence_drop(echoes: GradientEcho, core: BoolArray) -> float:

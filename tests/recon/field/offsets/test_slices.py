@@ -118,3 +118,11 @@ def test_slices_of_inverted_phase_do_not_belong_to_their_neighbours(echoes):
     assert without_slice_offsets(echoes, ball())[2]["slice_coherence_drop"] < 0.1
     turned = replace(echoes, phase_rad=phase)
     assert without_slice_offsets(turned, ball())[2]["slice_coherence_drop"] > 0.25
+
+
+def test_a_step_of_the_field_between_slabs_without_a_step_at_echo_time_zero_is_measured(echoes):
+    slab = 3 * np.arange(SLICES) // SLICES
+    times = np.float32(TIMES_S)[:, None, None, None]
+    drifted = moved(echoes, (2 * np.pi * np.array([0.0, 6.0, 0.0])[slab] * times).astype(np.float32))
+    assert without_slice_offsets(echoes, ball())[2]["slice_field_step_ppb"] < 10
+    assert without_slice_offsets(drifted, ball())[2]["slice_field_step_ppb"] == pytest.approx(6 / 0.12773, rel=0.2)

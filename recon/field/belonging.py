@@ -1,0 +1,98 @@
+"""Whether what was handed in belongs together: the echoes' positions, their times, and the part of the head seen."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from recon.types import BoolArray, FloatArray, GradientEcho, Grid
+
+_R2STAR_AT_0_PER_S, _R2STAR_PER_S_TESLA = 8.4, 3.6
+"""Line through brain tissue's R2* at 1.5, 3 and 7 T (Peters et al., doi:10.1016/j.mri.2007.02.014)."""
+_WITHIN_MM = 16.0
+"""Echoes are looked for this far from each other."""
+
+
+def belonging(echoes: GradientEcho, mask: BoolArray) -> dict[str, float]:
+    """Return named figures, the unit in the name.
+
+    ``coverage_along_b0_mm``: extent of the mask along B0; a thin slab's dipole fields leave it. With several echoes
+    also ``echo_shift_mm``, by how much an echo lies beside the one before it, and ``r2star_off_by_factor``, how much
+    faster or slower the signal decays by the echo times than brain tissue's at this field strength.
+
+    Parameters
+    ----------
+    echoes
+        One echo or more.
+    mask
+        ``(x, y, z)`` bool, the brain.
+    """
+    figures = {"coverage_along_b0_mm": coverage_mm(mask, echoes.grid)}
+    if len(echoes.echo_times_s) > 1:
+        figures["echo_shift_mm"] = echo_shift_mm(echoes)
+        ratio = max(r2star_over_usual(echoes, mask), 1e-3)
+        figures["r2star_off_by_factor"] = max(ratio, 1 / ratio)
+    return figures
+
+
+def coverage_mm(mask: BoolArray, grid: Grid) -> float:
+    """Return how far a mask reaches along B0: twelve tenths of the middle five sixths of its voxels."""
+    where = np.argwhere(mask)[::7] * np.asarray(grid.voxel_size_mm)
+    along = where @ np.asarray(grid.b0_direction)
+    low, high = np.quantile(along, [1 / 12, 11 / 12])
+    return float(high - low) * 1.2
+
+
+def r2star_over_usual(echoes: GradientEcho, mask: BoolArray) -> float:
+    """Return the median R2* between the first echo and one that has decayed to about a third, over the usual one."""
+    usual_per_s = _R2STAR_AT_0_PER_S + _R2STAR_PER_S_TESLA * echoes.b0_tesla
+    since_s = np.asarray(echoes.echo_times_s) - echoes.echo_times_s[0]
+    late = 1 + int(np.argmin(np.abs(since_s[1:] - 1 / usual_per_s)))
+    first, last = echoes.magnitude[0][mask][::7], echoes.magnitude[late][mask][::7]
+    some = (first > 0) & (last > 0)
+    if not some.any():
+        return 0.0
+    return float(np.median(np.log(first[some] / last[some]))) / float(since_s[late]) / usual_per_s
+
+
+def echo_shift_mm(echoes: GradientEcho) -> float:
+    """Return the largest distance between an echo and the one before it, by their magnitudes' projections."""
+    volumes, size_mm = echoes.magnitude, echoes.grid.voxel_size_mm
+    largest = 0.0
+    for axis, plane in ((2, (0, 1)), (0, (1, 2))):
+        images = [volume.sum(axis=axis) for volume in volumes]
+        cell = (size_mm[plane[0]], size_mm[plane[1]])
+        for before, after in pairwise(images):
+            largest = max(largest, float(np.hypot(*_shift_mm(before, after, cell))))
+    return largest
+
+
+def _shift_mm(before: FloatArray, after: FloatArray, cell_mm: tuple[float, float]) -> tuple[float, float]:
+    """Return where the phase correlation of two images has its peak (Kuglin & Hines 1975), parts of a cell included."""
+    window = np.outer(*(np.hanning(n + 2)[1:-1] for n in before.shape))
+    a, b = (fft.rfft2(image / max(float(image.mean()), 1e-20) * window) for image in (before, after))
+    cross = b * a.conj()
+    frequency = np.hypot(*np.meshgrid(fft.fftfreq(before.shape[0]), fft.rfftfreq(before.shape[1]), indexing="ij"))
+    cross *= np.exp(-((frequency / 0.2) ** 2)) / np.maximum(np.abs(cross), 1e-6 * np.abs(cross).max())
+    peak = fft.fftshift(fft.irfft2(cross, before.shape))
+    centre = np.array([n // 2 for n in peak.shape])
+    reach = [max(1, min(n // 2 - 1, int(_WITHIN_MM / mm))) for n, mm in zip(peak.shape, cell_mm, strict=True)]
+    near = peak[tuple(slice(c - r, c + r + 1) for c, r in zip(centre, reach, strict=True))]
+    at = np.unravel_index(int(near.argmax()), near.shape)
+    found = []
+    for axis, (index, r, mm) in enumerate(zip(at, reach, cell_mm, strict=True)):
+        line = np.moveaxis(near, axis, 0)[(slice(None), at[1 - axis])]
+        found.append((index - r + _between_cells(line, int(index))) * mm)
+    return float(found[0]), float(found[1])
+
+
+def _between_cells(line: npt.NDArray[np.floating], index: int) -> float:
+    """Return how far the top of the parabola through three values lies from the middle one, in cells."""
+    if not 0 < index < len(line) - 1:
+        return 0.0
+    left, middle, right = (float(line[index + i]) for i in (-1, 0, 1))
+    curvature = left - 2 * middle + right
+    return 0.0 if curvature >= 0 else 0.5 * (left - right) / curvature

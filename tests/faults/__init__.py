@@ -1,0 +1,1 @@
+"""Faults made on purpose, in campaigns: a few of each in the suite, hundreds with ``make faults``."""

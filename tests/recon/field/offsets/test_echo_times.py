@@ -1,0 +1,37 @@
+"""Stated echo times against the phase, by the field's fine structure."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from recon.field.offsets.echo_times import echo_time_error_ms
+from recon.field.total import total_field
+from recon.types import Grid
+from tests.support.phase_phantoms import acquire, ball, smooth_field_ppm
+
+GRID = Grid(shape=(44, 60, 40), voxel_size_mm=(2.5, 2.0, 3.0), b0_direction=(0.28, -0.1, 0.9548))
+TIMES_S = (0.004, 0.010, 0.016, 0.022)
+
+
+@pytest.fixture(scope="module")
+def echoes():
+    rng = np.random.default_rng(4)
+    fine = ndimage.gaussian_filter(rng.standard_normal(GRID.shape), [3 / mm for mm in GRID.voxel_size_mm])
+    field = smooth_field_ppm(GRID, 0.3) + 0.02 * fine / fine.std()
+    return acquire(grid=GRID, field_ppm=field, echo_times_s=TIMES_S, noise=0.01)
+
+
+@pytest.mark.parametrize("late_ms", [0.0, 1.5, 3.0, -2.0])
+def test_echo_times_off_by_as_much_are_found(echoes, late_ms):
+    stated = replace(echoes, echo_times_s=tuple(t - late_ms / 1e3 for t in TIMES_S))
+    found = total_field(stated, mask=ball(GRID)).figures["echo_time_error_ms"]
+    assert found == pytest.approx(late_ms, abs=0.7)
+
+
+def test_too_few_voxels_say_nothing():
+    known = np.zeros(GRID.shape, bool)
+    known[20:24, 20:24, 20:24] = True
+    field = np.ones(GRID.shape, np.float32)
+    assert echo_time_error_ms(field, field, known, GRID) is None

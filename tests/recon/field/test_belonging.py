@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from recon.field.belonging import belonging, coverage_mm, echo_shift_mm, r2star_over_usual
+from recon.types import Grid
+from tests.support.phase_phantoms import OBLIQUE, SHAPE, acquire, ball
+
+
+@pytest.fixture(scope="module")
+def echoes():
+    """R2* is 25 per second; a second ball inside gives the magnitude more than one edge."""
+    made = acquire(echo_times_s=(0.005, 0.015, 0.025, 0.035), noise=0.01)
+    return replace(made, magnitude=made.magnitude * np.where(ball(radius=0.3), np.float32(0.6), np.float32(1)))
+
+
+@pytest.mark.parametrize("shift_mm", [(0.0, 0.0, 0.0), (1.5, 0.0, 0.0), (0.0, -2.0, 1.0), (0.0, 0.0, 4.0)])
+def test_an_echo_is_found_where_it_was_moved_to(echoes, shift_mm):
+    moved = echoes.magnitude.copy()
+    cells = [mm / size for mm, size in zip(shift_mm, OBLIQUE.voxel_size_mm, strict=True)]
+    for later in (2, 3):
+        moved[later] = ndimage.shift(moved[later], cells, order=1, mode="nearest")
+    found = echo_shift_mm(replace(echoes, magnitude=moved))
+    assert found == pytest.approx(float(np.linalg.norm(shift_mm)), abs=0.6)
+
+
+def test_decay_without_motion_does_not_shift_an_echo(echoes):
+    lit = np.linspace(0.5, 1.5, SHAPE[0], dtype=np.float32)[:, None, None]
+    unlike = echoes.magnitude * np.stack([lit**p for p in (0, 0.3, 0.6, 1)])
+    assert echo_shift_mm(replace(echoes, magnitude=unlike.astype(np.float32))) < 0.5
+
+
+def test_halved_echo_times_double_the_decay(echoes):
+    inside = ball(radius=0.5)
+    usual_per_s = 8.4 + 3.6 * 3.0
+    assert r2star_over_usual(echoes, inside) == pytest.approx(25 / usual_per_s, rel=0.05)
+    halved = replace(echoes, echo_times_s=tuple(t / 2 for t in echoes.echo_times_s))
+    assert r2star_over_usual(halved, inside) == pytest.approx(50 / usual_per_s, rel=0.05)
+
+
+def test_a_thin_slab_covers_its_thickness_along_b0():
+    grid = Grid(shape=(40, 50, 12), voxel_size_mm=(2.0, 2.0, 2.5), b0_direction=(0.0, 0.0, 1.0))
+    box = np.zeros(grid.shape, bool)
+    box[5:35, 5:45] = True
+    assert coverage_mm(box, grid) == pytest.approx(30.0, rel=0.1)
+    lying = replace(grid, b0_direction=(0.0, 1.0, 0.0))
+    assert coverage_mm(box, lying) == pytest.approx(80.0, rel=0.1)
+
+
+def test_a_single_echo_is_measured_by_its_coverage_alone(echoes):
+    single = replace(
+        echoes,
+        magnitude=echoes.magnitude[:1],
+        phase_rad=echoes.phase_rad[:1],
+        echo_times_s=echoes.echo_times_s[:1],
+    )
+    assert set(belonging(single, ball())) == {"coverage_along_b0_mm"}
+    assert set(belonging(echoes, ball())) == {"coverage_along_b0_mm", "echo_shift_mm", "r2star_off_by_factor"}

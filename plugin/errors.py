@@ -33,6 +33,10 @@ class DeliveryError(PluginError):
     """A series could not be delivered to a destination."""
 
 
+class UnreachableError(DeliveryError):
+    """A peer cannot be reached, or rejects the association."""
+
+
 class JobFailedError(PluginError):
     """A job ended without a result.
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 FIELDS = frozenset({
     "acquisition", "address", "ae_title", "association", "attempt", "bind", "calling_ae", "code", "delivered",
-    "destination", "engine", "error", "event", "exit_code", "failed", "image", "images", "job", "level", "logger",
-    "method", "object", "part", "pid", "port", "process", "reason", "retry_in_seconds", "seconds", "series", "spool",
-    "state", "status", "step", "study", "timestamp", "where",
+    "deliveries", "destination", "engine", "error", "event", "exit_code", "failed", "image", "images", "job", "level",
+    "logger", "method", "object", "part", "pid", "port", "process", "reason", "retry_in_seconds", "seconds", "series",
+    "spool", "state", "status", "step", "study", "timestamp", "where",
 })  # fmt: skip
 """Names that a log line may use."""
 
@@ -61,6 +61,18 @@ def _restrict(process: str, _logger: object, _method: str, event: MutableMapping
     return {name: value if name in FIELDS else WITHHELD for name, value in named if value is not None}
 
 
+class _StandardError:
+    """Standard error, without which the service goes on: its disk may be full, or its reader gone."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 class _Library(logging.Handler):
     """Library loggers reach our log by name, level and place alone: their texts may quote data."""
 
@@ -89,21 +101,6 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
         get_logger().critical("thread.failed", **describe(args.exc_value))
 
 
-class _Enduring:
-    """A stream whose disk may be full: a line is then lost, and not the image that it is about."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.flush()
-
-
 def configure(log: Log, *, process: str) -> None:
     """Send log lines to standard error, and through the log what libraries, warnings and uncaught errors write."""
     text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
@@ -119,7 +116,7 @@ def configure(log: Log, *, process: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log.level.upper()]),
         # Line and end of line in one write: several processes share standard error.
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Enduring(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )
     library = _Library(level=logging.WARNING)

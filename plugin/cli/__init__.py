@@ -22,7 +22,19 @@ from plugin.errors import ConfigurationError, NoSuchFolderError, PluginError, Po
 
 COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "clinic": ("serve", "send", "status", "retry", "check", "explain", "echo", "engine", "migrate"),
+        "clinic": (
+            "serve",
+            "send",
+            "status",
+            "retry",
+            "cancel",
+            "check",
+            "explain",
+            "echo",
+            "self-test",
+            "engine",
+            "migrate",
+        ),
         "research": ("reconstruct", "simulate", "demo"),
         "development": ("evaluate", "train", "average", "bench"),
     }
@@ -55,11 +67,12 @@ def _common(
 
 for _group, _names in COMMANDS.items():
     for _name in _names:
-        _module = importlib.import_module(f"plugin.cli.{_group}.{_name}")
+        _function = _name.replace("-", "_")
+        _module = importlib.import_module(f"plugin.cli.{_group}.{_function}")
         if hasattr(_module, "app"):
             app.add_typer(_module.app, name=_name, rich_help_panel=_group.capitalize())
         else:
-            app.command(_name, rich_help_panel=_group.capitalize())(getattr(_module, _name))
+            app.command(_name, rich_help_panel=_group.capitalize())(getattr(_module, _function))
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from plugin.config.contradictions import contradictions
 from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.reconstruction_settings import Reconstruction
 from plugin.config.rules import Frozen, Magnet, Name, Rule
+from plugin.config.service_settings import Audit, Monitoring, Retention, Retry, SelfTest, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -57,14 +58,6 @@ class Caller(Frozen):
     host: CallerHost = ""
     return_port: Port = 104
     return_tls: bool = False
-
-
-class Retry(Frozen):
-    """When a failed delivery is tried again: exponentially later, with jitter, for a limited time."""
-
-    first_seconds: float = Field(default=5.0, gt=0)
-    longest_seconds: float = Field(default=900.0, gt=0)
-    give_up_after_hours: float = Field(default=24.0, gt=0)
 
 
 class Disk(Frozen):
@@ -165,6 +158,11 @@ class Settings(Frozen):
     window_presets: bool = True
     withhold_failed_maps: bool = True
     retry: Retry = Retry()
+    work: Work = Work()
+    retention: Retention = Retention()
+    monitoring: Monitoring = Monitoring()
+    self_test: SelfTest = SelfTest()
+    audit: Audit = Audit()
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()

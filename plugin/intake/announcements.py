@@ -230,7 +230,7 @@ class CommitmentAnswers(threading.Thread):
             ae_title=row.calling_ae,
             ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
             evt_handlers=[(evt.EVT_CONN_OPEN, send_without_delay)],
-            tls_args=(calling_context(tls), row.address) if tls else None,
+            tls_args=(calling_context(tls, row.address), row.address) if tls else None,
         )
         try:
             return _report_on(association, report)

@@ -17,7 +17,8 @@ from dicom_io.source.components import Component
 from plugin.intake.completion import Arrival
 from plugin.intake.database.associations import AssociationRow
 from plugin.intake.database.notices import Announced
-from plugin.intake.index import JobRow, ReadImage
+from plugin.intake.database.submitted import JobRow
+from plugin.intake.index import ReadImage
 from plugin.intake.spool import Spool
 from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
 from plugin.log import describe, get_logger, uid_hash, unexpected

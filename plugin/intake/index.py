@@ -14,7 +14,9 @@ from plugin.config.settings import Settings
 from plugin.errors import PluginError
 from plugin.intake.database.associations import Associations
 from plugin.intake.database.connection import prepared
+from plugin.intake.database.forgetting import Forgetting
 from plugin.intake.database.notices import Notices
+from plugin.intake.database.submitted import Submitted
 
 INDEX_FILE = "index.sqlite"
 
@@ -75,17 +77,7 @@ class AcquisitionRow:
     rules: Json[tuple[str, ...]] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobRow:
-    """What later jobs of a study must know of a job: its images (SOP Instance UID, frame) and series numbers."""
-
-    job: str
-    study: str
-    images: Json[frozenset[tuple[str, int]]]
-    numbers: Json[frozenset[int]]
-
-
-class Index(Notices, Associations):
+class Index(Notices, Associations, Submitted, Forgetting):
     """Open the index of a spool, and create it where there is none."""
 
     # images
@@ -190,7 +182,9 @@ class Index(Notices, Associations):
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the skipped images, and those under the UID of another."""
         (counts,) = self._read(
-            "SELECT COUNT(*) AS received, COUNT(code) AS ignored, COUNT(*) - COUNT(COALESCE(header, code)) AS unread,"
+            "SELECT COUNT(*) AS received,"
+            " (SELECT COUNT(*) FROM image WHERE code IS NOT NULL) AS ignored,"
+            " (SELECT COUNT(*) FROM image WHERE header IS NULL AND code IS NULL) AS unread,"
             " (SELECT COUNT(*) FROM conflict) AS conflicts FROM image"
         )
         return counts
@@ -234,8 +228,22 @@ class Index(Notices, Associations):
 
     def acquisitions(self, study: str | None = None) -> list[AcquisitionRow]:
         """Return the acquisitions of one study or of all, the latest first."""
-        condition = "" if study is None else "WHERE study = :study"
-        return self._rows(AcquisitionRow, "acquisition", f"{condition} ORDER BY changed_at DESC", study=study)
+        condition = f"{'' if study is None else 'WHERE study = :study'} ORDER BY changed_at DESC, acquisition"
+        return self._rows(AcquisitionRow, "acquisition", condition, study=study)
+
+    def latest_acquisitions(self, limit: int) -> list[AcquisitionRow]:
+        """Return the acquisitions that changed last, the latest first, and older ones that still wait."""
+        condition = (
+            "WHERE acquisition IN (SELECT acquisition FROM acquisition ORDER BY changed_at DESC LIMIT :limit)"
+            " OR state = 'collecting' ORDER BY changed_at DESC"
+        )
+        return self._rows(AcquisitionRow, "acquisition", condition, limit=limit)
+
+    def acquisition_states(self) -> list[dict[str, Any]]:
+        """Count the acquisitions in each ``state``, and say when the one that changed first did (``oldest_at``)."""
+        return self._read(
+            "SELECT state, COUNT(*) AS acquisitions, MIN(changed_at) AS oldest_at FROM acquisition GROUP BY state"
+        )
 
     def acquisitions_called(self, uid: str) -> list[AcquisitionRow]:
         """Return the acquisitions of a study, a series or an image, by the UID's hash, or by the start of their name.
@@ -254,24 +262,6 @@ class Index(Notices, Associations):
     def save_acquisitions(self, study: str, rows: Sequence[AcquisitionRow]) -> None:
         """Replace what is known of a study's acquisitions."""
         self._replace("acquisition", "study = :study", {"study": study}, rows)
-
-    # jobs
-
-    def add_job(self, row: JobRow) -> None:
-        """Note a job; one of the same name was never written, and is replaced."""
-        self._add("job", row)
-
-    def job_names(self) -> set[str]:
-        """Return the names of all jobs."""
-        return {str(row["job"]) for row in self._read("SELECT job FROM job")}
-
-    def submitted(self) -> list[str]:
-        """Return the jobs that acquisitions were submitted as last, oldest first."""
-        return [row["job"] for row in self._read("SELECT job FROM acquisition WHERE job != '' ORDER BY changed_at")]
-
-    def jobs(self, study: str) -> list[JobRow]:
-        """Return all jobs that were made of images of a study."""
-        return self._rows(JobRow, "job", "WHERE study = :study", study=study)
 
 
 def index_url(spool: Path, database_url: str = "") -> str:

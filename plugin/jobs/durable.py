@@ -19,11 +19,16 @@ from dicom_io.derived.product import OTHER_PART, REFUSAL_PART
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
-from plugin.jobs.deliveries import deliver_job, objects_to_make, queue_deliveries, wait_for_map
+from plugin.jobs.delivery.attempts import deliver
+from plugin.jobs.delivery.contacts import Contacts
+from plugin.jobs.delivery.deliveries import Attempt, end_first_attempt, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
 from plugin.jobs.place import Lease, Place
-from plugin.jobs.queue import APPLICATION, DELIVER, ENDED, RECONSTRUCT, REFUSE
+from plugin.jobs.queue import APPLICATION, DELIVER, RECONSTRUCT, REFUSE, TELL
+from plugin.jobs.serializer import JsonSerializer
 from plugin.jobs.steps import durably, explained
+from plugin.jobs.work.running import noted_workflow
+from plugin.jobs.work.space import wait_for_space
 from plugin.jobs.workflow import Report, Wanted, discard_work, make, quality_failure, write_refusal
 from plugin.log import get_logger
 from recon.options import Options
@@ -31,11 +36,8 @@ from recon.options import Options
 OTHERS_FAILED = "others-failed"
 """Code of a job whose map was made and whose other objects were not."""
 
-_WORKFLOW_VERSION = "1"
+_WORKFLOW_VERSION = "2"
 """Changes only when recorded steps of an older version could not be continued by this one."""
-
-_RECOVERY_ATTEMPTS = 3
-"""How often a reconstruction during which the worker died is resumed: images may be what kills it."""
 
 NO_LEASE = Lease()
 """Of a worker that has the database to itself."""
@@ -43,56 +45,93 @@ NO_LEASE = Lease()
 _PER_DESTINATION = 4
 """Deliveries to one destination at a time: more than one, so a series it refuses does not hold up the next."""
 
+_POLL_SECONDS = 0.5
 
-def start_worker(settings: Settings, options: Options, lease: Lease = NO_LEASE) -> None:
-    """Run the workflows in this process, beginning with those that were interrupted."""
+Role = Callable[[], str]
+"""Registers workflows, and returns the queue that they are taken from."""
+
+
+def launch(settings: Settings, executor: str, *roles: Role) -> None:
+    """Run workflows in this process, beginning with those of this executor that were interrupted."""
     DBOS(
         config=DBOSConfig(
             name=APPLICATION,
             system_database_url=settings.job_database_url,
             application_version=_WORKFLOW_VERSION,
-            executor_id=settings.executor,
+            executor_id=executor,
             log_level="WARNING",
             run_migrations=False,
+            serializer=JsonSerializer(),
         )
     )
-
-    @DBOS.workflow(name=RECONSTRUCT, max_recovery_attempts=_RECOVERY_ATTEMPTS)
-    def reconstruct(job: str) -> None:
-        reconstruct_job(settings, options, job, lease)
-
-    @DBOS.workflow(name=REFUSE)
-    def refuse(job: str) -> None:
-        refusal = _load(settings, job).refusal
-        assert refusal is not None
-        _refuse(settings, job, refusal, lease)
-
-    @DBOS.workflow(name=DELIVER)
-    def deliver(job: str, destination: str, part: str, names: list[str], after: str) -> None:
-        try:
-            deliver_job(settings, job, destination, part, names, after)
-        finally:
-            DBOS.set_event(ENDED, True)
-
+    DBOS.listen_queues([role() for role in roles])
     DBOS.launch()
-    DBOS.register_queue(RECONSTRUCT, worker_concurrency=1, polling_interval_sec=0.2)
-    DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=0.2)
+    DBOS.register_queue(RECONSTRUCT, worker_concurrency=1, polling_interval_sec=_POLL_SECONDS)
+    DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=_POLL_SECONDS)
+
+
+def reconstructing(settings: Settings, options: Options, lease: Lease = NO_LEASE) -> Role:
+    """Return the role of a worker: making what is delivered, and the pages that say why there is no map."""
+
+    def register() -> str:
+        @DBOS.workflow(name=RECONSTRUCT, max_recovery_attempts=settings.work.crashes)
+        def reconstruct(job: str) -> None:
+            with noted_workflow():
+                reconstruct_job(settings, options, job, lease)
+
+        @DBOS.workflow(name=REFUSE)
+        def refuse(job: str) -> None:
+            with noted_workflow():
+                refusal = _load(settings, job).refusal
+                assert refusal is not None
+                _refuse(settings, job, refusal, lease)
+
+        @DBOS.workflow(name=TELL)
+        def tell(job: str, code: str, sentence: str) -> None:
+            with noted_workflow():
+                discard_work(_place(settings, job, lease))
+                _refuse(settings, job, (code, sentence), lease)
+
+        return RECONSTRUCT
+
+    return register
+
+
+def delivering(settings: Settings, contacts: Contacts) -> Role:
+    """Return the role of a deliverer."""
+
+    def register() -> str:
+        @DBOS.workflow(name=DELIVER)
+        def attempt_delivery(values: dict[str, Any]) -> None:
+            attempt = Attempt(**values)
+            try:
+                with noted_workflow():
+                    deliver(settings, contacts, attempt)
+            finally:
+                if attempt.number == 1:
+                    end_first_attempt(attempt)
+
+        return DELIVER
+
+    return register
 
 
 def reconstruct_job(settings: Settings, options: Options, job: str, lease: Lease = NO_LEASE) -> None:
     """Make the QSM series of a job and queue its deliveries; then the other objects, and theirs.
 
-    A job that is refused or fails queues the page that says so, where the site wants one.
+    A job that is refused or fails queues the page that says so, where the site wants one. What the steps exchanged is
+    kept when the worker is to continue.
     """
     try:
-        _make(settings, options, job, _load(settings, job), lease)
+        loaded = _load(settings, job)
+        wait_for_space(settings, job, loaded)
+        _make(settings, options, job, loaded, lease)
     except JobFailedError as failure:
         get_logger().error("job.failed", job=job, code=failure.code, reason=failure.sentence)
+        discard_work(_place(settings, job, lease))
         if failure.code != OTHERS_FAILED:
             _refuse(settings, job, (failure.code, failure.sentence), lease)
         raise
-    finally:
-        discard_work(_place(settings, job, lease))
 
 
 def _make(settings: Settings, options: Options, job: str, loaded: Job, lease: Lease) -> None:
@@ -122,7 +161,7 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job, lease: Le
 
     wanted = Wanted(
         options=options,
-        objects=objects_to_make(settings),
+        objects=objects_to_make(settings, loaded.calling_ae),
         profile=settings.profile,
         window_presets=settings.window_presets,
         keep_failed=True,  # in the spool, to be looked at

@@ -9,6 +9,7 @@ from dbos import DBOS, DBOSClient
 
 from plugin.config.settings import Settings
 from plugin.files import locked
+from plugin.jobs.serializer import JsonSerializer
 from plugin.jobs.versions import check_job_database
 
 APPLICATION = "qsm-plugin"
@@ -20,8 +21,11 @@ DELIVER = "deliver"
 REFUSE = "refuse"
 """Workflow that says at the console why an acquisition has no map; in the queue of the reconstructions."""
 
+TELL = "tell"
+"""Workflow that says at the console why a job was given up; in the queue of the reconstructions."""
+
 ENDED = "ended"
-"""Event of a delivery that has ended, well or not."""
+"""Event of a delivery whose first attempt has ended, well or not."""
 
 
 def prepare_database(settings: Settings, *, migrating: bool = False) -> None:
@@ -42,7 +46,9 @@ def prepare_database(settings: Settings, *, migrating: bool = False) -> None:
 @contextmanager
 def client(settings: Settings) -> Iterator[DBOSClient]:
     """Connect to the durable workflow from a process that runs none of it."""
-    connected = DBOSClient(system_database_url=settings.job_database_url, application_name=APPLICATION)
+    connected = DBOSClient(
+        system_database_url=settings.job_database_url, application_name=APPLICATION, serializer=JsonSerializer()
+    )
     try:
         yield connected
     finally:
@@ -60,8 +66,19 @@ def known_jobs(connected: DBOSClient) -> set[str]:
 
 
 def delivery_name(job: str, destination: str, part: str) -> str:
-    """Name the delivery of a part of a job to a destination; "+" is in no destination's name."""
+    """Name the delivery of a part of a job to a destination, and its first attempt; "+" is in no destination's name."""
     return f"{job}.{destination}+{part}"
+
+
+def attempt_name(delivery: str, attempt: int) -> str:
+    """Name the workflow of an attempt, the first of which is called like its delivery."""
+    return delivery if attempt == 1 else f"{delivery}~{attempt}"
+
+
+def attempt_of(workflow_id: str) -> tuple[str, int]:
+    """Return the delivery that a workflow is an attempt of, and which."""
+    delivery, _, attempt = workflow_id.partition("~")
+    return delivery, int(attempt or 1)
 
 
 def delivery_of(name: str) -> tuple[str, str]:

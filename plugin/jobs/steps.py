@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,11 +13,16 @@ from dbos import error as dbos_error
 
 from dicom_io.errors import DicomError, Refusal
 from plugin.errors import JobFailedError, PluginError
+from plugin.jobs.work.running import noted_step
 from plugin.log import get_logger, unexpected
 from recon.errors import InvalidInputError, ReconError
 
 T = TypeVar("T")
 
+DISK_FULL = "disk-full"
+"""Code of a step that found no space; it is run again until there is some."""
+
+_DISK_FULL_PAUSE_SECONDS = 10.0
 _STEP_ATTEMPTS = 3
 _HEALING = ("system-error", "step-failed")
 
@@ -43,12 +49,25 @@ def _logged(job: str, step: str, function: Callable[[], Any]) -> Any:  # noqa: A
     log, began = get_logger().bind(job=job, step=step), time.monotonic()
     log.debug("step.started")
     try:
-        result = explained(step, function)
+        result = _when_there_is_space(step, function)
     except JobFailedError as failure:
         log.warning("step.failed", code=failure.code, reason=failure.sentence)
         raise
     log.info("step.done", seconds=round(time.monotonic() - began, 2))
     return result
+
+
+def _when_there_is_space(step: str, function: Callable[[], T]) -> T:
+    """Run a step, again and again while the disk is full: that ends by itself, or somebody ends it."""
+    while True:
+        try:
+            with noted_step(step):
+                return explained(step, function)
+        except JobFailedError as failure:
+            if failure.code != DISK_FULL:
+                raise
+            get_logger().error("step.waits", step=step, code=failure.code, reason=failure.sentence)
+            time.sleep(_DISK_FULL_PAUSE_SECONDS)
 
 
 def explained(step: str, function: Callable[[], T]) -> T:
@@ -70,6 +89,8 @@ def failure_of(error: Exception, step: str) -> JobFailedError:
             return JobFailedError("invalid-input", str(error))
         case DicomError() | ReconError() | PluginError():
             return JobFailedError("step-failed", str(error))
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return JobFailedError(DISK_FULL, f"step {step}: {error.strerror}; free space on the spool's disk")
         case OSError() | MemoryError():
             reason = error.strerror if isinstance(error, OSError) else "out of memory"
             return JobFailedError("system-error", f"step {step}: {reason}")

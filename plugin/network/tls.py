@@ -17,6 +17,7 @@ _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 _SOON_SECONDS: Final = 30 * 86400.0
 _REPEATED_SECONDS: Final = 86400.0
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ListeningContext:
@@ -58,15 +59,17 @@ class ListeningContext:
         return tuple(_identity(path) for _, path in self._tls)
 
 
-def calling_context(tls: Tls) -> ssl.SSLContext:
-    """Make the context of a connection to a peer, whose certificate must name the host that we connect to.
+def calling_context(tls: Tls, host: str) -> ssl.SSLContext:
+    """Make the context of a connection to a peer, whose certificate must name the host, unless that is this machine.
 
     Raises
     ------
     ConfigurationError
         The files cannot be used.
     """
-    return _context(tls, ssl.PROTOCOL_TLS_CLIENT)
+    context = _context(tls, ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = host not in _THIS_MACHINE
+    return context
 
 
 def certificate_ends_at(tls: Tls) -> float:

@@ -1,1 +1,1 @@
-"""The running service: receiver, assembler and worker, each a process of its own, and their supervisor."""
+"""The running service: receiver, assembler, worker and deliverer, each a process of its own, and their supervisor."""

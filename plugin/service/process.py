@@ -11,12 +11,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from io import RawIOBase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plugin.config.self_test import with_self_test
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PluginError, PortTakenError
 from plugin.files import locked, write_private_json
@@ -24,10 +26,14 @@ from plugin.log import configure, describe, get_logger
 from recon.errors import ReconError
 
 if TYPE_CHECKING:
+    from plugin.jobs.place import Lease
     from recon.engines.choose import EngineAttempt
 
 ENGINES_FILE = "engines.json"
 """In the spool: what became of each inference engine when the worker started."""
+
+PROCESSES_FILE = "processes.json"
+"""In the spool, while the service runs: which of its processes do."""
 
 EXIT_CONFIGURATION = 2
 """Exit status of a process that a restart would not help."""
@@ -55,12 +61,13 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     from plugin.intake.reading import limit_memory
     from plugin.intake.spool import Spool
     from plugin.jobs.queue import REFUSE, client, known_jobs, submit
+    from plugin.jobs.work.lanes import Lanes
 
     limit_memory(settings.assembler_memory_gib)
     spool = Spool(settings.spool, settings.database_url, settings.host)
     with closing(spool.index), client(settings) as connected:
         refuse = partial(submit, connected, workflow=REFUSE) if REFUSAL_PAGE in settings.objects.names else None
-        assembler = Assembler(spool, partial(submit, connected), settings=settings, refuse=refuse)
+        assembler = Assembler(spool, Lanes(settings, connected).submit, settings=settings, refuse=refuse)
         assembler.submit_lost(known_jobs(connected))
         get_logger().info("assembler.ready")
         assembler.run(stopping.is_set)
@@ -68,26 +75,70 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
-    from plugin.jobs.durable import start_worker
+    from plugin.jobs.durable import launch, reconstructing
     from plugin.jobs.place import discard_stale_work
-    from plugin.service.leases import hold_lease
     from recon.options import Options
     from recon.pipeline import warm_up
 
+    _be_killed_first()
     options = Options(**dict(settings.reconstruction))
     began = time.monotonic()
     attempts = warm_up(options)
     report_engines(settings, attempts)
-    # A killed predecessor of the same name may still be in a computation; two must not share its jobs.
-    with locked(settings.host_folder / f".{settings.executor}.lock"):
-        lease = hold_lease(settings, settings.executor, "worker")
+    with _working_as(settings, settings.executor, stopping) as lease:
         if settings.local_folder is not None:
             discard_stale_work(settings.local_folder / settings.executor)
-        start_worker(settings, options, lease)
+        launch(settings, settings.executor, reconstructing(settings, options, lease))
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
+
+
+def _be_killed_first() -> None:
+    """Have the system end this process before others of the service when memory runs out: it needs the most."""
+    with suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def run_deliverer(settings: Settings, stopping: threading.Event) -> None:
+    """Deliver what the workers made until told to stop; an association in progress is cut, and its files sent again."""
+    from plugin.jobs.delivery.contacts import Contacts, Probes
+    from plugin.jobs.durable import delivering, launch
+
+    contacts = Contacts(settings.retry.probe_seconds)
+    name = f"{settings.executor}+deliverer"
+    with _working_as(settings, name, stopping):
+        launch(settings, name, delivering(settings, contacts))
+        Probes(settings, contacts).start()
+        get_logger().info("deliverer.ready")
+
+
+def run_monitor(settings: Settings, stopping: threading.Event) -> None:
+    """Serve metrics and health, keep house in the spool and run the self-test until told to stop."""
+    from plugin.service.monitor import Monitor, served
+
+    with served(settings):
+        Monitor(settings).run(stopping)
+
+
+@contextmanager
+def _working_as(settings: Settings, executor: str, stopping: threading.Event) -> Iterator[Lease]:
+    """Begin to run workflows in the block, watch over them until told to stop, and hand back those that run.
+
+    Yields the lease under which that is done where there are other hosts.
+    A killed predecessor of the same name may still be in a computation; two must not share its workflows.
+    """
+    from plugin.jobs.work.watchdog import Watchdog, hand_back
+    from plugin.service.leases import hold_lease
+
+    with locked(settings.host_folder / f".{executor}.lock"):
+        yield hold_lease(settings, executor, "worker")
+        Watchdog(settings, executor).start()
         stopping.wait()
-        os._exit(0)
+        try:
+            for name in hand_back(settings, executor):
+                get_logger().info("job.handed_back", job=name)
+        finally:
+            os._exit(0)
 
 
 def report_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> None:
@@ -96,13 +147,15 @@ def report_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> Non
         log = {"refused": get_logger().warning, "ready": get_logger().info}.get(attempt.state, get_logger().debug)
         log("engine." + attempt.state, engine=attempt.name, reason=attempt.reason)
     states = [{"name": a.name, "state": a.state, "reason": a.reason} for a in attempts]
-    write_private_json(states, settings.spool / ENGINES_FILE)
+    write_private_json(states, settings.host_folder / ENGINES_FILE)
 
 
 ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
     "receiver": run_receiver,
     "assembler": run_assembler,
     "worker": run_worker,
+    "deliverer": run_deliverer,
+    "monitor": run_monitor,
 }
 """The processes of the service, in the order of their start."""
 
@@ -112,7 +165,7 @@ def main() -> None:
     role = sys.argv[1]
     lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
     _close_standard_input()
-    settings = Settings.model_validate_json(lifeline.readline())
+    settings = with_self_test(Settings.model_validate_json(lifeline.readline()))
     os.umask(0o077)
     configure(settings.log, process=role)
     stopping = threading.Event()

@@ -1,7 +1,11 @@
-"""The supervisor: starts the processes of the service, restarts one that dies, stops them all when told to."""
+"""The supervisor: starts the processes of the service, restarts one that dies, stops them all when told to.
+
+What runs stands in a file of the spool, for the health checks; systemd is told when all have been started.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -15,16 +19,20 @@ from typing import IO
 
 from sqlalchemy.exc import OperationalError
 
+from plugin.audit import application_activity, record
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
-from plugin.files import locked, make_private_folder
+from plugin.files import locked, make_private_folder, write_private_json
 from plugin.intake.recovery import prepare_index
 from plugin.jobs.queue import prepare_database
 from plugin.log import describe, get_logger
-from plugin.service.process import EXIT_CONFIGURATION, ROLES
+from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, ROLES
+from plugin.service.reserve import keep_reserve
+from plugin.service.systemd import Heartbeat, notify
 
 _POLL_SECONDS = 0.2
 _DATABASE_SECONDS = 2.0
+_LOOK_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 _PORT_PATIENCE_SECONDS = 3.0
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -38,6 +46,7 @@ class _Child:
     lifeline: IO[bytes]
     started: float
     deaths: int = 0
+    deaths_in_all: int = 0
     start_again: float | None = None
 
 
@@ -70,7 +79,11 @@ def serve(settings: Settings) -> int:
         if not prepare_databases(settings, stopping):
             return 0
         get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
-        return _supervise(settings, stopping)
+        record(settings, application_activity(settings, started=True))
+        try:
+            return _supervise(settings, stopping)
+        finally:
+            record(settings, application_activity(settings, started=False))
 
 
 def prepare_databases(settings: Settings, stopping: threading.Event) -> bool:
@@ -122,16 +135,41 @@ def check_port(settings: Settings) -> None:
 
 def _supervise(settings: Settings, stopping: threading.Event) -> int:
     children = [_start(role, settings) for role in ROLES]
-    status = 0
+    _report(settings, children)
+    notify("READY=1")
+    heartbeat, looked_at, status = Heartbeat(), -math.inf, 0
     try:
         while not stopping.wait(_POLL_SECONDS) and not status:
-            for child in children:
-                if _revive(child, settings) == EXIT_CONFIGURATION:
-                    status = EXIT_CONFIGURATION
+            heartbeat.beat()
+            died = [_revive(child, settings) for child in children]
+            if EXIT_CONFIGURATION in died:
+                status = EXIT_CONFIGURATION
+            if any(died) or time.monotonic() - looked_at > _LOOK_SECONDS:
+                looked_at = time.monotonic()
+                _look_after_spool(settings, children)
     finally:
+        notify("STOPPING=1")
         _stop(children)
+        (settings.host_folder / PROCESSES_FILE).unlink(missing_ok=True)
         get_logger().info("service.stopped", exit_code=status)
     return status
+
+
+def _look_after_spool(settings: Settings, children: list[_Child]) -> None:
+    try:
+        keep_reserve(settings.spool)
+        _report(settings, children)
+    except OSError as error:  # a full or lost disk; the next look may find it better
+        get_logger().error("spool.failed", **describe(error))
+
+
+def _report(settings: Settings, children: list[_Child]) -> None:
+    """Say in the spool which processes run, for the health checks."""
+    states = [
+        {"role": c.role, "running": c.process.poll() is None, "pid": c.process.pid, "deaths": c.deaths_in_all}
+        for c in children
+    ]
+    write_private_json({"at": time.time(), "processes": states}, settings.host_folder / PROCESSES_FILE)
 
 
 def _start(role: str, settings: Settings) -> _Child:
@@ -153,11 +191,17 @@ def _revive(child: _Child, settings: Settings) -> int | None:
         child.lifeline.close()
         child.deaths = 0 if now - child.started > _HEALTHY_SECONDS else child.deaths + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**child.deaths)
+        child.deaths_in_all += 1
         child.start_again = now + pause
         get_logger().error("process.died", process=child.role, exit_code=status, retry_in_seconds=pause)
         return status
     if now >= child.start_again:
-        again = _start(child.role, settings)
+        try:
+            again = _start(child.role, settings)
+        except OSError as error:  # no process or memory to spare; the others go on
+            get_logger().error("process.failed", process=child.role, **describe(error))
+            child.start_again = now + _LONGEST_PAUSE_SECONDS
+            return None
         child.process, child.lifeline, child.started = again.process, again.lifeline, again.started
         child.start_again = None
     return None

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+from scipy import fft, ndimage
 
+from recon.masking.head import head_mask
 from recon.types import BoolArray, FloatArray, GradientEcho, Grid
 
 _R2STAR_AT_0_PER_S, _R2STAR_PER_S_TESLA = 8.4, 3.6
 """Line through brain tissue's R2* at 1.5, 3 and 7 T (Peters et al., doi:10.1016/j.mri.2007.02.014)."""
 _WITHIN_MM = 16.0
-"""Echoes are looked for this far from each other."""
+"""Images are looked for this far from each other."""
+_PLANES = ((2, (0, 1)), (0, (1, 2)))
+"""Axis that is summed over, and the two that are left."""
+_SAMPLED_MM, _ALIKE_MM, _COHERENT = 2.5, 8.0, 0.7
+"""Voxels that are looked at, size of their neighbourhood, and mean phase step from which on it is tissue's."""
 
 
 def belonging(echoes: GradientEcho, mask: BoolArray) -> dict[str, float]:
     """Return named figures, the unit in the name.
 
-    ``coverage_along_b0_mm``: extent of the mask along B0; a thin slab's dipole fields leave it. With several echoes
+    ``coverage_along_b0_mm``: extent of the mask along B0; a thin slab's dipole fields leave it.
+    ``magnitude_phase_shift_mm``, ``mirrored_overlap_gain``: see :func:`magnitude_beside_phase`. With several echoes
     also ``echo_shift_mm``, by how much an echo lies beside the one before it, and ``r2star_off_by_factor``, how much
     faster or slower the signal decays by the echo times than brain tissue's at this field strength.
 
@@ -30,7 +37,12 @@ def belonging(echoes: GradientEcho, mask: BoolArray) -> dict[str, float]:
     mask
         ``(x, y, z)`` bool, the brain.
     """
-    figures = {"coverage_along_b0_mm": coverage_mm(mask, echoes.grid)}
+    shift_mm, gain = magnitude_beside_phase(echoes)
+    figures = {
+        "coverage_along_b0_mm": coverage_mm(mask, echoes.grid),
+        "magnitude_phase_shift_mm": shift_mm,
+        "mirrored_overlap_gain": gain,
+    }
     if len(echoes.echo_times_s) > 1:
         figures["echo_shift_mm"] = echo_shift_mm(echoes)
         ratio = max(r2star_over_usual(echoes, mask), 1e-3)
@@ -62,12 +74,49 @@ def echo_shift_mm(echoes: GradientEcho) -> float:
     """Return the largest distance between an echo and the one before it, by their magnitudes' projections."""
     volumes, size_mm = echoes.magnitude, echoes.grid.voxel_size_mm
     largest = 0.0
-    for axis, plane in ((2, (0, 1)), (0, (1, 2))):
+    for axis, plane in _PLANES:
         images = [volume.sum(axis=axis) for volume in volumes]
         cell = (size_mm[plane[0]], size_mm[plane[1]])
         for before, after in pairwise(images):
             largest = max(largest, float(np.hypot(*_shift_mm(before, after, cell))))
     return largest
+
+
+def magnitude_beside_phase(echoes: GradientEcho) -> tuple[float, float]:
+    """Compare the head of the first echo's magnitude with that of its phase, which is coherent in tissue alone.
+
+    Returns
+    -------
+    shift_mm, gain
+        How far the two lie from each other, and by how much more they overlap (Dice coefficient) if one is mirrored.
+    """
+    stride = [max(1, round(_SAMPLED_MM / mm)) for mm in echoes.grid.voxel_size_mm]
+    some = tuple(slice(None, None, step) for step in stride)
+    size_mm = [step * mm for step, mm in zip(stride, echoes.grid.voxel_size_mm, strict=True)]
+    bright = head_mask(echoes.magnitude[0])[some].astype(np.float32)
+    coherent = (_coherence(echoes.phase_rad[0], stride, size_mm) > _COHERENT).astype(np.float32)
+    if not (bright.any() and coherent.any()):
+        return 0.0, 0.0
+    shift_mm = 0.0
+    for axis, (u, v) in _PLANES:
+        of_magnitude, of_phase = bright.sum(axis=axis), coherent.sum(axis=axis)
+        shift_mm = max(shift_mm, float(np.hypot(*_shift_mm(of_magnitude, of_phase, (size_mm[u], size_mm[v])))))
+    overlaps = [2 * float((bright * np.flip(coherent, axis)).sum()) for axis in (0, 1, 2)]
+    gain = max(overlaps) - 2 * float((bright * coherent).sum())
+    return shift_mm, gain / float(bright.sum() + coherent.sum())
+
+
+def _coherence(phase_rad: FloatArray, stride: Sequence[int], size_mm: Sequence[float]) -> FloatArray:
+    """Return how alike steps of the phase to the next voxel are within some millimetres, 0..1; zero where none is."""
+    size = [2 * round(_ALIKE_MM / mm / 2) + 1 for mm in size_mm]
+    own = phase_rad[tuple(slice(None, None, step) for step in stride)]
+    total = np.zeros_like(own)
+    for axis in range(3):
+        beside = np.roll(phase_rad, -1, axis)[tuple(slice(None, None, step) for step in stride)]
+        step = np.where(beside == own, np.complex64(0), np.exp(1j * (beside - own)))
+        mean = [ndimage.uniform_filter(part, size) for part in (step.real, step.imag)]
+        total += np.hypot(*mean)
+    return total / np.float32(3)
 
 
 def _shift_mm(before: FloatArray, after: FloatArray, cell_mm: tuple[float, float]) -> tuple[float, float]:

@@ -90,7 +90,8 @@ LIMITS: Final = (
     ),
     # Of the field. Step of the field between slices: 1 to 10 ppb in good tuning heads, heads of another simulator and
     # a real brain, 60 and more with slabs 5 Hz apart. Shift of an echo: at most 0.75 mm; error of the echo times: -1.0
-    # to 0.5 ms, with the times of the echo before 1.3 to 9; R2* off by 1.5 at most.
+    # to 0.5 ms, with the times of the echo before 1.3 to 9; R2* off by 1.5 at most; magnitude
+    # beside phase: at most 5.6 mm, and less overlap when mirrored.
     Limit(
         figure="fit_residual_excess_rad",
         degraded=0.065,
@@ -139,6 +140,18 @@ LIMITS: Final = (
         degraded=25.0,
         failed=inf,
         sentence="The field steps by {value:.0f} ppb between slices or slabs, as when they were acquired one by one.",
+    ),
+    Limit(
+        figure="magnitude_phase_shift_mm",
+        degraded=7.0,
+        failed=inf,
+        sentence="Magnitude and phase lie {value:.0f} mm beside each other: they may be of two scans.",
+    ),
+    Limit(
+        figure="mirrored_overlap_gain",
+        degraded=0.002,
+        failed=inf,
+        sentence="The phase fits the magnitude better when mirrored: one of them may be stored the other way round.",
     ),
     Limit(
         figure="echo_shift_mm",

@@ -53,6 +53,11 @@ def test_a_series_goes_in_and_its_map_comes_out(service, scan, tmp_path):
         assert service.count("job.started") == 1
         assert arrived(pacs) == SLICES
         check_that_nobody_is_named(service)
+
+        # a phantom goes the same way, and nobody else hears of it
+        assert service.run("self-test").returncode == 0
+        assert arrived(pacs) == SLICES
+        wait_for(lambda: len(service.status()["jobs"]) == 1, what="the phantom is removed")
         assert service.stop() == 0
 
 

@@ -34,6 +34,8 @@ SPOILED = [
     (SEVERAL, "times of the echo before", 1.0),
     (SEVERAL, "echo times", 2.0),
     (SEVERAL, "slab fields", 10.0),
+    (SEVERAL, "other run's magnitude", 12.0),
+    (ONE, "mirrored phase", 1.0),
     (ONE, "inverted", 1.0),
     (ONE, "homodyne", 0.2),
     (ONE, "slice offsets", 0.8),
@@ -65,4 +67,4 @@ def test_a_spoiled_scan_is_not_called_good(case, kind, severity):
     except (InvalidInputError, MapError):
         return
     assert result.verdict.level != "ok", {k: round(v, 3) for k, v in result.figures.items()}
-    assert (result.expected_error is None) == (result.verdict.level == "failed")
+    assert result.expected_error is None or result.verdict.level == "degraded"

@@ -128,3 +128,15 @@ def test_text_lines_are_for_people(capsys):
 
 def test_padding_of_a_uid_changes_nothing():
     assert uid_hash("1.2.3\0") == uid_hash("1.2.3") != uid_hash("1.2.4")
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch):
+    class FullDisk:
+        def write(self, _text):
+            raise OSError(28, "No space left on device")
+
+        flush = isatty = lambda _self: False
+
+    monkeypatch.setattr("sys.stderr", FullDisk())
+    configure(Log(format="json"), process="test")
+    get_logger().error("service.started")

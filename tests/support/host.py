@@ -43,7 +43,9 @@ def main() -> None:
     configure(settings.log, process="worker")
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     lease = leases.hold_lease(settings, settings.executor, "worker")
-    durable.start_worker(settings, Options(method="tikhonov", fallback=""), lease)
+    durable.launch(
+        settings, settings.executor, durable.reconstructing(settings, Options(method="tikhonov", fallback=""), lease)
+    )
     (settings.spool / f"ready-{settings.host}").touch()
     time.sleep(600)
 

@@ -31,6 +31,9 @@ used_percent = 100
 first_seconds = 0.5
 longest_seconds = 2
 
+[self_test]
+at_start = false
+
 [log]
 format = "json"
 level = "debug"
@@ -82,7 +85,7 @@ class Service:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command with the service's configuration."""
         command = self.command(*arguments, "--config", str(self.config))
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
 
     def status(self) -> dict[str, Any]:
         """Return what ``qsm-plugin status --json`` prints."""

@@ -1,4 +1,4 @@
-"""The worker of a service, in the process of the test."""
+"""The worker and the deliverer of a service, in the process of the test."""
 
 import logging
 from collections.abc import Iterator
@@ -8,19 +8,26 @@ from dbos import DBOS
 
 from plugin.config.settings import Settings
 from plugin.intake.spool import Spool
-from plugin.jobs.durable import start_worker
+from plugin.jobs.delivery.contacts import Contacts, Probes
+from plugin.jobs.durable import delivering, launch, reconstructing
 from plugin.jobs.queue import prepare_database
 from recon.options import Options
 
 
 @contextmanager
 def running_worker(settings: Settings) -> Iterator[None]:
-    """Run jobs of a new spool with a fast method."""
+    """Run jobs of a new spool with a fast method, and deliver them."""
     Spool(settings.spool).index.close()
     prepare_database(settings)
     logging.getLogger("dbos").addHandler(logging.NullHandler())
-    start_worker(settings, Options(method="tikhonov", fallback=""))
+    contacts = Contacts(settings.retry.probe_seconds)
+    options = Options(method="tikhonov", fallback="")
+    launch(settings, settings.worker_name, reconstructing(settings, options), delivering(settings, contacts))
+    probes = Probes(settings, contacts)
+    probes.start()
     try:
         yield
     finally:
+        probes.stop()
         DBOS.destroy(workflow_completion_timeout_sec=20)  # what is cut off waits for its outcome forever
+        probes.join()

@@ -15,7 +15,7 @@ def retry(
     as_json: JsonOption = False,
 ) -> None:
     """Run a failed job, or its failed deliveries, again."""
-    from plugin.service.status import retry as retry_job
+    from plugin.service.control import retry as retry_job
 
     queued = retry_job(load_settings(config), job)
     show({"retried": queued}, as_json, lambda _found: tell(*(f"queued again: {name}" for name in queued)))

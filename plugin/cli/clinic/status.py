@@ -38,7 +38,7 @@ def _tell(found: dict[str, Any]) -> None:
 
 
 def _job(job: dict[str, Any]) -> dict[str, object]:
-    reasons = [one["reason"] or one["code"] for one in (job, *job["deliveries"]) if one["state"] == "failed"]
+    reasons = [one["reason"] or one["code"] for one in (job, *job["deliveries"]) if one["reason"] or one["code"]]
     deliveries = (f"{one['destination']} ({one['part']}): {one['state']}" for one in job["deliveries"])
     begun, why = ago(job["created_at"]), "; ".join(reasons)
     return {**job, "begun": begun, "deliveries": ", ".join(deliveries), "why": why}

@@ -20,11 +20,15 @@ CREATE TABLE IF NOT EXISTS heartbeat (     -- processes that share this database
 );
 """
 
-_RECEIVED = "CREATE INDEX IF NOT EXISTS image_received ON image (received_at);"
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS image_received ON image (received_at);
+CREATE INDEX IF NOT EXISTS image_skipped ON image (code, reason) WHERE code IS NOT NULL;
+CREATE INDEX IF NOT EXISTS acquisition_changed ON acquisition (changed_at);
+"""
 
 MIGRATIONS = {
     1: "ALTER TABLE image ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;",
-    2: f"ALTER TABLE association ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';{_HEARTBEAT}{_RECEIVED}",
+    2: f"ALTER TABLE association ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';{_HEARTBEAT}{_INDEXES}",
 }
 """What makes an index of a version one of the next."""
 
@@ -122,5 +126,5 @@ CREATE TABLE IF NOT EXISTS commitment (    -- requests for storage commitment, k
     asked_at    DOUBLE PRECISION NOT NULL,
     next_at     DOUBLE PRECISION NOT NULL
 );
-{_HEARTBEAT}{_RECEIVED}
+{_HEARTBEAT}{_INDEXES}
 """

@@ -14,7 +14,8 @@ from plugin.intake.database import heartbeats
 from plugin.intake.database.connection import prepared
 from plugin.intake.database.notices import CommitmentRow
 from plugin.intake.database.schema import VERSION
-from plugin.intake.index import AcquisitionRow, ImageRow, Index, JobRow, index_url, migrate_index
+from plugin.intake.database.submitted import JobRow
+from plugin.intake.index import AcquisitionRow, ImageRow, Index, index_url, migrate_index
 from tests.support.loopback import wait_for
 
 ACQUISITION = {
@@ -161,6 +162,37 @@ def test_announcements_steps_and_commitments_are_kept(url):
         assert index.due_commitments(1.0) == []
         index.settle_commitment("1.2", "answered")
         assert index.due_commitments(9.0) == []
+
+
+def test_what_is_forgotten_of_a_study_is_what_was_named(url):
+    with closing(Index(url)) as index:
+        for name, study in (("x", "s"), ("y", "s"), ("z", "t")):
+            index.open_association(f"of-{name}", "MR1", "10.0.0.5", 1.0)
+            index.end_association(f"of-{name}", "released", 2.0)
+            index.add_image(image(name, study=study, association=f"of-{name}"))
+            index.add_conflict(name, "e", f"conflicts/{name}", 3.0)
+        index.save_acquisitions("s", [AcquisitionRow(**ACQUISITION)])
+        index.add_job(JobRow(job="j", study="s", images=frozenset(), numbers=frozenset()))
+        assert set(index.studies()) == {"s", "t"}
+        assert index.images_in("s") == {"x": "series-x", "y": "series-y"}
+        assert index.conflicts_of(["x", "z"]) == ["conflicts/x", "conflicts/z"]
+        index.forget("s", ["x"])
+        assert (set(index.images_in("s")), len(index.acquisitions("s")), len(index.jobs("s"))) == ({"y"}, 1, 1)
+        index.forget("s", ["y"])
+        assert (index.studies(), index.acquisitions("s"), index.jobs("s")) == (["t"], [], [])
+        assert index.conflicts() == {"conflicts/z"}
+        index.forget_senders()
+        assert set(index.associations(["of-x", "of-y", "of-z"])) == {"of-z"}
+
+
+def test_the_latest_acquisitions_and_those_that_wait_are_shown(url):
+    with closing(Index(url)) as index:
+        for number, state in enumerate(("collecting", "queued", "queued", "refused")):
+            values = {**ACQUISITION, "acquisition": str(number), "state": state, "changed_at": float(number)}
+            index.save_acquisitions(f"s{number}", [AcquisitionRow(**{**values, "study": f"s{number}"})])
+        assert [row.acquisition for row in index.latest_acquisitions(2)] == ["3", "2", "0"]
+        counted = {row["state"]: (row["acquisitions"], row["oldest_at"]) for row in index.acquisition_states()}
+        assert counted == {"collecting": (1, 0.0), "queued": (2, 1.0), "refused": (1, 3.0)}
 
 
 def test_a_receiver_ends_the_associations_of_its_own_host_alone(url):

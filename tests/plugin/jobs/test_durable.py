@@ -1,8 +1,8 @@
-import itertools
-import pickle
 import shutil
-import socket
+import sqlite3
 import time
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,14 @@ from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from plugin.config.settings import Caller, Destination, Objects, Retry, Settings
 from plugin.errors import JobFailedError, PluginError
-from plugin.jobs import deliveries
-from plugin.jobs.deliveries import destinations, pauses_seconds
+from plugin.jobs.delivery import deliveries
+from plugin.jobs.delivery.deliveries import Attempt, destinations
 from plugin.jobs.job import Job
-from plugin.jobs.queue import DELIVER, client, delivery_name, submit
+from plugin.jobs.queue import attempt_name, client, delivery_name, submit
+from plugin.jobs.serializer import JsonSerializer
 from plugin.jobs.steps import failure_of, may_heal
-from plugin.service.status import _workflow, retry, status
+from plugin.service.control import cancel, retry
+from plugin.service.status import shown_of, status
 from recon.errors import EngineError, InvalidInputError
 from tests.support.loopback import free_port, mr_image, pacs, wait_for
 from tests.support.synthetic import read_header, write_small_scan
@@ -38,14 +40,23 @@ def scan(tmp_path_factory):
     return write_small_scan(tmp_path_factory.mktemp("scan"))
 
 
+IMPATIENT = Retry(
+    first_seconds=0.2,
+    longest_seconds=0.4,
+    give_up_after_hours=3 / 3600,
+    give_up_refused_after_hours=2 / 3600,
+    probe_seconds=0.2,
+)
+
+
 @pytest.fixture
-def site(tmp_path, scan):
-    """A spool with one reconstructed job, and the workflows of a worker on it."""
+def site(tmp_path, scan, request):
+    """A spool with one reconstructed job, and the workflows of a worker and a deliverer on it."""
     settings = Settings(
         spool=tmp_path,
         destinations=(destination("good", free_port()), destination("bad", free_port())),
         objects=Objects({"quality-page": False, "refusal-page": False}),
-        retry=Retry(first_seconds=0.05, longest_seconds=0.1, give_up_after_hours=1 / 3600),
+        retry=getattr(request, "param", IMPATIENT),
     )
     with running_worker(settings):
         write_job(settings, scan[:3])
@@ -63,70 +74,93 @@ def write_job(settings, scan):
         mr_image("s", "1", n).save_as(folder / "qsm" / f"{n}.dcm", enforce_file_format=True)
 
 
-def deliver(settings, name, part=FIRST_PART, files=FILES, after=""):
+def deliver(settings, name, part=FIRST_PART, files=FILES, delay_seconds=None):
+    """Queue a delivery and return its first attempt."""
+    attempt = Attempt(job=NAME, destination=name, part=part, names=list(files), queued_at=time.time())
     with client(settings) as connected:
-        options = {
-            "queue_name": DELIVER,
-            "workflow_name": DELIVER,
-            "workflow_id": delivery_name(NAME, name, part),
-            "queue_partition_key": name,
-        }
-        return connected.enqueue(options, NAME, name, part, list(files), after)
+        options = attempt.options if delay_seconds is None else {**attempt.options, "delay_seconds": delay_seconds}
+        return connected.enqueue(options, asdict(attempt))
 
 
 def map_to(destination):
     return delivery_name(NAME, destination.name, FIRST_PART)
 
 
-def state(settings, destination):
+def attempts(settings, destination, part=FIRST_PART):
+    """Return the states of the attempts of a delivery, the first one first."""
     with client(settings) as connected:
-        (found,) = connected.list_workflows(workflow_ids=[map_to(destination)])
-        return found.status
+        found = connected.list_workflows(workflow_id_prefix=delivery_name(NAME, destination.name, part))
+        return [one.status for one in found]
+
+
+def wait_until(settings, destination, state, seconds=20):
+    wait_for(lambda: attempts(settings, destination)[-1:] == [state], seconds=seconds, what=f"the delivery is {state}")
 
 
 def test_a_dead_destination_delays_no_other_and_retry_sends_to_it_again(site):
     good, bad = site.destinations
-    with socket.create_server(("127.0.0.1", bad.port)):  # takes connections, and says nothing
-        deliver(site, bad.name)
-        with pacs(good.port) as peer:
-            deliver(site, good.name).get_result()
-            assert state(site, bad) in ("ENQUEUED", "PENDING")
-        assert len(peer.uids()) == 4
-    wait_for(lambda: state(site, bad) == "ERROR", seconds=40, what="the dead destination is given up")
+    deliver(site, bad.name)
+    with pacs(good.port) as peer:
+        deliver(site, good.name).get_result()
+        assert attempts(site, bad)[-1] in ("DELAYED", "ENQUEUED", "PENDING")
+    assert len(peer.uids()) == 4
+    wait_until(site, bad, "ERROR")
     with pytest.raises(PluginError, match="nothing of job"):
         retry(site, map_to(good))
     with pacs(bad.port) as peer:
         assert retry(site, NAME) == [map_to(bad)]
-        wait_for(lambda: state(site, bad) == "SUCCESS", what="the retried delivery is done")
+        wait_until(site, bad, "SUCCESS")
+        assert len(peer.uids()) == 4
+    with pytest.raises(PluginError, match="nothing of job"):
+        retry(site, NAME)
+
+
+@pytest.mark.parametrize("site", [Retry(first_seconds=60)], indirect=True)
+def test_a_wait_holds_no_slot_of_its_destination(site):
+    """More deliveries than a destination has slots are refused; one that it takes passes all of them."""
+    good, _ = site.destinations
+    with pacs(good.port, answer=lambda n: 0xA900 if n <= 6 * 3 else 0x0000) as peer:
+        for n in range(6):
+            deliver(site, good.name, part=f"refused-{n}")
+        wait_for(lambda: peer.requests == 6 * 3, what="all are refused")
+        deliver(site, good.name).get_result()
         assert len(peer.uids()) == 4
 
 
-def test_other_objects_follow_the_map_to_the_same_destination(site):
+@pytest.mark.parametrize("site", [Retry(first_seconds=60, probe_seconds=0.3)], indirect=True)
+def test_after_an_outage_an_echo_brings_all_deliveries_back_at_once(site):
+    good, _ = site.destinations
+    for n in range(6):
+        deliver(site, good.name, part=f"part-{n}")
+    wait_for(lambda: attempts(site, good, "part-5")[-1:] == ["DELAYED"], what="the destination is found to be away")
+    with pacs(good.port) as peer:
+        wait_for(lambda: len(peer.uids()) == 6 * 4, what="everything is delivered")
+    with client(site) as connected:
+        waited = connected.list_workflows(workflow_id_prefix=map_to(good).partition("+")[0], load_input=False)
+    assert all((one.attributes or {"waits": "away"})["waits"] == "away" for one in waited)
+
+
+def test_other_objects_are_released_by_the_first_attempt_to_deliver_the_map(site):
     good, _ = site.destinations
     with pacs(good.port) as peer:
-        others = deliver(site, good.name, OTHER_PART, FILES[3:], map_to(good))
+        others = deliver(site, good.name, OTHER_PART, FILES[3:], delay_seconds=60)
         deliver(site, good.name, files=FILES[:3])
         others.get_result()
         folder = site.spool / "jobs" / NAME
         assert peer.uids() == [dcmread(folder / name).SOPInstanceUID for name in FILES]
 
 
-def test_other_objects_follow_a_map_that_could_not_be_delivered(site):
-    good, bad = site.destinations
-    began = time.monotonic()
-    with pytest.raises(JobFailedError):
-        deliver(site, bad.name).get_result()
-    with pacs(good.port):
-        deliver(site, good.name, OTHER_PART, FILES, map_to(bad)).get_result()
-    assert time.monotonic() - began < 30
-
-
-def test_nobody_waits_for_a_map_for_ever(site, monkeypatch):
+def test_the_database_holds_json_alone(site):
     good, _ = site.destinations
-    monkeypatch.setattr(deliveries, "_MAP_FIRST_SECONDS", 0.5)
-    with pacs(good.port) as peer:
-        deliver(site, good.name, OTHER_PART, FILES, "never-ends").get_result()
-        assert len(peer.uids()) == 4
+    with pacs(good.port):
+        deliver(site, good.name).get_result()
+    with closing(sqlite3.connect(site.spool / "jobs.sqlite")) as database:
+        for table in ("workflow_status", "operation_outputs", "workflow_events"):
+            formats = {row[0] for row in database.execute(f"SELECT serialization FROM {table}")}
+            assert formats <= {JsonSerializer().name(), None}
+
+
+def test_making_the_other_objects_does_not_wait_long_for_the_map(site, monkeypatch):
     monkeypatch.setattr(deliveries, "_MAP_ALONE_SECONDS", 0.5)
     began = time.monotonic()
     deliveries.wait_for_map(["never-ends", "never-begins"])
@@ -136,17 +170,36 @@ def test_nobody_waits_for_a_map_for_ever(site, monkeypatch):
 def test_only_what_is_missing_is_sent_again(site):
     good, _ = site.destinations
     with pacs(good.port, answer=lambda n: 0xA700 if n == 2 else 0x0000) as peer:
-        deliver(site, good.name).get_result()
+        deliver(site, good.name)
+        wait_for(lambda: attempts(site, good) == ["SUCCESS", "SUCCESS"], what="the second attempt is done")
         assert peer.requests == 5
         assert len(set(peer.uids())) == 4
 
 
-def test_a_peer_that_refuses_the_objects_is_not_asked_for_ever(site):
+def test_a_peer_that_refuses_the_objects_is_given_up_with_the_reason(site):
     good, _ = site.destinations
-    with pacs(good.port, answer=lambda _n: 0xA900) as peer, pytest.raises(JobFailedError, match="0xA900") as caught:
-        deliver(site, good.name).get_result()
-    assert caught.value.code == "delivery-failed"
-    assert peer.requests == 3 * 4
+    with pacs(good.port, answer=lambda _n: 0xA900) as peer:
+        deliver(site, good.name)
+        wait_until(site, good, "ERROR")
+    assert 3 * 2 <= peer.requests <= 3 * 12  # three an attempt, for two seconds
+    with client(site) as connected:
+        last = attempt_name(map_to(good), len(attempts(site, good)))
+        (found,) = connected.list_workflows(workflow_ids=[last])
+    assert found.error.code == "delivery-failed"
+    assert "0xA900" in found.error.sentence
+
+
+def test_a_cancelled_delivery_ends_and_can_be_retried(site):
+    good, _ = site.destinations
+    deliver(site, good.name, delay_seconds=60)
+    assert cancel(site, NAME) == [map_to(good)]
+    assert attempts(site, good) == ["CANCELLED"]
+    with pytest.raises(PluginError, match="is finished"):
+        cancel(site, NAME)
+    with pacs(good.port) as peer:
+        assert retry(site, NAME) == [map_to(good)]
+        wait_until(site, good, "SUCCESS")
+        assert len(peer.uids()) == 4
 
 
 def test_a_refusal_ends_the_job_with_its_reason_and_is_not_tried_again(site):
@@ -199,8 +252,9 @@ def test_a_delivery_of_files_that_are_gone_is_no_delivery(site):
 @pytest.mark.parametrize("ended", ["CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])
 def test_jobs_that_ended_without_an_error_of_their_own_say_why(ended):
     workflow = WorkflowStatus()
-    workflow.status, workflow.error, workflow.created_at, workflow.updated_at = ended, None, 0, 0
-    found = _workflow(workflow)
+    workflow.status, workflow.error, workflow.attributes = ended, None, None
+    workflow.created_at = workflow.updated_at = 0
+    found = shown_of(workflow)
     assert found["state"] == "failed"
     assert found["code"]
     assert "retry" in found["reason"]
@@ -209,15 +263,6 @@ def test_jobs_that_ended_without_an_error_of_their_own_say_why(ended):
 def test_an_unknown_job_cannot_be_retried(site):
     with pytest.raises(PluginError, match="there is no job"):
         retry(site, "unknown")
-
-
-@pytest.mark.parametrize("hours", [0.01, 1, 24])
-def test_pauses_double_up_to_the_longest_and_end_in_time(hours):
-    policy = Retry(first_seconds=5, longest_seconds=900, give_up_after_hours=hours)
-    pauses = list(pauses_seconds(policy))
-    assert sum(pauses) == pytest.approx(hours * 3600)
-    assert max(pauses) <= 900
-    assert all(b <= 2 * a for a, b in itertools.pairwise(pauses))
 
 
 def test_the_sender_is_a_destination_only_if_wanted_and_known(site):
@@ -235,7 +280,8 @@ def test_the_sender_is_a_destination_only_if_wanted_and_known(site):
         (InvalidInputError("bad"), "invalid-input", False),
         (JobFailedError("grouping-changed", "x"), "grouping-changed", False),
         (EngineError("lost"), "step-failed", True),
-        (OSError(28, "No space left on device"), "system-error", True),
+        (OSError(5, "Input/output error"), "system-error", True),
+        (OSError(28, "No space left on device"), "disk-full", False),
         (MemoryError(), "system-error", True),
         (ValueError("PLANTED^NAME"), "step-failed", True),
     ],
@@ -245,4 +291,5 @@ def test_every_error_becomes_a_code_and_a_sentence_without_patient_data(error, c
     assert failure.code == code
     assert may_heal(failure) is heals
     assert "PLANTED" not in str(failure)
-    assert str(pickle.loads(pickle.dumps(failure))) == str(failure)
+    serializer = JsonSerializer()
+    assert str(serializer.deserialize(serializer.serialize(failure))) == str(failure)

@@ -11,7 +11,8 @@ from dicom_io.source.acquisition.grouping import group_acquisitions
 from plugin.config.settings import Destination, Objects, Retry, Settings
 from plugin.jobs.job import Job, job_name
 from plugin.jobs.queue import REFUSE, client, submit
-from plugin.service.status import retry, status
+from plugin.service.control import cancel, retry
+from plugin.service.status import status
 from recon.types import Verdict
 from tests.support.loopback import free_port, pacs, wait_for
 from tests.support.synthetic import read_header, write_small_scan
@@ -29,7 +30,7 @@ def site(tmp_path):
         spool=tmp_path / "spool",
         destinations=(destination("archive"), destination("console", ("qsm", "refusal-page"))),
         objects=Objects({"brain-mask": True, "quality-page": False}),
-        retry=Retry(first_seconds=0.2, longest_seconds=0.5, give_up_after_hours=1 / 60),
+        retry=Retry(first_seconds=0.2, longest_seconds=0.5, give_up_after_hours=1 / 60, probe_seconds=0.3),
     )
     with running_worker(settings):
         yield settings
@@ -124,7 +125,7 @@ def test_a_page_that_a_dead_console_missed_is_sent_again(site, scan):
     with pacs(archive.port) as archived, client(site) as connected:
         submit(connected, job, REFUSE)
         wait_for(lambda: archived.received, seconds=60, what="the page is at the archive")
-        connected.cancel_workflow(f"{job}.console+refusal")
+        assert cancel(site, f"{job}.console+refusal") == [f"{job}.console+refusal"]
         with pacs(console.port) as shown:
             assert retry(site, job) == [f"{job}.console+refusal"]
             wait_for(lambda: shown.received, seconds=60, what="the page is at the console")

@@ -1,7 +1,7 @@
 import dataclasses
 
 from plugin.config.settings import Destination, Objects, Settings
-from plugin.jobs.deliveries import objects_to_make, part_for
+from plugin.jobs.delivery.deliveries import objects_to_make, part_for
 from plugin.jobs.report import expected_error_of, files_for
 from recon.types import ExpectedError
 from tests.support.small_result import small_result
@@ -49,11 +49,12 @@ def test_the_sender_gets_the_map_or_a_notice_that_no_map_was_made():
 def test_objects_without_a_destination_are_not_made():
     objects = Objects(swi=True, r2star=True)
     everything = tuple(name for name in objects.names if name != "refusal-page")
-    assert objects_to_make(Settings(objects=objects)) == everything
+    assert objects_to_make(Settings(objects=objects), "MR1") == everything
     two = (destination("a", ("qsm",)), destination("b", ("swi",)))
-    assert objects_to_make(Settings(objects=objects, destinations=two)) == ("qsm", "swi")
+    assert objects_to_make(Settings(objects=objects, destinations=two), "MR1") == ("qsm", "swi")
+    assert objects_to_make(Settings(objects=objects, destinations=two), "QSM-SELFTEST") == ("qsm",)
     three = (*two, destination("c"))
-    assert objects_to_make(Settings(objects=objects, destinations=three)) == everything
+    assert objects_to_make(Settings(objects=objects, destinations=three), "MR1") == everything
 
 
 def test_the_expected_error_is_stated_to_a_tenth_of_a_ppb_or_not_at_all():

@@ -5,9 +5,9 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import MRImageStorage, Verification
 
-from plugin.errors import DeliveryError
+from plugin.errors import UnreachableError
 from plugin.network.entities import Address, new_ae
-from plugin.network.send import DELIVERED, echo, send_files
+from plugin.network.send import DELIVERED, Trouble, echo, send_files
 from tests.support.loopback import free_port, mr_image, pacs, read_folder, storescp
 
 
@@ -53,14 +53,17 @@ def test_warnings_and_duplicates_are_deliveries(files, status):
         assert send(files, peer.port).delivered == tuple(files)
 
 
-@pytest.mark.parametrize(("status", "lasting"), [(0xA700, False), (0x0110, False), (0xA900, True), (0x0122, True)])
-def test_refused_objects_are_named_and_the_others_arrive(files, status, lasting):
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [(0xA700, Trouble.BUSY), (0x0110, Trouble.BUSY), (0xA900, Trouble.REFUSED), (0x0122, Trouble.REFUSED)],
+)
+def test_refused_objects_are_named_and_the_others_arrive(files, status, trouble):
     with pacs(answer=lambda n: status if n == 3 else 0x0000) as peer:
         report = send(files, peer.port)
     assert report.undelivered == (files[2],)
     assert len(report.delivered) == 5
     assert f"0x{status:04X}" in report.reason
-    assert report.lasting is lasting
+    assert report.trouble is trouble
 
 
 def test_after_an_abort_the_rest_is_sent_on_a_new_association(files):
@@ -71,12 +74,29 @@ def test_after_an_abort_the_rest_is_sent_on_a_new_association(files):
         assert peer.associations == 2
 
 
-def test_an_object_that_is_never_answered_is_given_up_alone(files):
-    with pacs(answer=lambda n: None if n in (1, 2, 3) else 0x0000) as peer:
+def test_an_object_that_is_never_answered_holds_up_no_other(files):
+    with pacs(answer=lambda n: None if n in (1, 7) else 0x0000) as peer:
         report = send(files, peer.port)
+        assert peer.associations == 2
     assert report.undelivered == (files[0],)
     assert "no answer" in report.reason
-    assert not report.lasting
+    assert report.trouble is Trouble.SILENT
+
+
+def test_an_attempt_ends_after_two_objects_without_an_answer(files):
+    with pacs(answer=lambda _n: None) as peer:
+        report = send(files, peer.port)
+        assert (peer.associations, peer.requests) == (2, 2)
+    assert report.undelivered == (*files[2:], *files[:2])
+    assert report.trouble is Trouble.SILENT
+
+
+def test_an_attempt_ends_at_a_peer_that_refuses_everything(files):
+    with pacs(answer=lambda _n: 0xC000) as peer:
+        report = send(files, peer.port)
+        assert peer.requests == 3
+    assert report.undelivered == (*files[3:], *files[:3])
+    assert report.trouble is Trouble.REFUSED
 
 
 def test_an_empty_answer_means_unknown_and_the_object_is_sent_again(files, monkeypatch):
@@ -100,7 +120,14 @@ def test_an_absent_peer_leaves_everything_undelivered(files):
     report = send(files, free_port())
     assert report.undelivered == tuple(files)
     assert "cannot be reached" in report.reason
-    assert not report.lasting
+    assert report.trouble is Trouble.AWAY
+
+
+def test_a_host_name_that_is_not_known_means_that_the_peer_is_away(files):
+    report = send_files(files, Address(ae_title="PACS", host="pacs.invalid", port=104), calling_ae="QSM")
+    assert report.undelivered == tuple(files)
+    assert "cannot be reached" in report.reason
+    assert report.trouble is Trouble.AWAY
 
 
 @pytest.mark.parametrize(
@@ -117,10 +144,10 @@ def test_a_rejection_is_reported_with_the_reason_that_the_peer_gave(files, rejec
     assert report.undelivered == tuple(files)
     assert sentence.partition("(")[0] in report.reason
     assert ("transient" if reject[0] == 2 else "permanent") in report.reason
-    assert not report.lasting
+    assert report.trouble is Trouble.AWAY
 
 
-def test_a_peer_that_takes_nothing_of_ours_is_a_lasting_reason(files, monkeypatch):
+def test_a_peer_that_takes_nothing_of_ours_refuses_it(files, monkeypatch):
     new_ae("ANY")  # prepares pynetdicom; then the peer, in this same process, may take only what it lists
     monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", False)
     monkeypatch.setattr("plugin.network.entities._prepare_library", lambda: None)
@@ -129,7 +156,7 @@ def test_a_peer_that_takes_nothing_of_ours_is_a_lasting_reason(files, monkeypatc
     assert report.undelivered == tuple(files)
     assert "accepts no presentation context" in report.reason
     assert "MR Image Storage" in report.reason
-    assert report.lasting
+    assert report.trouble is Trouble.REFUSED
 
 
 @contextmanager
@@ -145,14 +172,24 @@ def listening(sop_class, handlers=()):
         server.shutdown()
 
 
-def test_a_sop_class_that_the_peer_does_not_know_is_refused_for_good(files, tmp_path):
+def test_a_sop_class_that_the_peer_does_not_know_is_refused(files, tmp_path):
     odd = mr_image("s", "2", 1)
     odd.SOPClassUID = odd.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.3.1.2.3.3"  # not a storage class
     odd.save_as(tmp_path / "odd.dcm", enforce_file_format=True)
     with pacs() as peer:
         report = send([tmp_path / "odd.dcm", *files], peer.port)
     assert report.undelivered == (tmp_path / "odd.dcm",)
-    assert report.lasting
+    assert report.trouble is Trouble.REFUSED
+
+
+def test_objects_that_have_no_presentation_context_keep_no_other_back(files, tmp_path):
+    odd = [tmp_path / f"odd-{n}.dcm" for n in range(4)]
+    for n, path in enumerate(odd):
+        image = mr_image("s", "2", n)
+        image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.3.1.2.3.3"
+        image.save_as(path, enforce_file_format=True)
+    with pacs() as peer:
+        assert send([*odd, *files], peer.port).delivered == tuple(files)
 
 
 def test_dcmtk_takes_the_series(files, tmp_path):
@@ -165,5 +202,5 @@ def test_dcmtk_takes_the_series(files, tmp_path):
 def test_echo():
     with pacs() as peer:
         assert echo(address(peer.port), calling_ae="QSM") < 10
-    with pytest.raises(DeliveryError, match="cannot be reached"):
+    with pytest.raises(UnreachableError, match="cannot be reached"):
         echo(address(free_port()), calling_ae="QSM")

@@ -134,7 +134,7 @@ def test_a_client_that_does_not_shake_hands_holds_up_nobody(hospital, tmp_path):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_tls_1_2_and_1_3_are_spoken_and_nothing_older(hospital, tmp_path, version):
-    context = calling_context(hospital["scanner"])
+    context = calling_context(hospital["scanner"], "127.0.0.1")
     context.minimum_version = context.maximum_version = version
     with receiving(tmp_path, hospital["ours"]) as (port, _):
         connection = socket.create_connection(("127.0.0.1", port), timeout=5)

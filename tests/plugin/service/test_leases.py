@@ -17,6 +17,7 @@ from plugin.jobs.job import Job
 from plugin.jobs.queue import client, prepare_database, submit
 from plugin.service import leases
 from plugin.service.leases import EXIT_TAKEN_OVER, Leaseholder
+from plugin.service.retention import Keeper
 from tests.support.loopback import wait_for
 from tests.support.synthetic import read_header, write_small_scan
 
@@ -120,3 +121,14 @@ def test_nobody_is_declared_dead_right_after_an_outage_of_the_database(site, mon
         assert taken == []
         holder.round()
         assert taken == [holder]
+
+
+def test_one_of_several_hosts_keeps_house_until_it_ends(site):
+    one, two = map(Keeper, site)
+    assert one._take_lead()
+    assert one._take_lead()
+    assert not two._take_lead()
+    assert two.keep_house() == []
+    one._claiming.close()
+    wait_for(two._take_lead, what="the other takes over")
+    two._claiming.close()

@@ -9,6 +9,7 @@ from plugin.config.settings import Disk, Settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder
 from plugin.service import supervisor
+from plugin.service.health import processes
 from plugin.service.supervisor import check_port, prepare_databases, serve
 from tests.support.loopback import free_port, pacs, scanner, wait_for
 
@@ -50,6 +51,7 @@ def test_a_child_that_dies_is_started_again_and_stopped_at_the_end(settings, onl
     wait_for(lambda: len(started) == 2, what="the receiver is started again")
     wait_for(lambda: answers(settings), what="the new receiver answers")
     assert statuses == []
+    wait_for(lambda: [one["deaths"] for one in processes(settings.spool)] == [1], what="its end is reported")
 
 
 def test_a_child_that_cannot_run_as_configured_ends_the_service(settings, monkeypatch):

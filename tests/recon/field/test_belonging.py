@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from recon.field.belonging import belonging, coverage_mm, echo_shift_mm, r2star_over_usual
+from recon.field.belonging import belonging, coverage_mm, echo_shift_mm, magnitude_beside_phase, r2star_over_usual
 from recon.types import Grid
-from tests.support.phase_phantoms import OBLIQUE, SHAPE, acquire, ball
+from tests.support.phase_phantoms import OBLIQUE, SHAPE, acquire, ball, positions, smooth_field_ppm
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +14,18 @@ def echoes():
     """R2* is 25 per second; a second ball inside gives the magnitude more than one edge."""
     made = acquire(echo_times_s=(0.005, 0.015, 0.025, 0.035), noise=0.01)
     return replace(made, magnitude=made.magnitude * np.where(ball(radius=0.3), np.float32(0.6), np.float32(1)))
+
+
+@pytest.fixture(scope="module")
+def lopsided():
+    """A ball without one of its eighths, in noise."""
+    made = acquire(field_ppm=smooth_field_ppm(strength=0.05), echo_times_s=(0.005, 0.010), noise=0.02)
+    x, y, z = positions()
+    missing = (x > 0) & (y > -0.1) & (z > 0)
+    noise = np.random.default_rng(2)
+    magnitude = np.where(missing, np.float32(0.02), made.magnitude)
+    phase = np.where(missing, noise.uniform(-np.pi, np.pi, made.phase_rad.shape).astype(np.float32), made.phase_rad)
+    return replace(made, magnitude=magnitude, phase_rad=phase)
 
 
 @pytest.mark.parametrize("shift_mm", [(0.0, 0.0, 0.0), (1.5, 0.0, 0.0), (0.0, -2.0, 1.0), (0.0, 0.0, 4.0)])
@@ -56,5 +68,25 @@ def test_a_single_echo_is_measured_by_its_coverage_alone(echoes):
         phase_rad=echoes.phase_rad[:1],
         echo_times_s=echoes.echo_times_s[:1],
     )
-    assert set(belonging(single, ball())) == {"coverage_along_b0_mm"}
-    assert set(belonging(echoes, ball())) == {"coverage_along_b0_mm", "echo_shift_mm", "r2star_off_by_factor"}
+    always = {"coverage_along_b0_mm", "magnitude_phase_shift_mm", "mirrored_overlap_gain"}
+    assert set(belonging(single, ball())) == always
+    assert set(belonging(echoes, ball())) == {*always, "echo_shift_mm", "r2star_off_by_factor"}
+
+
+def test_magnitude_and_phase_of_one_scan_lie_on_each_other(lopsided):
+    shift_mm, gain = magnitude_beside_phase(lopsided)
+    assert shift_mm < 3
+    assert gain < -0.02
+
+
+def test_the_magnitude_of_another_scan_lies_beside_the_phase(lopsided):
+    moved = np.roll(lopsided.magnitude, 4, axis=2)
+    shift_mm, _ = magnitude_beside_phase(replace(lopsided, magnitude=moved))
+    assert shift_mm == pytest.approx(8.0, abs=3)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_mirrored_phase_fits_better_mirrored(lopsided, axis):
+    mirrored = np.ascontiguousarray(np.flip(lopsided.phase_rad, 1 + axis))
+    _, gain = magnitude_beside_phase(replace(lopsided, phase_rad=mirrored))
+    assert gain > 0.02

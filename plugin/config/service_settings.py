@@ -1,0 +1,128 @@
+"""What a site decides about how the service works: deliveries, jobs, retention, monitoring, self-test, audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from plugin.config.rules import Frozen
+
+
+class Retry(Frozen):
+    """When a failed delivery is tried again: exponentially later, with jitter, for a limited time.
+
+    Parameters
+    ----------
+    first_seconds, longest_seconds
+        Pause after the first attempt, and the longest one.
+    give_up_after_hours
+        Since the delivery was queued, however long its attempts took.
+    give_up_refused_after_hours
+        Since a destination first refused the objects themselves: somebody has to allow them there.
+    probe_seconds
+        How often a destination that is away is asked whether it is back (C-ECHO); its deliveries then go at once.
+    """
+
+    first_seconds: float = Field(default=5.0, gt=0)
+    longest_seconds: float = Field(default=900.0, gt=0)
+    give_up_after_hours: float = Field(default=24.0, gt=0)
+    give_up_refused_after_hours: float = Field(default=8.0, gt=0)
+    probe_seconds: float = Field(default=30.0, gt=0, le=60)
+
+
+class Work(Frozen):
+    """How jobs are run.
+
+    Parameters
+    ----------
+    step_minutes
+        Longest time for one step; the worker is then restarted, which counts as one of the ``crashes``.
+    crashes
+        How often a reconstruction during which the worker died is begun again: its images may be what kills it.
+    reserve_gib
+        Free space that a job leaves on the spool's disk; a job that needs more waits.
+    urgent_callers
+        Globs of the calling AE titles whose acquisitions go first, two of them for one of the others.
+    """
+
+    step_minutes: float = Field(default=60.0, gt=0)
+    crashes: int = Field(default=3, ge=0)
+    reserve_gib: float = Field(default=0.5, ge=0)
+    urgent_callers: tuple[str, ...] = ()
+
+
+class Retention(Frozen):
+    """How long originals and results stay in the spool once nothing more is to be done with them.
+
+    Parameters
+    ----------
+    keep_days
+        Days for which the service ran since it found a study delivered, or that nothing of it is to be reconstructed.
+        What could not be delivered, and what failed or is incomplete, stays.
+    clean_at_used_percent
+        How full the spool's disk may be before delivered studies are removed earlier, the oldest first.
+    """
+
+    keep_days: float = Field(default=30.0, ge=0)
+    clean_at_used_percent: float = Field(default=85.0, gt=0, le=100)
+
+
+class Monitoring(Frozen):
+    """Where ``/metrics``, ``/healthz`` and ``/readyz`` are served: on no port unless one is given."""
+
+    bind: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=1, le=65535)
+
+
+class SelfTest(Frozen):
+    """When a phantom goes the whole way through the service and back; ``qsm-plugin self-test`` does it at once.
+
+    Parameters
+    ----------
+    at_start
+        Whether after each start of the service.
+    every_hours
+        How often while it runs.
+    limit_minutes
+        How long its map may take, the jobs before it included.
+    """
+
+    at_start: bool = True
+    every_hours: float = Field(default=24.0, gt=0)
+    limit_minutes: float = Field(default=30.0, gt=0)
+
+
+class Audit(Frozen):
+    """Where audit messages (PS3.15 A.5) go; they name patients, and are kept in the spool until they are there.
+
+    Parameters
+    ----------
+    to
+        ``"file"``: one message a line is appended to ``file``. ``"syslog"``: to a collector by TLS (RFC 5425).
+    file
+        Relative to the spool.
+    host, port
+        The collector.
+    authorities, certificate, key
+        PEM files: who signs the collector's certificate (the system's authorities if not given), and ours, if the
+        collector asks for one.
+    source
+        Name of this installation in the messages.
+    """
+
+    to: Literal["nowhere", "file", "syslog"] = "nowhere"
+    file: Path = Path("audit.log")
+    host: str = ""
+    port: int = Field(default=6514, ge=1, le=65535)
+    authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    source: str = "qsm-plugin"
+
+    @model_validator(mode="after")
+    def _has_collector(self) -> Self:
+        if self.to == "syslog" and not self.host:
+            raise ValueError('host: missing; name the collector, or write to = "file"')
+        return self

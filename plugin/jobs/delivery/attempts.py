@@ -1,0 +1,115 @@
+"""Attempts to deliver: each is a workflow that ends; a failed one queues the next, later and later.
+
+So a wait holds no slot of its destination. Which files are left, how many attempts there were and since when travel in
+the arguments; why the next attempt waits stands in its attributes, for ``status`` and for the probes.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, EnqueueOptions
+
+from plugin.audit import Participant, instances_transferred, record
+from plugin.config.service_settings import Retry
+from plugin.config.settings import Settings
+from plugin.errors import JobFailedError
+from plugin.jobs.delivery.contacts import Contacts
+from plugin.jobs.delivery.deliveries import Attempt, destinations
+from plugin.jobs.job import Job
+from plugin.jobs.steps import durably
+from plugin.log import get_logger
+from plugin.network.entities import Address
+from plugin.network.send import Trouble, send_files
+
+DELIVERY_FAILED = "delivery-failed"
+"""Code of a delivery that was given up: its dead letter stays in the spool, and ``retry`` sends it."""
+
+
+def deliver(settings: Settings, contacts: Contacts, attempt: Attempt) -> None:
+    """Send files once; what the destination does not have is queued again, for as long as the policy says.
+
+    Raises
+    ------
+    JobFailedError
+        Files are missing, or the delivery is given up.
+    """
+    log = get_logger().bind(job=attempt.job, destination=attempt.destination, part=attempt.part, attempt=attempt.number)
+    send = partial(_send, settings, contacts, attempt)
+    sent = durably(attempt.job, f"deliver-to-{attempt.destination}", send)
+    left, trouble, reason = sent["undelivered"], sent["trouble"], sent["reason"]
+    if not left:
+        log.info("delivery.done", delivered=sent["delivered"], seconds=sent["seconds"])
+        return
+    refused_at = (attempt.refused_at or sent["ended_at"]) if trouble == Trouble.REFUSED else None
+    wait = pause_seconds(settings.retry, attempt, refused_at, sent["ended_at"])
+    if wait is None:
+        log.error("delivery.failed", failed=len(left), reason=reason)
+        raise JobFailedError(DELIVERY_FAILED, f"{len(left)} objects are not at {attempt.destination}: {reason}")
+    wait = round(wait * sent["jitter"], 1)
+    log.warning("delivery.retried", failed=len(left), reason=reason, state=trouble, retry_in_seconds=wait)
+    following = replace(attempt, names=left, number=attempt.number + 1, refused_at=refused_at)
+    waits = {"waits": trouble, "reason": reason, "queued_at": attempt.queued_at}
+    options: EnqueueOptions = {**following.options, "delay_seconds": wait, "attributes": waits}
+    DBOS.enqueue_workflow_with_options(options, asdict(following))
+
+
+def pause_seconds(retry: Retry, attempt: Attempt, refused_at: float | None, now: float) -> float | None:
+    """Pause before the next attempt: doubling up to the longest, the last one at the limit; None when it is over."""
+    limit = attempt.queued_at + 3600 * retry.give_up_after_hours
+    if refused_at is not None:
+        limit = min(limit, refused_at + 3600 * retry.give_up_refused_after_hours)
+    if now >= limit:
+        return None
+    doubled = retry.first_seconds * 2.0 ** min(attempt.number - 1, 30)
+    return min(doubled, retry.longest_seconds, limit - now)
+
+
+def _send(settings: Settings, contacts: Contacts, attempt: Attempt) -> dict[str, Any]:
+    """Send files of a job once; the address is looked up each time, so a corrected configuration heals a delivery."""
+    folder, names = settings.spool / "jobs" / attempt.job, attempt.names
+    if missing := sum(not (folder / name).is_file() for name in names):
+        sentence = f"{missing} of {len(names)} objects are missing in the job's folder; restore it, then retry"
+        raise JobFailedError("nothing-to-deliver", sentence)
+    peer = destinations(settings, Job.load(folder, root=settings.spool)).get(attempt.destination)
+    if peer is None:
+        sentence = f"destination {attempt.destination} is no longer in the configuration; add it again, then retry"
+        raise JobFailedError("no-destination", sentence)
+    outcome = _send_unless_away(settings, contacts, peer, [folder / name for name in names])
+    undelivered = [str(path.relative_to(folder)) for path in outcome.pop("undelivered")]
+    return {
+        **outcome,
+        "undelivered": undelivered,
+        "ended_at": time.time(),
+        "jitter": random.uniform(0.5, 1.0),  # so that what failed together is not tried together
+    }
+
+
+def _send_unless_away(settings: Settings, contacts: Contacts, peer: Address, paths: list[Path]) -> dict[str, Any]:
+    """Send files, unless the destination was found to be away a moment ago."""
+    if reason := contacts.why_away(peer):
+        return {"undelivered": paths, "delivered": 0, "reason": reason, "trouble": str(Trouble.AWAY), "seconds": 0.0}
+    sent = send_files(paths, peer, calling_ae=settings.ae_title)
+    contacts.note(peer, sent.reason if sent.trouble is Trouble.AWAY else "")
+    if sent.delivered:
+        _audit(settings, peer, sent.delivered)
+    return {
+        "undelivered": list(sent.undelivered),
+        "delivered": len(sent.delivered),
+        "reason": sent.reason,
+        "trouble": sent.trouble and str(sent.trouble),
+        "seconds": round(sent.seconds, 2),
+    }
+
+
+def _audit(settings: Settings, peer: Address, delivered: Sequence[Path]) -> None:
+    if settings.audit.to != "nowhere":
+        we, they = Participant(ae_title=settings.ae_title), Participant(ae_title=peer.ae_title, host=peer.host)
+        message = instances_transferred(settings, delivered, source=we, destination=they, received=False)
+        record(settings, message)

@@ -1,0 +1,1 @@
+"""How jobs share a machine: order, free space, and what becomes of work that nobody ends."""

@@ -1,0 +1,1 @@
+"""Tests of how jobs share a machine."""

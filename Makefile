@@ -17,7 +17,7 @@ test: lint        ## the whole suite
 	.venv/bin/pytest -n 2 --dist worksteal --durations=15
 
 faults: setup     ## hundreds of kills, full disks, bad peers and malformed objects, with their counts: about an hour
-	QSM_FAULTS=full .venv/bin/pytest tests/faults -s
+	QSM_FAULTS=full .venv/bin/pytest tests/faults -s --timeout 0
 
 same: setup       ## make same BEFORE=REVISION: does this tree make the same objects and figures, to the last bit?
 	.venv/bin/python tests/acceptance/same.py $(BEFORE) $(if $(QUICK),--quick) $(if $(DEMO),--demo)

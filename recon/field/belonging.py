@@ -18,7 +18,7 @@ _WITHIN_MM = 16.0
 """Images are looked for this far from each other."""
 _PLANES = ((2, (0, 1)), (0, (1, 2)))
 """Axis that is summed over, and the two that are left."""
-_SAMPLED_MM, _ALIKE_MM, _COHERENT = 2.5, 8.0, 0.7
+_SAMPLED_MM, _ALIKE_MM, _COHERENT = 3.0, 8.0, 0.7
 """Voxels that are looked at, size of their neighbourhood, and mean phase step from which on it is tissue's."""
 
 
@@ -90,10 +90,10 @@ def magnitude_beside_phase(echoes: GradientEcho) -> tuple[float, float]:
     shift_mm, gain
         How far the two lie from each other, and by how much more they overlap (Dice coefficient) if one is mirrored.
     """
-    stride = [max(1, round(_SAMPLED_MM / mm)) for mm in echoes.grid.voxel_size_mm]
+    stride = [max(1, int(_SAMPLED_MM / mm)) for mm in echoes.grid.voxel_size_mm]
     some = tuple(slice(None, None, step) for step in stride)
     size_mm = [step * mm for step, mm in zip(stride, echoes.grid.voxel_size_mm, strict=True)]
-    bright = head_mask(echoes.magnitude[0])[some].astype(np.float32)
+    bright = head_mask(np.ascontiguousarray(echoes.magnitude[0][some])).astype(np.float32)
     coherent = (_coherence(echoes.phase_rad[0], stride, size_mm) > _COHERENT).astype(np.float32)
     if not (bright.any() and coherent.any()):
         return 0.0, 0.0

@@ -7,12 +7,12 @@ from scipy import ndimage
 
 from recon.types import BoolArray, FloatArray, GradientEcho
 
-_SAMPLED_MM = 2.5
+_SAMPLED_MM = 4.0
 _SCALP_MM = 18.0
 """Distance from the brain within which there is scalp."""
 _QUANTILE = 0.25
 """A ghost fills its place; face and neck fill a part of it."""
-_LEAST_VOXELS = 500
+_LEAST_VOXELS = 200
 
 
 def ghost_percent(echoes: GradientEcho, brain: BoolArray) -> float | None:
@@ -33,7 +33,7 @@ def ghost_percent(echoes: GradientEcho, brain: BoolArray) -> float | None:
     float or None
         The larger of the two echoes; None where too little air is in the field of view.
     """
-    stride = [max(1, round(_SAMPLED_MM / mm)) for mm in echoes.grid.voxel_size_mm]
+    stride = [max(1, int(_SAMPLED_MM / mm)) for mm in echoes.grid.voxel_size_mm]
     some = tuple(slice(None, None, step) for step in stride)
     size_mm = [step * mm for step, mm in zip(stride, echoes.grid.voxel_size_mm, strict=True)]
     inside = brain[some]

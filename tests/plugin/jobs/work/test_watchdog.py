@@ -31,13 +31,15 @@ def worker(tmp_path, monkeypatch):
 
     monkeypatch.setattr("plugin.jobs.durable.reconstruct_job", wait_in_step)
     launch(settings, EXECUTOR, reconstructing(settings, Options()))
-    with client(settings) as connected:
-        submit(connected, "job")
-        wait_for(lambda: state(connected, "job") == "PENDING", what="the job runs")
-        wait_for(lambda: [one.step for one in running.running()] == ["reconstruct"], what="the step is noted")
-        yield settings, connected, go
+    try:
+        with client(settings) as connected:
+            submit(connected, "job")
+            wait_for(lambda: state(connected, "job") == "PENDING", seconds=60, what="the job runs")
+            wait_for(lambda: "reconstruct" in [one.step for one in running.running()], seconds=60, what="it is noted")
+            yield settings, connected, go
+    finally:
         go.set()
-    DBOS.destroy(workflow_completion_timeout_sec=5)
+        DBOS.destroy(workflow_completion_timeout_sec=5)
 
 
 def state(connected, name):

@@ -22,6 +22,11 @@ class Forgetting(Database):
         rows = self._read("SELECT image, series FROM image WHERE study = ?", study)
         return {str(row["image"]): str(row["series"]) for row in rows}
 
+    def committed_studies(self) -> frozenset[str]:
+        """Return the studies of which somebody asked us to commit to images."""
+        statement = "SELECT DISTINCT study FROM image WHERE image IN (SELECT image FROM announced WHERE source = ?)"
+        return frozenset(str(row["study"]) for row in self._read(statement, "commitment"))
+
     def conflicts_of(self, images: Sequence[str]) -> list[str]:
         """Return where the objects are that came under the UIDs of images, relative to the spool."""
         return [str(row["path"]) for row in self._read(f"SELECT path FROM conflict WHERE {_THESE}", json.dumps(images))]

@@ -89,10 +89,10 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     ae.network_timeout = settings.network_silence_seconds
     ae.add_supported_context(Verification)
     answers = announcements.CommitmentAnswers(spool, settings) if settings.storage_commitment_scp else None
-    announcements.add_contexts(ae, commitment=answers is not None)
+    announcements.add_contexts(ae, settings)
     admission = Admission(settings=settings)
     reception = Reception(spool=spool, settings=settings, admission=admission)
-    handlers = [*_handlers(reception), *announcements.handlers(spool.index, answers)]
+    handlers = [*_handlers(reception), *announcements.handlers(spool.index, settings, answers)]
     policy = Policy(
         admits=partial(is_known_address, settings.allowed_callers),
         per_address=settings.connections_per_address,

@@ -20,6 +20,7 @@ from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.delivery.attempts import deliver
+from plugin.jobs.delivery.confirmation import confirm
 from plugin.jobs.delivery.contacts import Contacts
 from plugin.jobs.delivery.deliveries import Attempt, end_first_attempt, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
@@ -102,7 +103,10 @@ def delivering(settings: Settings, contacts: Contacts) -> Role:
             attempt = Attempt(**values)
             try:
                 with noted_workflow():
-                    deliver(settings, contacts, attempt)
+                    if attempt.sent_at is None:
+                        deliver(settings, contacts, attempt)
+                    else:
+                        confirm(settings, attempt)
             finally:
                 if attempt.number == 1:
                     end_first_attempt(attempt)

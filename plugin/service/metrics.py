@@ -88,15 +88,19 @@ def _deliveries(attempts: Sequence[WorkflowStatus]) -> Iterator[Metric]:
     by_destination: dict[str, list[WorkflowStatus]] = defaultdict(list)
     for one in attempts:
         by_destination[delivery_of(attempt_of(one.workflow_id)[0])[0]].append(one)
-    waiting, oldest, dead = [], [], []
+    waiting, oldest, uncommitted, dead = [], [], [], []
     for destination, ones in by_destination.items():
         label = ("destination", destination)
-        began = [_queued_at(one) for one in ones if state_of(one) != "failed"]
-        waiting.append((label, len(began)))
+        counts = Counter(state_of(one) for one in ones)
+        began = [_queued_at(one) for one in ones if state_of(one) == "pending"]
+        waiting.append((label, counts["pending"]))
         oldest += [(label, time.time() - min(began))] if began else []
-        dead.append((label, len(ones) - len(began)))
-    yield _gauge("qsm_deliveries_waiting", "Deliveries that are not done.", waiting)
-    yield _gauge("qsm_delivery_oldest_seconds", "Age of the oldest delivery that is not done.", oldest)
+        uncommitted.append((label, counts["sent"]))
+        dead.append((label, counts["dead"]))
+    yield _gauge("qsm_deliveries_waiting", "Deliveries that are not sent.", waiting)
+    yield _gauge("qsm_delivery_oldest_seconds", "Age of the oldest delivery that is not sent.", oldest)
+    text = "Deliveries that were sent, and that their destination is to commit to and has not."
+    yield _gauge("qsm_deliveries_uncommitted", text, uncommitted)
     yield _gauge("qsm_dead_letters", "Deliveries that were given up; qsm-plugin retry sends them again.", dead)
 
 
@@ -105,7 +109,7 @@ def _queued_at(attempt: WorkflowStatus) -> float:
 
 
 def _failures(workflows: Sequence[WorkflowStatus]) -> Metric:
-    codes = Counter(shown_of(one)["code"] for one in workflows if state_of(one) == "failed")
+    codes = Counter(shown_of(one)["code"] for one in workflows if state_of(one) in ("failed", "dead"))
     return _gauge("qsm_failures", "Failed jobs and deliveries, by code.", [(("code", c), n) for c, n in codes.items()])
 
 

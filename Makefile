@@ -1,5 +1,5 @@
 # Everything a developer needs, on a bare Debian machine with Python 3.11: no step needs another one first.
-.PHONY: setup demo test lint same bench format
+.PHONY: setup demo test lint faults same bench format
 
 setup:            ## make .venv with pinned packages, install the peers that the tests talk to
 	@deploy/setup.sh
@@ -15,6 +15,9 @@ lint: setup
 
 test: lint        ## the whole suite
 	.venv/bin/pytest -n 2 --dist worksteal --durations=15
+
+faults: setup     ## hundreds of kills, full disks, bad peers and malformed objects, with their counts: about an hour
+	QSM_FAULTS=full .venv/bin/pytest tests/faults -s --timeout 0
 
 same: setup       ## make same BEFORE=REVISION: does this tree make the same objects and figures, to the last bit?
 	.venv/bin/python tests/acceptance/same.py $(BEFORE) $(if $(QUICK),--quick) $(if $(DEMO),--demo)

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${PYTHON:-python3.11}"
 command -v "$python" >/dev/null || python=python3
-peers=(dcmtk orthanc dicom3tools)
+peers=(dcmtk orthanc dicom3tools postgresql)
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else return 1; fi
@@ -15,7 +15,7 @@ is_installed() {
   dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
 }
 
-# Debian's Orthanc would start as a daemon at once; here it is only a program that the tests run themselves.
+# Orthanc and PostgreSQL would start as daemons at once; here they are only programs that the tests run themselves.
 without_daemons() {
   local policy=/usr/sbin/policy-rc.d status=0
   if [ -e "$policy" ]; then as_root "$@"; return; fi

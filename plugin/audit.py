@@ -88,7 +88,7 @@ def record(settings: Settings, message: bytes) -> None:
     """Keep a message on the disk until it has been sent, where an audit is wanted; a full disk stops nothing."""
     if settings.audit.to == "nowhere":
         return
-    folder = settings.spool / AUDIT_FOLDER
+    folder = settings.host_folder / AUDIT_FOLDER
     name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.xml"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

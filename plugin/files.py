@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,12 +84,27 @@ def publish(part: Path, path: Path) -> None:
     _sync(path.parent)
 
 
-def write_private_json(value: object, path: Path) -> None:
-    """Write JSON to a file, as a whole or not at all."""
+def publish_new(part: Path, path: Path) -> bool:
+    """Give a written file its name as ``publish`` does; False if there is a file of this name, which stays."""
+    _make_folders(path.parent)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    _sync(path.parent)
+    return True
+
+
+def write_private_json(value: object, path: Path, *, replacing: bool = True) -> bool:
+    """Write JSON to a file, as a whole or not at all; False if it is there and not to be replaced."""
     _make_folders(path.parent)
     content = json.dumps(value, indent=2).encode() + b"\n"
-    with durable_part(path.with_name(PART + path.name), [content]) as part:
-        publish(part, path)
+    part = path.with_name(f"{PART}{path.name}" if replacing else f"{PART}{uuid.uuid4().hex}-{path.name}")
+    with durable_part(part, [content]):
+        if replacing:
+            publish(part, path)
+            return True
+        return publish_new(part, path)
 
 
 @contextmanager

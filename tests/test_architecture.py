@@ -71,7 +71,7 @@ def test_no_package_imports_private_names_of_another():
 
 def test_every_folder_of_tests_mirrors_a_folder_of_the_packages():
     folders = {path.parent.relative_to(ROOT / "tests") for path in TESTS}
-    own = {"acceptance", "gpu", "support"}
+    own = {"acceptance", "faults", "gpu", "support"}
     alone = [str(folder) for folder in folders if folder.parts[:1] and folder.parts[0] not in own]
     assert [name for name in alone if not (ROOT / name).is_dir()] == []
 

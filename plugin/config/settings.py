@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import tomllib
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from dicom_io.derived.products import REFUSAL_PAGE
+from plugin.config.contradictions import SENDER as SENDER
+from plugin.config.contradictions import contradictions
 from plugin.config.network_settings import CallerHost, Tls
+from plugin.config.reconstruction_settings import Reconstruction
 from plugin.config.rules import Frozen, Magnet, Name, Rule
 from plugin.config.service_settings import Audit, Commitment, Monitoring, Retention, Retry, SelfTest, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
-
-SENDER = "sender"
-"""Name of the destination that stands for the sender of the images."""
 
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
@@ -27,7 +27,8 @@ AETitle = Annotated[
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+ONLY_HOST = "local"
+"""Name of a host that shares its spool with no other."""
 
 
 class Destination(Frozen):
@@ -75,25 +76,6 @@ class Log(Frozen):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Reconstruction(Frozen):
-    """How the total field is inverted, as in ``recon.options.Options``."""
-
-    method: str = "network"
-    engine: str = "auto"
-    fallback: str = "lbv-hd-qsm"
-
-    @field_validator("method", "engine", "fallback")  # not the defaults: this module needs no recon
-    @classmethod
-    def _is_known(cls, name: str, info: ValidationInfo) -> str:
-        from recon.options import AUTO, ENGINES, METHODS
-
-        names = {"method": tuple(METHODS), "engine": (AUTO, *ENGINES), "fallback": ("", *METHODS)}
-        known = names[str(info.field_name)]
-        if name not in known:
-            raise ValueError(f"no {info.field_name} {name!r}; expected one of {', '.join(known)}")
-        return name
-
-
 class Settings(Frozen):
     """Everything a site decides.
 
@@ -108,9 +90,14 @@ class Settings(Frozen):
     spool
         Folder of all received and derived files; relative to the configuration file.
     database_url
-        Where the job states are: empty for an SQLite file in the spool, else a PostgreSQL URL.
+        Where index and jobs are: empty for files in the spool of one host, else PostgreSQL, which several hosts share.
+    host_name
+        Tells the hosts of one database apart, at every start the same one; empty for the name of the machine.
+    local_folder
+        Folder on a local disk, for the receiver's journal and for what the steps of a job exchange; required with
+        ``database_url``.
     worker_name
-        Tells the workers of one database apart; a restarted worker resumes the jobs of its name.
+        Tells the workers of one host apart; a restarted worker resumes the jobs of its name.
     quiet_seconds
         How long nothing of a study must have come before an acquisition of it that is incomplete is given up, and one
         whose scanner states no counts is taken to be complete.
@@ -156,6 +143,8 @@ class Settings(Frozen):
     maximum_associations: int = Field(default=10, ge=1, le=250)
     spool: Path = Path("qsm-spool")
     database_url: str = ""
+    host_name: Name | Literal[""] = ""
+    local_folder: Path | None = None
     worker_name: Name = "worker-1"
     quiet_seconds: float = Field(default=60.0, ge=0)
     largest_gib: float = Field(default=16.0, gt=0)
@@ -189,14 +178,31 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if mistakes := _contradictions(self):
+        if mistakes := contradictions(self):
             raise ValueError("\n".join(mistakes))
         return self
 
     @property
     def job_database_url(self) -> str:
         """URL of the database that the durable workflows live in."""
-        return self.database_url or f"sqlite:///{self.spool / 'jobs.sqlite'}"
+        if not self.database_url:
+            return f"sqlite:///{self.spool / 'jobs.sqlite'}"
+        return f"{self.database_url}{'&' if '?' in self.database_url else '?'}connect_timeout=2"
+
+    @property
+    def host(self) -> str:
+        """Name of this host, where there may be others."""
+        return (self.host_name or socket.gethostname()) if self.database_url else ONLY_HOST
+
+    @property
+    def host_folder(self) -> Path:
+        """Folder of what belongs to this host alone, such as its locks."""
+        return self.local_folder or self.spool
+
+    @property
+    def executor(self) -> str:
+        """Name of the worker among all workers."""
+        return f"{self.worker_name}@{self.host}" if self.database_url else self.worker_name
 
     def return_port(self, ae_title: str) -> int:
         """Port of the storage SCP of a caller."""
@@ -211,40 +217,6 @@ class Settings(Frozen):
     def _caller(self, ae_title: str) -> Caller | None:
         callers = {caller.ae_title: caller for caller in self.allowed_callers}
         return callers.get(ae_title, callers.get("*"))
-
-
-def _contradictions(settings: Settings) -> list[str]:
-    mistakes = []
-    names = [d.name for d in settings.destinations]
-    for part, used in (("destinations", names), ("rules", [rule.name for rule in settings.rules])):
-        repeated = {name: count for name, count in Counter(used).items() if count > 1}
-        mistakes += [f"{part}: the name {n!r} is used {count} times; make each unique" for n, count in repeated.items()]
-    for magnet in settings.magnets:
-        if isinstance(magnet.field, tuple) and not 0.99 <= sum(c * c for c in magnet.field) <= 1.01:
-            mistakes.append(f"magnets: the field of {magnet.model!r} is not a direction of length 1")
-    if SENDER in names:
-        mistakes.append(f"destinations: the name {SENDER!r} is kept for return_to_sender; choose another")
-    if settings.bind not in _LOOPBACK and not settings.allowed_callers:
-        mistakes.append(
-            f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
-            'list the AE titles that may send, or write ae_title = "*" to accept every one'
-        )
-    if settings.tls is None:
-        secured = [destination for destination in settings.destinations if destination.tls]
-        mistakes += [f"destinations: {d.name!r} has tls = true, but there is no [tls]" for d in secured]
-        callers = [caller for caller in settings.allowed_callers if caller.return_tls]
-        mistakes += [f"allowed_callers: {c.ae_title!r} has return_tls = true, but there is no [tls]" for c in callers]
-    mistakes += [
-        f"destinations: {d.name!r} is to get {name!r}, which is not made; write {name} = true under [objects]"
-        for d in settings.destinations
-        for name in d.objects or ()
-        if name not in settings.objects.names
-    ]
-    if settings.retry.longest_seconds < settings.retry.first_seconds:
-        mistakes.append("retry: longest_seconds is below first_seconds")
-    if settings.database_url and not settings.database_url.startswith(("postgresql://", "sqlite:///")):
-        mistakes.append("database_url: expected postgresql://… or sqlite:///…, or nothing for a file in the spool")
-    return mistakes
 
 
 def read_settings(path: Path) -> Settings:
@@ -267,7 +239,8 @@ def read_settings(path: Path) -> Settings:
         raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
     folder = path.parent.resolve()
     tls = settings.tls.below(folder) if settings.tls else None
-    return settings.model_copy(update={"spool": (folder / settings.spool).resolve(), "tls": tls})
+    local = settings.local_folder and (folder / settings.local_folder).resolve()
+    return settings.model_copy(update={"spool": (folder / settings.spool).resolve(), "local_folder": local, "tls": tls})
 
 
 def checked_settings(**values: object) -> Settings:

@@ -8,7 +8,6 @@ on a new one to where the requester listens, later and later, for a day.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,10 +24,11 @@ from pynetdicom.sop_class import (
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.config.settings import Settings
+from plugin.intake.database.notices import CommitmentRow
 from plugin.intake.index import Index
-from plugin.intake.notices import CommitmentRow
 from plugin.intake.spool import Spool
 from plugin.jobs.delivery.requests import keep_answer
 from plugin.log import describe, get_logger, uid_hash
@@ -101,7 +101,7 @@ def _answered(event: evt.Event, handler: Callable[[evt.Event], int]) -> tuple[in
     """Turn whatever goes wrong into a status; the library would abort the association."""
     try:
         return handler(event), None
-    except sqlite3.Error as error:
+    except SQLAlchemyError as error:
         get_logger().error("notice.rejected", status=f"0x{PROCESSING_FAILURE:04X}", **describe(error))
         return PROCESSING_FAILURE, None
     except Exception as error:  # a damaged data set makes the parser raise nearly anything
@@ -216,7 +216,7 @@ class CommitmentAnswers(threading.Thread):
         """Answer a request; one that fails is tried again later, and does not stop the others."""
         try:
             self._answer(row)
-        except sqlite3.Error:
+        except SQLAlchemyError:
             raise
         except Exception as error:
             get_logger().error("commitment.failed", calling_ae=row.calling_ae, **describe(error))

@@ -10,11 +10,12 @@ import contextlib
 import itertools
 import json
 import math
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.header import ImageHeader
@@ -23,8 +24,10 @@ from plugin.config.site import NOT_OURS, Selection, select
 from plugin.errors import SpoolError
 from plugin.intake.backoff import Backoff
 from plugin.intake.candidate import Candidate, index_jobs, write_job
-from plugin.intake.completion import Arrival, Decision, State, decide, page_is_due
-from plugin.intake.index import AcquisitionRow, AssociationRow
+from plugin.intake.claims import Claims
+from plugin.intake.completion import Decision, State, decide, page_is_due
+from plugin.intake.database.associations import AssociationRow
+from plugin.intake.index import AcquisitionRow
 from plugin.intake.reading import HeaderReader
 from plugin.intake.spool import Spool
 from plugin.jobs.job import JOB_FILE, images_of, job_name
@@ -66,7 +69,8 @@ class Assembler:
         self._told: set[str] = set()
         self._last_at: dict[str, float] = {}
         index_jobs(spool)
-        unsettled = spool.index.unsettled_studies(clock() - _PAGES_SINCE_SECONDS)
+        self._claims = Claims(spool.index)
+        unsettled = self._claims.take(spool.index.unsettled_studies(clock() - _PAGES_SINCE_SECONDS))
         self._waiting = {study: self._group(study) for study in unsettled}
 
     def submit_lost(self, known: Set[str]) -> None:
@@ -97,9 +101,16 @@ class Assembler:
         rows, studies = self._reader.read_new()
         for row in rows:
             self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
-        for study in studies:
+        now = self._clock()
+        adopted = self._claims.adopt(now, now - _PAGES_SINCE_SECONDS, self._waiting.keys())
+        for study in (*studies, *adopted):
             self._waiting[study] = self._group(study)
+        for study in {row.study for row in rows} - self._waiting.keys():  # nothing of it is usable
+            self._claims.settle(study)
         for study, candidates in list(self._waiting.items()):
+            if not self._claims.take([study]):  # the connection broke meanwhile, and another assembler was faster
+                self._forget(study)
+                continue
             if self._backoff.holds(study, self._clock()):
                 continue
             try:
@@ -109,15 +120,19 @@ class Assembler:
                 continue
             self._backoff.forget(study)
             if not waits:
-                del self._waiting[study]
-                self._headers.pop(study, None)
-                self._last_at.pop(study, None)
+                self._forget(study)
+                self._claims.settle(study)
+
+    def _forget(self, study: str) -> None:
+        del self._waiting[study]
+        self._headers.pop(study, None)
+        self._last_at.pop(study, None)
 
     def _fail(self, study: str, images: int, error: Exception) -> None:
         """Show that deciding about a study failed, and when it is tried again."""
         pause = self._backoff.fail(study, self._clock())
         get_logger().error("study.failed", study=study, retry_in_seconds=pause, **describe(error))
-        with contextlib.suppress(sqlite3.Error):  # perhaps what failed
+        with contextlib.suppress(SQLAlchemyError):  # perhaps what failed
             self._show_study(study, State.FAILED, images, f"{unexpected(error)}; it is tried again")
 
     def _group(self, study: str) -> list[Candidate]:
@@ -252,34 +267,12 @@ class Assembler:
         idle_seconds: float,
     ) -> Decision:
         """Decide when it is complete, then whether the site wants it: rules may count its echoes."""
-        arrival = self._arrival(candidate, associations, idle_seconds)
+        announced = self._spool.index.announced(candidate.series, sorted(candidate.names))
+        arrival = candidate.arrival(associations, announced, self._clock(), idle_seconds)
         decision = decide(candidate.completeness, arrival, quiet_seconds=self._settings.quiet_seconds)
         if decision.state is State.COLLECTING or selection.action == "reconstruct":
             return decision
         return Decision(state=State.IGNORED, code=NOT_OURS, reason=selection.reason, evidence=decision.evidence)
-
-    def _arrival(
-        self, candidate: Candidate, associations: Mapping[str, AssociationRow], idle_seconds: float
-    ) -> Arrival:
-        came = [associations[name] for name in {image.association for image in candidate.images}]
-        released = max((one.opened_at for one in came if one.ended_how == "released"), default=-math.inf)
-        interrupted = [one for one in came if one.ended_how in ("aborted", "lost")]
-        # A sender may have gone on with a later association, and released that.
-        cut_off = [one.ended_how for one in interrupted if released < (one.ended_at or 0.0)]
-        mine = {image.image for image in candidate.images}
-        announced = self._spool.index.announced(candidate.series, sorted(mine))
-        return Arrival(
-            announced=" and ".join(sorted(announced.sources)) if mine <= announced.images else "",
-            awaited=announced.awaited,
-            expected=announced.expected,
-            idle_seconds=self._clock() - candidate.last.received_at,
-            study_idle_seconds=idle_seconds,
-            associations=len(came),
-            open=sum(one.ended_at is None for one in came),
-            aborted=cut_off.count("aborted"),
-            lost=cut_off.count("lost"),
-            recovered=sum(one.ended_how == "recovered" for one in came),
-        )
 
 
 def _verdict(row: AcquisitionRow) -> tuple[object, ...]:

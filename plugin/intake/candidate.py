@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,11 @@ from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
-from plugin.intake.index import AssociationRow, JobRow, ReadImage
+from plugin.intake.completion import Arrival
+from plugin.intake.database.associations import AssociationRow
+from plugin.intake.database.notices import Announced
+from plugin.intake.database.submitted import JobRow
+from plugin.intake.index import ReadImage
 from plugin.intake.spool import Spool
 from plugin.jobs.job import JOB_FILE, Job, images_of, job_name, reserved_numbers
 from plugin.log import describe, get_logger, uid_hash, unexpected
@@ -61,6 +67,33 @@ class Candidate:
     def last(self) -> ReadImage:
         """The image that came last."""
         return max(self.images, key=lambda image: image.received_at)
+
+    @property
+    def names(self) -> set[str]:
+        """Hashes of its images."""
+        return {image.image for image in self.images}
+
+    def arrival(
+        self, associations: Mapping[str, AssociationRow], announced: Announced, now: float, idle_seconds: float
+    ) -> Arrival:
+        """Say how its images came; nothing of the study has come for ``idle_seconds``."""
+        came = [associations[name] for name in {image.association for image in self.images}]
+        released = max((one.opened_at for one in came if one.ended_how == "released"), default=-math.inf)
+        interrupted = [one for one in came if one.ended_how in ("aborted", "lost")]
+        # A sender may have gone on with a later association, and released that.
+        cut_off = [one.ended_how for one in interrupted if released < (one.ended_at or 0.0)]
+        return Arrival(
+            announced=" and ".join(sorted(announced.sources)) if self.names <= announced.images else "",
+            awaited=announced.awaited,
+            expected=announced.expected,
+            idle_seconds=now - self.last.received_at,
+            study_idle_seconds=idle_seconds,
+            associations=len(came),
+            open=sum(one.ended_at is None for one in came),
+            aborted=cut_off.count("aborted"),
+            lost=cut_off.count("lost"),
+            recovered=sum(one.ended_how == "recovered" for one in came),
+        )
 
     def is_meant_for_a_map(self, code: str) -> bool:
         """Whether a map may be expected: there is phase, or there are the echoes of a T2* weighted scan.
@@ -121,5 +154,6 @@ def write_job(
     )
     if refusal is None:
         spool.index.add_job(JobRow(job=name, study=study, images=images, numbers=reserved_numbers(job)))
-    job.save(folder, root=Path())
+    if not job.save(folder, root=Path()) and refusal is None:  # another assembler was faster, and its job counts
+        _index_job(spool, name, Job.load(folder, root=Path()))
     return name

@@ -92,7 +92,7 @@ def explain_uid(uid: str, settings: Settings) -> dict[str, Any]:
     PluginError
         No service has used the spool, or it received nothing of this name.
     """
-    with closing(existing_index(settings.spool)) as index:
+    with closing(existing_index(settings)) as index:
         for name in (uid_hash(uid), uid.strip()):
             images, rows = index.images_called(name), index.acquisitions_called(name)
             if images or rows:

@@ -1,4 +1,4 @@
-"""The index of the spool: one SQLite file, written by the receiver and the assembler, read by ``status``."""
+"""The index of the spool: written by receivers and assemblers, read by ``status``; a file, or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from typing import Any
 
 from pydantic import Json
 
+from plugin.config.settings import Settings
 from plugin.errors import PluginError
-from plugin.intake.forgetting import Forgetting
-from plugin.intake.notices import Notices
+from plugin.intake.database.associations import Associations
+from plugin.intake.database.connection import prepared
+from plugin.intake.database.forgetting import Forgetting
+from plugin.intake.database.notices import Notices
+from plugin.intake.database.submitted import Submitted
 
 INDEX_FILE = "index.sqlite"
+
+CONFLICTS = "conflicts"
+"""Folder, in the spool, of objects under the UID of another image."""
+
+_SHORTEST_START = 8
+"""How much of an acquisition's name finds it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +43,11 @@ class ImageRow:
         """Where it is, relative to the spool."""
         return f"images/{self.study}/{self.series}/{self.image}.dcm"
 
+    @property
+    def conflict_path(self) -> str:
+        """Where it is if another image was received under its UID before."""
+        return f"{CONFLICTS}/{self.image}-{self.digest[:16]}.dcm"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadImage:
@@ -42,18 +57,6 @@ class ReadImage:
     header: str
     received_at: float
     association: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class AssociationRow:
-    """Who sent images, and whether it may still send more."""
-
-    association: str
-    calling_ae: str
-    address: str
-    opened_at: float
-    ended_at: float | None = None
-    ended_how: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,54 +77,14 @@ class AcquisitionRow:
     rules: Json[tuple[str, ...]] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobRow:
-    """What later jobs of a study must know of a job: its images (SOP Instance UID, frame) and series numbers."""
-
-    job: str
-    study: str
-    images: Json[frozenset[tuple[str, int]]]
-    numbers: Json[frozenset[int]]
-
-
-class Index(Notices, Forgetting):
+class Index(Notices, Associations, Submitted, Forgetting):
     """Open the index of a spool, and create it where there is none."""
-
-    # associations
-
-    def open_association(self, association: str, calling_ae: str, address: str, now: float) -> None:
-        """Note that a peer may send images from now on."""
-        row = AssociationRow(association=association, calling_ae=calling_ae, address=address, opened_at=now)
-        self._add("association", row)
-
-    def end_association(self, association: str, how: str, now: float) -> None:
-        """Note that no more images come on an association; "lost" yields to a better reason."""
-        self._write(
-            "UPDATE association SET ended_at = ?, ended_how = ?"
-            " WHERE association = ? AND (ended_at IS NULL OR ended_how = 'lost')",
-            *(now, how, association),
-        )
-
-    def lose_associations(self, now: float) -> int:
-        """End every association that was open when the receiver died."""
-        return self._write("UPDATE association SET ended_at = ?, ended_how = 'lost' WHERE ended_at IS NULL", now)
-
-    def recover_association(self, association: str, now: float) -> None:
-        """Note that the end of an association is unknown because the index was older than its images."""
-        statement = "UPDATE association SET ended_at = ?, ended_how = 'recovered' WHERE association = ?"
-        self._write(statement, now, association)
-
-    def associations(self, names: Sequence[str]) -> dict[str, AssociationRow]:
-        """Return associations by name."""
-        condition = "WHERE association IN (SELECT value FROM json_each(?))"
-        rows = self._rows(AssociationRow, "association", condition, json.dumps(names))
-        return {row.association: row for row in rows}
 
     # images
 
     def digest_of(self, image: str) -> str | None:
         """Return the digest of an image that was received before."""
-        rows = self._read("SELECT digest FROM image WHERE image = ?", image)
+        rows = self._read("SELECT digest FROM image WHERE image = :image", image=image)
         return str(rows[0]["digest"]) if rows else None
 
     def add_image(self, row: ImageRow) -> None:
@@ -135,15 +98,19 @@ class Index(Notices, Forgetting):
     def confirm_image(self, image: str, association: str, now: float) -> None:
         """Note that an image of an interrupted association came again on another one; it is judged again."""
         self._write(
-            "UPDATE image SET association = ?, received_at = ?, header = NULL, attempts = 0 WHERE image = ?"
+            "UPDATE image SET association = :association, received_at = :now, header = NULL, attempts = 0"
+            " WHERE image = :image"
             " AND association IN (SELECT association FROM association WHERE ended_how IN ('aborted', 'lost'))",
-            *(association, now, image),
+            **{"association": association, "now": now, "image": image},
         )
 
     def add_conflict(self, image: str, digest: str, path: str, now: float) -> None:
         """Note an object that came under the UID of another image; the same one again changes nothing."""
-        statement = "INSERT OR IGNORE INTO conflict (image, digest, path, received_at) VALUES (?, ?, ?, ?)"
-        self._write(statement, image, digest, path, now)
+        statement = (
+            "INSERT INTO conflict (image, digest, path, received_at) VALUES (:image, :digest, :path, :now)"
+            " ON CONFLICT DO NOTHING"
+        )
+        self._write(statement, image=image, digest=digest, path=path, now=now)
 
     def conflicts(self) -> set[str]:
         """Return where the objects under the UID of another image are, relative to the spool."""
@@ -155,53 +122,62 @@ class Index(Notices, Forgetting):
 
     def unread_images(self, limit: int = 500) -> list[ImageRow]:
         """Return images whose header was not read yet, oldest first."""
-        return self._images("WHERE header IS NULL AND code IS NULL ORDER BY received_at LIMIT ?", limit)
+        return self._images("WHERE header IS NULL AND code IS NULL ORDER BY received_at LIMIT :limit", limit=limit)
 
     def begin_reading(self, images: Sequence[str]) -> dict[str, int]:
         """Note that the headers of images are being read; return how often that began of those that never were."""
-        names, mine = json.dumps(images), "image IN (SELECT value FROM json_each(?))"
-        begun = self._read(f"SELECT image, attempts FROM image WHERE attempts > 0 AND {mine}", names)
-        self._write(f"UPDATE image SET attempts = 1 WHERE attempts = 0 AND {mine}", names)
+        names, mine = json.dumps(images), f"image IN {self._listed(':names')}"
+        begun = self._read(f"SELECT image, attempts FROM image WHERE attempts > 0 AND {mine}", names=names)
+        self._write(f"UPDATE image SET attempts = 1 WHERE attempts = 0 AND {mine}", names=names)
         return {row["image"]: row["attempts"] for row in begun}
 
     def count_attempt(self, image: str) -> int:
         """Count a process that died while it read an image; return how many began to."""
-        self._write("UPDATE image SET attempts = attempts + 1 WHERE image = ?", image)
-        (row,) = self._read("SELECT attempts FROM image WHERE image = ?", image)
+        self._write("UPDATE image SET attempts = attempts + 1 WHERE image = :image", image=image)
+        (row,) = self._read("SELECT attempts FROM image WHERE image = :image", image=image)
         return int(row["attempts"])
 
     def has_unread(self, study: str) -> bool:
         """Say whether a study has images whose header was not read yet."""
-        statement = "SELECT 1 FROM image WHERE study = ? AND header IS NULL AND code IS NULL LIMIT 1"
-        return bool(self._read(statement, study))
+        statement = "SELECT 1 FROM image WHERE study = :study AND header IS NULL AND code IS NULL LIMIT 1"
+        return bool(self._read(statement, study=study))
 
     def save_headers(self, headers: Sequence[tuple[str, str]], refused: Sequence[tuple[str, str, str]]) -> None:
         """Store headers as ``(JSON, image)`` and refusals as ``(code, reason, image)``."""
         with self._transaction() as connection:
-            connection.executemany("UPDATE image SET header = ? WHERE image = ?", headers)
-            connection.executemany("UPDATE image SET code = ?, reason = ? WHERE image = ?", refused)
+            for statement, names, rows in (
+                ("UPDATE image SET header = :header WHERE image = :image", ("header", "image"), headers),
+                (
+                    "UPDATE image SET code = :code, reason = :reason WHERE image = :image",
+                    ("code", "reason", "image"),
+                    refused,
+                ),
+            ):
+                if rows:
+                    connection.execute(prepared(statement), [dict(zip(names, row, strict=True)) for row in rows])
 
     def images_of_study(self, study: str) -> list[ReadImage]:
         """Return the usable images of a study."""
-        return self._rows(ReadImage, "image", "WHERE study = ? AND header IS NOT NULL", study)
+        return self._rows(ReadImage, "image", "WHERE study = :study AND header IS NOT NULL", study=study)
 
     def last_received_at(self, study: str) -> float:
         """Return when the last image of a study came, usable or not; it has one."""
-        (row,) = self._read("SELECT MAX(received_at) AS last FROM image WHERE study = ?", study)
+        (row,) = self._read("SELECT MAX(received_at) AS last FROM image WHERE study = :study", study=study)
         return float(row["last"])
 
     def one_of_each_series(self, study: str) -> list[str]:
         """Return the path of one image of each series of a study, whether usable or not."""
-        rows = self._images("WHERE image IN (SELECT MIN(image) FROM image WHERE study = ? GROUP BY series)", study)
+        condition = "WHERE image IN (SELECT MIN(image) FROM image WHERE study = :study GROUP BY series)"
+        rows = self._images(condition, study=study)
         return [row.path for row in rows]
 
     def stored(self, image: str) -> str | None:
         """Return where an image is, relative to the spool; None if it is not here, or here with two contents."""
-        rows = self._images("WHERE image = ? AND image NOT IN (SELECT image FROM conflict)", image)
+        rows = self._images("WHERE image = :image AND image NOT IN (SELECT image FROM conflict)", image=image)
         return rows[0].path if rows else None
 
-    def _images(self, condition: str = "", *values: object) -> list[ImageRow]:
-        return self._rows(ImageRow, "image", condition, *values)
+    def _images(self, condition: str = "", **values: object) -> list[ImageRow]:
+        return self._rows(ImageRow, "image", condition, **values)
 
     def counts(self) -> dict[str, int]:
         """Count the received, the unread and the skipped images, and those under the UID of another."""
@@ -227,39 +203,41 @@ class Index(Notices, Forgetting):
             " CASE WHEN header IS NOT NULL THEN 'usable' WHEN code IS NOT NULL THEN 'skipped' ELSE 'not read yet' END"
             " AS state, COALESCE(code, '') AS code, COALESCE(reason, '') AS reason, COUNT(*) AS images"
             " FROM image LEFT JOIN association ON association.association = image.association"
-            " WHERE image = ?1 OR series = ?1 OR study = ?1"
+            " WHERE image = :uid OR series = :uid OR study = :uid"
             " GROUP BY 1, 2, 3, 4, 5 ORDER BY MIN(received_at)",
-            uid,
+            uid=uid,
         )
 
     # acquisitions
 
-    def unsettled_studies(self, since: float) -> set[str]:
-        """Return the studies that wait for images, and those with images that no acquisition counts.
+    def unsettled_studies(self, since: float, received_since: float = 0.0) -> set[str]:
+        """Return the studies that wait for images, and those with images, received since then, that nothing counts.
 
         Also those of which an acquisition was given up ``since`` then: the page that says so may still wait.
         """
         rows = self._read(
             "SELECT study FROM acquisition WHERE state IN ('collecting', 'failed')"
-            " OR (state IN ('incomplete', 'refused') AND changed_at >= ?) UNION "
-            "SELECT study FROM image WHERE header IS NOT NULL GROUP BY study HAVING COUNT(*) !="
+            " OR (state IN ('incomplete', 'refused') AND changed_at >= :since) UNION "
+            "SELECT study FROM image WHERE header IS NOT NULL"
+            " AND study IN (SELECT study FROM image WHERE received_at >= :received_since)"
+            " GROUP BY study HAVING COUNT(*) !="
             " COALESCE((SELECT SUM(images) FROM acquisition WHERE acquisition.study = image.study), 0)",
-            since,
+            **{"since": since, "received_since": received_since},
         )
         return {str(row["study"]) for row in rows}
 
     def acquisitions(self, study: str | None = None) -> list[AcquisitionRow]:
         """Return the acquisitions of one study or of all, the latest first."""
-        condition = "WHERE study = ?1 OR ?1 IS NULL ORDER BY changed_at DESC, rowid"
-        return self._rows(AcquisitionRow, "acquisition", condition, study)
+        condition = f"{'' if study is None else 'WHERE study = :study'} ORDER BY changed_at DESC, acquisition"
+        return self._rows(AcquisitionRow, "acquisition", condition, study=study)
 
     def latest_acquisitions(self, limit: int) -> list[AcquisitionRow]:
         """Return the acquisitions that changed last, the latest first, and older ones that still wait."""
         condition = (
-            "WHERE acquisition IN (SELECT acquisition FROM acquisition ORDER BY changed_at DESC LIMIT ?)"
+            "WHERE acquisition IN (SELECT acquisition FROM acquisition ORDER BY changed_at DESC LIMIT :limit)"
             " OR state = 'collecting' ORDER BY changed_at DESC"
         )
-        return self._rows(AcquisitionRow, "acquisition", condition, limit)
+        return self._rows(AcquisitionRow, "acquisition", condition, limit=limit)
 
     def acquisition_states(self) -> list[dict[str, Any]]:
         """Count the acquisitions in each ``state``, and say when the one that changed first did (``oldest_at``)."""
@@ -274,43 +252,31 @@ class Index(Notices, Forgetting):
         """
         rows = self._read(
             "SELECT DISTINCT acquisition FROM acquisition LEFT JOIN image ON image.study = acquisition.study"
-            " AND (acquisition.series = '[]' OR image.series IN (SELECT value FROM json_each(acquisition.series)))"
-            " WHERE ?1 IN (image.image, image.series, image.study) OR (LENGTH(?1) >= 8 AND acquisition LIKE ?1 || '%')",
-            uid,
+            f" AND (acquisition.series = '[]' OR image.series IN {self._listed('acquisition.series')})"
+            " WHERE :uid IN (image.image, image.series, image.study) OR acquisition LIKE :start",
+            **{"uid": uid, "start": f"{uid}%" if len(uid) >= _SHORTEST_START else ""},
         )
         names = {row["acquisition"] for row in rows}
         return [row for row in self.acquisitions() if row.acquisition in names]
 
     def save_acquisitions(self, study: str, rows: Sequence[AcquisitionRow]) -> None:
         """Replace what is known of a study's acquisitions."""
-        self._add("acquisition", *rows, replacing=("study = ?", [study]))
-
-    # jobs
-
-    def add_job(self, row: JobRow) -> None:
-        """Note a job; one of the same name was never written, and is replaced."""
-        self._add("job", row)
-
-    def job_names(self) -> set[str]:
-        """Return the names of all jobs."""
-        return {str(row["job"]) for row in self._read("SELECT job FROM job")}
-
-    def submitted(self) -> list[str]:
-        """Return the jobs that acquisitions were submitted as last, oldest first."""
-        return [row["job"] for row in self._read("SELECT job FROM acquisition WHERE job != '' ORDER BY changed_at")]
-
-    def jobs(self, study: str) -> list[JobRow]:
-        """Return all jobs that were made of images of a study."""
-        return self._rows(JobRow, "job", "WHERE study = ?", study)
+        self._replace("acquisition", "study = :study", {"study": study}, rows)
 
 
-def migrate_index(spool: Path) -> None:
+def index_url(spool: Path, database_url: str = "") -> str:
+    """Return where the index of a spool is: in PostgreSQL, or in a file of the spool."""
+    return database_url or f"sqlite:///{spool / INDEX_FILE}"
+
+
+def migrate_index(settings: Settings) -> None:
     """Bring the index of a spool up to date; errors as of ``existing_index``."""
-    existing_index(spool, migrate=True).close()
+    existing_index(settings, migrate=True).close()
 
 
-def existing_index(spool: Path, *, migrate: bool = False) -> Index:
+def existing_index(settings: Settings, *, migrate: bool = False) -> Index:
     """Open the index of a spool; raise ``PluginError`` if no service has used it."""
-    if not (spool / INDEX_FILE).exists():
+    spool = settings.spool
+    if not settings.database_url and not (spool / INDEX_FILE).exists():
         raise PluginError(f"no service has used the spool {spool} yet; start one, or name its configuration")
-    return Index(spool / INDEX_FILE, migrate=migrate)
+    return Index(index_url(spool, settings.database_url), migrate=migrate)

@@ -60,8 +60,11 @@ class HeaderReader:
         self._patterns = patterns_of(settings.rules)
 
     def read_new(self) -> tuple[list[ImageRow], set[str]]:
-        """Read what is new; return the images that were looked at, and the studies that have a usable one more."""
-        rows = self._spool.index.unread_images()
+        """Read what is new in studies that nobody else works on.
+
+        Returns the images that were looked at, and the studies that have a usable one more.
+        """
+        rows = [row for row in self._spool.index.unread_images() if self._spool.index.claim(row.study)]
         if not rows:
             return [], set()
         begun = self._spool.index.begin_reading([row.image for row in rows])

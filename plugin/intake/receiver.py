@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
+from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.config.settings import Settings
 from plugin.errors import PortTakenError
@@ -109,7 +109,7 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
 
 
 def _recover(spool: Spool) -> None:
-    lost, found = spool.index.lose_associations(time.time()), recover(spool)
+    lost, found = spool.index.lose_associations(time.time(), spool.host), recover(spool)
     if lost or found != Recovered():
         reason = (
             f"{lost} associations were open when the receiver ended; {found.unfinished} unfinished files removed;"
@@ -143,7 +143,8 @@ def _handlers(reception: Reception) -> list[tuple[evt.EventType, Callable[..., o
 def _begin(event: evt.Event, reception: Reception) -> None:
     name = uuid.uuid4().hex
     calling_ae = str(event.assoc.requestor.ae_title).strip()
-    reception.spool.index.open_association(name, calling_ae, str(event.assoc.requestor.address), time.time())
+    spool, address = reception.spool, str(event.assoc.requestor.address)
+    spool.index.open_association(name, calling_ae, address, time.time(), spool.host)
     reception.names[event.assoc] = name
     get_logger().info("association.accepted", association=name, calling_ae=calling_ae)
 
@@ -183,7 +184,7 @@ def _receive(event: evt.Event, reception: Reception) -> int:
     log = log.bind(image=image.image, series=image.series)
     try:
         stored = reception.spool.store(image, chunks)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, SQLAlchemyError) as error:
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
         return OUT_OF_RESOURCES

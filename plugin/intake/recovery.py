@@ -6,31 +6,26 @@ Nothing is deleted but files that were never finished; what cannot be indexed go
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from pydicom.filereader import read_file_meta_info
-
-from dicom_io.source.elements import tolerant
 from plugin.errors import DamagedIndexError
-from plugin.files import PART, publish
-from plugin.intake.index import INDEX_FILE, AssociationRow, ImageRow, Index
-from plugin.intake.spool import CONFLICTS, Spool
+from plugin.files import publish
+from plugin.intake.database.associations import AssociationRow
+from plugin.intake.image_file import content_digest, read_meta
+from plugin.intake.index import CONFLICTS, INDEX_FILE, ImageRow, Index, index_url
+from plugin.intake.spool import Spool
 from plugin.log import describe, get_logger, uid_hash
 
 QUARANTINE: Final = "quarantine"
 """Folder, in the spool, of files that are not what their names say."""
-
-_META_START: Final = 144
-"""Where the file meta information begins after preamble, prefix and the element that holds its length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +43,7 @@ class _Head:
     """What the file meta information of a received image says."""
 
     image: str
-    content_at: int
+    digest: str
     association: str
     calling_ae: str
     address: str
@@ -60,7 +55,7 @@ def sender_information(association: str, calling_ae: str, address: str) -> bytes
     return json.dumps({"association": association, "calling_ae": calling_ae, "address": address}).encode()
 
 
-def prepare_index(folder: Path) -> None:
+def prepare_index(folder: Path, database_url: str = "") -> None:
     """Check the index before the processes of the service open it; a damaged one is set aside, and a new one made.
 
     Raises
@@ -68,16 +63,16 @@ def prepare_index(folder: Path) -> None:
     SpoolError
         The index is of another version.
     """
-    path = folder / INDEX_FILE
+    url = index_url(folder, database_url)
     try:
-        with closing(Index(path)) as index:
+        with closing(Index(url)) as index:
             index.check()
     except DamagedIndexError:
         aside = f"damaged-{time.strftime('%Y%m%dT%H%M%S')}-"
         for file in folder.glob(f"{INDEX_FILE}*"):
             publish(file, folder / f"{aside}{file.name}")
         get_logger().error("index.damaged", reason=f"kept as {aside}{INDEX_FILE}; it is made again from the images")
-        Index(path).close()
+        Index(url).close()
 
 
 def recover(spool: Spool) -> Recovered:
@@ -86,10 +81,12 @@ def recover(spool: Spool) -> Recovered:
     Called before images are received: a file without a row was then acknowledged, and the index is older, or the
     service died before it could be acknowledged, which does no harm.
     """
-    unfinished = list((spool.folder / "images").glob(f"{PART}*"))
+    unfinished = list((spool.folder / "images").glob(f"{spool.part}*"))
     for path in unfinished:
         path.unlink(missing_ok=True)
-    quarantined, heads = _read_heads(spool, _without_row(spool))
+    indexed = spool.index.paths()
+    quarantined, heads = _read_heads(spool, _without_row(spool, indexed))
+    _set_conflicts_aside(spool, heads, {path.rpartition("/")[2] for path in indexed})
     known = spool.index.associations(sorted({head.association for head in heads.values()}))
     _recover_associations(spool, heads, known)
     studies: dict[str, list[Path]] = defaultdict(list)
@@ -101,10 +98,16 @@ def recover(spool: Spool) -> Recovered:
     return Recovered(images=len(heads), conflicts=conflicts, quarantined=quarantined, unfinished=len(unfinished))
 
 
-def _without_row(spool: Spool) -> list[Path]:
-    known = spool.index.paths()
+def _without_row(spool: Spool, indexed: Set[str]) -> list[Path]:
     files = (path.relative_to(spool.folder) for path in (spool.folder / "images").glob("*/*/*.dcm"))
-    return [path for path in files if str(path) not in known]
+    return [path for path in files if str(path) not in indexed]
+
+
+def _set_conflicts_aside(spool: Spool, heads: dict[Path, _Head], names: Set[str]) -> None:
+    """Move what has the UID of an image in another series, received while the index was away, to the conflicts."""
+    for path in [path for path in heads if path.name in names]:
+        head = heads.pop(path)
+        publish(spool.folder / path, spool.folder / CONFLICTS / f"{head.image}-{head.digest[:16]}.dcm")
 
 
 def _read_heads(spool: Spool, paths: Iterable[Path]) -> tuple[int, dict[Path, _Head]]:
@@ -124,12 +127,11 @@ def _read_heads(spool: Spool, paths: Iterable[Path]) -> tuple[int, dict[Path, _H
 
 
 def _head(path: Path, study: str) -> _Head:
-    with tolerant():
-        meta = read_file_meta_info(path)
+    meta = read_meta(path)
     told = json.loads(bytes(meta.get("PrivateInformation") or b"{}").rstrip(b"\0"))
     return _Head(
         image=uid_hash(str(meta.MediaStorageSOPInstanceUID)),
-        content_at=_META_START + int(meta.FileMetaInformationGroupLength),
+        digest=content_digest(path, meta),
         association=str(told.get("association", f"recovered-{study}")),
         calling_ae=str(told.get("calling_ae", "")),
         address=str(told.get("address", "")),
@@ -148,7 +150,7 @@ def _recover_associations(spool: Spool, heads: dict[Path, _Head], known: dict[st
     for head in {head.association: head for head in heads.values()}.values():
         name = head.association
         if name not in known:
-            spool.index.open_association(name, head.calling_ae, head.address, min(times[name]))
+            spool.index.open_association(name, head.calling_ae, head.address, min(times[name]), spool.host)
         if name not in known or images[name] > 1:
             spool.index.recover_association(name, max(times[name]))
 
@@ -159,16 +161,10 @@ def _row(spool: Spool, path: Path, head: _Head) -> ImageRow:
         image=head.image,
         series=path.parts[-2],
         study=path.parts[-3],
-        digest=_digest(file, head.content_at),
+        digest=head.digest,
         association=head.association,
         received_at=file.stat().st_mtime,
     )
-
-
-def _digest(path: Path, content_at: int) -> str:
-    with path.open("rb") as file:
-        file.seek(content_at)
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _recover_conflicts(spool: Spool) -> int:
@@ -178,7 +174,7 @@ def _recover_conflicts(spool: Spool) -> int:
         if name in known:
             continue
         try:
-            digest = _digest(path, _head(path, study="").content_at)
+            digest = _head(path, study="").digest
         except Exception as error:  # it is never read; it stays where it is
             get_logger().error("image.skipped", code="unreadable", **describe(error))
             continue

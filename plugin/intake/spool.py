@@ -3,11 +3,11 @@
 Layout, all below the spool folder and readable by the service's user alone::
 
     images/<study>/<series>/<image>.dcm   names are hashes of the UIDs
-    images/.part-<random>                 being written; removed at start
+    images/.part-<host>-<random>          being written; removed when the receiver of that host starts
     conflicts/<image>-<digest>.dcm        other content under the UID of an image; never read
     quarantine/                           files that are not what their names say; never read
     jobs/<job>/                           what the workflow makes of an acquisition
-    index.sqlite, jobs.sqlite             the index; the durable workflow
+    index.sqlite, jobs.sqlite             the index; the durable workflow; both in PostgreSQL for several hosts
 
 The images are the truth: an index without them is of no use, but an index that is lost is made again from them (see
 :mod:`plugin.intake.recovery`).
@@ -21,14 +21,13 @@ import uuid
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Final
 
-from plugin.config.settings import Disk
-from plugin.files import PART, durable_part, make_private_folder, publish
-from plugin.intake.index import INDEX_FILE, ImageRow, Index
-
-CONFLICTS: Final = "conflicts"
-"""Folder, in the spool, of objects under the UID of another image."""
+from plugin.config.settings import ONLY_HOST, Disk
+from plugin.files import PART, durable_part, make_private_folder, publish, publish_new
+from plugin.intake.image_file import content_digest, read_meta
+from plugin.intake.index import ImageRow, Index, index_url
+from plugin.intake.journal import JOURNAL_FILE, JournaledIndex
+from plugin.log import describe, get_logger
 
 
 class Stored(Enum):
@@ -40,15 +39,28 @@ class Stored(Enum):
 
 
 class Spool:
-    """The folder of received images and its index."""
+    """The folder of received images and its index.
 
-    def __init__(self, folder: Path) -> None:
+    ``host`` is the one that this process receives on; several hosts share the folder and a ``database_url``. A receiver
+    keeps its journal in a ``local_folder``.
+    """
+
+    def __init__(
+        self, folder: Path, database_url: str = "", host: str = ONLY_HOST, local_folder: Path | None = None
+    ) -> None:
         self.folder = folder
+        self.host = host
         self._images = folder / "images"
         self._lock = threading.Lock()
         make_private_folder(self._images)
         make_private_folder(folder / "jobs")
-        self.index = Index(folder / INDEX_FILE)
+        url = index_url(folder, database_url)
+        self.index = Index(url) if local_folder is None else JournaledIndex(url, folder, local_folder / JOURNAL_FILE)
+
+    @property
+    def part(self) -> str:
+        """Beginning of the names of files that are being written on this host."""
+        return PART if self.host == ONLY_HOST else f"{PART}{self.host}-"
 
     def store(self, image: ImageRow, chunks: Sequence[bytes]) -> Stored:
         """Put an image on the disk and into the index.
@@ -59,19 +71,36 @@ class Spool:
             The write failed; nothing is left behind.
         """
         if self.index.digest_of(image.image) != image.digest or not (self.folder / image.path).exists():
-            with durable_part(self._images / f"{PART}{uuid.uuid4().hex}", chunks) as part, self._lock:
+            with durable_part(self._images / f"{self.part}{uuid.uuid4().hex}", chunks) as part, self._lock:
                 known = self.index.digest_of(image.image)  # another association may have been faster
                 if known is None or (known == image.digest and not (self.folder / image.path).exists()):
-                    publish(part, self.folder / image.path)
-                    self.index.add_image(image)
-                    return Stored.NEW
+                    if publish_new(part, self.folder / image.path):
+                        self.index.add_image(image)
+                        return Stored.NEW
+                    known = self._digest_on_disk(image)
+                    if known is None:
+                        publish(part, self.folder / image.path)
+                    if known in (None, image.digest):
+                        self.index.add_image(image)
+                        return Stored.NEW if known is None else Stored.SAME
                 if known != image.digest:
-                    conflict = f"{CONFLICTS}/{image.image}-{image.digest[:16]}.dcm"
-                    publish(part, self.folder / conflict)
-                    self.index.add_conflict(image.image, image.digest, conflict, image.received_at)
+                    publish(part, self.folder / image.conflict_path)
+                    self.index.add_conflict(image.image, image.digest, image.conflict_path, image.received_at)
                     return Stored.CONFLICT
         self.index.confirm_image(image.image, image.association, image.received_at)
         return Stored.SAME
+
+    def _digest_on_disk(self, image: ImageRow) -> str | None:
+        """Return the digest of an image that is there without a row: of another host, or while the index is away.
+
+        None for a file that is damaged.
+        """
+        path = self.folder / image.path
+        try:
+            return content_digest(path, read_meta(path))
+        except Exception as error:  # the parser raises nearly anything
+            get_logger().error("image.unreadable", image=image.image, **describe(error))
+            return None
 
 
 def shortage(folder: Path, disk: Disk) -> str | None:

@@ -24,6 +24,7 @@ from plugin.jobs.delivery.confirmation import confirm
 from plugin.jobs.delivery.contacts import Contacts
 from plugin.jobs.delivery.deliveries import Attempt, end_first_attempt, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
+from plugin.jobs.place import Lease, Place
 from plugin.jobs.queue import APPLICATION, DELIVER, RECONSTRUCT, REFUSE, TELL
 from plugin.jobs.serializer import JsonSerializer
 from plugin.jobs.steps import durably, explained
@@ -38,6 +39,9 @@ OTHERS_FAILED = "others-failed"
 
 _WORKFLOW_VERSION = "2"
 """Changes only when recorded steps of an older version could not be continued by this one."""
+
+NO_LEASE = Lease()
+"""Of a worker that has the database to itself."""
 
 _PER_DESTINATION = 4
 """Deliveries to one destination at a time: more than one, so a series it refuses does not hold up the next."""
@@ -67,27 +71,27 @@ def launch(settings: Settings, executor: str, *roles: Role) -> None:
     DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=_POLL_SECONDS)
 
 
-def reconstructing(settings: Settings, options: Options) -> Role:
+def reconstructing(settings: Settings, options: Options, lease: Lease = NO_LEASE) -> Role:
     """Return the role of a worker: making what is delivered, and the pages that say why there is no map."""
 
     def register() -> str:
         @DBOS.workflow(name=RECONSTRUCT, max_recovery_attempts=settings.work.crashes)
         def reconstruct(job: str) -> None:
             with noted_workflow():
-                reconstruct_job(settings, options, job)
+                reconstruct_job(settings, options, job, lease)
 
         @DBOS.workflow(name=REFUSE)
         def refuse(job: str) -> None:
             with noted_workflow():
                 refusal = _load(settings, job).refusal
                 assert refusal is not None
-                _refuse(settings, job, refusal)
+                _refuse(settings, job, refusal, lease)
 
         @DBOS.workflow(name=TELL)
         def tell(job: str, code: str, sentence: str) -> None:
             with noted_workflow():
-                discard_work(_folder(settings, job))
-                _refuse(settings, job, (code, sentence))
+                discard_work(_place(settings, job, lease))
+                _refuse(settings, job, (code, sentence), lease)
 
         return RECONSTRUCT
 
@@ -116,7 +120,7 @@ def delivering(settings: Settings, contacts: Contacts) -> Role:
     return register
 
 
-def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
+def reconstruct_job(settings: Settings, options: Options, job: str, lease: Lease = NO_LEASE) -> None:
     """Make the QSM series of a job and queue its deliveries; then the other objects, and theirs.
 
     A job that is refused or fails queues the page that says so, where the site wants one. What the steps exchanged is
@@ -125,16 +129,16 @@ def reconstruct_job(settings: Settings, options: Options, job: str) -> None:
     try:
         loaded = _load(settings, job)
         wait_for_space(settings, job, loaded)
-        _make(settings, options, job, loaded)
+        _make(settings, options, job, loaded, lease)
     except JobFailedError as failure:
         get_logger().error("job.failed", job=job, code=failure.code, reason=failure.sentence)
-        discard_work(_folder(settings, job))
+        discard_work(_place(settings, job, lease))
         if failure.code != OTHERS_FAILED:
-            _refuse(settings, job, (failure.code, failure.sentence))
+            _refuse(settings, job, (failure.code, failure.sentence), lease)
         raise
 
 
-def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
+def _make(settings: Settings, options: Options, job: str, loaded: Job, lease: Lease) -> None:
     log, began = get_logger().bind(job=job), time.monotonic()
     log.info("job.started")
 
@@ -166,16 +170,16 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job) -> None:
         window_presets=settings.window_presets,
         keep_failed=True,  # in the spool, to be looked at
     )
-    make(loaded, _folder(settings, job), wanted, run=run, deliver=deliver)
+    make(loaded, _place(settings, job, lease), wanted, run=run, deliver=deliver)
 
 
-def _refuse(settings: Settings, job: str, refusal: tuple[str, str]) -> None:
+def _refuse(settings: Settings, job: str, refusal: tuple[str, str], lease: Lease) -> None:
     """Write the page that says why there is no map, and queue its deliveries; its own failure must not hide why."""
     if REFUSAL_PAGE not in settings.objects.names:
         return
     try:
         loaded = _load(settings, job)
-        report = durably(job, "refuse", partial(write_refusal, loaded, _folder(settings, job), refusal))
+        report = durably(job, "refuse", partial(write_refusal, loaded, _place(settings, job, lease), refusal))
     except JobFailedError as failure:
         get_logger().error("refusal.failed", job=job, code=failure.code, reason=failure.sentence)
     else:
@@ -188,3 +192,8 @@ def _load(settings: Settings, job: str) -> Job:
 
 def _folder(settings: Settings, job: str) -> Path:
     return settings.spool / "jobs" / job
+
+
+def _place(settings: Settings, job: str, lease: Lease) -> Place:
+    local = settings.local_folder and settings.local_folder / settings.executor / job
+    return Place(folder=_folder(settings, job), local=local, lease=lease)

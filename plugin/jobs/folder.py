@@ -21,7 +21,8 @@ from plugin.config.site import with_field
 from plugin.errors import ConfigurationError, JobFailedError
 from plugin.jobs.job import QSM_FOLDER, REPORT_FILE, Job
 from plugin.jobs.mask_file import check_mask
-from plugin.jobs.workflow import WORK_FOLDER, Wanted, make, quality_failure
+from plugin.jobs.place import WORK_FOLDER, Place
+from plugin.jobs.workflow import Wanted, make, quality_failure
 from recon.errors import InvalidInputError, ReconError
 
 
@@ -62,7 +63,7 @@ def _reconstruct(
 ) -> dict[str, Any]:
     job = Job(acquisition=acquisition, used_series_numbers=frozenset(used))
     try:
-        report = make(job, place, wanted, progress=lambda step: progress(f"{_name(acquisition)}: {step}"))
+        report = make(job, Place(folder=place), wanted, progress=lambda step: progress(f"{_name(acquisition)}: {step}"))
     except (Refusal, InvalidInputError) as reason:
         return _refused(acquisition, reason, ())
     except (DicomError, ReconError) as error:

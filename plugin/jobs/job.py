@@ -58,15 +58,15 @@ class Job:
         used = self.used_series_numbers
         return SourceSeries.of(self.acquisition, created=self.created, revision=self.revision, used_series_numbers=used)
 
-    def save(self, folder: Path, *, root: Path) -> None:
-        """Write the job into its folder, the images' paths relative to ``root``."""
+    def save(self, folder: Path, *, root: Path) -> bool:
+        """Write the job into its folder, the images' paths relative to ``root``; False if there is one already."""
         headers = [replace(header, path=header.path.relative_to(root)).to_json() for header in self.headers]
         values = {field.name: getattr(self, field.name) for field in fields(self)} | {
             "acquisition": {"key": self.acquisition.key, "headers": headers},
             "created": self.created.isoformat(),
             "used_series_numbers": sorted(self.used_series_numbers),
         }
-        write_private_json(values, folder / JOB_FILE)
+        return write_private_json(values, folder / JOB_FILE, replacing=False)
 
     @classmethod
     def load(cls, folder: Path, *, root: Path) -> Self:

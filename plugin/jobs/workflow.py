@@ -22,13 +22,12 @@ from plugin.errors import JobFailedError
 from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
 from plugin.jobs.mask_file import read_mask
+from plugin.jobs.place import Place
 from plugin.jobs.products import NIFTI, Made, discard_half_written, make_products, write_refusal_page
-from plugin.jobs.report import refusal_report, report_of, with_series
+from plugin.jobs.report import failed_map_in, refusal_report, report_of, with_series
 from plugin.jobs.scratch import free_pages, load, save
 from recon.options import Options
 from recon.types import GradientEcho, Reconstruction
-
-WORK_FOLDER = "work"
 
 QUALITY_FAILED = "quality-failed"
 """Code of a job whose map failed its quality check."""
@@ -82,7 +81,7 @@ class Wanted:
 
 def make(
     job: Job,
-    folder: Path,
+    place: Place,
     wanted: Wanted,
     *,
     run: Runner = lambda _step, function: function(),
@@ -92,8 +91,8 @@ def make(
     """Make the derived objects of an acquisition, and report how they were made.
 
     An object beside the map that cannot be made is named in the report, with the reason. Each object gets a folder
-    below ``folder``, beside ``report.json``, whose file names are relative to it. ``deliver`` is called when a part of
-    the objects is complete, with the report so far: the map goes before the others are made.
+    below that of the job, beside ``report.json``, whose file names are relative to it. ``deliver`` is called when a
+    part of the objects is complete, with the report so far: the map goes before the others are made.
 
     Raises
     ------
@@ -102,18 +101,18 @@ def make(
     JobFailedError
         The map failed its quality check and is not kept; ``report.json`` holds its figures.
     """
-    read_seconds: float = run("read", lambda: read(job, folder, progress))
-    run("reconstruct", lambda: reconstruct(job, folder, wanted, progress))
-    report: Report = run("write", lambda: write(job, folder, wanted, read_seconds, progress))
+    read_seconds: float = run("read", lambda: read(job, place, progress))
+    run("reconstruct", lambda: reconstruct(job, place, wanted, progress))
+    report: Report = run("write", lambda: write(job, place, wanted, read_seconds, progress))
     failure = quality_failure(report)
     if failure is not None and not wanted.keep_failed:
-        discard_work(folder)
+        discard_work(place)
         raise failure
     deliver(report, FIRST_PART)
     if wanted.others:
-        report = run("others", lambda: others(job, folder, wanted, report, progress))
+        report = run("others", lambda: others(job, place, wanted, report, progress))
         deliver(report, OTHER_PART)
-    discard_work(folder)
+    discard_work(place)
     return report
 
 
@@ -125,20 +124,21 @@ def quality_failure(report: Report) -> JobFailedError | None:
     return JobFailedError(QUALITY_FAILED, f"The map failed its quality check. {' '.join(verdict['reasons'])}")
 
 
-def read(job: Job, folder: Path, progress: Progress) -> float:
+def read(job: Job, place: Place, progress: Progress) -> float:
     """Read the images into arrays in SI units; return the seconds it took."""
     began = time.perf_counter()
     progress(f"reading {len(job.headers)} images")
-    save(read_acquisition(job.acquisition), folder / WORK_FOLDER / "echoes")
+    save(read_acquisition(job.acquisition), place.echoes)
     return time.perf_counter() - began
 
 
-def reconstruct(job: Job, folder: Path, wanted: Wanted, progress: Progress) -> None:
-    """Work out total field and susceptibility."""
+def reconstruct(job: Job, place: Place, wanted: Wanted, progress: Progress) -> None:
+    """Work out total field and susceptibility; the images are read again where another machine has read them."""
     from recon.pipeline import reconstruct as reconstruct_arrays
 
-    work = folder / WORK_FOLDER
-    echoes = load(GradientEcho, work / "echoes")
+    if not place.echoes.exists():
+        read(job, place, progress)
+    echoes = load(GradientEcho, place.echoes)
     mask = None if wanted.mask is None else read_mask(wanted.mask, echoes.grid.shape, job.source_series.affine)
 
     def on_step(step: str) -> None:
@@ -146,40 +146,45 @@ def reconstruct(job: Job, folder: Path, wanted: Wanted, progress: Progress) -> N
             free_pages(echoes)
         progress(step)
 
-    save(reconstruct_arrays(echoes, options=wanted.options, mask=mask, progress=on_step), work / "reconstruction")
+    save(reconstruct_arrays(echoes, options=wanted.options, mask=mask, progress=on_step), place.reconstruction)
 
 
-def write(job: Job, folder: Path, wanted: Wanted, read_seconds: float, progress: Progress) -> Report:
+def write(job: Job, place: Place, wanted: Wanted, read_seconds: float, progress: Progress) -> Report:
     """Write the QSM series and the report; of a failed map that is not kept, the report alone."""
     began = time.perf_counter()
     progress("writing the QSM series")
-    sources = _sources(job, folder, wanted)
+    sources = _sources(job, place, wanted, progress)
     result = sources.reconstruction
     kept = result.verdict.level != "failed" or wanted.keep_failed
-    made = _make_products(folder, sources, wanted.first, lambda _text: None) if kept else Made()
+    made = _make_products(place, sources, wanted.first, lambda _text: None) if kept else Made()
     seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
-    return _complete(report_of(job, result, seconds), made, folder, timed=False)
+    return _complete(report_of(job, result, seconds), made, place, timed=False)
 
 
-def others(job: Job, folder: Path, wanted: Wanted, report: Report, progress: Progress) -> Report:
+def others(job: Job, place: Place, wanted: Wanted, report: Report, progress: Progress) -> Report:
     """Make what is wanted beside the QSM series, and complete the report that ``write`` returned."""
-    return _complete(report, _make_products(folder, _sources(job, folder, wanted), wanted.others, progress), folder)
+    sources = _sources(job, place, wanted, progress)
+    return _complete(report, _make_products(place, sources, wanted.others, progress), place)
 
 
-def write_refusal(job: Job, folder: Path, refusal: tuple[str, str]) -> Report:
-    """Write the page that says why there is no map, and the report that names it."""
-    discard_half_written(folder)
-    return _save(refusal_report(job, *refusal, write_refusal_page(job, folder, refusal), folder), folder)
+def write_refusal(job: Job, place: Place, refusal: tuple[str, str]) -> Report:
+    """Write the page that says why there is no map, and the report that names it; a failed map's report stays in it."""
+    discard_half_written(place.results)
+    page = write_refusal_page(job, place.results, refusal)
+    failed_map = failed_map_in(place.folder / REPORT_FILE)
+    return _save(refusal_report(job, *refusal, page, place.folder, failed_map), place)
 
 
-def discard_work(folder: Path) -> None:
+def discard_work(place: Place) -> None:
     """Remove what the steps of a job exchanged."""
-    shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
+    shutil.rmtree(place.local or place.work, ignore_errors=True)
 
 
-def _sources(job: Job, folder: Path, wanted: Wanted) -> Sources:
-    """Return what derived objects are made of."""
-    result, series = load(Reconstruction, folder / WORK_FOLDER / "reconstruction"), job.source_series
+def _sources(job: Job, place: Place, wanted: Wanted, progress: Progress) -> Sources:
+    """Return what derived objects are made of; it is worked out again where another machine has worked it out."""
+    if not place.reconstruction.exists():
+        reconstruct(job, place, wanted, progress)
+    result, series = load(Reconstruction, place.reconstruction), job.source_series
     context = replace(series.context, failed=result.verdict.level == "failed")
     return Sources(
         reconstruction=result,
@@ -189,16 +194,17 @@ def _sources(job: Job, folder: Path, wanted: Wanted) -> Sources:
     )
 
 
-def _make_products(folder: Path, sources: Sources, names: Sequence[str], progress: Progress) -> Made:
-    discard_half_written(folder)
-    return make_products(names, load(GradientEcho, folder / WORK_FOLDER / "echoes"), sources, folder, progress)
+def _make_products(place: Place, sources: Sources, names: Sequence[str], progress: Progress) -> Made:
+    discard_half_written(place.results)
+    return make_products(names, load(GradientEcho, place.echoes), sources, place.results, progress)
 
 
-def _complete(report: Report, made: Made, folder: Path, *, timed: bool = True) -> Report:
+def _complete(report: Report, made: Made, place: Place, *, timed: bool = True) -> Report:
     """Name what was made in a report, and save it."""
-    return _save(with_series(report, made, folder, timed=timed), folder)
+    return _save(with_series(report, made, place.folder, timed=timed), place)
 
 
-def _save(report: Report, folder: Path) -> Report:
-    write_private_json(report, folder / REPORT_FILE)
+def _save(report: Report, place: Place) -> Report:
+    place.check_lease()
+    write_private_json(report, place.folder / REPORT_FILE)
     return report

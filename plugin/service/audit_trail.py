@@ -24,7 +24,7 @@ _AT_A_TIME = 500
 
 def send_audit_trail(settings: Settings) -> int:
     """Send what waits, and return how many messages were sent; what cannot be sent waits for the next time."""
-    waiting = sorted((settings.spool / AUDIT_FOLDER).glob("[0-9]*.xml"))[:_AT_A_TIME]
+    waiting = sorted((settings.host_folder / AUDIT_FOLDER).glob("[0-9]*.xml"))[:_AT_A_TIME]
     sent = 0
     if waiting:
         try:

@@ -25,7 +25,7 @@ def retry(settings: Settings, job: str) -> list[str]:
     PluginError
         There is no such job, or nothing of it failed.
     """
-    existing_index(settings.spool).close()
+    existing_index(settings).close()
     with client(settings) as connected:
         found = _workflows_of(connected, job)
         failed = [one for one in found if state_of(one) in ("failed", "dead")]
@@ -52,7 +52,7 @@ def cancel(settings: Settings, job: str) -> list[str]:
     PluginError
         There is no such job, or all of it is finished.
     """
-    existing_index(settings.spool).close()
+    existing_index(settings).close()
     with client(settings) as connected:
         cancelled: list[str] = []
         while unfinished := [one.workflow_id for one in _workflows_of(connected, job) if one.status in UNFINISHED]:

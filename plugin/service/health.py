@@ -23,10 +23,10 @@ _STALE_SECONDS = 60.0
 _CONNECT_SECONDS = 2.0
 
 
-def processes(spool: Path) -> list[dict[str, Any]]:
+def processes(host_folder: Path) -> list[dict[str, Any]]:
     """Return the processes of the service as its supervisor reported them last; none if that was long ago."""
     try:
-        found = json.loads((spool / PROCESSES_FILE).read_text(encoding="utf-8"))
+        found = json.loads((host_folder / PROCESSES_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
     listed: list[dict[str, Any]] = found["processes"]
@@ -35,12 +35,13 @@ def processes(spool: Path) -> list[dict[str, Any]]:
 
 def why_dead(settings: Settings) -> list[str]:
     """Say why the service should be restarted; nothing while it lives."""
-    return [] if processes(settings.spool) else ["the supervisor has not reported for a minute"]
+    return [] if processes(settings.host_folder) else ["the supervisor has not reported for a minute"]
 
 
 def why_not_ready(settings: Settings) -> list[str]:
     """Say why the service cannot take images or turn them into maps; nothing while it can."""
-    found = [f"the {one['role']} is being restarted" for one in processes(settings.spool) if not one["running"]]
+    here = processes(settings.host_folder)
+    found = [f"the {one['role']} is being restarted" for one in here if not one["running"]]
     return [*why_dead(settings), *found, *_obstacles(settings)]
 
 
@@ -50,7 +51,7 @@ def _obstacles(settings: Settings) -> Iterator[str]:
     except OSError:
         yield f"nobody listens on port {settings.port}"
     try:
-        existing_index(settings.spool).close()
+        existing_index(settings).close()
     except (PluginError, sqlite3.Error) as error:
         yield f"the index cannot be read: {type(error).__name__}"
     try:
@@ -60,7 +61,7 @@ def _obstacles(settings: Settings) -> Iterator[str]:
         yield f"the database of the jobs cannot be reached: {type(error).__name__}"
     if reason := shortage(settings.spool, settings.disk):
         yield reason
-    if not (settings.spool / ENGINES_FILE).exists():
+    if not (settings.host_folder / ENGINES_FILE).exists():
         yield "the worker has not started yet"
     last = last_result(settings.spool)
     if last is not None and not last.passed:

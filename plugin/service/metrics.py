@@ -55,12 +55,12 @@ class ServiceCollector(Collector):
         yield from _deliveries(latest_attempts(one for one in unfinished if one.name == DELIVER))
         yield _failures(unfinished)
         yield _stages(settings.spool, [one.workflow_id for one in latest])
-        yield from _machine(settings.spool)
+        yield from _machine(settings)
         yield from _self_test(settings.spool)
 
 
 def _intake(settings: Settings) -> Iterator[Metric]:
-    with closing(existing_index(settings.spool)) as index:
+    with closing(existing_index(settings)) as index:
         images, states = index.counts(), index.acquisition_states()
     for name, text in (
         ("received", "Images received and acknowledged."),
@@ -127,14 +127,14 @@ def _stages(spool: Path, jobs: Sequence[str]) -> Metric:
     return family
 
 
-def _machine(spool: Path) -> Iterator[Metric]:
-    usage = shutil.disk_usage(spool)
+def _machine(settings: Settings) -> Iterator[Metric]:
+    usage = shutil.disk_usage(settings.spool)
     yield _gauge("qsm_disk_free_bytes", "Free space on the spool's disk.", [((), usage.free)])
     yield _gauge("qsm_disk_total_bytes", "Size of the spool's disk.", [((), usage.total)])
-    engines = _json(spool / ENGINES_FILE) or []
+    engines = _json(settings.host_folder / ENGINES_FILE) or []
     ready = [(("engine", one["name"]), float(one["state"] == "ready")) for one in engines]
     yield _gauge("qsm_engine_ready", "Whether an inference engine runs here.", ready)
-    found = processes(spool)
+    found = processes(settings.host_folder)
     running = [(("process", one["role"]), float(one["running"])) for one in found]
     yield _gauge("qsm_process_running", "Whether a process of the service runs.", running)
     deaths = CounterMetricFamily("qsm_process_deaths", "Ends of a process that nobody asked for.", labels=["process"])

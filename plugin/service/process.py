@@ -26,6 +26,7 @@ from plugin.log import configure, describe, get_logger
 from recon.errors import ReconError
 
 if TYPE_CHECKING:
+    from plugin.jobs.place import Lease
     from recon.engines.choose import EngineAttempt
 
 ENGINES_FILE = "engines.json"
@@ -42,8 +43,11 @@ def run_receiver(settings: Settings, stopping: threading.Event) -> None:
     """Receive images until told to stop."""
     from plugin.intake.receiver import start_receiver
     from plugin.intake.spool import Spool
+    from plugin.service.leases import hold_lease
 
-    spool = Spool(settings.spool)
+    hold_lease(settings, settings.host, "receiver")
+    journal = settings.local_folder if settings.database_url else None
+    spool = Spool(settings.spool, settings.database_url, settings.host, journal)
     server = start_receiver(settings, spool)
     stopping.wait()
     server.shutdown()
@@ -60,7 +64,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
     from plugin.jobs.work.lanes import Lanes
 
     limit_memory(settings.assembler_memory_gib)
-    spool = Spool(settings.spool)
+    spool = Spool(settings.spool, settings.database_url, settings.host)
     with closing(spool.index), client(settings) as connected:
         refuse = partial(submit, connected, workflow=REFUSE) if REFUSAL_PAGE in settings.objects.names else None
         assembler = Assembler(spool, Lanes(settings, connected).submit, settings=settings, refuse=refuse)
@@ -72,6 +76,7 @@ def run_assembler(settings: Settings, stopping: threading.Event) -> None:
 def run_worker(settings: Settings, stopping: threading.Event) -> None:
     """Run jobs until told to stop; a step in progress is left, and run again after the next start."""
     from plugin.jobs.durable import launch, reconstructing
+    from plugin.jobs.place import discard_stale_work
     from recon.options import Options
     from recon.pipeline import warm_up
 
@@ -80,8 +85,10 @@ def run_worker(settings: Settings, stopping: threading.Event) -> None:
     began = time.monotonic()
     attempts = warm_up(options)
     report_engines(settings, attempts)
-    with _working_as(settings, settings.worker_name, stopping):
-        launch(settings, settings.worker_name, reconstructing(settings, options))
+    with _working_as(settings, settings.executor, stopping) as lease:
+        if settings.local_folder is not None:
+            discard_stale_work(settings.local_folder / settings.executor)
+        launch(settings, settings.executor, reconstructing(settings, options, lease))
         seconds = round(time.monotonic() - began, 1)
         get_logger().info("worker.ready", method=options.method, engine=options.engine, seconds=seconds)
 
@@ -99,7 +106,7 @@ def run_deliverer(settings: Settings, stopping: threading.Event) -> None:
     from plugin.jobs.durable import delivering, launch
 
     contacts = Contacts(settings.retry.probe_seconds)
-    name = f"{settings.worker_name}+deliverer"
+    name = f"{settings.executor}+deliverer"
     with _working_as(settings, name, stopping):
         launch(settings, name, delivering(settings, contacts))
         Probes(settings, contacts).start()
@@ -116,15 +123,17 @@ def run_monitor(settings: Settings, stopping: threading.Event) -> None:
 
 
 @contextmanager
-def _working_as(settings: Settings, executor: str, stopping: threading.Event) -> Iterator[None]:
+def _working_as(settings: Settings, executor: str, stopping: threading.Event) -> Iterator[Lease]:
     """Begin to run workflows in the block, watch over them until told to stop, and hand back those that run.
 
+    Yields the lease under which that is done where there are other hosts.
     A killed predecessor of the same name may still be in a computation; two must not share its workflows.
     """
     from plugin.jobs.work.watchdog import Watchdog, hand_back
+    from plugin.service.leases import hold_lease
 
-    with locked(settings.spool / f".{executor}.lock"):
-        yield
+    with locked(settings.host_folder / f".{executor}.lock"):
+        yield hold_lease(settings, executor, "worker")
         Watchdog(settings, executor).start()
         stopping.wait()
         try:
@@ -140,7 +149,7 @@ def report_engines(settings: Settings, attempts: Sequence[EngineAttempt]) -> Non
         log = {"refused": get_logger().warning, "ready": get_logger().info}.get(attempt.state, get_logger().debug)
         log("engine." + attempt.state, engine=attempt.name, reason=attempt.reason)
     states = [{"name": a.name, "state": a.state, "reason": a.reason} for a in attempts]
-    write_private_json(states, settings.spool / ENGINES_FILE)
+    write_private_json(states, settings.host_folder / ENGINES_FILE)
 
 
 ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {

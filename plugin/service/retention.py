@@ -63,13 +63,17 @@ class Keeper:
         self._spool = settings.spool
         self._ledger = Ledger.read(settings.spool)
         self._counted_at = time.monotonic()
+        self._claiming: Index | None = None
+        self._leads = False
 
     def keep_house(self) -> list[str]:
-        """Look at every study once; return those that were removed."""
+        """Look at every study once; return those that were removed. Of several hosts, one does it for all."""
+        if not self._take_lead():
+            return []
         now = time.monotonic()
         self._ledger.seconds += now - self._counted_at
         self._counted_at = now
-        with closing(existing_index(self._spool)) as index, client(self._settings) as connected:
+        with closing(existing_index(self._settings)) as index, client(self._settings) as connected:
             for study in self._ledger.going:
                 self._remove(index, connected, study)
             finished = finished_studies(index, connected)
@@ -82,9 +86,20 @@ class Keeper:
                 index.forget_senders()
         return removed
 
+    def _take_lead(self) -> bool:
+        """Say whether this host keeps house: the first that asks, until it ends; another goes on with its ledger."""
+        if not self._settings.database_url:
+            return True
+        if self._claiming is None:
+            self._claiming = existing_index(self._settings)
+        led, self._leads = self._leads, self._claiming.claim(LEDGER_FILE)
+        if self._leads and not led:
+            self._ledger, self._counted_at = Ledger.read(self._spool), time.monotonic()
+        return self._leads
+
     def remove(self, study: str) -> None:
         """Remove a study in whatever state it is; what still works on it is cancelled."""
-        with closing(existing_index(self._spool)) as index, client(self._settings) as connected:
+        with closing(existing_index(self._settings)) as index, client(self._settings) as connected:
             for row in index.jobs(study):
                 connected.cancel_workflow(row.job)
             list(self._remove_each(index, connected, [study]))

@@ -61,11 +61,11 @@ def status(settings: Settings, latest: int = LATEST) -> dict[str, Any]:
     PluginError
         No service has used the spool.
     """
-    with closing(existing_index(settings.spool)) as index:
+    with closing(existing_index(settings)) as index:
         images, ignored, acquisitions = index.counts(), index.ignored(), index.latest_acquisitions(latest)
     with client(settings) as connected:
         jobs, deliveries = _jobs(connected, latest)
-    engines = settings.spool / ENGINES_FILE  # written when a worker starts
+    engines = settings.host_folder / ENGINES_FILE  # written when a worker starts
     return {
         "images": images,
         "ignored": ignored,

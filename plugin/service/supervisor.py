@@ -17,6 +17,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
 
+from sqlalchemy.exc import OperationalError
+
 from plugin.audit import application_activity, record
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
@@ -29,6 +31,7 @@ from plugin.service.reserve import keep_reserve
 from plugin.service.systemd import Heartbeat, notify
 
 _POLL_SECONDS = 0.2
+_DATABASE_SECONDS = 2.0
 _LOOK_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 _PORT_PATIENCE_SECONDS = 3.0
@@ -61,25 +64,49 @@ def serve(settings: Settings) -> int:
     """
     os.umask(0o077)
     make_private_folder(settings.spool)
+    make_private_folder(settings.host_folder)
     with ExitStack() as held:
         try:
-            held.enter_context(locked(settings.spool / ".service.lock", wait=False))
+            held.enter_context(locked(settings.host_folder / ".service.lock", wait=False))
         except BlockingIOError as error:
             raise ConfigurationError(
                 f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
             ) from error
         check_port(settings)
-        prepare_index(settings.spool)
-        prepare_database(settings)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stopping.set())
+        if not prepare_databases(settings, stopping):
+            return 0
         get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
         record(settings, application_activity(settings, started=True))
         try:
             return _supervise(settings, stopping)
         finally:
             record(settings, application_activity(settings, started=False))
+
+
+def prepare_databases(settings: Settings, stopping: threading.Event) -> bool:
+    """Prepare index and jobs; wait for PostgreSQL while it is away. False if told to stop meanwhile.
+
+    Raises
+    ------
+    SpoolError
+        A database is of another version.
+    """
+    while not stopping.is_set():
+        try:
+            prepare_database(settings)
+            prepare_index(settings.spool, settings.database_url)
+        except OperationalError as error:
+            if not settings.database_url:
+                raise
+            reason = "PostgreSQL cannot be reached; the service starts when it can"
+            get_logger().error("database.away", reason=reason, **describe(error))
+            stopping.wait(_DATABASE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def check_port(settings: Settings) -> None:
@@ -123,7 +150,7 @@ def _supervise(settings: Settings, stopping: threading.Event) -> int:
     finally:
         notify("STOPPING=1")
         _stop(children)
-        (settings.spool / PROCESSES_FILE).unlink(missing_ok=True)
+        (settings.host_folder / PROCESSES_FILE).unlink(missing_ok=True)
         get_logger().info("service.stopped", exit_code=status)
     return status
 
@@ -142,7 +169,7 @@ def _report(settings: Settings, children: list[_Child]) -> None:
         {"role": c.role, "running": c.process.poll() is None, "pid": c.process.pid, "deaths": c.deaths_in_all}
         for c in children
     ]
-    write_private_json({"at": time.time(), "processes": states}, settings.spool / PROCESSES_FILE)
+    write_private_json({"at": time.time(), "processes": states}, settings.host_folder / PROCESSES_FILE)
 
 
 def _start(role: str, settings: Settings) -> _Child:

@@ -91,7 +91,7 @@ LIMITS: Final = (
     # Of the field. Step of the field between slices: 1 to 10 ppb in good tuning heads, heads of another simulator and
     # a real brain, 60 and more with slabs 5 Hz apart. Shift of an echo: at most 0.75 mm; error of the echo times: -1.0
     # to 0.5 ms, with the times of the echo before 1.3 to 9; R2* off by 1.5 at most; magnitude
-    # beside phase: at most 5.6 mm, and less overlap when mirrored.
+    # beside phase: at most 5.6 mm, and less overlap when mirrored; ghosts: at most 11 %, 16 and more of 30 %.
     Limit(
         figure="fit_residual_excess_rad",
         degraded=0.065,
@@ -140,6 +140,12 @@ LIMITS: Final = (
         degraded=25.0,
         failed=inf,
         sentence="The field steps by {value:.0f} ppb between slices or slabs, as when they were acquired one by one.",
+    ),
+    Limit(
+        figure="ghost_percent",
+        degraded=15.0,
+        failed=inf,
+        sentence="Beside the head there is a ghost of it, {value:.0f} % as bright: its phase is also inside.",
     ),
     Limit(
         figure="magnitude_phase_shift_mm",

@@ -32,7 +32,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_refuses_and_recovers(small_disk):
     """Each size runs out at another write: of an image, of a folder, of the index, of its journal, of the log."""
     disk, mount = small_disk
-    sizes, refused = count(2, 40), 0
+    sizes, refused = count(1, 40), 0
     for number in range(sizes):
         mount(4096 + 37 * number, again=True)
         receiver = ReceiverProcess(disk / f"spool{number}", log=disk / "log.jsonl")

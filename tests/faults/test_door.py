@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.campaign import FULL, count, say
-from tests.support.loopback import mr_image, send_images
+from tests.support.campaign import FULL, say
+from tests.support.loopback import mr_image, storescu
 from tests.support.receiver_process import ReceiverProcess
+
+pytestmark = pytest.mark.skipif(not FULL, reason="a thousand connections: make faults")
 
 IMAGES = 40
 GARBAGE = (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\x01\x00\xff\xff\xff\xff", bytes(6))
@@ -47,13 +49,14 @@ def images_per_s(receiver: ReceiverProcess, name: str) -> float:
 
 def test_a_good_sender_keeps_its_place_among_bad_connections(receiver):
     quiet = images_per_s(receiver, "quiet")
-    stopping, many = threading.Event(), count(20, 200)
+    stopping, many = threading.Event(), 1000
     with ThreadPoolExecutor(many) as pool:
         bad = [pool.submit(bother, receiver.port, number, stopping) for number in range(many)]
         time.sleep(1.0)
-        rates = [images_per_s(receiver, f"busy {n}") for n in range(count(1, 5))]
+        rates = [images_per_s(receiver, f"busy {n}") for n in range(5)]
         stopping.set()
         opened = sum(one.result() for one in bad)
+    assert min(rates) > quiet / 2, f"{quiet:.0f} images/s alone, {min(rates):.0f} among bad connections"
     say(f"{opened} bad connections by {many} at a time: {quiet:.0f} images/s alone, {min(rates):.0f} among them.")
     receiver.check()
 
@@ -63,20 +66,17 @@ def resident_mib(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def test_many_senders_at_once_are_all_served(receiver):
-    before, senders = resident_mib(receiver.pid), count(8, 64)
+def test_many_senders_at_once_are_all_served(receiver, tmp_path):
+    before, senders = resident_mib(receiver.pid), 64
 
-    def send(number: int) -> list[int]:
-        return [
-            status
-            for study in range(2)
-            for status in send_images(receiver.port, [mr_image(f"{number}-{study}", "s", n) for n in range(5)])
-        ]
-
+    folders = [tmp_path / f"{number}-{study}" for number in range(senders) for study in range(2)]
+    for folder in folders:
+        folder.mkdir()
+        for n in range(5):
+            mr_image(folder.name, "series", n).save_as(folder / f"{n}.dcm", enforce_file_format=True)
     with ThreadPoolExecutor(senders) as pool:
-        statuses = [status for found in pool.map(send, range(senders)) for status in found]
+        list(pool.map(lambda folder: storescu(receiver.port, folder), folders))
     after = resident_mib(receiver.pid)
-    assert statuses == [0x0000] * (10 * senders)
+    assert len(list((receiver.spool / "images").glob("*/*/*.dcm"))) == len(receiver.acknowledged) + 5 * len(folders)
     assert after < before + 200
     say(f"{senders} senders at once, 2 studies each: all served; the receiver held {before:.0f}, then {after:.0f} MiB.")
-    assert FULL or senders == 8

@@ -9,10 +9,10 @@ IMAGES = 4
 
 def test_what_was_acknowledged_outlives_every_kill(tmp_path):
     receiver = ReceiverProcess(tmp_path / "spool")
-    kills = count(4, 200)
+    kills = count(3, 200)
     # Into starting, associating, and each of the images; the prime spreads a few over all of them.
     for number in range(kills):
-        with receiver.running(kill_at=1 + (37 * number) % 150) as process:
+        with receiver.running(kill_at=1 + (53 * number) % 150) as process:
             images = [mr_image("study", str(number), n) for n in range(IMAGES)]
             receiver.send(images)
             process.kill()

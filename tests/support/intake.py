@@ -17,8 +17,8 @@ QUIET = 60.0
 class Site:
     """A spool, an assembler on it, a clock that the test turns, and the jobs that were submitted."""
 
-    def __init__(self, folder):
-        self.spool = Spool(folder)
+    def __init__(self, folder, database_url=""):
+        self.spool = Spool(folder, database_url)
         self.now = 1000.0
         self.jobs = []
         self.settings = Settings(quiet_seconds=QUIET)

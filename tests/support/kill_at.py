@@ -1,7 +1,7 @@
 """A process of the service that is killed with -9 before or after its n-th durable operation.
 
 ``python -m tests.support.kill_at ROLE N``, settings on standard input as for ``plugin.service.process``. Operations are
-what makes something last: ``fsync``, the renaming of a file, and statements of SQLite.
+what makes something last: ``fsync``, the naming of a file, and statements of SQLite.
 """
 
 from __future__ import annotations
@@ -45,15 +45,19 @@ def around(function: Callable[..., Any], countdown: Countdown) -> Callable[..., 
 def run(role: str, left: int) -> None:
     countdown = Countdown(left)
 
-    class Connection(sqlite3.Connection):
+    class Cursor(sqlite3.Cursor):
         def execute(self, *arguments: Any) -> sqlite3.Cursor:
             countdown()
             cursor = super().execute(*arguments)
             countdown()
             return cursor
 
-    os.fsync, os.replace = around(os.fsync, countdown), around(os.replace, countdown)
-    sqlite3.connect = partial(sqlite3.connect, factory=Connection)
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory: type[sqlite3.Cursor] = Cursor) -> sqlite3.Cursor:
+            return super().cursor(factory)
+
+    os.fsync, os.replace, os.link = (around(one, countdown) for one in (os.fsync, os.replace, os.link))
+    sqlite3.dbapi2.connect = partial(sqlite3.connect, factory=Connection)  # as SQLAlchemy calls it
     sys.argv = ["process", role]
     main()
 

@@ -18,7 +18,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from plugin.config.settings import Disk, Settings
-from plugin.intake.index import INDEX_FILE, Index
+from plugin.intake.index import Index, index_url
 from plugin.log import uid_hash
 from tests.support.loopback import free_port, scanner, wait_for
 
@@ -89,7 +89,7 @@ class ReceiverProcess:
 
     def check(self) -> None:
         """Check that every acknowledged image is on the disk with its bytes, and in the index."""
-        index = Index(self.spool / INDEX_FILE)
+        index = Index(index_url(self.spool))
         try:
             indexed = {name: index.digest_of(name) for name in self.acknowledged}
         finally:

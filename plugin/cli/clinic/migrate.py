@@ -11,6 +11,6 @@ def migrate(config: ConfigOption = None) -> None:
     from plugin.jobs.queue import prepare_database
 
     settings = load_settings(config)
-    migrate_index(settings.spool)
+    migrate_index(settings)
     prepare_database(settings, migrating=True)
     tell(f"The databases of {settings.spool} are up to date.")

@@ -17,7 +17,7 @@ def self_test(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from plugin.service.selftest import REQUEST_FILE, last_result
 
     settings = load_settings(config)
-    if not processes(settings.spool):
+    if not processes(settings.host_folder):
         raise PluginError(f"no service runs on the spool {settings.spool}; start one, or name its configuration")
     began, limit = time.time(), 60 * (settings.self_test.limit_minutes + 1)
     (settings.spool / REQUEST_FILE).touch()

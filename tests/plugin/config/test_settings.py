@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_a_whole_file_is_read_and_the_spool_is_relative_to_it(tmp_path):
     assert settings.spool == tmp_path / "spool"
     assert settings.destinations[0].host == "pacs.example"
     assert settings.job_database_url == f"sqlite:///{tmp_path}/spool/jobs.sqlite"
+    assert (settings.host, settings.executor, settings.host_folder) == ("local", "worker-1", settings.spool)
     assert (settings.return_port("MR1"), settings.return_port("OTHER")) == (4006, 104)
 
 
@@ -60,6 +62,15 @@ def test_the_console_gets_the_map_or_the_words_and_the_archive_all():
     assert settings.objects.names == ("qsm", "qsm-enhanced", "quality-page", "refusal-page")
 
 
+def test_hosts_that_share_a_database_have_names_and_a_folder_of_their_own(tmp_path):
+    text = 'database_url = "postgresql://qsm@db/qsm"\nhost_name = "one"\nlocal_folder = "here"\n'
+    settings = read_settings(write(tmp_path, text))
+    assert (settings.host, settings.executor) == ("one", "worker-1@one")
+    assert settings.host_folder == settings.local_folder == tmp_path / "here"
+    assert settings.job_database_url == "postgresql://qsm@db/qsm?connect_timeout=2"
+    assert settings.model_copy(update={"host_name": ""}).host == socket.gethostname()
+
+
 def test_all_mistakes_are_reported_together(tmp_path):
     text = 'ae_title = "A TITLE THAT IS TOO LONG"\nport = 99999\nquiet = 3\n[retry]\nfirst_seconds = -1\n'
     text += '[[destinations]]\nname = "pacs"\nae_title = "P"\nhost = "h"\n'
@@ -78,6 +89,8 @@ def test_all_mistakes_are_reported_together(tmp_path):
         ({"destinations": [{"name": "x", "ae_title": "A", "host": "h", "port": 1}] * 2}, "used 2 times"),
         ({"retry": {"first_seconds": 5, "longest_seconds": 1}}, "below first_seconds"),
         ({"database_url": "mysql://x"}, "database_url"),
+        ({"database_url": "sqlite:///x"}, "database_url"),
+        ({"database_url": "postgresql://x"}, "local_folder: required"),
         ({"ae_title": "A\\B"}, "ae_title"),
         ({"objects": {"swy": True}}, "objects.swy"),
         ({"objects": {"qsm": False}}, "objects.qsm"),

@@ -1,4 +1,6 @@
 import random
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from pydicom import dcmread
@@ -8,9 +10,10 @@ from dicom_io.synthetic import write_scan
 from plugin.config.rules import Rule
 from plugin.intake.completion import PAGE_PATIENCE, SETTLE_SECONDS, State
 from plugin.intake.reading import HeaderReader
-from plugin.jobs.job import reserved_numbers
+from plugin.jobs.job import Job, reserved_numbers
 from plugin.log import uid_hash
 from tests.support.intake import QUIET, Site, refused_site
+from tests.support.loopback import wait_for
 from tests.support.mutate import mutate_bytes
 from tests.support.synthetic import small_echoes, write_small_scan
 
@@ -465,3 +468,39 @@ def test_routine_scans_with_phase_get_no_page(site, scan, tmp_path, scan_of):
     assert site.pass_after(PAGE_PATIENCE * QUIET)[0] in (State.REFUSED, State.INCOMPLETE)
     assert site.pass_after(PAGE_PATIENCE * QUIET)
     assert (told, site.jobs) == ([], [])
+
+
+def test_a_study_has_one_assembler_and_another_takes_over_when_that_ends(postgres, tmp_path, scan, monkeypatch):
+    """The job is written once: the same name, creation time and bytes, whoever asks."""
+    monkeypatch.setattr("plugin.intake.claims._LOOK_SECONDS", 0.0)
+    url = postgres.new_database()
+    sites = [Site(tmp_path, url) for _ in range(2)]
+    sites[0].send(scan[:-1])
+    assert [site.pass_after() for site in sites] == [[State.COLLECTING]] * 2
+    assert [len(site.assembler._waiting) for site in sites] == [1, 0]
+    sites[0].spool.index.close()
+    wait_for(lambda: sites[1].pass_after() and sites[1].assembler._waiting, what="the other takes over")
+    sites[1].send(scan[-1:], "b")
+    assert sites[1].pass_after(QUIET) == [State.QUEUED]
+    (job,) = sites[1].jobs
+    before = (tmp_path / "jobs" / job / "job.json").read_bytes()
+    assert not sites[1].load(job).save(tmp_path / "jobs" / job, root=tmp_path)
+    assert (tmp_path / "jobs" / job / "job.json").read_bytes() == before
+    sites[1].spool.index.close()
+
+
+def test_the_first_of_two_jobs_that_are_written_at_the_same_time_counts(site, scan, monkeypatch):
+    save = Job.save
+
+    def second_save(job, folder, *, root):
+        faster = replace(job, created=job.created - timedelta(hours=1), used_series_numbers=frozenset({501}))
+        assert save(faster, folder, root=root)
+        return save(job, folder, root=root)
+
+    monkeypatch.setattr(Job, "save", second_save)
+    site.send(scan)
+    assert site.pass_after(QUIET) == [State.QUEUED]
+    job = site.load(site.jobs[0])
+    assert job.used_series_numbers == {501}
+    (row,) = site.spool.index.jobs(site.spool.index.acquisitions()[0].study)
+    assert row.numbers == reserved_numbers(job)

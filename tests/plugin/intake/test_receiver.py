@@ -13,6 +13,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from sqlalchemy.exc import OperationalError
 
 from dicom_io.source.file import read_image_file
 from plugin.config.settings import Caller, Disk, Settings
@@ -131,7 +132,7 @@ def test_an_index_that_cannot_be_written_is_said_and_a_resend_heals_it(tmp_path,
 
 
 def _broken_index(_row):
-    raise sqlite3.OperationalError("database or disk is full")
+    raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
 
 def test_before_the_edge_images_and_associations_are_refused(tmp_path, monkeypatch):

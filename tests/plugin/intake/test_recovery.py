@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 from pydicom import dcmread
@@ -12,10 +13,10 @@ from plugin.config.settings import Disk, Settings
 from plugin.errors import SpoolError
 from plugin.intake.assembly import Assembler
 from plugin.intake.completion import State
-from plugin.intake.index import INDEX_FILE, Index, migrate_index
+from plugin.intake.database.schema import VERSION
+from plugin.intake.index import INDEX_FILE, Index, index_url, migrate_index
 from plugin.intake.receiver import start_receiver
 from plugin.intake.recovery import QUARANTINE, prepare_index
-from plugin.intake.schema import VERSION
 from plugin.intake.spool import Spool
 from tests.support.loopback import free_port, mr_image, scanner, send_images
 from tests.support.synthetic import write_small_scan
@@ -142,6 +143,22 @@ def test_conflicts_are_indexed_again(tmp_path):
         assert send_images(port, [first, second]) == [0x0000, 0x0111]
 
 
+def test_an_object_that_another_host_keeps_in_its_journal_does_not_replace_the_image_whose_uid_it_has(tmp_path):
+    first, moved = mr_image("s", "1", 1), mr_image("s", "2", 1)
+    moved.SOPInstanceUID = moved.file_meta.MediaStorageSOPInstanceUID = first.SOPInstanceUID
+    for folder in ("other", "spool"):
+        (tmp_path / folder).mkdir()
+    with service(tmp_path / "other") as (port, _, _jobs):
+        assert send_images(port, [moved]) == [0x0000]
+    with service(tmp_path / "spool") as (port, spool, _jobs):
+        assert send_images(port, [first]) == [0x0000]
+        paths = spool.index.paths()
+    shutil.copytree(tmp_path / "other" / "images", tmp_path / "spool" / "images", dirs_exist_ok=True)
+    with service(tmp_path / "spool") as (_, spool, _jobs):
+        assert spool.index.paths() == paths
+        assert spool.index.counts()["conflicts"] == len(list((tmp_path / "spool" / "conflicts").iterdir())) == 1
+
+
 def test_a_file_that_is_not_what_its_name_says_is_quarantined(tmp_path):
     with service(tmp_path) as (port, _, _jobs):
         send_images(port, [mr_image("s", "1", 1)])
@@ -180,25 +197,28 @@ def test_a_lost_job_database_is_filled_again_from_the_index(received, tmp_path):
 
 def test_an_older_index_is_refused_until_it_is_migrated_and_a_newer_one_always(tmp_path):
     path = tmp_path / INDEX_FILE
-    Index(path).close()
+    Index(index_url(tmp_path)).close()
     with closing(sqlite3.connect(path)) as index:
         index.execute("ALTER TABLE image DROP COLUMN attempts")
+        index.execute("ALTER TABLE association DROP COLUMN owner")
+        index.execute("DROP TABLE heartbeat")
+        index.execute("DROP INDEX image_received")
         index.execute("PRAGMA user_version = 1")
     with pytest.raises(SpoolError, match="run qsm-plugin migrate"):
         prepare_index(tmp_path)
-    migrate_index(tmp_path)
+    migrate_index(Settings(spool=tmp_path))
     prepare_index(tmp_path)
     with closing(sqlite3.connect(path)) as index:
         index.execute(f"PRAGMA user_version = {VERSION + 1}")
     before = path.read_bytes()
-    for use in (prepare_index, migrate_index):
+    for use in (partial(prepare_index, tmp_path), partial(migrate_index, Settings(spool=tmp_path))):
         with pytest.raises(SpoolError, match="run the newer program"):
-            use(tmp_path)
+            use()
     assert path.read_bytes() == before
 
 
 def test_an_index_that_was_replaced_is_noticed(tmp_path):
-    with closing(Index(tmp_path / INDEX_FILE)) as index:
+    with closing(Index(index_url(tmp_path))) as index:
         assert not index.is_replaced()
         (tmp_path / INDEX_FILE).unlink()
         assert index.is_replaced()

@@ -30,8 +30,8 @@ def reconstruct(tmp_path, monkeypatch):
             jobs.append(job)
             if len(jobs) == 1:
                 raise first_ends
-            place.mkdir(parents=True)
-            (place / "report.json").write_text("{}")
+            place.folder.mkdir(parents=True)
+            (place.folder / "report.json").write_text("{}")
             return {"files": [], "verdict": {"level": "ok", "reasons": []}}
 
         monkeypatch.setattr(folder, "make", make)

@@ -9,6 +9,7 @@ from pydicom import dcmread
 
 from dicom_io.source.folder import find_acquisitions
 from plugin.jobs.job import Job
+from plugin.jobs.place import Place
 from plugin.jobs.workflow import Wanted, make, others, write_refusal
 from recon.errors import InvalidInputError
 from recon.options import Options
@@ -38,7 +39,7 @@ def half(job, tmp_path_factory):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        make(job, folder, WANTED, deliver=stop)
+        make(job, Place(folder=folder), WANTED, deliver=stop)
     return folder
 
 
@@ -49,7 +50,7 @@ def folder(half, tmp_path):
 
 
 def make_others(job, folder, wanted):
-    return others(job, folder, wanted, report_of(folder), print)
+    return others(job, Place(folder=folder), wanted, report_of(folder), print)
 
 
 def report_of(folder):
@@ -131,7 +132,7 @@ def test_others_that_are_made_again_are_the_same(job, folder):
     half = report_of(folder)
     first = make_others(job, folder, MASK)
     content = [(folder / name).read_bytes() for name in first["files"]]
-    again = others(job, folder, MASK, half, print)
+    again = others(job, Place(folder=folder), MASK, half, print)
     assert again | {"seconds": {}} == first | {"seconds": {}}
     assert [(folder / name).read_bytes() for name in again["files"]] == content
 
@@ -140,7 +141,7 @@ def test_a_refusal_is_a_page_in_the_study(job, tmp_path):
     """Even of an acquisition of which most images are gone."""
     few = replace(job.acquisition, headers=job.headers[:3])
     partial = replace(job, acquisition=few, refusal=("missing-slices", "echo 2 phase: slices 4-5 are missing"))
-    names = write_refusal(partial, tmp_path, partial.refusal)["files"]
+    names = write_refusal(partial, Place(folder=tmp_path), partial.refusal)["files"]
     (page,) = (dcmread(tmp_path / name) for name in names)
     source = dcmread(job.headers[0].path, stop_before_pixels=True)
     assert page.StudyInstanceUID == source.StudyInstanceUID
@@ -149,8 +150,9 @@ def test_a_refusal_is_a_page_in_the_study(job, tmp_path):
     assert "slices 4-5" in page.ImageComments
     assert page.SeriesDescription.startswith("QSM not made")
     assert len(np.unique(page.pixel_array)) > 2
-    again = [(tmp_path / name).read_bytes() for name in write_refusal(partial, tmp_path, partial.refusal)["files"]]
-    assert again == [(tmp_path / name).read_bytes() for name in names]
+    before = [(tmp_path / name).read_bytes() for name in names]
+    assert write_refusal(partial, Place(folder=tmp_path), partial.refusal)["files"] == names
+    assert [(tmp_path / name).read_bytes() for name in names] == before
     report = report_of(tmp_path)
     assert report["refused"]["code"] == "missing-slices"
     assert [one["object"] for one in report["series"]] == ["refusal-page"]

@@ -11,8 +11,9 @@ from dicom_io.errors import Refusal
 from dicom_io.source.folder import find_acquisitions
 from plugin.errors import JobFailedError
 from plugin.jobs.job import Job, job_name
+from plugin.jobs.place import Place
 from plugin.jobs.scratch import load
-from plugin.jobs.workflow import Wanted, make
+from plugin.jobs.workflow import Wanted, make, write_refusal
 from recon.options import Options
 from recon.types import Reconstruction, Verdict
 from tests.support.synthetic import write_small_scan
@@ -40,7 +41,7 @@ def made(acquisition, tmp_path_factory):
             shutil.copytree(folder / "work", folder.with_name("died-again") / "work")
         return function()
 
-    report = make(Job(acquisition=acquisition), folder, WANTED, run=run, progress=told.append)
+    report = make(Job(acquisition=acquisition), Place(folder=folder), WANTED, run=run, progress=told.append)
     return folder, report, steps, told
 
 
@@ -76,7 +77,7 @@ def test_a_job_that_goes_on_after_a_crash_makes_the_same_objects(made, acquisiti
     here = folder.with_name("died")
     (here / ".qsm.abc").mkdir()
     (here / ".qsm.abc" / "00001.dcm").write_bytes(b"half")
-    again = make(job, here, WANTED, run=only_write)
+    again = make(job, Place(folder=here), WANTED, run=only_write)
     contents = [[path.read_bytes() for path in files_of(*one)] for one in ((folder, report), (here, again))]
     assert contents[0] == contents[1]
     assert sorted(path.name for path in here.iterdir()) == ["qsm", "report.json"]
@@ -91,7 +92,7 @@ def test_revision_and_profile_reach_the_objects(made, acquisition, tmp_path):
     files = files_of(folder, report)
     shutil.copytree(folder.with_name("died-again") / "work", tmp_path / "work")
     job = Job(acquisition=acquisition, revision=2)
-    again = files_of(tmp_path, make(job, tmp_path, replace(WANTED, profile="pacs16"), run=only_write))
+    again = files_of(tmp_path, make(job, Place(folder=tmp_path), replace(WANTED, profile="pacs16"), run=only_write))
     assert dcmread(again[0]).BitsStored == 16
     assert dcmread(files[0]).BitsStored == 12
     assert dcmread(again[0]).SeriesInstanceUID != dcmread(files[0]).SeriesInstanceUID
@@ -111,7 +112,7 @@ def test_a_mask_of_the_user_wins(acquisition, tmp_path):
             given.append(load(Reconstruction, tmp_path / "out" / "work" / "reconstruction").susceptibility.mask.copy())
         return result
 
-    make(Job(acquisition=acquisition), tmp_path / "out", wanted, run=run)
+    make(Job(acquisition=acquisition), Place(folder=tmp_path / "out"), wanted, run=run)
     assert not (given[0] & ~mask).any()
     assert given[0].sum() > 0.5 * mask.sum()
 
@@ -125,8 +126,19 @@ def test_the_series_belongs_to_the_source(made, acquisition):
 def test_an_incomplete_acquisition_is_refused_before_anything_is_made(acquisition, tmp_path):
     job = Job(acquisition=replace(acquisition, headers=acquisition.headers[1:]))
     with pytest.raises(Refusal):
-        make(job, tmp_path, WANTED)
+        make(job, Place(folder=tmp_path), WANTED)
     assert not (tmp_path / "qsm").exists()
+
+
+def test_the_figures_of_a_failed_map_stay_readable_in_the_report_of_the_page(acquisition, tmp_path):
+    place, job = Place(folder=tmp_path), Job(acquisition=acquisition)
+    failed = {"verdict": {"level": "failed"}, "figures": {"field_noise_ppm": 0.5}}
+    (tmp_path / "report.json").write_text(json.dumps(failed))
+    for _ in range(2):  # the step may be run again
+        write_refusal(job, place, ("quality-failed", "The map failed its quality check."))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["failed_map"] == failed
+    assert report["refused"]["code"] == "quality-failed"
 
 
 def test_jobs_are_saved_relative_to_the_spool(acquisition, tmp_path):
@@ -155,7 +167,7 @@ LEFT = replace(WANTED, objects=("qsm", "brain-mask", "quality-page", "nifti"))
 def test_of_a_failed_map_the_report_alone_is_left(acquisition, tmp_path, monkeypatch):
     monkeypatch.setattr("recon.pipeline.judge_quality", lambda _figures: FAILED)
     with pytest.raises(JobFailedError, match="The residual is too large") as caught:
-        make(Job(acquisition=acquisition), tmp_path, LEFT)
+        make(Job(acquisition=acquisition), Place(folder=tmp_path), LEFT)
     assert caught.value.code == "quality-failed"
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     report = json.loads((tmp_path / "report.json").read_text())
@@ -166,7 +178,7 @@ def test_of_a_failed_map_the_report_alone_is_left(acquisition, tmp_path, monkeyp
 
 def test_a_failed_map_that_is_kept_says_so_in_the_description_of_each_of_its_series(acquisition, tmp_path, monkeypatch):
     monkeypatch.setattr("recon.pipeline.judge_quality", lambda _figures: FAILED)
-    report = make(Job(acquisition=acquisition), tmp_path, replace(LEFT, keep_failed=True))
+    report = make(Job(acquisition=acquisition), Place(folder=tmp_path), replace(LEFT, keep_failed=True))
     assert [one["object"] for one in report["series"]] == ["qsm", "brain-mask", "quality-page"]
     for image in map(dcmread, files_of(tmp_path, report)):
         assert image.SeriesDescription.startswith("FAILED ")

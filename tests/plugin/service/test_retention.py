@@ -8,7 +8,8 @@ import pytest
 
 from plugin.config.service_settings import Retention
 from plugin.config.settings import Settings
-from plugin.intake.index import AcquisitionRow, ImageRow, JobRow
+from plugin.intake.database.submitted import JobRow
+from plugin.intake.index import AcquisitionRow, ImageRow
 from plugin.intake.spool import Spool
 from plugin.jobs.delivery.deliveries import Attempt
 from plugin.jobs.queue import client, prepare_database

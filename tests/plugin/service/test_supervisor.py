@@ -3,13 +3,14 @@ import signal
 import threading
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from plugin.config.settings import Disk, Settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder
 from plugin.service import supervisor
 from plugin.service.health import processes
-from plugin.service.supervisor import check_port, serve
+from plugin.service.supervisor import check_port, prepare_databases, serve
 from tests.support.loopback import free_port, pacs, scanner, wait_for
 
 
@@ -71,3 +72,23 @@ def test_a_taken_port_is_named_before_anything_starts(settings, monkeypatch):
     with pacs(settings.port), pytest.raises(PortTakenError, match=str(settings.port)):
         check_port(settings)
     check_port(settings)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_start_while_postgresql_is_away_says_so_and_waits(tmp_path, monkeypatch, capsys, stopped):
+    settings = Settings(spool=tmp_path, local_folder=tmp_path, database_url=f"postgresql://127.0.0.1:{free_port()}/x")
+    stopping, prepared = threading.Event(), []
+
+    def prepare(_):
+        if stopped and prepared:
+            stopping.set()
+        prepared.append(1)
+        if stopped or len(prepared) < 3:
+            raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr(supervisor, "_DATABASE_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "prepare_database", prepare)
+    monkeypatch.setattr(supervisor, "prepare_index", lambda *_: None)
+    assert prepare_databases(settings, stopping) is not stopped
+    assert len(prepared) == (2 if stopped else 3)
+    assert capsys.readouterr().out.count("database.away") == 2

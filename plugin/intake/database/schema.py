@@ -6,20 +6,50 @@ is as private as the images, readable by the service's user alone, and not for s
 or date of birth of a patient. The jobs themselves live in the durable workflow's database.
 """
 
-VERSION = 2
-"""``PRAGMA user_version`` of the file; to be changed with ``SCHEMA`` and ``MIGRATIONS``."""
+VERSION = 3
+"""Version of the tables; to be changed with ``SCHEMA`` and ``MIGRATIONS``."""
 
-MIGRATIONS = {1: "ALTER TABLE image ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0"}
+_HEARTBEAT = """
+CREATE TABLE IF NOT EXISTS heartbeat (     -- processes that share this database
+    name        TEXT NOT NULL,             -- host, or the worker's name and host
+    role        TEXT NOT NULL,             -- receiver | assembler | worker | deliverer
+    host        TEXT NOT NULL,
+    beat_at     DOUBLE PRECISION NOT NULL, -- by the database's clock
+    epoch       INTEGER NOT NULL,          -- of its lease: counts up at each start, and when others take over
+    PRIMARY KEY (role, name)
+);
+"""
+
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS image_received ON image (received_at);
+CREATE INDEX IF NOT EXISTS image_skipped ON image (code, reason) WHERE code IS NOT NULL;
+CREATE INDEX IF NOT EXISTS acquisition_changed ON acquisition (changed_at);
+"""
+
+MIGRATIONS = {
+    1: "ALTER TABLE image ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;",
+    2: f"ALTER TABLE association ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';{_HEARTBEAT}{_INDEXES}",
+}
 """What makes an index of a version one of the next."""
+
+KEYS = {
+    "association": ("association",),
+    "image": ("image",),
+    "acquisition": ("acquisition",),
+    "job": ("job",),
+    "commitment": ("transaction_uid",),
+}
+"""Primary keys of the tables whose rows are dataclasses."""
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS association (
     association TEXT PRIMARY KEY,
     calling_ae  TEXT NOT NULL,
     address     TEXT NOT NULL,             -- IP address of the peer
-    opened_at   REAL NOT NULL,             -- seconds since the epoch, as all times here
-    ended_at    REAL,                      -- NULL while images may still arrive on it
-    ended_how   TEXT                       -- released | aborted | lost | recovered
+    opened_at   DOUBLE PRECISION NOT NULL,             -- seconds since the epoch, as all times here
+    ended_at    DOUBLE PRECISION,                      -- NULL while images may still arrive on it
+    ended_how   TEXT,                      -- released | aborted | lost | recovered
+    owner       TEXT NOT NULL DEFAULT 'local' -- host of the receiver
 );
 
 CREATE TABLE IF NOT EXISTS image (
@@ -27,22 +57,21 @@ CREATE TABLE IF NOT EXISTS image (
     series      TEXT NOT NULL,
     study       TEXT NOT NULL,
     digest      TEXT NOT NULL,             -- SHA-256 of the data set as it was sent
-    association TEXT NOT NULL REFERENCES association (association),
-    received_at REAL NOT NULL,
+    association TEXT NOT NULL,
+    received_at DOUBLE PRECISION NOT NULL,
     header      TEXT,                      -- ImageHeader as JSON: NULL until the assembler has read it
     code        TEXT,                      -- why the image is skipped: NULL for a usable one
     reason      TEXT,
     attempts    INTEGER NOT NULL DEFAULT 0 -- how often reading the header began
 );
 CREATE INDEX IF NOT EXISTS image_unread ON image (received_at) WHERE header IS NULL AND code IS NULL;
-CREATE INDEX IF NOT EXISTS image_skipped ON image (code, reason) WHERE code IS NOT NULL;
 CREATE INDEX IF NOT EXISTS image_study ON image (study);
 
 CREATE TABLE IF NOT EXISTS conflict (
     image       TEXT NOT NULL,             -- whose UID it has
     digest      TEXT NOT NULL,
     path        TEXT NOT NULL,             -- relative to the spool
-    received_at REAL NOT NULL,
+    received_at DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (image, digest)
 );
 
@@ -55,12 +84,11 @@ CREATE TABLE IF NOT EXISTS acquisition (
     reason      TEXT NOT NULL,
     missing     TEXT NOT NULL,             -- JSON list of sentences
     job         TEXT NOT NULL,             -- the job it was submitted as last, empty before
-    changed_at  REAL NOT NULL,
+    changed_at  DOUBLE PRECISION NOT NULL,
     series      TEXT NOT NULL,             -- JSON list of hashes of its series
     evidence    TEXT NOT NULL,             -- what its completeness was concluded from
     rules       TEXT NOT NULL              -- JSON list: what each rule of the site said
 );
-CREATE INDEX IF NOT EXISTS acquisition_changed ON acquisition (changed_at);
 CREATE INDEX IF NOT EXISTS acquisition_study ON acquisition (study);
 
 CREATE TABLE IF NOT EXISTS job (           -- all jobs that were submitted: what a later one has to know of them
@@ -76,7 +104,7 @@ CREATE TABLE IF NOT EXISTS announced (     -- images that a sender says exist
     name        TEXT NOT NULL,             -- hash of the UID of the step, notification or transaction
     series      TEXT NOT NULL,             -- empty where the sender does not say it
     image       TEXT NOT NULL,
-    announced_at REAL NOT NULL,
+    announced_at DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (source, name, image)
 );
 CREATE INDEX IF NOT EXISTS announced_series ON announced (series);
@@ -85,7 +113,7 @@ CREATE INDEX IF NOT EXISTS announced_image ON announced (image);
 CREATE TABLE IF NOT EXISTS step (          -- performed procedure steps
     step        TEXT PRIMARY KEY,          -- hash of the SOP Instance UID
     state       TEXT NOT NULL,             -- IN PROGRESS | COMPLETED | DISCONTINUED
-    changed_at  REAL NOT NULL
+    changed_at  DOUBLE PRECISION NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS commitment (    -- requests for storage commitment, kept until they are answered
@@ -95,9 +123,8 @@ CREATE TABLE IF NOT EXISTS commitment (    -- requests for storage commitment, k
     refs        TEXT NOT NULL,             -- JSON list of [SOP Class UID, SOP Instance UID]
     state       TEXT NOT NULL DEFAULT 'pending',  -- pending | answered | given up
     attempts    INTEGER NOT NULL DEFAULT 0,
-    asked_at    REAL NOT NULL,
-    next_at     REAL NOT NULL
+    asked_at    DOUBLE PRECISION NOT NULL,
+    next_at     DOUBLE PRECISION NOT NULL
 );
-
-PRAGMA user_version = {VERSION};           -- last: a file without it is one whose making was interrupted
+{_HEARTBEAT}{_INDEXES}
 """

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import Json
 
-from plugin.intake.database import Database
-
-_ABOUT = (
-    "(announced.series IN (SELECT value FROM json_each(?1))"
-    " OR (announced.series = '' AND announced.image IN (SELECT value FROM json_each(?2))))"
-)
-"""Condition: the announcement is about one of some series, or about one of some images of a series not said."""
+from plugin.intake.database.connection import Database, prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +50,33 @@ class Notices(Database):
         ``name`` is the hash of the UID of the step, the notification or the transaction. ``images`` are hashes of
         ``(series, image)`` UIDs; the series is empty where the sender does not say it.
         """
-        statement = "INSERT OR IGNORE INTO announced (source, name, series, image, announced_at) VALUES (?, ?, ?, ?, ?)"
-        with self._transaction() as connection:
-            connection.executemany(statement, [(source, name, series, image, now) for series, image in images])
+        statement = (
+            "INSERT INTO announced (source, name, series, image, announced_at)"
+            " VALUES (:source, :name, :series, :image, :now) ON CONFLICT DO NOTHING"
+        )
+        common = {"source": source, "name": name, "now": now}
+        if images:
+            with self._transaction() as connection:
+                connection.execute(prepared(statement), [{**common, "series": s, "image": i} for s, i in images])
 
     def announced(self, series: Sequence[str], images: Sequence[str]) -> Announced:
         """Return what was announced of some series, or of images of them where the series was not said."""
         if not self._read("SELECT 1 FROM announced LIMIT 1"):  # most senders announce nothing, and this is asked often
             return Announced()
-        mine = json.dumps(series), json.dumps(images)
+        about = (  # one of the series, or one of the images where the series was not said
+            f"(announced.series IN {self._listed(':series')}"
+            f" OR (announced.series = '' AND announced.image IN {self._listed(':images')}))"
+        )
+        mine = {"series": json.dumps(series), "images": json.dumps(images)}
         rows = self._read(
             "SELECT source, announced.image, digest IS NOT NULL AS here"
-            f" FROM announced LEFT JOIN image ON image.image = announced.image WHERE {_ABOUT}",
-            *mine,
+            f" FROM announced LEFT JOIN image ON image.image = announced.image WHERE {about}",
+            **mine,
         )
         (missing,) = self._read(
             "SELECT COUNT(*) AS images FROM announced LEFT JOIN image ON image.image = announced.image"
-            f" WHERE digest IS NULL AND (source, name) IN (SELECT source, name FROM announced WHERE {_ABOUT})",
-            *mine,
+            f" WHERE digest IS NULL AND (source, name) IN (SELECT source, name FROM announced WHERE {about})",
+            **mine,
         )
         return Announced(
             images=frozenset(row["image"] for row in rows),
@@ -86,17 +89,20 @@ class Notices(Database):
 
     def begin_step(self, step: str, now: float) -> bool:
         """Note a procedure step that is in progress; False if it was known."""
-        statement = "INSERT OR IGNORE INTO step (step, state, changed_at) VALUES (?, 'IN PROGRESS', ?)"
-        return self._write(statement, step, now) == 1
+        statement = (
+            "INSERT INTO step (step, state, changed_at) VALUES (:step, 'IN PROGRESS', :now) ON CONFLICT DO NOTHING"
+        )
+        return self._write(statement, step=step, now=now) == 1
 
     def step_state(self, step: str) -> str | None:
         """Return the state of a procedure step, None for one that was never begun."""
-        rows = self._read("SELECT state FROM step WHERE step = ?", step)
+        rows = self._read("SELECT state FROM step WHERE step = :step", step=step)
         return str(rows[0]["state"]) if rows else None
 
     def end_step(self, step: str, state: str, now: float) -> None:
         """Note what became of a procedure step."""
-        self._write("UPDATE step SET state = ?, changed_at = ? WHERE step = ?", state, now, step)
+        statement = "UPDATE step SET state = :state, changed_at = :now WHERE step = :step"
+        self._write(statement, state=state, now=now, step=step)
 
     # commitments
 
@@ -106,14 +112,15 @@ class Notices(Database):
 
     def due_commitments(self, now: float) -> list[CommitmentRow]:
         """Return the requests whose answer should be sent now."""
-        condition = "WHERE state = 'pending' AND next_at <= ? ORDER BY asked_at"
-        return self._rows(CommitmentRow, "commitment", condition, now)
+        condition = "WHERE state = 'pending' AND next_at <= :now ORDER BY asked_at"
+        return self._rows(CommitmentRow, "commitment", condition, now=now)
 
     def postpone_commitment(self, transaction_uid: str, next_at: float) -> None:
         """Note a failed attempt to answer."""
-        statement = "UPDATE commitment SET attempts = attempts + 1, next_at = ? WHERE transaction_uid = ?"
-        self._write(statement, next_at, transaction_uid)
+        statement = "UPDATE commitment SET attempts = attempts + 1, next_at = :next_at WHERE transaction_uid = :uid"
+        self._write(statement, next_at=next_at, uid=transaction_uid)
 
     def settle_commitment(self, transaction_uid: str, state: str) -> None:
         """Note that a request was answered, or given up."""
-        self._write("UPDATE commitment SET state = ? WHERE transaction_uid = ?", state, transaction_uid)
+        statement = "UPDATE commitment SET state = :state WHERE transaction_uid = :uid"
+        self._write(statement, state=state, uid=transaction_uid)

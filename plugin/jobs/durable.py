@@ -47,6 +47,8 @@ _PER_DESTINATION = 4
 """Deliveries to one destination at a time: more than one, so a series it refuses does not hold up the next."""
 
 _POLL_SECONDS = 0.5
+_POLL_DELIVERIES_SECONDS = 1.0
+"""How often a queue is looked at; a job should begin at once, and each look costs about 7 ms of a core."""
 
 Role = Callable[[], str]
 """Registers workflows, and returns the queue that they are taken from."""
@@ -68,7 +70,7 @@ def launch(settings: Settings, executor: str, *roles: Role) -> None:
     DBOS.listen_queues([role() for role in roles])
     DBOS.launch()
     DBOS.register_queue(RECONSTRUCT, worker_concurrency=1, polling_interval_sec=_POLL_SECONDS)
-    DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=_POLL_SECONDS)
+    DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=_POLL_DELIVERIES_SECONDS)
 
 
 def reconstructing(settings: Settings, options: Options, lease: Lease = NO_LEASE) -> Role:

@@ -20,6 +20,8 @@ from plugin.config.settings import Settings
 from plugin.intake.index import existing_index
 from plugin.jobs.job import REPORT_FILE
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client, delivery_of
+from plugin.network.rejections import rejections_in
+from plugin.network.tls import certificate_ends_at
 from plugin.service.health import processes
 from plugin.service.process import ENGINES_FILE
 from plugin.service.selftest import last_result
@@ -57,6 +59,7 @@ class ServiceCollector(Collector):
         yield _stages(settings.spool, [one.workflow_id for one in latest])
         yield from _machine(settings)
         yield from _self_test(settings.spool)
+        yield from _door(settings)
 
 
 def _intake(settings: Settings) -> Iterator[Metric]:
@@ -141,6 +144,19 @@ def _machine(settings: Settings) -> Iterator[Metric]:
     for one in found:
         deaths.add_metric([one["role"]], one["deaths"])
     yield deaths
+
+
+def _door(settings: Settings) -> Iterator[Metric]:
+    text = "Connections, associations and images turned away since the receiver started."
+    rejected = CounterMetricFamily("qsm_rejections", text, labels=["kind", "reason"])
+    for kind, reason, count in rejections_in(settings.host_folder):
+        rejected.add_metric([kind, reason], count)
+    yield rejected
+    try:
+        ends = [((), certificate_ends_at(settings.tls))] if settings.tls else []
+    except (OSError, ValueError):  # it is being replaced
+        ends = []
+    yield _gauge("qsm_certificate_end_timestamp_seconds", "When our certificate ends.", ends)
 
 
 def _self_test(spool: Path) -> Iterator[Metric]:

@@ -43,7 +43,7 @@ def scan(tmp_path_factory):
 IMPATIENT = Retry(
     first_seconds=0.2,
     longest_seconds=0.4,
-    give_up_after_hours=3 / 3600,
+    give_up_after_hours=5 / 3600,
     give_up_refused_after_hours=2 / 3600,
     probe_seconds=0.2,
 )

@@ -84,6 +84,21 @@ def security_alert(settings: Settings, reason: str, peer: Participant) -> bytes:
     return _finished(root)
 
 
+def configuration_changed(settings: Settings, mistakes: Sequence[str]) -> bytes:
+    """Say that the configuration was changed, or that a new one was rejected (A.5.3.11, software configuration)."""
+    outcome = _MINOR_FAILURE if mistakes else _SUCCESS
+    root = _message("110113", "Security Alert", action="E", outcome=outcome)
+    _code(root[0], "EventTypeCode", "110131", "Software Configuration")
+    _participant(root, Participant(ae_title=settings.ae_title), "110150", "Application")
+    _source(root, settings)
+    node = _object(root, settings.ae_title, _SYSTEM, _SECURITY_RESOURCE_ROLE)
+    _code(node, "ParticipantObjectIDTypeCode", "110182", "Node ID")
+    SubElement(node, "ParticipantObjectName").text = settings.ae_title
+    for text in mistakes or ["accepted"]:
+        SubElement(node, "ParticipantObjectDetail", type="Alert Description", value=b64encode(text.encode()).decode())
+    return _finished(root)
+
+
 def record(settings: Settings, message: bytes) -> None:
     """Keep a message on the disk until it has been sent, where an audit is wanted; a full disk stops nothing."""
     if settings.audit.to == "nowhere":

@@ -32,6 +32,22 @@ class Retry(Frozen):
     probe_seconds: float = Field(default=30.0, gt=0, le=60)
 
 
+class Commitment(Frozen):
+    """How destinations with ``commitment`` are asked whether they have stored what was sent.
+
+    Parameters
+    ----------
+    answer_minutes
+        How long an answer is waited for before the destination is asked again.
+    requests
+        How often it is asked. Then the images that it lists (C-FIND) stand in for an answer, and where it lists none,
+        the delivery stays as sent.
+    """
+
+    answer_minutes: float = Field(default=30.0, gt=0)
+    requests: int = Field(default=3, ge=1)
+
+
 class Work(Frozen):
     """How jobs are run.
 
@@ -60,12 +76,16 @@ class Retention(Frozen):
     ----------
     keep_days
         Days for which the service ran since it found a study delivered, or that nothing of it is to be reconstructed.
-        What could not be delivered, and what failed or is incomplete, stays.
+        What could not be delivered, what a destination with ``commitment`` has not confirmed, and what failed or is
+        incomplete, stays.
+    committed_days
+        The same for a study of which we answered for images as storage commitment SCP, which no full disk shortens.
     clean_at_used_percent
         How full the spool's disk may be before delivered studies are removed earlier, the oldest first.
     """
 
     keep_days: float = Field(default=30.0, ge=0)
+    committed_days: float = Field(default=3650.0, ge=0)
     clean_at_used_percent: float = Field(default=85.0, gt=0, le=100)
 
 

@@ -16,7 +16,7 @@ from plugin.config.contradictions import contradictions
 from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.reconstruction_settings import Reconstruction
 from plugin.config.rules import Frozen, Magnet, Name, Rule
-from plugin.config.service_settings import Audit, Monitoring, Retention, Retry, SelfTest, Work
+from plugin.config.service_settings import Audit, Commitment, Monitoring, Retention, Retry, SelfTest, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -36,7 +36,8 @@ class Destination(Frozen):
 
     ``objects`` are those of the objects switched on that it gets, such as ``["qsm", "swi"]``. Where it is not given, it
     gets all, of which an Enhanced MR object then stands for the classic images of the same map. ``tls`` makes the
-    connection with the certificates of ``[tls]``.
+    connection with the certificates of ``[tls]``. ``commitment`` has it asked to commit to what it was sent; to answer
+    on an association of its own, it has to be in ``allowed_callers``.
     """
 
     name: Name
@@ -45,6 +46,7 @@ class Destination(Frozen):
     port: Port
     objects: tuple[ObjectName, ...] | None = None
     tls: bool = False
+    commitment: bool = False
 
 
 class Caller(Frozen):
@@ -159,6 +161,7 @@ class Settings(Frozen):
     withhold_failed_maps: bool = True
     retry: Retry = Retry()
     work: Work = Work()
+    commitment: Commitment = Commitment()
     retention: Retention = Retention()
     monitoring: Monitoring = Monitoring()
     self_test: SelfTest = SelfTest()

@@ -14,6 +14,7 @@ from plugin.config.settings import Caller, Settings
 from plugin.intake.spool import shortage
 from plugin.log import get_logger
 from plugin.network.door import hang_up
+from plugin.network.rejections import Rejections
 
 REJECT_UNKNOWN_CALLER = (0x01, 0x01, 0x03)
 """Permanent, service user, calling AE title not recognised (PS3.8 §9.3.4)."""
@@ -39,6 +40,7 @@ class Admission:
     """The places that associations have."""
 
     settings: Settings
+    rejections: Rejections
     places: list[Association] = field(default_factory=list)
     changing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,18 +65,25 @@ def admit(event: evt.Event, admission: Admission) -> None:
     address = str(event.assoc.requestor.address)
     log = get_logger().bind(calling_ae=calling_ae, address=address)
     if not is_allowed(admission.settings.allowed_callers, calling_ae, address):
-        log.warning("association.rejected", reason="caller is not in allowed_callers")
+        reason = "caller is not in allowed_callers"
+        log.warning("association.rejected", reason=reason)
         _reject(event.assoc, REJECT_UNKNOWN_CALLER)
+        admission.rejections.count("association", "unknown-caller")
+        admission.rejections.alert(reason, calling_ae=calling_ae, address=address)
     elif event.assoc.requestor.user_identity and admission.settings.user_identity == "reject":
         reason = "it offers a user identity, which is not checked here; switch that off there, or set user_identity"
         log.warning("association.rejected", reason=reason)
         _reject(event.assoc, REJECT_USER_IDENTITY)
+        admission.rejections.count("association", "user-identity")
+        admission.rejections.alert(reason, calling_ae=calling_ae, address=address)
     elif short := shortage(admission.settings.spool, admission.settings.disk):
         log.error("association.rejected", reason=short)
         _reject(event.assoc, REJECT_NO_ROOM)
+        admission.rejections.count("association", "no-room")
     elif not admission.has_place(event.assoc):
         log.warning("association.rejected", reason="as many associations as maximum_associations allows")
         _reject(event.assoc, REJECT_TOO_MANY)
+        admission.rejections.count("association", "too-many")
 
 
 def _reject(association: Association, reason: tuple[int, int, int]) -> None:

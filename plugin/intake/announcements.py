@@ -1,9 +1,8 @@
 """What a scanner announces besides sending images, and asks: MPPS, Instance Availability, storage commitment.
 
-Each is in the index before its sender gets the answer "success". Statuses are those of PS3.4 F.7 (procedure steps), R.3
-(availability) and J.3 (commitment). Commitment is answered from the index and the disk alone, never from memory: a
-request is kept until its N-EVENT-REPORT was acknowledged, on the association that it came on while that is open, else
-on a new one to where the requester listens, later and later, for a day.
+Each is in the index before its sender gets the answer "success". Statuses are those of PS3.4 F.7, R.3 and J.3.
+Commitment is answered from the index and the disk: a request is kept until its N-EVENT-REPORT was acknowledged, on the
+association that it came on while that is open, else on a new one, later and later, for a day.
 """
 
 from __future__ import annotations
@@ -30,7 +29,9 @@ from plugin.config.settings import Settings
 from plugin.intake.database.notices import CommitmentRow
 from plugin.intake.index import Index
 from plugin.intake.spool import Spool
+from plugin.jobs.delivery.requests import keep_answer
 from plugin.log import describe, get_logger, uid_hash
+from plugin.network.commitment import acknowledging
 from plugin.network.entities import new_ae, send_without_delay
 from plugin.network.tls import calling_context
 
@@ -45,32 +46,53 @@ NO_SUCH_ACTION = 0x0123
 
 SAME_ASSOCIATION_SECONDS = 0.3
 """How long a requester has to end its association before it is assumed to wait on it for the answer."""
-
 IN_PROGRESS = "IN PROGRESS"
 _FINAL = ("COMPLETED", "DISCONTINUED")
 _POLL_SECONDS = 1.0
 _COMPLETE, _WITH_FAILURES = 1, 2
 
 
-def add_contexts(ae: AE, *, commitment: bool) -> None:
-    """Accept the services of this module beside storage; storage commitment only where the site wants it."""
+def add_contexts(ae: AE, settings: Settings) -> None:
+    """Accept the services of this module beside storage; of storage commitment the roles that the site wants."""
     ae.add_supported_context(ModalityPerformedProcedureStep)
     ae.add_supported_context(InstanceAvailabilityNotification)
-    if commitment:
-        ae.add_supported_context(StorageCommitmentPushModel)
+    asked = any(destination.commitment for destination in settings.destinations)
+    if asked or settings.storage_commitment_scp:
+        scu = settings.storage_commitment_scp
+        ae.add_supported_context(StorageCommitmentPushModel, scu_role=scu, scp_role=asked)
 
 
 def handlers(
-    index: Index, answers: CommitmentAnswers | None
+    index: Index, settings: Settings, answers: CommitmentAnswers | None
 ) -> list[tuple[evt.EventType, Callable[..., object], list[object]]]:
     """Return handlers to add to those of the storage SCP; without ``answers`` nothing is committed to."""
     found: list[tuple[evt.EventType, Callable[..., object], list[object]]] = [
+        (evt.EVT_REQUESTED, _offer, [settings]),
         (evt.EVT_N_CREATE, _answered, [partial(_create, index)]),
         (evt.EVT_N_SET, _answered, [partial(_set, index)]),
+        (evt.EVT_N_EVENT_REPORT, acknowledging(partial(keep_answer, settings.spool)), []),
     ]
     if answers is not None:
         found.append((evt.EVT_N_ACTION, _answered, [partial(_commit, index, answers)]))
     return found
+
+
+def _offer(event: evt.Event, settings: Settings) -> None:
+    """Offer commitment to nobody who is to commit to ours, and proposes no such role, unless the site wants that.
+
+    Without a proposal of roles the peer would be the one that asks (PS3.7 D.3.3.4). One that commits to ours may forget
+    to propose its role, so destinations need not.
+    """
+    acceptor, roles = event.assoc.acceptor, event.assoc.requestor.role_selection.get(StorageCommitmentPushModel)
+    calling_ae = str(event.assoc.requestor.primitive.calling_ae_title).strip()
+    commits = {destination.ae_title for destination in settings.destinations if destination.commitment}
+    if commits and roles and roles.scp_role:  # pynetdicom does not say that it accepts roles outside of storage
+        scu = bool(roles.scu_role and settings.storage_commitment_scp)
+        acceptor.add_negotiation_item(build_role(StorageCommitmentPushModel, scu_role=scu, scp_role=True))
+    elif not settings.storage_commitment_scp and calling_ae not in commits:
+        acceptor.supported_contexts = [
+            one for one in acceptor.supported_contexts if one.abstract_syntax != StorageCommitmentPushModel
+        ]
 
 
 def _answered(event: evt.Event, handler: Callable[[evt.Event], int]) -> tuple[int, Dataset | None]:

@@ -67,6 +67,8 @@ class Assembler:
         self._clock = clock
         self._headers: dict[str, dict[str, Headers]] = defaultdict(dict)
         self._told: set[str] = set()
+        self._changes: object = None
+        self._has_read = True
         self._last_at: dict[str, float] = {}
         index_jobs(spool)
         self._claims = Claims(spool.index)
@@ -93,12 +95,16 @@ class Assembler:
         while not stopping():
             if self._spool.index.is_replaced():
                 raise SpoolError("the index was replaced; the assembler starts again with the new one")
-            self.run_pass()
+            changes = self._spool.index.changes()
+            if self._waiting or self._has_read or changes is None or changes != self._changes:
+                self._changes = changes
+                self.run_pass()
             time.sleep(_REPEATS_SECONDS)
 
     def run_pass(self) -> None:
         """Read what is new, and decide about every study that changed or waits; one that fails is tried again later."""
         rows, studies = self._reader.read_new()
+        self._has_read = bool(rows)  # and there may be more
         for row in rows:
             self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
         now = self._clock()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from pydicom.filereader import read_dataset
@@ -24,6 +25,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 from sqlalchemy.exc import SQLAlchemyError
 
+from plugin.audit import Participant, instances_transferred, record
 from plugin.config.settings import Settings
 from plugin.errors import PortTakenError
 from plugin.intake import announcements
@@ -31,10 +33,11 @@ from plugin.intake.admission import NO_LIMIT, Admission, admit, is_known_address
 from plugin.intake.index import ImageRow
 from plugin.intake.recovery import Recovered, recover, sender_information
 from plugin.intake.spool import Spool, Stored, shortage
-from plugin.log import get_logger, uid_hash
+from plugin.log import describe, get_logger, uid_hash
 from plugin.network.door import Door, Policy, open_door
 from plugin.network.encoding import file_header
 from plugin.network.entities import new_ae, send_without_delay
+from plugin.network.rejections import Rejections
 from plugin.network.tls import ListeningContext
 
 SUCCESS = 0x0000
@@ -55,6 +58,8 @@ class Reception:
     settings: Settings
     admission: Admission
     names: WeakKeyDictionary[Association, str] = field(default_factory=WeakKeyDictionary)
+    stored: dict[str, dict[str, list[Path]]] = field(default_factory=dict)
+    """Where an audit is wanted: by association and study, what came on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +94,19 @@ def start_receiver(settings: Settings, spool: Spool) -> Receiver:
     ae.network_timeout = settings.network_silence_seconds
     ae.add_supported_context(Verification)
     answers = announcements.CommitmentAnswers(spool, settings) if settings.storage_commitment_scp else None
-    announcements.add_contexts(ae, commitment=answers is not None)
-    admission = Admission(settings=settings)
+    announcements.add_contexts(ae, settings)
+    rejections = Rejections(settings)
+    admission = Admission(settings=settings, rejections=rejections)
     reception = Reception(spool=spool, settings=settings, admission=admission)
-    handlers = [*_handlers(reception), *announcements.handlers(spool.index, answers)]
+    handlers = [*_handlers(reception), *announcements.handlers(spool.index, settings, answers)]
     policy = Policy(
         admits=partial(is_known_address, settings.allowed_callers),
         per_address=settings.connections_per_address,
         tls_context=tls_context,
+        refused=partial(_note_refusal, rejections),
     )
     try:
-        server = open_door(ae, (settings.bind, settings.port), policy, handlers, partial(_end_if_replaced, spool))
+        server = open_door(ae, (settings.bind, settings.port), policy, handlers, partial(_repeat, spool, rejections))
     except OSError as error:
         raise PortTakenError(settings.bind, settings.port, error.strerror or "unknown reason") from error
     if answers is not None:
@@ -117,6 +124,18 @@ def _recover(spool: Spool) -> None:
             f" {found.quarantined} files quarantined"
         )
         get_logger().warning("receiver.recovered", images=found.images, reason=reason)
+
+
+def _note_refusal(rejections: Rejections, reason: str, address: str, repeated: bool) -> None:
+    """Count a connection that never became an association; one that may be an attack goes into the audit trail."""
+    rejections.count("connection", "tls" if reason.startswith("TLS") else "refused")
+    if not repeated and reason.startswith(("TLS", "its address")):
+        rejections.alert(reason, calling_ae="", address=address)
+
+
+def _repeat(spool: Spool, rejections: Rejections) -> None:
+    rejections.write()
+    _end_if_replaced(spool)
 
 
 def _end_if_replaced(spool: Spool) -> None:
@@ -154,6 +173,7 @@ def _end(event: evt.Event, reception: Reception, how: str) -> None:
     if name := reception.names.get(event.assoc):
         reception.spool.index.end_association(name, how, time.time())
         get_logger().info("association.ended", association=name, state=how)
+        _audit(event, reception, name)
 
 
 def _lose(event: evt.Event, reception: Reception) -> None:
@@ -161,6 +181,19 @@ def _lose(event: evt.Event, reception: Reception) -> None:
     reception.admission.give_up_place(event.assoc)
     if name := reception.names.get(event.assoc):
         reception.spool.index.end_association(name, "lost", time.time())
+        _audit(event, reception, name)
+
+
+def _audit(event: evt.Event, reception: Reception, name: str) -> None:
+    """Enter into the audit trail what came on an association, once it has ended."""
+    settings, requestor = reception.settings, event.assoc.requestor
+    they = Participant(ae_title=str(requestor.ae_title).strip(), host=str(requestor.address))
+    we = Participant(ae_title=settings.ae_title)
+    for paths in reception.stored.pop(name, {}).values():
+        try:
+            record(settings, instances_transferred(settings, paths, source=they, destination=we, received=True))
+        except Exception as error:  # an object that cannot be read; what is in the spool stays
+            get_logger().error("audit.lost", **describe(error))
 
 
 def _echo(event: evt.Event) -> int:
@@ -173,25 +206,34 @@ def _receive(event: evt.Event, reception: Reception) -> int:
     name = reception.names.get(event.assoc)
     log = get_logger().bind(association=name)
     unrecorded = None if name else "the index cannot be written"  # when the association began
+    rejections = reception.admission.rejections
     if reason := unrecorded or shortage(reception.spool.folder, reception.settings.disk):
+        rejections.count("image", "out-of-resources")
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
         return OUT_OF_RESOURCES
     try:
         image, chunks = _image(event, str(name))
     except ValueError as error:
+        rejections.count("image", "not-understood")
         log.warning("image.rejected", status=f"0x{CANNOT_UNDERSTAND:04X}", reason=str(error))
         return CANNOT_UNDERSTAND
     log = log.bind(image=image.image, series=image.series)
     try:
         stored = reception.spool.store(image, chunks)
     except (OSError, SQLAlchemyError) as error:
+        rejections.count("image", "out-of-resources")
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         log.error("image.rejected", status=f"0x{OUT_OF_RESOURCES:04X}", reason=reason)
         return OUT_OF_RESOURCES
     if stored is Stored.NEW:
         log.debug("image.received")
+        if reception.settings.audit.to != "nowhere":
+            studies = reception.stored.setdefault(str(name), {})
+            studies.setdefault(image.study, []).append(reception.spool.folder / image.path)
     else:
         log.warning("image.duplicate", reason=stored.value)
+    if stored is Stored.CONFLICT:
+        rejections.count("image", "conflict")
     return DUPLICATE if stored is Stored.CONFLICT else SUCCESS
 
 

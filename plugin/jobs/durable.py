@@ -20,6 +20,7 @@ from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.delivery.attempts import deliver
+from plugin.jobs.delivery.confirmation import confirm
 from plugin.jobs.delivery.contacts import Contacts
 from plugin.jobs.delivery.deliveries import Attempt, end_first_attempt, objects_to_make, queue_deliveries, wait_for_map
 from plugin.jobs.job import Job
@@ -46,6 +47,8 @@ _PER_DESTINATION = 4
 """Deliveries to one destination at a time: more than one, so a series it refuses does not hold up the next."""
 
 _POLL_SECONDS = 0.5
+_POLL_DELIVERIES_SECONDS = 1.0
+"""How often the queues are looked at: a job begins soon after it was queued, and an idle service costs little."""
 
 Role = Callable[[], str]
 """Registers workflows, and returns the queue that they are taken from."""
@@ -67,7 +70,7 @@ def launch(settings: Settings, executor: str, *roles: Role) -> None:
     DBOS.listen_queues([role() for role in roles])
     DBOS.launch()
     DBOS.register_queue(RECONSTRUCT, worker_concurrency=1, polling_interval_sec=_POLL_SECONDS)
-    DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=_POLL_SECONDS)
+    DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=_POLL_DELIVERIES_SECONDS)
 
 
 def reconstructing(settings: Settings, options: Options, lease: Lease = NO_LEASE) -> Role:
@@ -106,7 +109,10 @@ def delivering(settings: Settings, contacts: Contacts) -> Role:
             attempt = Attempt(**values)
             try:
                 with noted_workflow():
-                    deliver(settings, contacts, attempt)
+                    if attempt.sent_at is None:
+                        deliver(settings, contacts, attempt)
+                    else:
+                        confirm(settings, attempt)
             finally:
                 if attempt.number == 1:
                     end_first_attempt(attempt)

@@ -24,6 +24,12 @@ REFUSE = "refuse"
 TELL = "tell"
 """Workflow that says at the console why a job was given up; in the queue of the reconstructions."""
 
+COMMITMENT = "commitment"
+"""What an attempt waits for whose images were sent, and which asks the destination to commit to them."""
+
+COMMITTED = "committed"
+"""How such an attempt ended, in its attribute ``outcome``, unless it found that it need not ask."""
+
 ENDED = "ended"
 """Event of a delivery whose first attempt has ended, well or not."""
 

@@ -50,8 +50,19 @@ def expected_error_of(result: Reconstruction) -> dict[str, Any] | None:
     }
 
 
-def refusal_report(job: Job, code: str, reason: str, written: WrittenSeries, folder: Path) -> dict[str, Any]:
-    """Describe why no map was made, and the page that says so at the console."""
+def failed_map_in(path: Path) -> dict[str, Any] | None:
+    """Return the report of a map that was made before the job failed, from the job's report; None if none was."""
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if "verdict" in report else report.get("failed_map")
+
+
+def refusal_report(
+    job: Job, code: str, reason: str, written: WrittenSeries, folder: Path, failed_map: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Describe why no map is delivered, and the page that says so at the console."""
     return {
         "images": len(job.headers),
         "created": job.created.isoformat(),
@@ -59,6 +70,7 @@ def refusal_report(job: Job, code: str, reason: str, written: WrittenSeries, fol
         "refused": {"code": code, "reason": reason},
         "series": [_series(REFUSAL_PAGE, written, folder)],
         "files": _files(written, folder),
+        **({"failed_map": failed_map} if failed_map else {}),
     }
 
 

@@ -24,7 +24,7 @@ from plugin.jobs.job import REPORT_FILE, Job
 from plugin.jobs.mask_file import read_mask
 from plugin.jobs.place import Place
 from plugin.jobs.products import NIFTI, Made, discard_half_written, make_products, write_refusal_page
-from plugin.jobs.report import refusal_report, report_of, with_series
+from plugin.jobs.report import failed_map_in, refusal_report, report_of, with_series
 from plugin.jobs.scratch import free_pages, load, save
 from recon.options import Options
 from recon.types import GradientEcho, Reconstruction
@@ -168,10 +168,11 @@ def others(job: Job, place: Place, wanted: Wanted, report: Report, progress: Pro
 
 
 def write_refusal(job: Job, place: Place, refusal: tuple[str, str]) -> Report:
-    """Write the page that says why there is no map, and the report that names it."""
+    """Write the page that says why there is no map, and the report that names it; a failed map's report stays in it."""
     discard_half_written(place.results)
     page = write_refusal_page(job, place.results, refusal)
-    return _save(refusal_report(job, *refusal, page, place.folder), place)
+    failed_map = failed_map_in(place.folder / REPORT_FILE)
+    return _save(refusal_report(job, *refusal, page, place.folder, failed_map), place)
 
 
 def discard_work(place: Place) -> None:

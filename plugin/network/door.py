@@ -54,6 +54,8 @@ class Policy:
     admits: Callable[[str], bool]
     per_address: int
     tls_context: Callable[[], ssl.SSLContext] | None = None
+    refused: Callable[[str, str, bool], None] = lambda _reason, _address, _repeated: None
+    """Told of each connection that was closed: why, whose, and whether the same was said a moment ago."""
 
 
 @dataclass(eq=False)
@@ -199,7 +201,9 @@ class Door(ThreadedAssociationServer):  # type: ignore[misc]  # the library has 
     def _say(self, reason: str, address: str) -> None:
         """Log why a connection was closed, but not the same again and again."""
         now = time.monotonic()
-        if now - self._said.get((reason, address), -_REPEATED_SECONDS) >= _REPEATED_SECONDS:
+        repeated = now - self._said.get((reason, address), -_REPEATED_SECONDS) < _REPEATED_SECONDS
+        self._policy.refused(reason, address, repeated)
+        if not repeated:
             if len(self._said) > 1000:
                 self._said.clear()
             self._said[reason, address] = now

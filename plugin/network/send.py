@@ -6,21 +6,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID
-from pynetdicom import AE, evt
+from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
-from plugin.errors import ConfigurationError, DeliveryError, UnreachableError
-from plugin.network.entities import TIMEOUT_S, Address, new_ae, send_without_delay
-from plugin.network.tls import calling_context
+from plugin.errors import DeliveryError, UnreachableError
+from plugin.network.association import Failure, Trouble, connect, status_name
+from plugin.network.entities import TIMEOUT_S, Address, new_ae
 
 DELIVERED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0111})
 """Statuses of a peer that has the object: success, PS3.4 §B.2.3's three warnings, duplicate instance."""
@@ -36,31 +34,6 @@ _REFUSED_PER_ATTEMPT = 3
 
 _SLOWEST_BYTES_PER_S = 100_000
 """Slowest line that is waited for: the time-out of an answer runs from the first byte of the object, not the last."""
-
-_TRANSIENT = 2
-
-_REJECTIONS: dict[tuple[object, object], str] = {
-    (1, 2): "it does not support the DICOM application context",
-    (1, 3): "it does not know our AE title; add it there",
-    (1, 7): "that is not its AE title; correct it here",
-    (2, 2): "it does not support our version of the upper layer protocol",
-    (3, 1): "temporary congestion",
-    (3, 2): "it has as many associations as it allows",
-}
-"""What result source and diagnostic of an A-ASSOCIATE-RJ mean (PS3.8 §9.3.4)."""
-
-
-class Trouble(StrEnum):
-    """Why a peer does not have an object."""
-
-    AWAY = "away"
-    """There is no association: the name is not resolved, nobody listens, or the peer rejects the association."""
-    SILENT = "silent"
-    """No answer, or one without a status: the object may or may not have arrived."""
-    BUSY = "busy"
-    """A failure of the peer, such as a lack of resources."""
-    REFUSED = "refused"
-    """The peer does not take the object itself (A9xx, Cxxx, 0122, or no presentation context)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,24 +52,18 @@ class SendReport:
     seconds: float
 
 
-class _Failure(NamedTuple):
-    reason: str
-    trouble: Trouble
-    was_sent: bool = True
-
-
-_UNANSWERED = _Failure(reason="the peer gave no answer, or ended the association", trouble=Trouble.SILENT)
+_UNANSWERED = Failure(reason="the peer gave no answer, or ended the association", trouble=Trouble.SILENT)
 
 
 @dataclass(kw_only=True)
 class _Transfer:
     waiting: deque[Path]
     delivered: list[Path] = field(default_factory=list)
-    failed: list[tuple[Path, _Failure]] = field(default_factory=list)
-    silences: list[_Failure] = field(default_factory=list)
+    failed: list[tuple[Path, Failure]] = field(default_factory=list)
+    silences: list[Failure] = field(default_factory=list)
 
     @property
-    def failures(self) -> list[_Failure]:
+    def failures(self) -> list[Failure]:
         """Failures of what the peer does not have: an object that was not answered may have arrived later."""
         return [*(self.silences if self.waiting else ()), *(failure for _, failure in self.failed)]
 
@@ -127,10 +94,10 @@ def send_files(
     """
     began, transfer = time.monotonic(), _Transfer(waiting=deque(paths))
     ae = _requestor(calling_ae, transfer.waiting)
-    unassociated: _Failure | None = None
+    unassociated: Failure | None = None
     while not transfer.is_over and unassociated is None:
-        association = _connect(ae, peer)
-        if isinstance(association, _Failure):
+        association = connect(ae, peer)
+        if isinstance(association, Failure):
             unassociated = association
         else:
             _send_waiting(association, transfer, progress)
@@ -145,7 +112,7 @@ def send_files(
     )
 
 
-def _trouble(failures: Sequence[_Failure]) -> Trouble | None:
+def _trouble(failures: Sequence[Failure]) -> Trouble | None:
     """Name the kind of an attempt's failures; the first that is not a refusal, since that one may pass."""
     kinds = [failure.trouble for failure in failures]
     return next((kind for kind in kinds if kind is not Trouble.REFUSED), kinds[0] if kinds else None)
@@ -164,8 +131,8 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     began = time.monotonic()
     ae = new_ae(calling_ae)
     ae.add_requested_context(Verification)
-    association = _connect(ae, peer)
-    if isinstance(association, _Failure):
+    association = connect(ae, peer)
+    if isinstance(association, Failure):
         kind = UnreachableError if association.trouble is Trouble.AWAY else DeliveryError
         raise kind(association.reason)
     try:
@@ -173,7 +140,7 @@ def echo(peer: Address, *, calling_ae: str) -> float:
     finally:
         association.release()
     if status != 0x0000:
-        raise DeliveryError(f"{peer} answered the echo with {_name(status)}")
+        raise DeliveryError(f"{peer} answered the echo with {status_name(status)}")
     return time.monotonic() - began
 
 
@@ -189,47 +156,6 @@ def _requestor(calling_ae: str, paths: Iterable[Path]) -> AE:
     for sop_class, transfer_syntax in contexts:
         ae.add_requested_context(sop_class, transfer_syntax)
     return ae
-
-
-def _associate(ae: AE, peer: Address) -> Association:
-    handlers = [(evt.EVT_CONN_OPEN, send_without_delay)]
-    try:
-        tls_args = (calling_context(peer.tls, peer.host), peer.host) if peer.tls else None
-    except ConfigurationError as error:
-        raise DeliveryError(str(error)) from error
-    return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers, tls_args=tls_args)
-
-
-def _connect(ae: AE, peer: Address) -> Association | _Failure:
-    """Associate with a peer, or say why there is no association."""
-    try:
-        association = _associate(ae, peer)
-    except OSError as error:  # the name service is away, or does not know the host
-        reason = f"{peer} cannot be reached: {error.strerror or 'the host name is not known'}"
-        return _Failure(reason=reason, trouble=Trouble.AWAY)
-    return association if association.is_established else _why_not(association, peer)
-
-
-def _why_not(association: Association, peer: Address) -> _Failure:
-    """Say why there is no association; a rejection in the terms of PS3.8 §9.3.4."""
-    if association.is_rejected:
-        reason = f"{peer} rejected the association: {_rejection(association)}"
-        return _Failure(reason=reason, trouble=Trouble.AWAY)
-    if association.rejected_contexts and not association.accepted_contexts:
-        classes = ", ".join(sorted({str(UID(one.abstract_syntax).name) for one in association.rejected_contexts}))
-        reason = f"{peer} accepts no presentation context we proposed: allow it {classes}, Explicit VR Little Endian"
-        return _Failure(reason=reason, trouble=Trouble.REFUSED)
-    question = "is it running, and are host, port and AE title right?"
-    if peer.tls:
-        question += " Or one side does not accept the other's certificate: the peer's must name the host."
-    return _Failure(reason=f"{peer} cannot be reached: {question}", trouble=Trouble.AWAY)
-
-
-def _rejection(association: Association) -> str:
-    answer = association.acceptor.primitive
-    key = (getattr(answer, "result_source", None), getattr(answer, "diagnostic", None))
-    lasts = "transient" if getattr(answer, "result", None) == _TRANSIENT else "permanent"
-    return f"{_REJECTIONS.get(key, 'no reason given')} ({lasts})"
 
 
 def _send_waiting(association: Association, transfer: _Transfer, progress: Callable[[Path], None]) -> None:
@@ -252,14 +178,14 @@ def _send_waiting(association: Association, transfer: _Transfer, progress: Calla
             association.release()
 
 
-def _send_one(association: Association, path: Path) -> _Failure | None:
+def _send_one(association: Association, path: Path) -> Failure | None:
     """Send an object; return why it was not delivered, if it was not. Without an answer the association ends."""
     try:
         status = _store(association, path).get("Status")
     except ValueError:  # no presentation context was accepted for it
         name = UID(read_file_meta_info(path).MediaStorageSOPClassUID).name
         reason = f"the peer does not accept {name}; allow it there, or leave it out of the destination's objects"
-        return _Failure(reason=reason, trouble=Trouble.REFUSED, was_sent=False)
+        return Failure(reason=reason, trouble=Trouble.REFUSED, was_sent=False)
     except RuntimeError:  # the association ended since the last object
         return _UNANSWERED
     if status is None:
@@ -268,7 +194,7 @@ def _send_one(association: Association, path: Path) -> _Failure | None:
     if status in DELIVERED:
         return None
     kind = Trouble.REFUSED if _is_about_the_object(status) else Trouble.BUSY
-    return _Failure(reason=f"the peer answered {_name(status)}", trouble=kind)
+    return Failure(reason=f"the peer answered {status_name(status)}", trouble=kind)
 
 
 def _store(association: Association, path: Path) -> Dataset:
@@ -284,7 +210,3 @@ def _store(association: Association, path: Path) -> Dataset:
 def _is_about_the_object(status: int) -> bool:
     """Say whether a failure is about the object (PS3.4 §B.2.3: A9xx, Cxxx; 0122), not about the peer's condition."""
     return status == 0x0122 or 0xA900 <= status <= 0xA9FF or 0xC000 <= status <= 0xCFFF
-
-
-def _name(status: int | None) -> str:
-    return "nothing" if status is None else f"status 0x{status:04X}"

@@ -18,6 +18,8 @@ from plugin.service.status import RETRIED, UNFINISHED, latest_attempts, state_of
 def retry(settings: Settings, job: str) -> list[str]:
     """Queue a failed job, or its failed deliveries, again; return what was queued.
 
+    Destinations that have not committed to what they were sent are asked again at once.
+
     Raises
     ------
     PluginError
@@ -25,15 +27,19 @@ def retry(settings: Settings, job: str) -> list[str]:
     """
     existing_index(settings).close()
     with client(settings) as connected:
-        failed = [one for one in _workflows_of(connected, job) if state_of(one) == "failed"]
-        if not failed:
+        found = _workflows_of(connected, job)
+        failed = [one for one in found if state_of(one) in ("failed", "dead")]
+        unconfirmed = [one for one in found if state_of(one) == "sent" and one.status == "DELAYED"]
+        for one in unconfirmed:
+            connected.set_workflow_delay(one.workflow_id, delay_seconds=0)
+        if not (failed or unconfirmed):
             raise PluginError(f"nothing of job {job} failed; qsm-plugin status says how far it is")
         for one in failed:
             if one.name == DELIVER:
                 _deliver_again(connected, one)
             else:  # from the first step: what the steps exchanged is gone
                 connected.rewind_workflow(one.workflow_id, queue_name=RECONSTRUCT)
-    return [attempt_of(one.workflow_id)[0] for one in failed]
+    return [attempt_of(one.workflow_id)[0] for one in (*failed, *unconfirmed)]
 
 
 def cancel(settings: Settings, job: str) -> list[str]:
@@ -71,6 +77,6 @@ def _deliver_again(connected: DBOSClient, failed: WorkflowStatus) -> None:
     """Queue another attempt, for which the time begins again."""
     assert failed.input is not None
     attempt = Attempt(**failed.input["args"][0])
-    following = replace(attempt, number=attempt.number + 1, queued_at=time.time(), refused_at=None)
+    following = replace(attempt, number=attempt.number + 1, queued_at=time.time(), refused_at=None, uncommitted_at=None)
     connected.enqueue(following.options, asdict(following))
     connected.update_workflow_attributes(failed.workflow_id, {RETRIED: True})

@@ -20,6 +20,8 @@ from plugin.config.settings import Settings
 from plugin.intake.index import existing_index
 from plugin.jobs.job import REPORT_FILE
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client, delivery_of
+from plugin.network.rejections import rejections_in
+from plugin.network.tls import certificate_ends_at
 from plugin.service.health import processes
 from plugin.service.process import ENGINES_FILE
 from plugin.service.selftest import last_result
@@ -57,6 +59,7 @@ class ServiceCollector(Collector):
         yield _stages(settings.spool, [one.workflow_id for one in latest])
         yield from _machine(settings)
         yield from _self_test(settings.spool)
+        yield from _door(settings)
 
 
 def _intake(settings: Settings) -> Iterator[Metric]:
@@ -88,15 +91,19 @@ def _deliveries(attempts: Sequence[WorkflowStatus]) -> Iterator[Metric]:
     by_destination: dict[str, list[WorkflowStatus]] = defaultdict(list)
     for one in attempts:
         by_destination[delivery_of(attempt_of(one.workflow_id)[0])[0]].append(one)
-    waiting, oldest, dead = [], [], []
+    waiting, oldest, uncommitted, dead = [], [], [], []
     for destination, ones in by_destination.items():
         label = ("destination", destination)
-        began = [_queued_at(one) for one in ones if state_of(one) != "failed"]
-        waiting.append((label, len(began)))
+        counts = Counter(state_of(one) for one in ones)
+        began = [_queued_at(one) for one in ones if state_of(one) == "pending"]
+        waiting.append((label, counts["pending"]))
         oldest += [(label, time.time() - min(began))] if began else []
-        dead.append((label, len(ones) - len(began)))
-    yield _gauge("qsm_deliveries_waiting", "Deliveries that are not done.", waiting)
-    yield _gauge("qsm_delivery_oldest_seconds", "Age of the oldest delivery that is not done.", oldest)
+        uncommitted.append((label, counts["sent"]))
+        dead.append((label, counts["dead"]))
+    yield _gauge("qsm_deliveries_waiting", "Deliveries that are not sent.", waiting)
+    yield _gauge("qsm_delivery_oldest_seconds", "Age of the oldest delivery that is not sent.", oldest)
+    text = "Deliveries that were sent, and that their destination is to commit to and has not."
+    yield _gauge("qsm_deliveries_uncommitted", text, uncommitted)
     yield _gauge("qsm_dead_letters", "Deliveries that were given up; qsm-plugin retry sends them again.", dead)
 
 
@@ -105,7 +112,7 @@ def _queued_at(attempt: WorkflowStatus) -> float:
 
 
 def _failures(workflows: Sequence[WorkflowStatus]) -> Metric:
-    codes = Counter(shown_of(one)["code"] for one in workflows if state_of(one) == "failed")
+    codes = Counter(shown_of(one)["code"] for one in workflows if state_of(one) in ("failed", "dead"))
     return _gauge("qsm_failures", "Failed jobs and deliveries, by code.", [(("code", c), n) for c, n in codes.items()])
 
 
@@ -137,6 +144,19 @@ def _machine(settings: Settings) -> Iterator[Metric]:
     for one in found:
         deaths.add_metric([one["role"]], one["deaths"])
     yield deaths
+
+
+def _door(settings: Settings) -> Iterator[Metric]:
+    text = "Connections, associations and images turned away since the receiver started."
+    rejected = CounterMetricFamily("qsm_rejections", text, labels=["kind", "reason"])
+    for kind, reason, count in rejections_in(settings.host_folder):
+        rejected.add_metric([kind, reason], count)
+    yield rejected
+    try:
+        ends = [((), certificate_ends_at(settings.tls))] if settings.tls else []
+    except (OSError, ValueError):  # it is being replaced
+        ends = []
+    yield _gauge("qsm_certificate_end_timestamp_seconds", "When our certificate ends.", ends)
 
 
 def _self_test(spool: Path) -> Iterator[Metric]:

@@ -101,6 +101,7 @@ def _be_killed_first() -> None:
 
 def run_deliverer(settings: Settings, stopping: threading.Event) -> None:
     """Deliver what the workers made until told to stop; an association in progress is cut, and its files sent again."""
+    from plugin.jobs.delivery.answers import Answers
     from plugin.jobs.delivery.contacts import Contacts, Probes
     from plugin.jobs.durable import delivering, launch
 
@@ -109,6 +110,7 @@ def run_deliverer(settings: Settings, stopping: threading.Event) -> None:
     with _working_as(settings, name, stopping):
         launch(settings, name, delivering(settings, contacts))
         Probes(settings, contacts).start()
+        Answers(settings).start()
         get_logger().info("deliverer.ready")
 
 

@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,9 +22,10 @@ from plugin.config.settings import Settings
 from plugin.files import write_private_json
 from plugin.intake.completion import State
 from plugin.intake.index import AcquisitionRow, Index, existing_index
+from plugin.jobs.delivery.requests import forget_requests
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, client
 from plugin.log import get_logger
-from plugin.service.status import FAILED, UNFINISHED, latest_attempts, state_of
+from plugin.service.status import FAILED, UNFINISHED, latest_attempts
 
 LEDGER_FILE = "retention.json"
 TRASH_FOLDER = "trash"
@@ -79,7 +80,8 @@ class Keeper:
             known = self._ledger.finished_at
             self._ledger.finished_at = {study: known.get(study, self._ledger.seconds) for study in finished}
             self._ledger.write(self._spool)
-            removed = list(self._remove_each(index, connected, self._due(finished)))
+            due = self._due(finished, index.committed_studies())
+            removed = list(self._remove_each(index, connected, due))
             if removed:
                 index.forget_senders()
         return removed
@@ -102,12 +104,17 @@ class Keeper:
                 connected.cancel_workflow(row.job)
             list(self._remove_each(index, connected, [study]))
 
-    def _due(self, finished: Mapping[str, bool]) -> Iterator[str]:
-        """Yield the studies that have been kept long enough; then, while the disk is full, those delivered first."""
-        limit = 86400 * self._settings.retention.keep_days
+    def _due(self, finished: Mapping[str, bool], committed: Set[str]) -> Iterator[str]:
+        """Yield the studies that have been kept long enough, the oldest first.
+
+        While the disk is full, also those that were delivered, unless we have committed to them.
+        """
+        wanted = self._settings.retention
         oldest_first = sorted(finished, key=self._ledger.finished_at.__getitem__)
         for study in oldest_first:
-            if self._ledger.seconds - self._ledger.finished_at[study] >= limit or (finished[study] and self.is_full()):
+            days = max(wanted.keep_days, wanted.committed_days) if study in committed else wanted.keep_days
+            kept_long = self._ledger.seconds - self._ledger.finished_at[study] >= 86400 * days
+            if kept_long or (finished[study] and study not in committed and self.is_full()):
                 yield study
 
     def is_full(self) -> bool:
@@ -136,6 +143,7 @@ class Keeper:
             _move(self._spool / path, trash)
         for job in jobs:
             _move(self._spool / "jobs" / job, trash)
+            forget_requests(self._spool, job)
         delete_workflows(connected, jobs)
         index.forget(study, list(images))
         shutil.rmtree(trash)
@@ -162,15 +170,18 @@ def finished_studies(index: Index, connected: DBOSClient) -> dict[str, bool]:
 
 
 def _delivered_jobs(connected: DBOSClient) -> set[str]:
-    """Return the jobs that are done, and all of whose deliveries, at least one, are."""
+    """Return the jobs that are done, and all of whose deliveries, at least one, are.
+
+    Where the destination is asked to commit to what it was sent, a delivery is not done before it has.
+    """
     jobs = connected.list_workflows(name=RECONSTRUCT, status="SUCCESS", load_input=False, load_output=False)
     attempts = connected.list_workflows(
         name=DELIVER, status=["SUCCESS", *UNFINISHED, *FAILED], load_input=False, load_output=False
     )
-    states: dict[str, set[str]] = defaultdict(set)
+    deliveries: dict[str, set[str]] = defaultdict(set)
     for one in latest_attempts(attempts):
-        states[one.workflow_id.partition(".")[0]].add(state_of(one))
-    return {one.workflow_id for one in jobs if states[one.workflow_id] == {"done"}}
+        deliveries[one.workflow_id.partition(".")[0]].add(one.status)
+    return {one.workflow_id for one in jobs if deliveries[one.workflow_id] == {"SUCCESS"}}
 
 
 def delete_workflows(connected: DBOSClient, jobs: list[str]) -> None:

@@ -14,7 +14,15 @@ from dbos import DBOSClient, WorkflowStatus
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.intake.index import existing_index
-from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client, delivery_of
+from plugin.jobs.queue import (
+    COMMITMENT,
+    COMMITTED,
+    DELIVER,
+    RECONSTRUCT,
+    attempt_of,
+    client,
+    delivery_of,
+)
 from plugin.jobs.work.watchdog import GIVEN_UP
 from plugin.service.process import ENGINES_FILE
 
@@ -108,8 +116,15 @@ def latest_attempts(attempts: Iterable[WorkflowStatus]) -> list[WorkflowStatus]:
 
 
 def state_of(workflow: WorkflowStatus) -> str:
-    """Return the state of a workflow as people see it."""
-    return _STATES[workflow.status]
+    """Return the state of a workflow as people see it; of a delivery: pending, sent, committed or dead."""
+    state, attributes = _STATES[workflow.status], workflow.attributes or {}
+    if workflow.name != DELIVER:
+        return state
+    if state == "failed":
+        return "dead"
+    if state == "done":
+        return COMMITTED if attributes.get("outcome") == COMMITTED else "sent"
+    return "sent" if attributes.get("waits") == COMMITMENT else "pending"
 
 
 def _job(job: WorkflowStatus, deliveries: list[WorkflowStatus]) -> dict[str, Any]:
@@ -128,6 +143,8 @@ def shown_of(workflow: WorkflowStatus) -> dict[str, Any]:
         code, reason = workflow.error.code, workflow.error.sentence
     elif workflow.error and not code:
         code = type(workflow.error).__name__
+    elif workflow.attributes and "outcome" in workflow.attributes:
+        reason = workflow.attributes["reason"]
     elif workflow.attributes and workflow.status in UNFINISHED:
         code, reason = workflow.attributes.get("waits", ""), workflow.attributes.get("reason", "")
     return {

@@ -15,6 +15,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from sqlalchemy.exc import OperationalError
@@ -27,6 +28,7 @@ from plugin.intake.recovery import prepare_index
 from plugin.jobs.queue import prepare_database
 from plugin.log import describe, get_logger
 from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, ROLES
+from plugin.service.reload import reloaded, uses_change
 from plugin.service.reserve import keep_reserve
 from plugin.service.systemd import Heartbeat, notify
 
@@ -48,10 +50,12 @@ class _Child:
     deaths: int = 0
     deaths_in_all: int = 0
     start_again: float | None = None
+    kill_at: float | None = None
+    """For a child that was told to end so that it starts again with other settings."""
 
 
-def serve(settings: Settings) -> int:
-    """Run the service until SIGTERM or Ctrl-C.
+def serve(settings: Settings, config: Path | None = None) -> int:
+    """Run the service until SIGTERM or Ctrl-C; on SIGHUP read the configuration file again.
 
     Returns the exit status: 0 after a stop that was asked for, 2 if a process cannot run as configured.
 
@@ -73,7 +77,8 @@ def serve(settings: Settings) -> int:
                 f"another service already uses the spool {settings.spool}; stop it, or choose another spool"
             ) from error
         check_port(settings)
-        stopping = threading.Event()
+        stopping, hung_up = threading.Event(), threading.Event()
+        signal.signal(signal.SIGHUP, lambda _signal, _frame: hung_up.set())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: stopping.set())
         if not prepare_databases(settings, stopping):
@@ -81,7 +86,7 @@ def serve(settings: Settings) -> int:
         get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
         record(settings, application_activity(settings, started=True))
         try:
-            return _supervise(settings, stopping)
+            return _supervise(settings, stopping, config, hung_up)
         finally:
             record(settings, application_activity(settings, started=False))
 
@@ -133,7 +138,7 @@ def check_port(settings: Settings) -> None:
         time.sleep(0.1)
 
 
-def _supervise(settings: Settings, stopping: threading.Event) -> int:
+def _supervise(settings: Settings, stopping: threading.Event, config: Path | None, hung_up: threading.Event) -> int:
     children = [_start(role, settings) for role in ROLES]
     _report(settings, children)
     notify("READY=1")
@@ -141,6 +146,9 @@ def _supervise(settings: Settings, stopping: threading.Event) -> int:
     try:
         while not stopping.wait(_POLL_SECONDS) and not status:
             heartbeat.beat()
+            if hung_up.is_set():
+                hung_up.clear()
+                settings = _reload(settings, config, children)
             died = [_revive(child, settings) for child in children]
             if EXIT_CONFIGURATION in died:
                 status = EXIT_CONFIGURATION
@@ -153,6 +161,18 @@ def _supervise(settings: Settings, stopping: threading.Event) -> int:
         (settings.host_folder / PROCESSES_FILE).unlink(missing_ok=True)
         get_logger().info("service.stopped", exit_code=status)
     return status
+
+
+def _reload(settings: Settings, config: Path | None, children: list[_Child]) -> Settings:
+    """Read the configuration again, and tell the processes that it changes to end, so that they start again."""
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    new = reloaded(settings, config, check_port)
+    for child in children:
+        if child.start_again is None and uses_change(child.role, settings, new):
+            child.process.terminate()
+            child.kill_at = time.monotonic() + _STOP_SECONDS
+    notify("READY=1")
+    return new
 
 
 def _look_after_spool(settings: Settings, children: list[_Child]) -> None:
@@ -187,8 +207,14 @@ def _revive(child: _Child, settings: Settings) -> int | None:
     if child.start_again is None:
         status = child.process.poll()
         if status is None:
+            if child.kill_at is not None and now > child.kill_at:
+                child.process.kill()
             return None
         child.lifeline.close()
+        if child.kill_at is not None:
+            get_logger().info("process.restarted", process=child.role)
+            child.start_again, child.kill_at = now, None
+            return None
         child.deaths = 0 if now - child.started > _HEALTHY_SECONDS else child.deaths + 1
         pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * 2**child.deaths)
         child.deaths_in_all += 1

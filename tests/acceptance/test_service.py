@@ -49,7 +49,7 @@ def test_a_series_goes_in_and_its_map_comes_out(service, scan, tmp_path):
         service.wait("image.skipped", times=SLICES)
         (job,) = service.status()["jobs"]
         assert job["state"] == "done"
-        assert [one["state"] for one in job["deliveries"]] == ["done"]
+        assert [one["state"] for one in job["deliveries"]] == ["sent"]
         assert service.count("job.started") == 1
         assert arrived(pacs) == SLICES
         check_that_nobody_is_named(service)

@@ -44,7 +44,7 @@ def delivery_campaign(spool: Path, scan: tuple[Path, ...], *, jobs: int, seed: i
     healthy, troubled, absent = (one.port for one in settings.destinations)
     recovered: list[bool] = []
     with running_worker(settings), ExitStack() as peers:
-        names = [_write_job(settings, scan, number) for number in range(jobs)]
+        names = [write_job(settings, scan, number) for number in range(jobs)]
         good = peers.enter_context(pacs(healthy))
         bad = peers.enter_context(pacs(troubled, answer=lambda _n: 0x0000 if recovered else draw.choice(ANSWERS)))
         _queue(settings, names)
@@ -63,7 +63,7 @@ def delivery_campaign(spool: Path, scan: tuple[Path, ...], *, jobs: int, seed: i
         return Counter(images=3 * jobs * IMAGES, attempts=sum(attempts.values()), requests=good.requests + bad.requests)
 
 
-def _write_job(settings: Settings, scan: tuple[Path, ...], number: int) -> str:
+def write_job(settings: Settings, scan: tuple[Path, ...], number: int) -> str:
     """Write a job with the images of a map; its name is no acquisition's."""
     name = f"{number:016x}-{number:08x}"
     folder = settings.spool / "jobs" / name

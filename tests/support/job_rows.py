@@ -29,12 +29,12 @@ def set_status(settings: Settings, status: str, prefix: str = "") -> None:
 
 
 def multiply(settings: Settings, job: str, count: int) -> None:
-    """Copy a job and its deliveries, each copy a second older and under a name of its own."""
+    """Copy a job and its deliveries, each copy a minute older and under a name of its own."""
     with closing(sqlite3.connect(settings.spool / "jobs.sqlite")) as database, database:
         columns = [row[1] for row in database.execute("PRAGMA table_info(workflow_status)")]
         changed = {
             "workflow_uuid": "printf('%08d', value) || substr(workflow_uuid, 9)",
-            "created_at": "created_at - 1000 * value",
+            "created_at": "created_at - 60000 * value",
         }
         database.execute(
             f"WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {count - 1})"

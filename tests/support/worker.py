@@ -8,6 +8,7 @@ from dbos import DBOS
 
 from plugin.config.settings import Settings
 from plugin.intake.spool import Spool
+from plugin.jobs.delivery.answers import Answers
 from plugin.jobs.delivery.contacts import Contacts, Probes
 from plugin.jobs.durable import delivering, launch, reconstructing
 from plugin.jobs.queue import prepare_database
@@ -23,11 +24,14 @@ def running_worker(settings: Settings) -> Iterator[None]:
     contacts = Contacts(settings.retry.probe_seconds)
     options = Options(method="tikhonov", fallback="")
     launch(settings, settings.worker_name, reconstructing(settings, options), delivering(settings, contacts))
-    probes = Probes(settings, contacts)
-    probes.start()
+    threads = (Probes(settings, contacts), Answers(settings))
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
-        probes.stop()
+        for thread in threads:
+            thread.stop()
         DBOS.destroy(workflow_completion_timeout_sec=20)  # what is cut off waits for its outcome forever
-        probes.join()
+        for thread in threads:
+            thread.join()

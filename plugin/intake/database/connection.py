@@ -70,6 +70,10 @@ class Database:
         with self._connected() as connection:
             self._dialect.check(connection)
 
+    def changes(self) -> object:
+        """Return what changes with each write of another process; None for PostgreSQL, which does not say."""
+        return None if self.is_shared else self._read("PRAGMA data_version")
+
     def is_replaced(self) -> bool:
         """Say whether the file is no longer the one that was opened: deleted, or restored from a backup."""
         try:

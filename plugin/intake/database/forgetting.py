@@ -20,6 +20,12 @@ class Forgetting(Database):
         rows = self._read("SELECT image, series FROM image WHERE study = :study", study=study)
         return {str(row["image"]): str(row["series"]) for row in rows}
 
+    def committed_studies(self) -> frozenset[str]:
+        """Return the studies of which somebody asked us to commit to images."""
+        asked = "SELECT image FROM announced WHERE source = 'commitment'"
+        rows = self._read(f"SELECT DISTINCT study FROM image WHERE image IN ({asked})")
+        return frozenset(str(row["study"]) for row in rows)
+
     def conflicts_of(self, images: Sequence[str]) -> list[str]:
         """Return where the objects are that came under the UIDs of images, relative to the spool."""
         statement = f"SELECT path FROM conflict WHERE image IN {self._listed(':images')}"

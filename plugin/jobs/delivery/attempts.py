@@ -21,12 +21,14 @@ from plugin.config.service_settings import Retry
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
 from plugin.jobs.delivery.contacts import Contacts
-from plugin.jobs.delivery.deliveries import Attempt, destinations
+from plugin.jobs.delivery.deliveries import Attempt, destinations, wants_commitment
 from plugin.jobs.job import Job
+from plugin.jobs.queue import COMMITMENT
 from plugin.jobs.steps import durably
 from plugin.log import get_logger
+from plugin.network.association import Trouble
 from plugin.network.entities import Address
-from plugin.network.send import Trouble, send_files
+from plugin.network.send import send_files
 
 DELIVERY_FAILED = "delivery-failed"
 """Code of a delivery that was given up: its dead letter stays in the spool, and ``retry`` sends it."""
@@ -44,8 +46,12 @@ def deliver(settings: Settings, contacts: Contacts, attempt: Attempt) -> None:
     send = partial(_send, settings, contacts, attempt)
     sent = durably(attempt.job, f"deliver-to-{attempt.destination}", send)
     left, trouble, reason = sent["undelivered"], sent["trouble"], sent["reason"]
+    there = [*attempt.sent, *(name for name in attempt.names if name not in left)]
     if not left:
         log.info("delivery.done", delivered=sent["delivered"], seconds=sent["seconds"])
+        if sent.get("commitment"):
+            asking = replace(attempt, names=there, sent=[], sent_at=sent["ended_at"], requests=0, refused_at=None)
+            queue_commitment(replace(asking, number=attempt.number + 1), 0.0, "commitment is to be asked for")
         return
     refused_at = (attempt.refused_at or sent["ended_at"]) if trouble == Trouble.REFUSED else None
     wait = pause_seconds(settings.retry, attempt, refused_at, sent["ended_at"])
@@ -54,10 +60,19 @@ def deliver(settings: Settings, contacts: Contacts, attempt: Attempt) -> None:
         raise JobFailedError(DELIVERY_FAILED, f"{len(left)} objects are not at {attempt.destination}: {reason}")
     wait = round(wait * sent["jitter"], 1)
     log.warning("delivery.retried", failed=len(left), reason=reason, state=trouble, retry_in_seconds=wait)
-    following = replace(attempt, names=left, number=attempt.number + 1, refused_at=refused_at)
+    following = replace(attempt, names=left, sent=there, number=attempt.number + 1, refused_at=refused_at)
     waits = {"waits": trouble, "reason": reason, "queued_at": attempt.queued_at}
     options: EnqueueOptions = {**following.options, "delay_seconds": wait, "attributes": waits}
     DBOS.enqueue_workflow_with_options(options, asdict(following))
+
+
+def queue_commitment(attempt: Attempt, delay_seconds: float, reason: str) -> None:
+    """Queue an attempt that asks for commitment."""
+    waits = {"waits": COMMITMENT, "reason": reason, "queued_at": attempt.queued_at}
+    options: EnqueueOptions = {**attempt.options, "attributes": waits}
+    if delay_seconds:
+        options["delay_seconds"] = delay_seconds
+    DBOS.enqueue_workflow_with_options(options, asdict(attempt))
 
 
 def pause_seconds(retry: Retry, attempt: Attempt, refused_at: float | None, now: float) -> float | None:
@@ -72,7 +87,30 @@ def pause_seconds(retry: Retry, attempt: Attempt, refused_at: float | None, now:
 
 
 def _send(settings: Settings, contacts: Contacts, attempt: Attempt) -> dict[str, Any]:
-    """Send files of a job once; the address is looked up each time, so a corrected configuration heals a delivery."""
+    """Send files of a job once."""
+    folder = settings.spool / "jobs" / attempt.job
+    paths, peer = files_and_peer(settings, attempt)
+    outcome = _send_unless_away(settings, contacts, peer, paths)
+    undelivered = [str(path.relative_to(folder)) for path in outcome.pop("undelivered")]
+    return {
+        **outcome,
+        "undelivered": undelivered,
+        "commitment": wants_commitment(settings, attempt.destination),
+        "ended_at": time.time(),
+        "jitter": random.uniform(0.5, 1.0),  # so that what failed together is not tried together
+    }
+
+
+def files_and_peer(settings: Settings, attempt: Attempt) -> tuple[list[Path], Address]:
+    """Return the files of an attempt, and where they go.
+
+    The address is looked up each time, so a corrected configuration heals a delivery.
+
+    Raises
+    ------
+    JobFailedError
+        Files are missing, or the destination is.
+    """
     folder, names = settings.spool / "jobs" / attempt.job, attempt.names
     if missing := sum(not (folder / name).is_file() for name in names):
         sentence = f"{missing} of {len(names)} objects are missing in the job's folder; restore it, then retry"
@@ -81,14 +119,7 @@ def _send(settings: Settings, contacts: Contacts, attempt: Attempt) -> dict[str,
     if peer is None:
         sentence = f"destination {attempt.destination} is no longer in the configuration; add it again, then retry"
         raise JobFailedError("no-destination", sentence)
-    outcome = _send_unless_away(settings, contacts, peer, [folder / name for name in names])
-    undelivered = [str(path.relative_to(folder)) for path in outcome.pop("undelivered")]
-    return {
-        **outcome,
-        "undelivered": undelivered,
-        "ended_at": time.time(),
-        "jitter": random.uniform(0.5, 1.0),  # so that what failed together is not tried together
-    }
+    return [folder / name for name in names], peer
 
 
 def _send_unless_away(settings: Settings, contacts: Contacts, peer: Address, paths: list[Path]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from plugin.jobs.delivery.deliveries import configured_destinations, destination
 from plugin.jobs.job import Job
 from plugin.jobs.queue import DELIVER, attempt_of, client, delivery_of
 from plugin.log import describe, get_logger
+from plugin.network.association import Trouble
 from plugin.network.entities import Address
-from plugin.network.send import Trouble, echo
+from plugin.network.send import echo
 
 
 class Contacts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dbos import DBOS, EnqueueOptions
@@ -30,9 +30,19 @@ _MAP_ALONE_SECONDS = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt to send files of a job to a destination; times in seconds since the epoch.
+    """One attempt to send files of a job to a destination, or to have it commit to them; times since the epoch in s.
 
-    ``queued_at`` is when the delivery was queued, ``refused_at`` since when the destination has refused the objects.
+    Parameters
+    ----------
+    queued_at, refused_at, uncommitted_at
+        When the delivery was queued; since when the destination has refused the objects, and since when it has denied
+        that it has them.
+    sent
+        Files that earlier attempts have sent, to be committed to together with ``names``.
+    sent_at
+        When all were sent, or asking began again: this attempt asks for commitment; None while there are some to send.
+    requests
+        How often commitment was asked for.
     """
 
     job: str
@@ -42,6 +52,10 @@ class Attempt:
     queued_at: float
     number: int = 1
     refused_at: float | None = None
+    sent: list[str] = field(default_factory=list)
+    sent_at: float | None = None
+    uncommitted_at: float | None = None
+    requests: int = 0
 
     @property
     def delivery(self) -> str:
@@ -122,6 +136,11 @@ def destinations(settings: Settings, job: Job) -> dict[str, Address]:
         tls = settings.return_tls(job.calling_ae)
         known[SENDER] = Address(ae_title=job.calling_ae, host=job.address, port=port, tls=tls)
     return known
+
+
+def wants_commitment(settings: Settings, destination: str) -> bool:
+    """Say whether a destination is to commit to what it was sent."""
+    return any(one.commitment for one in settings.destinations if one.name == destination)
 
 
 def _self_test_destination(settings: Settings) -> dict[str, Address]:

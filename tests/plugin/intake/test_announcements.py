@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from pydicom.dataset import Dataset
-from pynetdicom import evt
+from pynetdicom import build_role, evt
 from pynetdicom.sop_class import (
     InstanceAvailabilityNotification,
     ModalityPerformedProcedureStep,
@@ -14,7 +14,7 @@ from pynetdicom.sop_class import (
     StorageCommitmentPushModelInstance,
 )
 
-from plugin.config.settings import Caller, Disk, Retry, Settings
+from plugin.config.settings import Caller, Destination, Disk, Retry, Settings
 from plugin.intake.announcements import CommitmentAnswers
 from plugin.intake.receiver import start_receiver
 from plugin.intake.spool import Spool
@@ -288,8 +288,13 @@ def test_an_answer_that_fails_is_postponed_and_does_not_stop_the_others(site, mo
     assert (row.transaction_uid, row.attempts > 0) == ("1.2.1", True)
 
 
-def test_commitment_is_not_offered_unless_the_site_wants_it(tmp_path):
-    settings = Settings(port=free_port(), spool=tmp_path, disk=Disk(reserve_gib=0, used_percent=100))
+@pytest.mark.parametrize("commitment", [False, True])
+def test_commitment_is_not_offered_unless_the_site_wants_it(tmp_path, commitment):
+    """A destination that is asked to commit may come to answer; whoever asks us to commit is still rejected."""
+    asked = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104, commitment=commitment)
+    settings = Settings(
+        port=free_port(), spool=tmp_path, disk=Disk(reserve_gib=0, used_percent=100), destinations=[asked]
+    )
     spool = Spool(tmp_path)
     receiver = start_receiver(settings, spool)
     try:
@@ -298,6 +303,12 @@ def test_commitment_is_not_offered_unless_the_site_wants_it(tmp_path):
         association = ae.associate("127.0.0.1", settings.port, ae_title="QSM")
         assert not association.accepted_contexts
         assert [one.abstract_syntax for one in association.rejected_contexts] == [StorageCommitmentPushModel]
+        role = build_role(StorageCommitmentPushModel, scp_role=True)
+        peer = new_ae("PACS")
+        peer.add_requested_context(StorageCommitmentPushModel)
+        answering = peer.associate("127.0.0.1", settings.port, ae_title="QSM", ext_neg=[role])
+        assert [one.as_scp for one in answering.accepted_contexts] == ([True] if commitment else [])
+        answering.release()
     finally:
         receiver.shutdown()
         spool.index.close()

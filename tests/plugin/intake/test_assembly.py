@@ -1,4 +1,6 @@
 import random
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ from dicom_io.synthetic import write_scan
 from plugin.config.rules import Rule
 from plugin.intake.completion import PAGE_PATIENCE, SETTLE_SECONDS, State
 from plugin.intake.reading import HeaderReader
+from plugin.intake.spool import Spool
 from plugin.jobs.job import Job, reserved_numbers
 from plugin.log import uid_hash
 from tests.support.intake import QUIET, Site, refused_site
@@ -51,6 +54,24 @@ def test_a_released_complete_acquisition_starts_at_once_and_once(site, scan):
     assert site.pass_after() == [State.QUEUED]
     assert site.pass_after(100) == [State.QUEUED]
     assert len(site.jobs) == 1
+
+
+def test_an_assembler_with_nothing_to_do_looks_at_nothing(site, scan, monkeypatch):
+    passes, stopped, other = [], threading.Event(), Spool(site.spool.folder)
+    run_pass = site.assembler.run_pass
+    monkeypatch.setattr(site.assembler, "run_pass", lambda: passes.append(run_pass()))
+    thread = threading.Thread(target=site.assembler.run, args=(stopped.is_set,))
+    thread.start()
+    try:
+        wait_for(lambda: passes, what="the first pass")
+        time.sleep(0.5)
+        assert len(passes) == 1
+        other.index.open_association("b", "MR1", "10.0.0.5", 1.0)  # as the receiver, which is another process
+        wait_for(lambda: len(passes) == 2, what="a pass after a change")
+    finally:
+        stopped.set()
+        thread.join()
+        other.index.close()
 
 
 def test_while_the_association_is_open_more_may_come(site, scan):

@@ -16,6 +16,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from sqlalchemy.exc import OperationalError
 
 from dicom_io.source.file import read_image_file
+from plugin.config.service_settings import Audit
 from plugin.config.settings import Caller, Disk, Settings
 from plugin.errors import PortTakenError
 from plugin.intake import admission, receiver
@@ -23,6 +24,7 @@ from plugin.intake.admission import is_allowed
 from plugin.intake.receiver import start_receiver, study_and_series
 from plugin.intake.spool import Spool
 from plugin.log import uid_hash
+from plugin.network.rejections import rejections_in
 from tests.support.loopback import dcmtk, free_port, mr_image, scanner, send_images, storescu, wait_for
 
 ROOMY = Disk(reserve_gib=0, used_percent=100)
@@ -296,3 +298,28 @@ def test_the_receiver_knows_nothing_of_reconstruction():
     code = "import sys, plugin.intake.receiver; print({'torch', 'scipy', 'recon', 'dbos'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_what_came_on_an_association_is_one_audit_message_a_study_and_a_rejection_is_one(tmp_path):
+    audited = {"allowed_callers": (Caller(ae_title="MR1"),), "audit": Audit(to="file")}
+    images = [mr_image(study, "1", n) for study in ("s", "t") for n in range(3)]
+    other = mr_image("s", "1", 0)
+    other.PixelData = b"\x01" * len(other.PixelData)
+    with receiving(tmp_path, **audited) as (settings, _):
+        assert send_images(settings.port, [*images, other], ae_title="MR1") == [0] * 6 + [0x0111]
+        wait_for(lambda: len(messages(tmp_path)) == 2, what="both studies are in the audit trail")
+        with scanner(settings.port, ae_title="STRANGER", images=[]) as association:
+            assert association.is_rejected
+        wait_for(lambda: len(messages(tmp_path)) == 3, what="the rejection is in the audit trail")
+        counted = {("image", "conflict", 1), ("association", "unknown-caller", 1)}
+        wait_for(lambda: set(rejections_in(tmp_path)) == counted, what="both are counted")
+    first, second, alert = messages(tmp_path)
+    for message in (first, second):
+        assert 'NumberOfInstances="3"' in message
+        assert "MR1" in message
+    assert "Security Alert" in alert
+    assert "STRANGER" in alert
+
+
+def messages(folder):
+    return [path.read_text() for path in sorted((folder / "audit").glob("[0-9]*.xml"))]

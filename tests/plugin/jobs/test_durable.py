@@ -17,7 +17,7 @@ from plugin.errors import JobFailedError, PluginError
 from plugin.jobs.delivery import deliveries
 from plugin.jobs.delivery.deliveries import Attempt, destinations
 from plugin.jobs.job import Job
-from plugin.jobs.queue import attempt_name, client, delivery_name, submit
+from plugin.jobs.queue import RECONSTRUCT, attempt_name, client, delivery_name, submit
 from plugin.jobs.serializer import JsonSerializer
 from plugin.jobs.steps import failure_of, may_heal
 from plugin.service.control import cancel, retry
@@ -43,7 +43,7 @@ def scan(tmp_path_factory):
 IMPATIENT = Retry(
     first_seconds=0.2,
     longest_seconds=0.4,
-    give_up_after_hours=3 / 3600,
+    give_up_after_hours=5 / 3600,
     give_up_refused_after_hours=2 / 3600,
     probe_seconds=0.2,
 )
@@ -252,7 +252,7 @@ def test_a_delivery_of_files_that_are_gone_is_no_delivery(site):
 @pytest.mark.parametrize("ended", ["CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])
 def test_jobs_that_ended_without_an_error_of_their_own_say_why(ended):
     workflow = WorkflowStatus()
-    workflow.status, workflow.error, workflow.attributes = ended, None, None
+    workflow.name, workflow.status, workflow.error, workflow.attributes = RECONSTRUCT, ended, None, None
     workflow.created_at = workflow.updated_at = 0
     found = shown_of(workflow)
     assert found["state"] == "failed"

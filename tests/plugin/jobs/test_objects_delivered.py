@@ -72,7 +72,7 @@ def test_each_destination_gets_its_objects_after_the_map(site, scan):
             (found,) = status(site)["jobs"]
             return sorted((one["destination"], one["part"], one["state"]) for one in found["deliveries"])
 
-        expected = [("archive", "others", "done"), ("archive", "qsm", "done"), ("console", "qsm", "done")]
+        expected = [("archive", "others", "sent"), ("archive", "qsm", "sent"), ("console", "qsm", "sent")]
         wait_for(lambda: deliveries() == expected, what="all is delivered")
 
 

@@ -13,7 +13,7 @@ from plugin.errors import JobFailedError
 from plugin.jobs.job import Job, job_name
 from plugin.jobs.place import Place
 from plugin.jobs.scratch import load
-from plugin.jobs.workflow import Wanted, make
+from plugin.jobs.workflow import Wanted, make, write_refusal
 from recon.options import Options
 from recon.types import Reconstruction, Verdict
 from tests.support.synthetic import write_small_scan
@@ -128,6 +128,17 @@ def test_an_incomplete_acquisition_is_refused_before_anything_is_made(acquisitio
     with pytest.raises(Refusal):
         make(job, Place(folder=tmp_path), WANTED)
     assert not (tmp_path / "qsm").exists()
+
+
+def test_the_figures_of_a_failed_map_stay_readable_in_the_report_of_the_page(acquisition, tmp_path):
+    place, job = Place(folder=tmp_path), Job(acquisition=acquisition)
+    failed = {"verdict": {"level": "failed"}, "figures": {"field_noise_ppm": 0.5}}
+    (tmp_path / "report.json").write_text(json.dumps(failed))
+    for _ in range(2):  # the step may be run again
+        write_refusal(job, place, ("quality-failed", "The map failed its quality check."))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["failed_map"] == failed
+    assert report["refused"]["code"] == "quality-failed"
 
 
 def test_jobs_are_saved_relative_to_the_spool(acquisition, tmp_path):

@@ -6,8 +6,9 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import MRImageStorage, Verification
 
 from plugin.errors import UnreachableError
+from plugin.network.association import Trouble
 from plugin.network.entities import Address, new_ae
-from plugin.network.send import DELIVERED, Trouble, echo, send_files
+from plugin.network.send import DELIVERED, echo, send_files
 from tests.support.loopback import free_port, mr_image, pacs, read_folder, storescp
 
 

@@ -11,6 +11,7 @@ from plugin.files import write_private_json
 from plugin.intake.index import AcquisitionRow
 from plugin.intake.spool import Spool
 from plugin.jobs.queue import prepare_database
+from plugin.network.rejections import REJECTIONS_FILE
 from plugin.service.monitor import served
 from plugin.service.process import ENGINES_FILE, PROCESSES_FILE
 from plugin.service.selftest import RESULT_FILE
@@ -42,6 +43,7 @@ def settings(tmp_path):
     set_status(settings, "CANCELLED", f"{JOB}.console")
     seconds = {"seconds": {"read": 2.0}}
     write_private_json(seconds, tmp_path / "jobs" / JOB / "report.json")
+    write_private_json([["image", "conflict", 2]], tmp_path / REJECTIONS_FILE)
     write_private_json([{"name": "openvino", "state": "ready", "reason": ""}], tmp_path / ENGINES_FILE)
     return settings
 
@@ -76,6 +78,7 @@ def test_metrics_say_what_waits_what_failed_and_how_long_steps_take(settings):
         'qsm_dead_letters{destination="console"} 1.0',
         'qsm_failures{code="cancelled"} 1.0',
         'qsm_stage_seconds{quantile="0.95",stage="read"} 2.0',
+        'qsm_rejections_total{kind="image",reason="conflict"} 2.0',
         'qsm_engine_ready{engine="openvino"} 1.0',
         'qsm_process_deaths_total{process="worker"} 2.0',
     ):

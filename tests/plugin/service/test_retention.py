@@ -1,5 +1,7 @@
 import shutil
 import time
+from contextlib import closing
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +11,7 @@ from plugin.config.settings import Settings
 from plugin.intake.database.submitted import JobRow
 from plugin.intake.index import AcquisitionRow, ImageRow
 from plugin.intake.spool import Spool
+from plugin.jobs.delivery.deliveries import Attempt
 from plugin.jobs.queue import client, prepare_database
 from plugin.service import retention
 from plugin.service.retention import Keeper
@@ -90,6 +93,31 @@ def test_a_full_disk_removes_what_was_delivered_and_nothing_else(settings, monke
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(total=100, free=5))
     assert Keeper(settings).keep_house() == ["good"]
     assert studies(settings) == ["late", "odd", "part"]
+
+
+def test_a_study_that_was_sent_stays_until_its_destination_has_committed_to_it(settings, monkeypatch):
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: True)
+    sent = Attempt(
+        job="good-job", destination="pacs", part="qsm", names=["qsm/1.dcm"], queued_at=0.0, number=2, sent_at=1.0
+    )
+    with client(settings) as connected:
+        connected.enqueue({**sent.options, "attributes": {"waits": "commitment"}}, asdict(sent))
+        assert Keeper(settings).keep_house() == []
+        set_status(settings, "SUCCESS", "good-job.")
+    assert Keeper(settings).keep_house() == ["good"]
+
+
+def test_what_we_committed_to_is_kept_for_as_long_as_the_site_states(settings, monkeypatch):
+    monkeypatch.setattr(retention.Keeper, "is_full", lambda _keeper: True)
+    with closing(Spool(settings.spool).index) as index:
+        index.add_notice("commitment", "transaction", [("", "good0")], 1.0)
+    committed = settings.model_copy(update={"retention": Retention(keep_days=1, committed_days=5)})
+    keeper = Keeper(committed)
+    assert keeper.keep_house() == []
+    later(monkeypatch, 4.9)
+    assert keeper.keep_house() == ["odd"]
+    later(monkeypatch, 5.1)
+    assert keeper.keep_house() == ["good"]
 
 
 def test_an_interrupted_removal_is_completed(settings, monkeypatch):

@@ -52,4 +52,4 @@ def test_an_old_job_that_is_not_done_is_shown_too(settings):
     found = status(settings)["jobs"]
     assert len(found) == LATEST + 1
     assert found[-1]["job"] == old
-    assert [(one["destination"], one["state"]) for one in found[-1]["deliveries"]] == [("pacs", "queued")]
+    assert [(one["destination"], one["state"]) for one in found[-1]["deliveries"]] == [("pacs", "pending")]

@@ -23,7 +23,8 @@ def settings(tmp_path):
 def only_receiver(settings, monkeypatch):
     """Run the supervisor with the receiver alone; return its children."""
     monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
-    started, start, stopping = [], supervisor._start, threading.Event()
+    started, start, stopping, hung_up = [], supervisor._start, threading.Event(), threading.Event()
+    config = settings.spool.parent / "site.toml"
 
     def remember(role, settings):
         started.append(start(role, settings))
@@ -32,9 +33,11 @@ def only_receiver(settings, monkeypatch):
     monkeypatch.setattr(supervisor, "_start", remember)
     make_private_folder(settings.spool)
     statuses = []
-    thread = threading.Thread(target=lambda: statuses.append(supervisor._supervise(settings, stopping)))
+    thread = threading.Thread(
+        target=lambda: statuses.append(supervisor._supervise(settings, stopping, config, hung_up))
+    )
     thread.start()
-    yield started, statuses
+    yield started, statuses, config, hung_up
     stopping.set()
     thread.join(30)
 
@@ -45,7 +48,7 @@ def answers(settings):
 
 
 def test_a_child_that_dies_is_started_again_and_stopped_at_the_end(settings, only_receiver):
-    started, statuses = only_receiver
+    started, statuses, *_ = only_receiver
     wait_for(lambda: answers(settings), what="the receiver answers")
     os.kill(started[0].process.pid, signal.SIGKILL)
     wait_for(lambda: len(started) == 2, what="the receiver is started again")
@@ -54,11 +57,38 @@ def test_a_child_that_dies_is_started_again_and_stopped_at_the_end(settings, onl
     wait_for(lambda: [one["deaths"] for one in processes(settings.spool)] == [1], what="its end is reported")
 
 
+def test_a_configuration_with_mistakes_changes_nothing_and_each_is_named(settings, only_receiver, capsys):
+    started, _, config, hung_up = only_receiver
+    wait_for(lambda: answers(settings), what="the receiver answers")
+    config.write_text('port = "x"\nquiet_seconds = -1\n')
+    hung_up.set()
+    wait_for(lambda: "quiet_seconds" in capsys.readouterr().out, what="the mistakes are in the log")
+    assert answers(settings)
+    assert len(started) == 1
+
+
+def test_a_new_configuration_restarts_only_what_it_changes(settings, only_receiver):
+    started, statuses, config, hung_up = only_receiver
+    wait_for(lambda: answers(settings), what="the receiver answers")
+    same = f'spool = "spool"\nport = {settings.port}\ndisk = {{reserve_gib = 0, used_percent = 100}}\n'
+    config.write_text(same + "quiet_seconds = 5\n")  # the assembler's
+    hung_up.set()
+    wait_for(lambda: not hung_up.is_set(), what="it is read")
+    moved = free_port()
+    config.write_text(same.replace(str(settings.port), str(moved)))
+    hung_up.set()
+    wait_for(lambda: len(started) == 2, what="the receiver is started again")
+    there = settings.model_copy(update={"port": moved})
+    wait_for(lambda: answers(there), what="it listens on the new port")
+    assert [one["deaths"] for one in processes(settings.host_folder)] == [0]
+    assert statuses == []
+
+
 def test_a_child_that_cannot_run_as_configured_ends_the_service(settings, monkeypatch):
     monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
     make_private_folder(settings.spool)
     with pacs(settings.port):
-        assert supervisor._supervise(settings, threading.Event()) == 2
+        assert supervisor._supervise(settings, threading.Event(), None, threading.Event()) == 2
 
 
 def test_one_spool_has_one_service(settings):

@@ -14,7 +14,7 @@ lint: setup
 	.venv/bin/lint-imports
 
 test: lint        ## the whole suite
-	.venv/bin/pytest -n 2 --dist worksteal --durations=15
+	.venv/bin/pytest -n 3 --dist worksteal --durations=15
 
 faults: setup     ## hundreds of kills, full disks, bad peers and malformed objects, with their counts: about an hour
 	QSM_FAULTS=full .venv/bin/pytest tests/faults -s --timeout 0

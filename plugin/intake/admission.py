@@ -109,5 +109,5 @@ def limit(event: evt.Event, largest_bytes: int) -> None:
     if size > largest_bytes or dimse.msg_queue.qsize() > _MOST_REQUESTS:
         reason = "an object larger than largest_object_gib" if size > largest_bytes else "requests without waiting"
         get_logger().warning("association.aborted", reason=f"the peer sends {reason}")
-        dimse.message = None  # and its memory; what is on its way is no message
+        dimse.message = None  # frees its memory; what still arrives is not a message
         hang_up(event.assoc.dul.socket.socket)

@@ -25,7 +25,7 @@ from plugin.log import describe, get_logger, uid_hash, unexpected
 
 _MANY_ECHOES: Final = 3
 _WITHOUT_MAP: Final = "-without-"
-"""In the names of jobs that only say why there is no map."""
+"""Part of the name of a job that only says why no map was made."""
 
 _OTHER_SCANS: Final = frozenset(
     {"not-gradient-echo", "inversion-recovery", "velocity-encoded", "field-map", "susceptibility-map"}

@@ -45,7 +45,7 @@ SAME_ASSOCIATION_SECONDS = 3.0
 """How long the association of a request stays open for the answer."""
 
 ASKED_AGAIN_SECONDS = 86400.0
-"""How long a delivery of which there is no evidence at all stays as sent before its destination is asked again."""
+"""How long a delivery without any evidence stays "sent" before its destination is asked again."""
 
 SENT = "sent"
 """Outcome of an attempt that need not ask any more: the site no longer wants commitment."""
@@ -169,7 +169,7 @@ def _listed(
     wait_seconds: float | None,
     refusal: Failure | None,
 ) -> Outcome:
-    """Say what follows from the images that the peer lists, which is no storage commitment SCP or never answers."""
+    """Say what follows from the images that a peer lists which does not offer storage commitment, or never answers."""
     unanswered = refusal.reason if refusal else f"{peer} answered none of {attempt.requests} requests for commitment"
     listed = find_instances(paths, peer, calling_ae=settings.ae_title)
     if isinstance(listed, Failure):

@@ -74,7 +74,7 @@ class Attempt:
 
 
 def objects_to_make(settings: Settings, calling_ae: str) -> tuple[str, ...]:
-    """Return the objects that are switched on and that a destination gets; all where there is no destination."""
+    """Return the objects that are switched on and that some destination gets; without destinations, all of them."""
     if calling_ae == SELF_TEST_AE:
         return (QSM,)
     wanted = [d.objects for d in settings.destinations]

@@ -26,8 +26,15 @@ class Template:
     coefficients: tuple[int, ...]
     time_s: float
 
+    @property
+    def is_difference(self) -> bool:
+        """Whether it is the difference of two echoes, which an offset that both share is not in."""
+        return sum(self.coefficients) == 0
 
-def unwrapped_template(echoes: GradientEcho, mask: BoolArray) -> tuple[Template, Unwrapped]:
+
+def unwrapped_template(
+    echoes: GradientEcho, mask: BoolArray, *, difference: bool = False
+) -> tuple[Template, Unwrapped]:
     """Return the first echo or the difference of the first two, whichever is smoother, unwrapped in space.
 
     The shorter of the two times has fewer steps beyond π, the difference has more noise; the mean
@@ -40,14 +47,15 @@ def unwrapped_template(echoes: GradientEcho, mask: BoolArray) -> tuple[Template,
         One echo or more.
     mask
         ``(x, y, z)`` bool, where to unwrap.
+    difference
+        Whether the difference is to be taken in any case.
     """
     phase_rad, times_s = echoes.phase_rad, echoes.echo_times_s
     template, wrapped, last = Template(coefficients=(1,), time_s=times_s[0]), phase_rad[0], 0
-    if len(times_s) > 1 and times_s[0] > times_s[1] - times_s[0]:
-        difference = wrap(phase_rad[1] - phase_rad[0])
-        coherences = [_coherence(phase, mask) for phase in (difference, phase_rad[0])]
-        if coherences[0] > coherences[1]:
-            template, wrapped, last = Template(coefficients=(-1, 1), time_s=times_s[1] - times_s[0]), difference, 1
+    if len(times_s) > 1 and (difference or times_s[0] > times_s[1] - times_s[0]):
+        step = wrap(phase_rad[1] - phase_rad[0])
+        if difference or _coherence(step, mask) > _coherence(phase_rad[0], mask):
+            template, wrapped, last = Template(coefficients=(-1, 1), time_s=times_s[1] - times_s[0]), step, 1
     several = len(times_s) > 1
     # The gradient of the echo difference is compared with echo 1, that of echo 1 with echo 2.
     other = 1 - last

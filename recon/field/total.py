@@ -21,7 +21,8 @@ from recon.field.offsets.slices import without_slice_offsets
 from recon.field.offsets.uneven_echoes import without_uneven_echoes
 from recon.field.plausibility import compare_with_head_shape
 from recon.field.reliability import reliability
-from recon.field.template import unwrapped_template
+from recon.field.template import Template, unwrapped_template
+from recon.field.unwrap.romeo import Unwrapped
 from recon.masking.brain import Segmenter
 from recon.masking.head import head_mask
 from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask, without_doubtful_rim
@@ -127,9 +128,8 @@ def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray, where: 
     """
     where = head if where is None else where
     echoes, warnings, figures = without_slice_offsets(echoes, core)
-    template, unwrapped = unwrapped_template(echoes, head)
+    template, unwrapped, offsets = _unwrapped(echoes, head, core)
     theta_rad = unwrapped.phase_rad
-    offsets = phase_offsets(echoes, template, theta_rad, core)
     noise = magnitude_noise(echoes.magnitude[0], core)
     fit = fit_field(echoes, theta_rad, template, offsets, where, core, noise)
     even, theta_rad, more, uneven = without_uneven_echoes(echoes, template, theta_rad, offsets, fit, core)
@@ -147,6 +147,19 @@ def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray, where: 
     if len(echoes.echo_times_s) > 1:
         quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2
     return PhaseFit(fit=fit, offsets=offsets, quality=quality)
+
+
+def _unwrapped(echoes: GradientEcho, head: BoolArray, core: BoolArray) -> tuple[Template, Unwrapped, Offsets]:
+    """Unwrap a template and return it with the offsets; where they have open-ended fringe lines, it is a difference.
+
+    The lines are in each echo, but in no difference of two.
+    """
+    template, unwrapped = unwrapped_template(echoes, head)
+    offsets = phase_offsets(echoes, template, unwrapped.phase_rad, core)
+    if offsets.figures.get("open_fringe_lines_mm", 0) > 0 and not template.is_difference:
+        template, unwrapped = unwrapped_template(echoes, head, difference=True)
+        offsets = phase_offsets(echoes, template, unwrapped.phase_rad, core)
+    return template, unwrapped, offsets
 
 
 def _found_mask(

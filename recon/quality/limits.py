@@ -117,7 +117,7 @@ LIMITS: Final = (
         sentence="The field jumps by half a turn at {value:.1f} of 1000 neighbours: unwrapping may have failed.",
     ),
     Limit(
-        figure="open_fringe_lines_mm",
+        figure="open_fringe_lines_left_mm",
         degraded=20.0,
         failed=inf,
         sentence="The phase has open-ended fringe lines ({value:.0f} mm in all), as when coils are combined without "
@@ -169,7 +169,8 @@ LIMITS: Final = (
         figure="echo_time_error_ms",
         degraded=1.2,
         failed=inf,
-        sentence="The echoes look {value:.1f} ms later than their stated echo times: an echo may be missing.",
+        sentence="The phase at echo time zero holds the field's fine structure, as if echo times were wrong by "
+        "{value:.1f} ms: an echo may be missing, or the phase filtered.",
     ),
     Limit(
         figure="r2star_off_by_factor",

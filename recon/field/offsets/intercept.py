@@ -72,7 +72,7 @@ def without_intercept(
             "intercept_rms_rad": spread,
             "intercept_smoothing_mm": sigma_mm,
             "intercept_scatter_over_noise": float(scatter),
-            **({} if late_ms is None else {"echo_time_error_ms": late_ms}),
+            **({} if late_ms is None else {"echo_time_error_ms": abs(late_ms)}),
         },
     )
     return fit, moved

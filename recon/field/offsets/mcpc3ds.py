@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recon.field.constants import FIELD
-from recon.field.offsets.fringe_lines import fringe_length_mm
+from recon.field.offsets.fringe_lines import fringe_length_mm, offset_with_lines
 from recon.field.offsets.smooth import cell_weights, smooth_phase
 from recon.field.template import Template
 from recon.operators.coarse import block_phasors, coarse_grid, upsample
@@ -81,7 +81,8 @@ def phase_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArra
     ]
     seen = [smooth_phase(p, coarse.cell_mm) for p in phasors]
     warnings: tuple[str, ...] = ()
-    figures = {"open_fringe_lines_mm": fringe_length_mm(phasors[0], coarse)}
+    length_mm = fringe_length_mm(phasors[0], coarse)
+    figures = {"open_fringe_lines_mm": length_mm, "open_fringe_lines_left_mm": length_mm}
     odd = even = (seen[0] / _parity_system(template, times_s, used[:1]).sum()).astype(np.float32)
     if len(used) > 1:
         inverse = np.linalg.inv(_parity_system(template, times_s, used))
@@ -95,6 +96,11 @@ def phase_offsets(echoes: GradientEcho, template: Template, theta_rad: FloatArra
     its_own = sum(c * (odd, even)[e % 2] for e, c in enumerate(template.coefficients))
     cells = (odd, np.asarray(its_own, np.float32), *(() if even is odd else (even,)))
     odd_rad, template_rad, *even_rad = (upsample(values, coarse) for values in cells)
+    if template.is_difference and even is odd and length_mm > 0:
+        ratio, voxels = times_s[used[0]] / template.time_s, coarse_grid(echoes.grid, cell_mm=0)
+        own = block_phasors(echoes.phase_rad[used[0]], theta_rad, ratio, echoes.magnitude[used[0]], core, voxels)
+        odd_rad = offset_with_lines(odd, own, coarse, echoes.grid.voxel_size_mm)
+        figures["open_fringe_lines_left_mm"] = 0.0
     return Offsets(
         odd_rad=odd_rad,
         even_rad=even_rad[0] if even_rad else odd_rad,

@@ -149,7 +149,7 @@ class Audit(Frozen):
 
 
 Role = Literal["viewer", "operator", "administrator"]
-"""What a user of the console may do: look; act on jobs and deliveries; change users. Each may do what those before may."""
+"""What a user of the console may do: look, act on jobs, change users; each may also do what those before may."""
 
 
 class Console(Frozen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware import Middleware
@@ -46,11 +47,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.accounts = settings, accounts
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(sign_in.router)
+    app.add_api_route("/", _home, include_in_schema=False)
     # PICTURES: app.include_router(pictures.router)
     app.add_exception_handler(SignInNeededError, _sign_in)
     app.add_exception_handler(AnyHTTPException, _say)
+    app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(Exception, _fail)
     return app
+
+
+def _home() -> RedirectResponse:
+    return RedirectResponse("/series", status_code=303)
 
 
 def _sign_in(request: Request, _error: Exception) -> Response:
@@ -69,6 +76,10 @@ def _say(request: Request, error: Exception) -> HTMLResponse:
     if error.status_code == 404:
         text = known[404]
     return render(request, "error.html", error.status_code, text=text)
+
+
+def _misread(request: Request, _error: Exception) -> HTMLResponse:
+    return render(request, "error.html", 400, text="The address or the form holds a value that cannot be used here.")
 
 
 def _fail(request: Request, error: Exception) -> HTMLResponse:

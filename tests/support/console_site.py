@@ -93,10 +93,14 @@ def cases_by_name() -> dict[str, Case]:
     return {case.name: case for case in CASES}
 
 
+def settings_of(spool: Path, **console: object) -> Settings:
+    two = [Destination(name=name, ae_title=name.upper(), host="127.0.0.1", port=1) for name in ("pacs", "viewer")]
+    return Settings(spool=spool, destinations=tuple(two), console=Console(**console))
+
+
 def make_site(spool: Path, cases: Iterable[Case] = CASES, **console: object) -> Settings:
     """Fill a spool."""
-    two = [Destination(name=name, ae_title=name.upper(), host="127.0.0.1", port=1) for name in ("pacs", "viewer")]
-    settings = Settings(spool=spool, destinations=tuple(two), console=Console(**console))
+    settings = settings_of(spool, **console)
     make_private_folder(spool)
     Spool(spool).index.close()
     prepare_database(settings)
@@ -260,11 +264,12 @@ def _report_service(settings: Settings) -> None:
 
 
 def measure(count: int, folder: Path) -> None:
-    """Print the seconds that pages take with so many series."""
+    """Print the milliseconds that pages take with so many series; a folder that was filled before is used again."""
     from tests.support.console_client import signed_in
 
     cases = [*CASES, *(Case(f"more-{number}") for number in range(count - len(CASES)))]
-    settings = make_site(folder / "spool", cases)
+    filled = (folder / "spool").exists()
+    settings = settings_of(folder / "spool") if filled else make_site(folder / "spool", cases)
     browser = signed_in(settings, "administrator")
     middle = cases[count // 2].address
     for path in ("/series", f"/series?page={count // 50}", "/series?view=attention", "/series?q=phase",

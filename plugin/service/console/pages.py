@@ -120,9 +120,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(
-        ago=ago, duration=duration, moment=moment, clock=clock, capitalize_first=capitalize_first, iso=iso, size=size
-    )
+    shown = (ago, duration, moment, clock, capitalize_first, iso, size)
+    found.filters.update({function.__name__: function for function in shown})
     return found
 
 

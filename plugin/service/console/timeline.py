@@ -67,8 +67,8 @@ class Event:
 class Detail:
     """One series.
 
-    ``report`` is of its last job, or of its failed map, or as ``_EMPTY``; ``explained`` is what ``qsm-plugin explain`` says.
-    ``can_retry`` and ``can_cancel`` say what may be done with the jobs, which ``jobs`` names.
+    ``report`` is of its last job, or of its failed map; ``explained`` is what ``qsm-plugin explain`` says.
+    ``can_retry`` and ``can_cancel`` name those of the ``jobs`` with which that may be done.
     """
 
     series: Series
@@ -109,7 +109,7 @@ def detail_of(settings: Settings, name: str) -> Detail:
     open_ = {one.workflow_id.partition(".")[0] for one in workflows if one.status in UNFINISHED}
     return Detail(
         series=series,
-        events=events,
+        events=sorted(events, key=lambda event: event.at),
         report={**_EMPTY, **(report.get("failed_map") or report)},
         explained=explain_uid(row.acquisition[:NAME_LENGTH], settings),
         jobs=sorted(jobs),

@@ -24,8 +24,8 @@ from plugin.network.send import echo
 from plugin.network.tls import certificate_ends_at
 from plugin.service.console.access import Operator, Viewer, note_action
 from plugin.service.console.accounts import ACCOUNTS_FOLDER
-from plugin.service.console.listing import Delivery, delivery_from
 from plugin.service.console.pages import is_live, leave_message, render, render_live
+from plugin.service.console.records.listing import Delivery, delivery_from
 from plugin.service.health import processes, why_not_ready
 from plugin.service.process import ENGINES_FILE
 from plugin.service.selftest import REQUEST_FILE, last_result

@@ -20,8 +20,8 @@ from plugin.intake.index import AcquisitionRow, existing_index
 from plugin.jobs.job import REPORT_FILE
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client, delivery_name, delivery_of
 from plugin.log import uid_hash
-from plugin.service.console.descriptions import Description, describe_image
-from plugin.service.console.progress import Progress, progress_of
+from plugin.service.console.records.descriptions import Description, describe_image
+from plugin.service.console.records.progress import Progress, progress_of
 from plugin.service.status import latest_attempts, not_done, shown_of, state_of
 
 PER_PAGE: Final = 25

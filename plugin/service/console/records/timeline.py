@@ -16,8 +16,8 @@ from plugin.intake.database.overview import Wanted
 from plugin.intake.explain import explain_row
 from plugin.intake.index import AcquisitionRow, existing_index
 from plugin.jobs.queue import RECONSTRUCT, REFUSE, TELL, client
-from plugin.service.console.listing import Kind, Series, joined, read_report
-from plugin.service.console.progress import STEPS, step_seconds
+from plugin.service.console.records.listing import Kind, Series, joined, read_report
+from plugin.service.console.records.progress import STEPS, step_seconds
 from plugin.service.status import UNFINISHED, shown_of, state_of
 
 _REPORTED: Final = ("total field", "inversion", "quality")

@@ -25,13 +25,8 @@ def write(spool, **values):
 def test_a_series_is_described_by_its_header(tmp_path):
     write(tmp_path, SeriesDescription="gre", StudyDate="20250304", PatientName="Doe^Jane", MagneticFieldStrength="3")
     found = describe_image(tmp_path, IMAGE)
-    assert (found.title, found.study_date, found.patient_name, found.field_t) == (
-        "gre",
-        "2025-03-04",
-        "Doe Jane",
-        "3.0",
-    )
-    assert found.study == ""
+    assert (found.title, found.study, found.study_date) == ("gre", "", "2025-03-04")
+    assert (found.patient_name, found.field_t) == ("Doe Jane", "3")
 
 
 def test_texts_have_one_line_of_a_limited_length(tmp_path):

@@ -43,11 +43,12 @@ _HIDDEN: Final = "(not shown)"
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """Deliveries to a destination that are not done."""
+    """Deliveries to a destination that are not done; ``dead`` are the latest of those that were given up."""
 
     name: str
     address: str
     pending: int
+    given_up: int
     uncommitted: int
     oldest: float | None
     last_error: str
@@ -153,6 +154,7 @@ def _waiting(name: str, address: str, left: Sequence[Delivery], last_echo: Mappi
         name=name,
         address=address,
         pending=states["pending"],
+        given_up=states["dead"],
         uncommitted=states["sent"],
         oldest=min((one.queued_at for one in left if one.state == "pending"), default=None),
         last_error=last.reason if last else "",

@@ -101,9 +101,7 @@ def detail_of(settings: Settings, name: str) -> Detail:
         series = joined(settings, connected, row, arrived, workflows)
         report = read_report(settings, row.job) or _report_of_page(settings, workflows)
         made = [one for one in workflows if one.name in (RECONSTRUCT, REFUSE, TELL)]
-        events = sorted(
-            (*_received(series), *_worked(connected, row, made, report), *_sent(series)), key=lambda one: one.at
-        )
+        events = [*_received(series), *_worked(connected, row, made, report), *_sent(series)]
     failed = {one.workflow_id.partition(".")[0] for one in workflows if state_of(one) in ("failed", "dead")}
     again = {one.name.partition(".")[0] for one in series.deliveries if one.state == "dead"}
     jobs = {one.workflow_id.partition(".")[0] for one in workflows}

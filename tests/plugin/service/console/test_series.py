@@ -1,9 +1,11 @@
 import pytest
 
 from plugin.jobs.queue import client
+from plugin.service.console.records.listing import list_series
 from plugin.service.console.records.timeline import detail_of
 from tests.support.console_client import signed_in, submit
 from tests.support.console_site import NO_PHASE, SCRIPT, Case, cases_by_name, make_site
+from tests.support.job_rows import set_status
 
 CASES = cases_by_name()
 
@@ -57,7 +59,9 @@ def test_scripts_in_names_stay_text(operator):
         assert "<script>" not in page
 
 
-def test_an_operator_sends_a_dead_letter_again(site, operator, viewer):
+def test_an_operator_sends_a_dead_letter_again(tmp_path):
+    site = make_site(tmp_path / "spool", [CASES["dead"]])
+    operator, viewer = signed_in(site, "operator"), signed_in(site, "viewer")
     case, delivery = CASES["dead"], f"{CASES['dead'].job_name}.viewer+qsm"
     page = f"/series/{case.address}"
     refused = submit(viewer, f"{page}/retry", page=page, job=delivery)
@@ -69,6 +73,9 @@ def test_an_operator_sends_a_dead_letter_again(site, operator, viewer):
     with client(site) as connected:
         (again,) = connected.list_workflows(workflow_ids=[f"{delivery}~2"])
     assert again.status == "ENQUEUED"
+    set_status(site, "SUCCESS", f"{delivery}~2")
+    (shown,) = list_series(site, "all", case.job_name, 1).series
+    assert (shown.state, {one.state for one in shown.deliveries}) == ("delivered", {"sent"})
 
 
 def test_an_operator_cancels_and_retries_a_job(tmp_path):

@@ -29,7 +29,7 @@ def test_the_list_says_how_far_each_series_is(site):
 
 def test_views_show_what_their_names_say(site):
     assert set(states(site, "attention")) == {"dead", "failed"}
-    assert set(states(site, "working")) == {"running", "queued", "delivering"}
+    assert set(states(site, "working")) == {"receiving", "running", "queued", "delivering"}
     assert set(states(site, "without-map")) == {"no-phase", "incomplete", "ignored"}
 
 

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from plugin.config.settings import Settings
 from plugin.log import describe, get_logger
-from plugin.service.console import sign_in
+from plugin.service.console import pictures, sign_in
 from plugin.service.console.access import SignInNeededError
 from plugin.service.console.accounts import Accounts
 from plugin.service.console.pages import HERE, render
@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(sign_in.router)
     app.add_api_route("/", _home, include_in_schema=False)
-    # PICTURES: app.include_router(pictures.router)
+    app.include_router(pictures.router)
     app.add_exception_handler(SignInNeededError, _sign_in)
     app.add_exception_handler(AnyHTTPException, _say)
     app.add_exception_handler(RequestValidationError, _misread)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from recon.operators.boxes import Box, mask_box
-from recon.quality.page.orientation import Plane
+from recon.quality.page.orientation import Plane, standard_planes
 from recon.quality.page.pages import HAEMORRHAGE_WINDOW_PPB, TISSUE_WINDOW_PPB, field_window_hz
 from recon.quality.page.summary import magnitude_window
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, Reconstruction
@@ -93,15 +93,57 @@ def in_window(volume: npt.NDArray[Any], window: tuple[float, float]) -> ByteArra
     return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
 
 
-def slice_png(
-    values: ByteArray, plane: Plane, number: int, *, voxel_size_mm: Sequence[float], verdict: str = ""
-) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """How the slices of a volume lie in pictures: the three planes have one scale, and their pictures one size.
+
+    Parameters
+    ----------
+    planes
+        By name, as of ``standard_planes``.
+    shape, voxel_size_mm
+        Of the volume.
+    """
+
+    planes: Mapping[str, Plane]
+    shape: tuple[int, ...]
+    voxel_size_mm: tuple[float, ...]
+
+    @classmethod
+    def of(cls, axes_mm: npt.NDArray[np.float64], shape: tuple[int, ...]) -> Self:
+        """Work out the views; the columns of ``axes_mm`` are the way from voxel to voxel in patient axes (RAS)."""
+        size = tuple(float(length) for length in np.linalg.norm(axes_mm[:3, :3], axis=0))
+        return cls(planes=standard_planes(axes_mm), shape=shape, voxel_size_mm=size)
+
+    def count(self, plane: str) -> int:
+        """Return how many slices there are in a plane."""
+        return self.shape[self.planes[plane].through]
+
+    @property
+    def scale(self) -> float:
+        """Pixels per millimetre."""
+        return _LONGEST_PIXELS / max(n * size for n, size in zip(self.shape, self.voxel_size_mm, strict=True))
+
+    def slice_size(self, plane: str) -> tuple[int, int]:
+        """Return width and height of a slice in pixels."""
+        one = self.planes[plane]
+        across, down = (self.shape[axis] * self.voxel_size_mm[axis] for axis in (one.across, one.down))
+        return max(1, round(across * self.scale)), max(1, round(down * self.scale))
+
+    def size(self, verdict: str = "") -> tuple[int, int]:
+        """Return width and height of a picture in pixels."""
+        sizes = [self.slice_size(plane) for plane in self.planes]
+        below = max(height for _, height in sizes) + 3 * _EDGE
+        return max(width for width, _ in sizes) + 2 * _EDGE, below + (_BAND if verdict else 0)
+
+
+def slice_png(values: ByteArray, views: Views, plane: str, number: int, *, verdict: str = "") -> bytes:
     """Return a slice as PNG, in the proportions of the body, with directions, a bar of known length and the verdict.
 
     Parameters
     ----------
     values
-        ``(x, y, z)`` uint8, the box of the brain.
+        ``(x, y, z)`` uint8.
     number
         Of the slice in this plane, from 1.
     verdict
@@ -114,21 +156,22 @@ def slice_png(
     """
     from PIL import Image, ImageDraw
 
-    if not 1 <= number <= values.shape[plane.through]:
-        raise IndexError(f"slice {number}: expected 1 to {values.shape[plane.through]}")
-    scale = _LONGEST_PIXELS / max(n * size for n, size in zip(values.shape, voxel_size_mm, strict=True))
-    shown = np.ascontiguousarray(plane.numbered(values, number))
-    width = max(1, round(shown.shape[1] * voxel_size_mm[plane.across] * scale))
-    height = max(1, round(shown.shape[0] * voxel_size_mm[plane.down] * scale))
-    top = _EDGE + (_BAND if verdict else 0)
-    page = Image.new("L", (width + 2 * _EDGE, top + height + 2 * _EDGE))
-    page.paste(Image.fromarray(shown).resize((width, height), Image.Resampling.BILINEAR), (_EDGE, top))
+    if not 1 <= number <= views.count(plane):
+        raise IndexError(f"slice {number}: expected 1 to {views.count(plane)}")
+    shown = np.ascontiguousarray(views.planes[plane].numbered(values, number))
+    width, height = views.slice_size(plane)
+    page = Image.new("L", views.size(verdict))
+    left, above = (page.width - width) // 2, _BAND if verdict else 0
+    top = above + (page.height - above - _EDGE - height) // 2
+    page.paste(Image.fromarray(shown).resize((width, height), Image.Resampling.BILINEAR), (left, top))
     draw = ImageDraw.Draw(page)
-    _write_letters(draw, plane.letters, (_EDGE, top, _EDGE + width, top + height))
-    _draw_bar(draw, scale, width, page.height - _EDGE // 2)
+    _write_letters(draw, views.planes[plane].letters, (left, top, left + width, top + height))
+    _draw_bar(draw, views.scale, page)
     if verdict:
         _write_verdict(draw, verdict, page.width)
-    return _encoded(page)
+    file = io.BytesIO()
+    page.save(file, "PNG", compress_level=3)
+    return file.getvalue()
 
 
 def _write_letters(
@@ -142,16 +185,16 @@ def _write_letters(
         draw.text(spot, letter, fill=_INK, anchor="mm", font=_font(_TEXT))
 
 
-def _draw_bar(draw: ImageDraw.ImageDraw, scale: float, width: int, row: int) -> None:
-    """Draw a bar of a round length, at most a third of the slice, and write how long it is."""
-    length_mm = next((mm for mm in _BARS_MM if mm * scale <= width / 3), _BARS_MM[-1])
-    end = _EDGE + round(length_mm * scale)
+def _draw_bar(draw: ImageDraw.ImageDraw, scale: float, page: Image.Image) -> None:
+    """Draw a bar of a round length, at most a quarter of the picture, and write how long it is."""
+    length_mm = next((mm for mm in _BARS_MM if mm * scale <= page.width / 4), _BARS_MM[-1])
+    row, end = page.height - _EDGE // 2, _EDGE + round(length_mm * scale)
     draw.line([(_EDGE, row), (end, row)], fill=_INK, width=3)
     draw.text((end + 8, row), f"{length_mm} mm", fill=_INK, anchor="lm", font=_font(_TEXT - 2))
 
 
 def _write_verdict(draw: ImageDraw.ImageDraw, verdict: str, width: int) -> None:
-    """Write the verdict across the top, black on white, in a size that fits."""
+    """Write the verdict across the top, black on light grey, in a size that fits."""
     draw.rectangle((0, 0, width, _BAND - 4), fill=_ALERT)
     size = next((size for size in range(20, 8, -1) if draw.textlength(verdict, font=_font(size)) < width - 8), 8)
     draw.text((width // 2, _BAND // 2 - 2), verdict, fill=0, anchor="mm", font=_font(size))
@@ -161,9 +204,3 @@ def _font(size: int) -> Any:  # noqa: ANN401 - one of two classes, by what Pillo
     from PIL import ImageFont
 
     return ImageFont.load_default(size)
-
-
-def _encoded(page: Image.Image) -> bytes:
-    file = io.BytesIO()
-    page.save(file, "PNG", compress_level=3)
-    return file.getvalue()

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recon.quality.page.orientation import standard_planes
-from recon.quality.page.pictures import brain_box, in_window, pictures_of, slice_png, swi_picture
+from recon.quality.page.pictures import Views, brain_box, in_window, pictures_of, slice_png, swi_picture
 from tests.support.phantom import make_echoes, make_reconstruction
 
 SIZE_MM = (0.7, 0.9, 1.3)
-AFFINE = np.diag((-0.7, -0.9, 1.3, 1.0))
-PLANES = standard_planes(AFFINE)
+SHAPE = (31, 20, 12)
+VIEWS = Views.of(np.diag((-0.7, -0.9, 1.3)), SHAPE)
 EDGE = 24
 
 
@@ -24,7 +23,7 @@ def opened(png):
 
 
 def drawn(values, plane, number, verdict=""):
-    return opened(slice_png(values, PLANES[plane], number, voxel_size_mm=SIZE_MM, verdict=verdict))
+    return opened(slice_png(values, VIEWS, plane, number, verdict=verdict))
 
 
 @pytest.fixture(scope="module")
@@ -67,18 +66,20 @@ def test_every_picture_is_the_box_of_the_brain_with_a_margin_in_its_window(head)
     assert np.array_equal(swi.values, magnitude.values)
 
 
-@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
-def test_a_slice_has_the_proportions_of_the_body_and_all_planes_one_scale(plane):
-    values = np.zeros((31, 20, 12), np.uint8)
-    lengths_mm = np.array(values.shape) * SIZE_MM
-    scale = 640 / lengths_mm.max()
-    axes = {"axial": (1, 0), "coronal": (2, 0), "sagittal": (2, 1)}[plane]
-    rows, columns = (round(float(lengths_mm[axis] * scale)) for axis in axes)
-    assert drawn(values, plane, 1).shape == (rows + 3 * EDGE, columns + 2 * EDGE)
+def test_slices_have_the_proportions_of_the_body_and_all_planes_one_scale():
+    mm = 640 / (31 * 0.7)
+    x, y, z = (round(n * size * mm) for n, size in zip(SHAPE, SIZE_MM, strict=True))
+    assert VIEWS.slice_size("axial") == (x, y)
+    assert VIEWS.slice_size("coronal") == (x, z)
+    assert VIEWS.slice_size("sagittal") == (y, z)
+    assert [VIEWS.count(plane) for plane in VIEWS.planes] == [12, 20, 31]
+    values = np.zeros(SHAPE, np.uint8)
+    assert {drawn(values, plane, 1).shape[::-1] for plane in VIEWS.planes} == {VIEWS.size()}
+    assert VIEWS.size() == (x + 2 * EDGE, y + 3 * EDGE)
 
 
 def test_a_slice_shows_the_voxels_where_the_letters_say():
-    values = np.zeros((31, 20, 12), np.uint8)
+    values = np.zeros(SHAPE, np.uint8)
     values[:8, :5, 3] = 200  # the lowest indices: right, front, of the fourth slice from below
     image = drawn(values, "axial", 4)[EDGE : -2 * EDGE, EDGE:-EDGE]
     rows, columns = image.shape
@@ -89,20 +90,17 @@ def test_a_slice_shows_the_voxels_where_the_letters_say():
 
 
 def test_letters_and_the_bar_stand_beside_the_slice():
-    values = np.zeros((31, 20, 12), np.uint8)
-    image = drawn(values, "axial", 1)
+    image = drawn(np.zeros(SHAPE, np.uint8), "axial", 1)
     for edge in (image[:EDGE], image[:, :EDGE], image[:, -EDGE:], image[-2 * EDGE : -EDGE]):
         assert edge.max() > 200
-    bar = np.flatnonzero((image[-EDGE // 2] == 255)[: EDGE + 400])
-    run = bar[: np.flatnonzero(np.diff(bar) > 1)[0] + 1] if (np.diff(bar) > 1).any() else bar
-    longest_mm = 31 * 0.7
-    assert run.size == pytest.approx(5 / longest_mm * 640, abs=2)
+    row = image[-EDGE // 2]
+    assert np.argmin(row[EDGE:] == 255) == pytest.approx(5 * VIEWS.scale, abs=2)
 
 
 def test_the_verdict_is_burnt_into_the_picture():
-    values = np.full((31, 20, 12), 90, np.uint8)
+    values = np.full(SHAPE, 90, np.uint8)
     plain, failed = drawn(values, "sagittal", 3), drawn(values, "sagittal", 3, "FAILED: do not read this map")
-    assert failed.shape[0] == plain.shape[0] + 34
+    assert failed.shape[::-1] == VIEWS.size("FAILED")
     band = failed[:30]
     assert np.median(band) == 235
     assert band.min() < 40
@@ -112,8 +110,9 @@ def test_the_verdict_is_burnt_into_the_picture():
 @pytest.mark.parametrize("number", [0, 13, -1])
 def test_there_is_no_other_slice(number):
     with pytest.raises(IndexError, match="expected 1 to 12"):
-        drawn(np.zeros((31, 20, 12), np.uint8), "axial", number)
+        drawn(np.zeros(SHAPE, np.uint8), "axial", number)
 
 
 def test_a_single_voxel_is_a_picture():
-    assert drawn(np.zeros((1, 1, 1), np.uint8), "coronal", 1, "FAILED: do not read this map").size
+    views = Views.of(np.eye(3), (1, 1, 1))
+    assert opened(slice_png(np.zeros((1, 1, 1), np.uint8), views, "coronal", 1, verdict="FAILED: do not read")).size

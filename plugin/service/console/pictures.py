@@ -205,4 +205,4 @@ def _tabs(shown: Shown, settings: Settings) -> list[dict[str, Any]]:
 def _why_no_swi(report: Mapping[str, Any], settings: Settings) -> str:
     if reason := report.get("not_made", {}).get(SWI):
         return str(reason)
-    return "not made yet" if settings.objects.root[SWI] else "switched off: swi = true below [objects] makes it"
+    return "not made yet" if settings.objects.root[SWI] else "switched off; swi = true below [objects] makes it"

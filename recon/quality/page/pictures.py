@@ -27,7 +27,7 @@ _MARGIN_MM: Final = 10.0
 _LONGEST_PIXELS: Final = 640
 """Length of the longest side of the box; the three planes have the same scale."""
 
-_EDGE, _TEXT, _BAND = 24, 16, 34
+_EDGE, _TEXT, _BAND = 28, 20, 34
 """Pixels around a slice, of its letters, and of the words across its top."""
 
 _INK, _ALERT = 255, 235
@@ -186,11 +186,11 @@ def _write_letters(
 
 
 def _draw_bar(draw: ImageDraw.ImageDraw, scale: float, page: Image.Image) -> None:
-    """Draw a bar of a round length, at most a quarter of the picture, and write how long it is."""
-    length_mm = next((mm for mm in _BARS_MM if mm * scale <= page.width / 4), _BARS_MM[-1])
+    """Draw a bar of a round length, at most a third of the picture, and write how long it is."""
+    length_mm = next((mm for mm in _BARS_MM if mm * scale <= page.width / 3), _BARS_MM[-1])
     row, end = page.height - _EDGE // 2, _EDGE + round(length_mm * scale)
     draw.line([(_EDGE, row), (end, row)], fill=_INK, width=3)
-    draw.text((end + 8, row), f"{length_mm} mm", fill=_INK, anchor="lm", font=_font(_TEXT - 2))
+    draw.text((end + 8, row), f"{length_mm} mm", fill=_INK, anchor="lm", font=_font(_TEXT - 4))
 
 
 def _write_verdict(draw: ImageDraw.ImageDraw, verdict: str, width: int) -> None:

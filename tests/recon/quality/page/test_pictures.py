@@ -13,7 +13,7 @@ from tests.support.phantom import make_echoes, make_reconstruction
 SIZE_MM = (0.7, 0.9, 1.3)
 SHAPE = (31, 20, 12)
 VIEWS = Views.of(np.diag((-0.7, -0.9, 1.3)), SHAPE)
-EDGE = 24
+EDGE = 28
 
 
 def opened(png):

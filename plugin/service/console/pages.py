@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from plugin.service.console.access import current_user, sees_patients
 
 HERE: Final = Path(__file__).parent
 
+_SEEN: Final = "@seen@"
 _MESSAGE: Final = "message"
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
@@ -24,6 +26,23 @@ _DAY: Final = 86_400.0
 
 def render(request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
     """Render a template for whoever is signed in."""
+    text = _text(request, template, {"seen": "", **values})
+    return HTMLResponse(text, status_code=status_code)
+
+
+def render_live(request: Request, template: str, **values: Any) -> Response:  # noqa: ANN401
+    """Render a part of a page that asks for itself again and again; nothing while the browser has what there is.
+
+    The template names ``seen`` in the address that it asks: so what is read, opened or focused stays as it is.
+    """
+    text = _text(request, template, {"seen": _SEEN, **values})
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    if request.query_params.get("seen") == digest:
+        return Response(status_code=204)
+    return HTMLResponse(text.replace(_SEEN, digest))
+
+
+def _text(request: Request, template: str, values: dict[str, Any]) -> str:
     user = current_user(request)
     shared = {
         "request": request,
@@ -32,9 +51,15 @@ def render(request: Request, template: str, status_code: int = 200, **values: An
         "csrf": request.scope["csrf"],
         "settings": request.app.state.settings,
         "version": version("qsm-plugin"),
-        "message": request.session.pop(_MESSAGE, None) if not request.headers.get("hx-request") else None,
+        "now": time.time(),
+        "message": request.session.pop(_MESSAGE, None) if not is_live(request) else None,
     }
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render({**shared, **values}), status_code=status_code)
+    return _ENVIRONMENT.get_template(template).render({**shared, **values})
+
+
+def is_live(request: Request) -> bool:
+    """Say whether htmx asks for the live part of a page alone."""
+    return bool(request.headers.get("hx-request"))
 
 
 def leave_message(request: Request, text: str, *, failed: bool = False) -> None:
@@ -60,6 +85,14 @@ def moment(seconds_since_epoch: float) -> str:
     return datetime.fromtimestamp(seconds_since_epoch, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def clock(timestamp: str) -> str:
+    """Write a line's time of the log as the machine's clock showed it."""
+    try:
+        return datetime.fromisoformat(timestamp).astimezone().strftime("%m-%d %H:%M:%S")
+    except ValueError:
+        return timestamp
+
+
 def iso(seconds_since_epoch: float) -> str:
     """Write a time for programs."""
     return datetime.fromtimestamp(seconds_since_epoch, UTC).isoformat(timespec="seconds")
@@ -82,7 +115,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(ago=ago, duration=duration, moment=moment, iso=iso, size=size)
+    found.filters.update(ago=ago, duration=duration, moment=moment, clock=clock, iso=iso, size=size)
     return found
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import Path as UrlPath
 from fastapi.responses import HTMLResponse, Response
 
 from dicom_io.derived.products import SWI
@@ -34,6 +35,7 @@ router = APIRouter()
 
 Plane = Literal["axial", "coronal", "sagittal"]
 Number = Annotated[int | None, Query(ge=1)]
+Place = Annotated[str, UrlPath(pattern="^([1-9][0-9]{0,4}|middle)$")]
 
 CONTRASTS: Final = {"magnitude": "Magnitude", "field": "Total field", "qsm": "QSM", "swi": "SWI"}
 """Pictures by the keys 1 to 4."""
@@ -99,7 +101,7 @@ def show(
         raise HTTPException(404)
     views = Views.of(shown.pictures.axes_mm, shown.opened(volume).shape)
     wanted = {"axial": axial, "coronal": coronal, "sagittal": sagittal}
-    at = {name: min(wanted[name] or (views.count(name) + 1) // 2, views.count(name)) for name in views.planes}
+    at = {name: min(wanted[name] or _middle(views, name), views.count(name)) for name in views.planes}
     return render(
         request,
         "pictures.html",
@@ -122,8 +124,8 @@ def show(
 
 
 @router.get("/pictures/{job}/{volume}/{plane}/{number}.png")
-def draw(request: Request, _user: Viewer, job: str, volume: str, plane: Plane, number: int, v: str = "") -> Response:
-    """Return one slice; the browser keeps it if the address names the version that it is of."""
+def draw(request: Request, _user: Viewer, job: str, volume: str, plane: Plane, number: Place, v: str = "") -> Response:
+    """Return one slice, by its number or the middle one; a browser keeps it where the address names its version."""
     shown = _find(request.app.state.settings, job)
     if shown.pictures is None or volume not in shown.pictures.volumes:
         raise HTTPException(404)
@@ -133,8 +135,9 @@ def draw(request: Request, _user: Viewer, job: str, volume: str, plane: Plane, n
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     views = Views.of(shown.pictures.axes_mm, values.shape)
+    at = _middle(views, plane) if number == "middle" else int(number)
     try:
-        png = slice_png(values, views, plane, number, verdict=shown.verdict)
+        png = slice_png(values, views, plane, at, verdict=shown.verdict)
     except IndexError as error:
         raise HTTPException(404) from error
     return Response(png, media_type="image/png", headers=headers)
@@ -151,6 +154,10 @@ def _find(settings: Settings, job: str) -> Shown:
     except FileNotFoundError:
         report = {}
     return Shown(job=job, folder=folder, report=report, pictures=StoredPictures.of(report))
+
+
+def _middle(views: Views, plane: str) -> int:
+    return (views.count(plane) + 1) // 2
 
 
 def _map_report(report: Mapping[str, Any]) -> Mapping[str, Any]:

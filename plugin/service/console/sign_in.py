@@ -7,7 +7,15 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from plugin.service.console.access import accounts_of, begin_session, current_user
+from plugin.service.console.access import (
+    accounts_of,
+    begin_session,
+    check_password,
+    count_attempt,
+    current_user,
+    note_action,
+    note_sign_in,
+)
 from plugin.service.console.accounts import SHORTEST_PASSWORD, AccountError
 from plugin.service.console.pages import render
 
@@ -31,16 +39,20 @@ def ask(request: Request, next: str = HOME) -> Response:
 @router.post("/sign-in")
 def sign_in(request: Request, name: Text = "", password: Text = "", next: Text = HOME) -> Response:
     """Sign a user in."""
-    user = accounts_of(request).sign_in(name, password)
+    user = check_password(request, name, password)
     if user is None:
         return render(request, "sign_in.html", 401, next=_local(next), wrong="Name or password is wrong.")
     begin_session(request, user)
+    note_sign_in(request, user.name)
     return RedirectResponse(_local(next), status_code=303)
 
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
     """End the session."""
+    user = current_user(request)
+    if user is not None:
+        note_sign_in(request, user.name, began=False)
     request.session.clear()
     return RedirectResponse("/sign-in", status_code=303)
 
@@ -58,13 +70,17 @@ def make_first_administrator(
     request: Request, token: Text = "", name: Text = "", password: Text = "", again: Text = ""
 ) -> Response:
     """Make the first administrator."""
+    count_attempt(request, "first administrator")
     try:
         if password != again:
             raise AccountError("the two passwords differ; type them again")
         user = accounts_of(request).redeem(token, name, password)
     except AccountError as error:
+        note_sign_in(request, "", failed=True)
         return _first(request, 400, str(error))
     begin_session(request, user)
+    note_sign_in(request, user.name)
+    note_action(request, user, f"user {user.name} made the first administrator", roles=True)
     return RedirectResponse(HOME, status_code=303)
 
 

@@ -51,7 +51,10 @@ def settings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(settings):
-    return console_client.administrator(settings)
+    client = console_client.browser(settings)
+    console_client.add_user(settings, "eve", "viewer")
+    console_client.submit(client, "/sign-in", name="eve", password=console_client.PASSWORD)
+    return client
 
 
 def slice_of(browser, address):
@@ -62,7 +65,7 @@ def slice_of(browser, address):
 
 
 def test_a_stranger_is_sent_to_sign_in_and_sees_no_picture(settings):
-    stranger = console_client.stranger(settings)
+    stranger = console_client.browser(settings, follow_redirects=False)
     for address in (f"/pictures/{JOB}", f"/pictures/{JOB}/qsm/axial/1.png"):
         answer = stranger.get(address)
         assert answer.status_code == 303
@@ -106,6 +109,12 @@ def test_a_withheld_map_is_shown_with_its_verdict_burnt_in(browser):
     assert np.median(np.asarray(failed)[:30]) == 235
 
 
+def test_the_middle_slice_has_a_name(browser):
+    middle = slice_of(browser, f"/pictures/{JOB}/qsm/axial/middle.png")
+    assert np.array_equal(middle, slice_of(browser, f"/pictures/{JOB}/qsm/axial/3.png"))
+    assert not np.array_equal(middle, slice_of(browser, f"/pictures/{JOB}/qsm/axial/2.png"))
+
+
 def test_where_there_are_no_pictures_the_page_says_why(browser):
     assert "There is no phase &lt;i&gt;image&lt;/i&gt;." in browser.get(f"/pictures/{REFUSED}").text
     assert "written together with the map" in browser.get(f"/pictures/{WAITING}").text
@@ -135,7 +144,6 @@ def test_a_picture_is_kept_by_the_browser_under_the_address_of_its_version_alone
         f"{JOB}/swi/axial/1.png",
         f"{JOB}/..%2freport.json/axial/1.png",
         f"{JOB}/../{WITHHELD}/secret.json",
-        f"{JOB}/qsm/axial/0.png",
         f"{JOB}/qsm/axial/6.png",
         f"{WAITING}/qsm/axial/1.png",
         f"{REFUSED}/qsm/axial/1.png",
@@ -147,7 +155,15 @@ def test_nothing_else_is_found(browser, address):
 
 @pytest.mark.parametrize(
     "address",
-    [f"{JOB}?plane=oblique", f"{JOB}?axial=0", f"{JOB}?axial=x", f"{JOB}/qsm/up/1.png", f"{JOB}/qsm/axial/one.png"],
+    [
+        f"{JOB}?plane=oblique",
+        f"{JOB}?axial=0",
+        f"{JOB}?axial=x",
+        f"{JOB}/qsm/up/1.png",
+        f"{JOB}/qsm/axial/0.png",
+        f"{JOB}/qsm/axial/-1.png",
+        f"{JOB}/qsm/axial/one.png",
+    ],
 )
 def test_an_address_that_makes_no_sense_is_a_bad_request(browser, address):
     assert browser.get(f"/pictures/{address}").status_code == 400

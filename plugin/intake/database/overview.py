@@ -99,9 +99,7 @@ class Overview(Database):
                 parts.append(f"{column} {negated}IN {self._listed(':' + key)}")
                 values[key] = json.dumps(sorted(chosen))
         if wanted.words:
-            fields = " OR ".join(
-                f"LOWER({one}) LIKE :words" for one in ("acquisition", "state", "code", "reason", "job")
-            )
+            fields = " OR ".join(f"LOWER({one}) LIKE :words" for one in _SEARCHED)
             parts.append(f"({fields} OR study = :uid OR series LIKE :series)")
             values |= {"words": f"%{wanted.words.lower()}%", "uid": wanted.uid, "series": f'%"{wanted.uid}"%'}
         return " AND ".join(parts), values

@@ -140,7 +140,7 @@ def joined(
     )
     report = read_report(settings, row.job)
     state, kind = _state(row, job, deliveries)
-    shown = shown_of(job) if job else {"code": "", "reason": "", "changed_at": 0.0}
+    shown: dict[str, Any] = shown_of(job) if job else {"code": "", "reason": "", "changed_at": 0.0}
     return Series(
         name=row.acquisition[:NAME_LENGTH],
         row=row,
@@ -149,7 +149,7 @@ def joined(
         state=state,
         kind=kind,
         code=shown["code"] or row.code,
-        reason=shown["reason"] or row.reason,
+        reason=next((one.reason for one in deliveries if one.state == "dead"), shown["reason"] or row.reason),
         progress=progress_of(settings, connected, job) if job and state == "reconstructing" else None,
         deliveries=deliveries,
         verdict=str(report.get("verdict", {}).get("level", "")),

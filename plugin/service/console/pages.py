@@ -93,6 +93,11 @@ def clock(timestamp: str) -> str:
         return timestamp
 
 
+def capitalize_first(text: str) -> str:
+    """Begin a sentence with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def iso(seconds_since_epoch: float) -> str:
     """Write a time for programs."""
     return datetime.fromtimestamp(seconds_since_epoch, UTC).isoformat(timespec="seconds")
@@ -115,7 +120,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(ago=ago, duration=duration, moment=moment, clock=clock, iso=iso, size=size)
+    shown = (ago, duration, moment, clock, capitalize_first, iso, size)
+    found.filters.update({function.__name__: function for function in shown})
     return found
 
 

@@ -14,7 +14,7 @@ from plugin.errors import PluginError
 from plugin.intake.completion import State
 from plugin.intake.database.overview import NAME_LENGTH
 from plugin.intake.explain import explain_uid
-from plugin.intake.index import existing_index
+from plugin.intake.index import AcquisitionRow, existing_index
 from plugin.jobs.queue import RECONSTRUCT, REFUSE, TELL, client
 from plugin.service.console.listing import Kind, Series, joined, read_report
 from plugin.service.console.progress import STEPS, step_seconds
@@ -32,6 +32,17 @@ _STAGES: Final = {
     "write": "QSM series written",
     "others": "Other objects written",
 }
+
+_EMPTY: Final[Mapping[str, Any]] = {
+    "verdict": None,
+    "expected_error": None,
+    "figures": {},
+    "warnings": [],
+    "not_made": {},
+    "provenance": {},
+    "series": [],
+}
+"""What a report says that is not there yet, or is of a page."""
 
 _DELIVERED: Final = {
     "pending": "waits for {0}",
@@ -56,8 +67,8 @@ class Event:
 class Detail:
     """One series.
 
-    ``report`` is of its last job, and empty while there is none; ``explained`` is what ``qsm-plugin explain`` says.
-    ``can_retry`` and ``can_cancel`` say what may be done with the jobs, which ``jobs`` names.
+    ``report`` is of its last job, or of its failed map; ``explained`` is what ``qsm-plugin explain`` says.
+    ``can_retry`` and ``can_cancel`` name those of the ``jobs`` with which that may be done.
     """
 
     series: Series
@@ -88,7 +99,9 @@ def detail_of(settings: Settings, name: str) -> Detail:
         series = joined(settings, connected, row, arrived, workflows)
         report = read_report(settings, row.job) or _report_of_page(settings, workflows)
         made = [one for one in workflows if one.name in (RECONSTRUCT, REFUSE, TELL)]
-        events = sorted((*_received(series), *_worked(connected, made, report), *_sent(series)), key=lambda one: one.at)
+        events = sorted(
+            (*_received(series), *_worked(connected, row, made, report), *_sent(series)), key=lambda one: one.at
+        )
     failed = {one.workflow_id.partition(".")[0] for one in workflows if state_of(one) in ("failed", "dead")}
     again = {one.name.partition(".")[0] for one in series.deliveries if one.state == "dead"}
     jobs = {one.workflow_id.partition(".")[0] for one in workflows}
@@ -96,8 +109,8 @@ def detail_of(settings: Settings, name: str) -> Detail:
     open_ = {one.workflow_id.partition(".")[0] for one in workflows if one.status in UNFINISHED}
     return Detail(
         series=series,
-        events=events,
-        report=report.get("failed_map") or report,
+        events=sorted(events, key=lambda event: event.at),
+        report={**_EMPTY, **(report.get("failed_map") or report)},
         explained=explain_uid(row.acquisition[:NAME_LENGTH], settings),
         jobs=sorted(jobs),
         can_retry=sorted(failed & (again | ended)),
@@ -125,13 +138,16 @@ def _received(series: Series) -> Iterator[Event]:
         yield Event(at=row.changed_at, what=series.state.capitalize(), more=row.reason, kind=kind)
 
 
-def _worked(connected: DBOSClient, made: Sequence[WorkflowStatus], report: Mapping[str, Any]) -> Iterator[Event]:
+def _worked(
+    connected: DBOSClient, row: AcquisitionRow, made: Sequence[WorkflowStatus], report: Mapping[str, Any]
+) -> Iterator[Event]:
     for one in made:
         shown, state = shown_of(one), state_of(one)
         if one.name != RECONSTRUCT:
             yield Event(at=shown["created_at"], what="Page written that says why there is no map", more=one.workflow_id)
             continue
-        yield Event(at=shown["created_at"], what="Queued", more=one.workflow_id, kind="none")
+        queued_at = max(shown["created_at"], row.changed_at if one.workflow_id == row.job else 0.0)
+        yield Event(at=queued_at, what="Queued", more=one.workflow_id, kind="none")
         for step in connected.list_workflow_steps(one.workflow_id):
             yield from _step(step, report.get("seconds", {}))
         if state == "failed":

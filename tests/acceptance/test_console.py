@@ -13,7 +13,7 @@ from tests.support.synthetic import read_header, write_small_scan
 pytestmark = pytest.mark.acceptance
 
 PASSWORD = "correct horse battery"
-NOT_AUTHORISED = 0x0124
+NOT_SUPPORTED = 0x0122
 SLICES = 28
 SLOW_MS = 60_000
 
@@ -40,7 +40,7 @@ def without_phase(tmp_path):
 
 
 def test_a_newcomer_sees_the_map_finds_out_why_there_is_none_and_sends_again(service, scan, without_phase):
-    answers = {"status": NOT_AUTHORISED}
+    answers = {"status": NOT_SUPPORTED}
     with (
         chromium() as browser,
         pacs(service.pacs_port, answer=lambda _n: answers["status"]) as peer,
@@ -76,7 +76,7 @@ def begin(visitor, service):
 
 def look_around(visitor):
     """Pages that every newcomer opens once."""
-    for name in ("destinations", "system", "log", "users"):
+    for name in ("system", "log", "users"):
         visitor.follow(f'nav a[href="/{name}"]')
         visitor.inspect(name)
     visitor.follow('.who a[href="/account"]')
@@ -160,7 +160,7 @@ def send_again(visitor):
     visitor.inspect("dead-letters")
     visitor.follow("button[id^=again-]")
     expect(page.locator("main")).to_contain_text("Delivered to pacs", timeout=SLOW_MS)
-    visitor.inspect("delivered")
+    page.screenshot(path=visitor.screenshots / "delivered-1280.png")
 
 
 def leave(visitor):

@@ -14,8 +14,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-WIDTHS = (820, 1280, 1920)
-"""A tablet, a laptop, a desk."""
+_LAPTOP = 1280
+_WIDTHS = (820, _LAPTOP, 1920)
+"""Of a tablet, a laptop, a desk."""
 
 _ARGUMENTS = [
     "--no-sandbox",
@@ -93,15 +94,15 @@ class Visitor:
                 if violation["impact"] in ("serious", "critical"):
                     where = "; ".join(node["html"][:160] for node in violation["nodes"][:3])
                     self.complaints.append(f"{name} ({scheme}): {violation['id']}: {violation['help']}: {where}")
-        page.screenshot(path=self.screenshots / f"{name}-dark.png", full_page=True)
+        page.screenshot(path=self.screenshots / f"{name}-dark.png")
         page.emulate_media(color_scheme="light")
-        for width in WIDTHS:
+        for width in _WIDTHS:
             page.set_viewport_size({"width": width, "height": 1180 if width < 1000 else 900})
             over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
             if over > 0:
                 self.complaints.append(f"{name}: {over} pixels wider than a window of {width}")
-            page.screenshot(path=self.screenshots / f"{name}-{width}.png", full_page=True)
-        page.set_viewport_size({"width": 1280, "height": 900})
+            page.screenshot(path=self.screenshots / f"{name}-{width}.png", full_page=width == _LAPTOP)
+        page.set_viewport_size({"width": _LAPTOP, "height": 900})
 
 
 _WHOLE = {"resultTypes": ["violations"]}

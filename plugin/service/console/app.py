@@ -17,10 +17,11 @@ from starlette.staticfiles import StaticFiles
 from plugin.config.settings import Settings
 from plugin.errors import PluginError
 from plugin.log import describe, get_logger
-from plugin.service.console import pictures, series, sign_in, system, users
+from plugin.service.console import series, sign_in, system, users
 from plugin.service.console.access import SignInNeededError
 from plugin.service.console.accounts import Accounts
 from plugin.service.console.pages import HERE, render
+from plugin.service.console.pictures import routes as pictures
 from plugin.service.console.protection import FormToken, Headers, Names, own_names
 from plugin.service.console.throttle import Throttle
 

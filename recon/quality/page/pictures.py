@@ -90,7 +90,7 @@ def in_window(volume: npt.NDArray[Any], window: tuple[float, float]) -> ByteArra
     scale = 255 / (high - low)
     grey = np.multiply(volume, np.float32(scale), dtype=np.float32)
     grey += np.float32(0.5 - low * scale)
-    return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
+    return np.asarray(np.clip(grey, 0, 255, out=grey), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,7 @@ class Series:
     progress: Progress | None
     deliveries: tuple[Delivery, ...]
     verdict: str
+    expected_error_ppb: float | None
     changed_at: float
 
 
@@ -153,6 +154,7 @@ def joined(
         progress=progress_of(settings, connected, job) if job and state == "reconstructing" else None,
         deliveries=deliveries,
         verdict=str(report.get("verdict", {}).get("level", "")),
+        expected_error_ppb=(report.get("expected_error") or {}).get("brain_ppb"),
         changed_at=max([row.changed_at, shown["changed_at"], *(one.changed_at for one in deliveries)]),
     )
 

@@ -21,6 +21,7 @@ from plugin.service.console import series, sign_in, system, users
 from plugin.service.console.access import SignInNeededError
 from plugin.service.console.accounts import Accounts
 from plugin.service.console.pages import HERE, render
+from plugin.service.console.pictures import routes as pictures
 from plugin.service.console.protection import FormToken, Headers, Names, own_names
 from plugin.service.console.throttle import Throttle
 
@@ -50,10 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=guards)
     app.state.settings, app.state.accounts, app.state.throttle = settings, accounts, Throttle()
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for part in (sign_in, series, system, users):
+    for part in (sign_in, series, pictures, system, users):
         app.include_router(part.router)
     app.add_api_route("/", _home, include_in_schema=False)
-    # PICTURES: app.include_router(pictures.router)
     app.add_exception_handler(SignInNeededError, _sign_in)
     app.add_exception_handler(AnyHTTPException, _say)
     app.add_exception_handler(RequestValidationError, _misread)

@@ -6,6 +6,7 @@ states most recommendations without a number; ``dicom_io.protocol.limits`` says 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -124,7 +125,7 @@ def even_spacing(facts: ProtocolFacts) -> Judgement | None:
 
 
 def short_spacing(facts: ProtocolFacts) -> Judgement | None:
-    """Turns of the phase between echoes for a field of 1 ppm."""
+    """Count the turns of the phase between echoes for a field of 1 ppm."""
     steps_s = _echo_steps(facts)
     if not steps_s or facts.b0_tesla is None:
         return None
@@ -133,8 +134,7 @@ def short_spacing(facts: ProtocolFacts) -> Judgement | None:
 
 
 def _echo_steps(facts: ProtocolFacts) -> list[float]:
-    times_s = facts.echo_times_s
-    return [later - earlier for earlier, later in zip(times_s[:-1], times_s[1:], strict=True)]
+    return [later - earlier for earlier, later in itertools.pairwise(facts.echo_times_s)]
 
 
 def readout(facts: ProtocolFacts) -> Judgement | None:

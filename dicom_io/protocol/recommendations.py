@@ -1,8 +1,8 @@
 """The recommendations for acquisitions, one row each: how it is measured, why, by whom, and what to change.
 
-The consensus is that of the QSM Consensus Organization Committee (Magn Reson Med 2024, 10.1002/mrm.30006). What to change
-stands in a vendor's own words where a public source shows them: Siemens' from protocol printouts of VB to XA, Philips'
-from exports of exam cards, GE's from pulse sequence sources. All of these are from documentation only.
+The consensus is that of the QSM Consensus Organization Committee (Magn Reson Med 2024, 10.1002/mrm.30006). What to
+change stands in a vendor's own words where a public source shows them: Siemens' from protocol printouts of VB to XA,
+Philips' from exports of exam cards, GE's from pulse sequence sources. All of these are from documentation only.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ RECOMMENDATIONS: Final = (
     Recommendation(
         name="first echo",
         judge=judge.first_echo,
-        why="Strong sources (bleeds, veins, the sinuses) have lost their signal and wrapped their phase in late echoes.",
+        why="Near strong sources (bleeds, veins, sinuses) late echoes have lost signal, and their phase is wrapped.",
         source=CONSENSUS + "; the limit is ours",
         change="Make the first echo as early as possible.",
     ),
@@ -176,7 +176,7 @@ RECOMMENDATIONS: Final = (
         source=CONSENSUS,
         change="Acquire all of k-space and whole echoes; save time by parallel imaging.",
         vendor_words={
-            "siemens": "Resolution, Phase partial Fourier: Off, Slice partial Fourier: Off; Sequence, Asymmetric echo: Off",
+            "siemens": "Resolution, Phase and Slice partial Fourier: Off; Sequence, Asymmetric echo: Off",
             "philips": "Halfscan: no",
         },
     ),
@@ -214,7 +214,7 @@ RECOMMENDATIONS: Final = (
     Recommendation(
         name="coverage",
         judge=judge.coverage,
-        why="Fields of sources outside a thin slab cannot be told from those inside, and the reference is the whole brain.",
+        why="Sources outside a thin slab cannot be told from those inside, and the reference is the whole brain.",
         source=CONSENSUS + "; the limit is ours",
         change="Cover the whole brain.",
     ),

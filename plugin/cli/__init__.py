@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import inspect
 import json
 import os
 import re
@@ -79,15 +80,27 @@ def _common(
     os.umask(0o077)  # what is written may hold patient data
 
 
+def _paragraphs(function: object) -> str:
+    """Return a docstring whose paragraphs are lines, which the help wraps to the width of the terminal."""
+    return "\n\n".join(" ".join(part.split()) for part in (inspect.getdoc(function) or "").split("\n\n"))
+
+
 for _group, _names in COMMANDS.items():
     for _name in _names:
         _function = _name.replace("-", "_")
         _module = importlib.import_module(f"plugin.cli.{_group}.{_function}")
         if hasattr(_module, "app"):
+            for _command in _module.app.registered_commands:
+                _command.help = _paragraphs(_command.callback)
             app.add_typer(_module.app, name=_name, rich_help_panel=PANELS[_group])
         else:
-            _shown = examples(_module.EXAMPLES)
-            app.command(_name, rich_help_panel=PANELS[_group], epilog=_shown)(getattr(_module, _function))
+            _callback = getattr(_module, _function)
+            app.command(
+                _name,
+                help=_paragraphs(_callback),
+                epilog=examples(_module.EXAMPLES),
+                rich_help_panel=PANELS[_group],
+            )(_callback)
 
 
 def main() -> None:

@@ -119,8 +119,8 @@ class _Cell(string.Formatter):
 def print_table(title: str, rows: Iterable[Mapping[str, object]], columns: Mapping[str, str] | Sequence[str]) -> None:
     """Print a table of values by name, for people; columns without any value are left out.
 
-    ``columns`` gives the format of the cells by heading, ``{"time s": "{seconds:.1f}"}``, or headings alone that are
-    names of values.
+    ``columns`` gives the format of the cells by heading, or headings alone that are names of values. Numbers, such as
+    ``"{seconds:.1f}"``, and names that people copy, ``"{job!s}"``, are not wrapped.
     """
     formats = columns if isinstance(columns, Mapping) else {name: f"{{{name}}}" for name in columns}
     values = list(rows)
@@ -131,8 +131,13 @@ def print_table(title: str, rows: Iterable[Mapping[str, object]], columns: Mappi
         return
     laid_out = Table(title=title, title_justify="left")
     for heading in shown:
-        number = ":" in formats[heading]
-        laid_out.add_column(heading, justify="right" if number else "left", no_wrap=number)
+        number, whole = ":" in formats[heading], "!s" in formats[heading]
+        laid_out.add_column(
+            heading,
+            justify="right" if number else "left",
+            no_wrap=number or whole,
+            overflow="fold",
+        )
     for row in zip(*shown.values(), strict=True):
         laid_out.add_row(*map(escape, row))
     results.print(laid_out)

@@ -28,8 +28,8 @@ BUILT = ("engine", "precision", "library", "library_version", "targets", "profil
 """What is shown of a manifest."""
 
 STATE_COLUMNS = {
-    "engine": "{name}", "state": "{state}", "RMS ppb": "{rms_ppb:.3f}", "largest ppb": "{largest_ppb:.3f}",
-    "load s": "{load_seconds:.1f}", "what it is, or why it does not run": "{reason}",
+    "engine": "{name}", "state": "{state}", "RMS\nppb": "{rms_ppb:.3f}", "largest\nppb": "{largest_ppb:.3f}",
+    "load\ns": "{load_seconds:.1f}", "what it is, or why it does not run": "{reason}",
 }  # fmt: skip
 FILE_COLUMNS = {"file": "{name}", "state": "{state}", "what it is, or why it does not fit": "{reason}"}
 TIME_COLUMNS = {

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 EXAMPLES = ("qsm-plugin bench", "qsm-plugin bench --parts unwrapping,engines --voxel-size-mm 2 --output bench.json")
 
 COLUMNS = {
-    "ours": "{ours}", "peer": "{peer}", "our {unit}": "{ours_value:.2f}", "peer's {unit}": "{peer_value:.2f}",
-    "times faster": "{ratio:.2f}", "times less CPU": "{cpu_ratio:.2f}",
+    "ours": "{ours}", "peer": "{peer}", "our\n{unit}": "{ours_value:.2f}", "peer's\n{unit}": "{peer_value:.2f}",
+    "times\nfaster": "{ratio:.2f}", "times\nless CPU": "{cpu_ratio:.2f}",
 }  # fmt: skip
 
 _TYPICAL: dict[str, tuple[Typical, ...]] = {
@@ -42,7 +42,9 @@ PARTS = tuple(_TYPICAL)
 
 def bench(
     voxel_size_mm: Annotated[float, typer.Option(min=1.0, max=8.0, help="1 gives 160 x 192 x 160 voxels.")] = 1.0,
-    parts: Annotated[str, typer.Option(metavar="NAME,...", help=f"Some of {', '.join(PARTS)}.")] = ",".join(PARTS),
+    parts: Annotated[
+        str, typer.Option(metavar="NAME,...", show_default="all", help=f"Some of {', '.join(PARTS)}.")
+    ] = ",".join(PARTS),
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write JSON here.")] = None,
     as_json: JsonOption = False,
 ) -> None:

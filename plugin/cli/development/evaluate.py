@@ -37,7 +37,7 @@ CasesOption = Annotated[
 _EVALUATION = Path("out/evaluation")
 
 FIELD_COLUMNS = {
-    "method": "{method}", "2π\nerr. %": "{wrap_errors_percent:.3f}", "RMS\nppb": "{rms_ppb:.1f}",
+    "method": "{method!s}", "2π\nerr. %": "{wrap_errors_percent:.3f}", "RMS\nppb": "{rms_ppb:.1f}",
     "robust\nppb": "{robust_ppb:.2f}", "> 50\nppb %": "{above_50ppb_percent:.3f}",
     "in 2 σ\n%": "{within_two_noise_percent:.1f}", "mask\nDice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
 }  # fmt: skip
@@ -46,12 +46,12 @@ PART_COLUMNS = {
     "robust ppb": "{robust_ppb:.2f}", "> 50 ppb %": "{above_50ppb_percent:.3f}",
 }  # fmt: skip
 EFFECT_COLUMNS = {
-    "effect": "{effect}", "robust ppb": "{robust_ppb:.2f}", "> 50 ppb %": "{above_50ppb_percent:.3f}",
-    "NRMSE % true field": "{true_nrmse_percent:.1f}", "from phase": "{phase_nrmse_percent:.1f}",
-    "points": "{cost_points:+.1f}",
+    "effect": "{effect!s}", "robust\nppb": "{robust_ppb:.2f}", "> 50\nppb %": "{above_50ppb_percent:.3f}",
+    "NRMSE %\ntrue field": "{true_nrmse_percent:.1f}", "NRMSE %\nfrom phase": "{phase_nrmse_percent:.1f}",
+    "cost\npoints": "{cost_points:+.1f}",
 }  # fmt: skip
 INVERSION_COLUMNS = {
-    "method": "{method}", "judged on": "{judged}", "NRMSE %": "{nrmse:.1f}", "detr. %": "{nrmse_detrend:.1f}",
+    "method": "{method!s}", "judged on": "{judged}", "NRMSE %": "{nrmse:.1f}", "detr. %": "{nrmse_detrend:.1f}",
     "XSIM": "{xsim:.3f}", "HFEN %": "{hfen:.1f}", "corr.": "{correlation:.3f}", "DGM": "{dgm_slope:.2f}",
     "s": "{seconds:.1f}",
 }  # fmt: skip
@@ -59,7 +59,7 @@ SPHERE_COLUMNS = {
     "true ppm": "{true_ppm:.2f}", "map ppm": "{map_ppm:.2f}", "radius mm": "{radius_mm:.1f}", "voxels": "{voxels}",
 }  # fmt: skip
 REGION_COLUMNS = {
-    "scan": "{condition}", "region": "{region}", "true ppb": "{true_ppb:.0f}", "map ppb": "{mean_ppb:.0f}",
+    "scan": "{condition}", "region": "{region!s}", "true ppb": "{true_ppb:.0f}", "map ppb": "{mean_ppb:.0f}",
     "change %": "{change_percent:+.1f}",
 }  # fmt: skip
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from recon.lab.evaluation.cohort import CohortRow
 
 COHORT_COLUMNS = {
-    "method": "{method}", "patients": "{patients}", "failures": "{failures}", "NRMSE % median": "{nrmse_median:.1f}",
-    "worst": "{nrmse_worst:.1f}", "XSIM": "{xsim_median:.3f}", "bleed map/truth": "{bleed_slope_median:.2f}",
-    "network better": "{better}",
+    "method": "{method!s}", "patients": "{patients:d}", "failed": "{failures:d}",
+    "NRMSE %\nmedian": "{nrmse_median:.1f}", "worst": "{nrmse_worst:.1f}", "XSIM": "{xsim_median:.3f}",
+    "bleeds'\nslope": "{bleed_slope_median:.2f}", "network\nbetter": "{better:d}",
 }  # fmt: skip
 KIND_COLUMNS = {
     "fault": "{kind}", "scans": "{scans}", "ruined": "{ruinous}", "of these ok": "{missed}", "refused": "{refused}",

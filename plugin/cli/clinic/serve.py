@@ -11,7 +11,7 @@ import typer
 from plugin.cli.bar import Bar
 from plugin.cli.console import ConfigOption, load_settings, note, people
 
-EXAMPLES = ("qsm-plugin serve --config /etc/qsm-plugin/site.toml",)
+EXAMPLES = ("qsm-plugin serve --config site.toml",)
 
 _LOOK_SECONDS = 5.0
 _FIRST_START_SECONDS = 35.0

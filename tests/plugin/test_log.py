@@ -6,25 +6,18 @@ import threading
 import warnings
 
 import pytest
-import structlog
 from pydicom.dataset import Dataset
 
 import plugin.log
 from plugin.config.settings import Log
 from plugin.log import RECENT_FILE, WITHHELD, configure, describe, get_logger, recent_lines, uid_hash
+from tests.support.log_state import log_restored
 
 
 @pytest.fixture(autouse=True)
 def _restored():
-    handlers, dbos = list(logging.getLogger().handlers), list(logging.getLogger("dbos").handlers)
-    hooks = warnings.showwarning, sys.excepthook, threading.excepthook
-    yield
-    warnings.showwarning, sys.excepthook, threading.excepthook = hooks
-    logging.getLogger("dbos").handlers[:] = dbos
-    logging.getLogger("dbos").propagate = True
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    logging.getLogger().handlers[:] = handlers
+    with log_restored():
+        yield
 
 
 def test_lines_are_json_with_event_and_process(capsys):

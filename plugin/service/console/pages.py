@@ -19,6 +19,9 @@ HERE: Final = Path(__file__).parent
 
 _SEEN: Final = "@seen@"
 _MESSAGE: Final = "message"
+_LONGEST_MESSAGE: Final = 600
+"""It travels in the cookie of the session, of which browsers keep 4 KiB."""
+
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
@@ -64,7 +67,7 @@ def is_live(request: Request) -> bool:
 
 def leave_message(request: Request, text: str, *, failed: bool = False) -> None:
     """Have the next page that the user sees begin with a message."""
-    request.session[_MESSAGE] = {"text": text, "failed": failed}
+    request.session[_MESSAGE] = {"text": text[:_LONGEST_MESSAGE], "failed": failed}
 
 
 def ago(seconds_since_epoch: float) -> str:

@@ -23,8 +23,8 @@ _AGAIN_SECONDS = 30.0
 _CERTIFICATE_SECONDS = 60.0
 _STOP_SECONDS = 2
 _BACKLOG = 64
-_AT_ONCE = 64
-"""Requests that are worked on at a time; others are told to come again."""
+_AT_ONCE = 256
+"""Connections and requests at a time; others are told to come again."""
 
 
 def serve_console(settings: Settings, stopping: threading.Event) -> None:

@@ -7,6 +7,7 @@ from plugin.service.selftest import REQUEST_FILE
 from tests.support.certificates import issue, make_authority
 from tests.support.console_client import signed_in, submit
 from tests.support.console_site import DEAD
+from tests.support.log_state import log_restored
 from tests.support.loopback import free_port, pacs
 
 
@@ -67,11 +68,11 @@ def test_an_operator_starts_the_self_test(site, operator, viewer):
 
 @pytest.fixture
 def logged(site):
-    configure(site.log, process="deliverer", recent_in=site.spool)
-    get_logger().info("step.done", job="0123-4", seconds=1.5, patient="Doe^Jane")
-    get_logger().error("delivery.failed", destination="viewer", reason=DEAD)
-    yield
-    configure(site.log, process="test")
+    with log_restored():
+        configure(site.log, process="deliverer", recent_in=site.spool)
+        get_logger().info("step.done", job="0123-4", seconds=1.5, patient="Doe^Jane")
+        get_logger().error("delivery.failed", destination="viewer", reason=DEAD)
+        yield
     (site.spool / RECENT_FILE).unlink()
 
 

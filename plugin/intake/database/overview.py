@@ -24,8 +24,8 @@ class Wanted:
     ----------
     states
         In one of these states; all if empty.
-    names, without
-        Of one of these names; of none of the others. As long as ``NAME_LENGTH``.
+    names
+        Of one of these names, which are as long as ``NAME_LENGTH``.
     words, uid
         ``words`` are in its name, state, code, reason or job, or ``uid`` is the hash of the UID of its study or of one
         of its series.
@@ -33,7 +33,6 @@ class Wanted:
 
     states: Collection[str] = ()
     names: Collection[str] | None = None
-    without: Collection[str] = ()
     words: str = ""
     uid: str = ""
 
@@ -98,14 +97,10 @@ class Overview(Database):
         """Return what stands after WHERE, and its values."""
         name = f"substr(acquisition, 1, {NAME_LENGTH})"
         parts, values = ["1 = 1"], dict[str, object]()
-        for column, chosen, negated in (
-            ("state", wanted.states or None, ""),
-            (name, wanted.names, ""),
-            (name, wanted.without or None, "NOT "),
-        ):
+        for column, chosen in (("state", wanted.states or None), (name, wanted.names)):
             if chosen is not None:
                 key = f"listed{len(values)}"
-                parts.append(f"{column} {negated}IN {self._listed(':' + key)}")
+                parts.append(f"{column} IN {self._listed(':' + key)}")
                 values[key] = json.dumps(sorted(chosen))
         if wanted.words:
             fields = " OR ".join(f"LOWER({one}) LIKE :words" for one in _SEARCHED)

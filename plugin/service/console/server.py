@@ -68,7 +68,7 @@ def _announce(settings: Settings) -> None:
     get_logger().info("console.listening", address=settings.console.address)
     accounts = Accounts(settings.spool)
     if accounts.offer_token():
-        reason = f"the console has no user yet: make the first administrator with the token in {accounts.token_file}"
+        reason = f"the console has no user yet: create the first administrator with the token in {accounts.token_file}"
         get_logger().warning("console.without_users", reason=reason)
 
 

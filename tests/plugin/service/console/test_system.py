@@ -22,7 +22,7 @@ def test_an_operator_asks_a_destination(site, operator, viewer):
     assert submit(viewer, "/destinations/echo", page="/destinations", name="pacs").status_code == 403
     assert submit(operator, "/destinations/echo", page="/destinations", name="nobody").status_code == 404
     page = submit(operator, "/destinations/echo", page="/destinations", name="pacs").text
-    assert "silent" in page
+    assert "no answer" in page
     port = free_port()
     there = site.destinations[0].model_copy(update={"port": port})
     with pacs(port):

@@ -209,6 +209,7 @@ PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType({row.name: row for row
 QSM: Final = "qsm"
 """The product that every job makes; it has no switch."""
 QSM_ENHANCED: Final = "qsm-enhanced"
+SWI: Final = "swi"
 REFUSAL_PAGE: Final = "refusal-page"
 
 OBJECTS: Final = tuple(row.name for row in _ROWS if row.part != REFUSAL_PART)

@@ -171,6 +171,7 @@ def _make(settings: Settings, options: Options, job: str, loaded: Job, lease: Le
         profile=settings.profile,
         window_presets=settings.window_presets,
         keep_failed=True,  # in the spool, to be looked at
+        pictures=True,
     )
     make(loaded, _place(settings, job, lease), wanted, run=run, deliver=deliver)
 

@@ -38,12 +38,17 @@ class Made:
 
 
 def make_products(
-    names: Sequence[str], echoes: GradientEcho, sources: Sources, folder: Path, progress: Callable[[str], None]
+    names: Sequence[str],
+    echoes: GradientEcho,
+    sources: Sources,
+    folder: Path,
+    progress: Callable[[str], None],
+    on_content: Callable[[str, Any], None],
 ) -> Made:
     """Make products; one that cannot be made does not keep the others from being made.
 
     ``names`` are of ``PRODUCTS``, with ``NIFTI`` after those that it is to hold. Each product gets a folder of its own
-    below ``folder``, the job's.
+    below ``folder``, the job's. ``on_content`` is given the name and the arrays of each product that is made of some.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def make_products(
         began = time.perf_counter()
         progress(f"making {name}")
         try:
-            made.series[name] = _make(name, echoes, sources, folder / name, contrasts)
+            made.series[name] = _make(name, echoes, sources, folder / name, contrasts, on_content)
         except Exception as error:
             if name == QSM or isinstance(error, (OSError, MemoryError)):
                 raise
@@ -69,7 +74,12 @@ def make_products(
 
 
 def _make(
-    name: str, echoes: GradientEcho, sources: Sources, folder: Path, contrasts: dict[str, Contrast] | None
+    name: str,
+    echoes: GradientEcho,
+    sources: Sources,
+    folder: Path,
+    contrasts: dict[str, Contrast] | None,
+    on_content: Callable[[str, Any], None],
 ) -> tuple[WrittenSeries, ...]:
     """Make a product; a contrast is added to ``contrasts``, if they are kept."""
     if name == NIFTI:
@@ -84,6 +94,7 @@ def _make(
     if product.make:
         needed = {need: getattr(sources.series, need) for need in product.needs}
         content = resolve_name(product.make)(echoes, sources.reconstruction, **needed)
+        on_content(name, content)
     if contrasts is not None and product.make and product.nifti:
         contrasts[name] = content
     written: tuple[WrittenSeries, ...] = resolve_name(product.write)(product, content, sources, folder)

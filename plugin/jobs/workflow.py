@@ -16,17 +16,19 @@ from typing import Any
 
 from dicom_io.derived.context.source_series import Sources
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
-from dicom_io.derived.products import FIRST, OBJECTS, QSM
+from dicom_io.derived.products import FIRST, OBJECTS, QSM, SWI
 from dicom_io.source.read import read_acquisition
 from plugin.errors import JobFailedError
 from plugin.files import write_private_json
 from plugin.jobs.job import REPORT_FILE, Job
 from plugin.jobs.mask_file import read_mask
+from plugin.jobs.pictures import with_pictures
 from plugin.jobs.place import Place
 from plugin.jobs.products import NIFTI, Made, discard_half_written, make_products, write_refusal_page
 from plugin.jobs.report import failed_map_in, refusal_report, report_of, with_series
 from plugin.jobs.scratch import free_pages, load, save
 from recon.options import Options
+from recon.quality.page.pictures import pictures_of, swi_picture
 from recon.types import GradientEcho, Reconstruction
 
 QUALITY_FAILED = "quality-failed"
@@ -59,6 +61,8 @@ class Wanted:
     keep_failed
         Whether a map that failed its quality check is made all the same, with FAILED at the head of the description of
         each of its series; else the report alone is written.
+    pictures
+        Whether to make the pictures that the operator console shows.
     """
 
     options: Options
@@ -67,6 +71,7 @@ class Wanted:
     window_presets: bool = True
     mask: Path | None = None
     keep_failed: bool = False
+    pictures: bool = False
 
     @property
     def first(self) -> list[str]:
@@ -158,13 +163,25 @@ def write(job: Job, place: Place, wanted: Wanted, read_seconds: float, progress:
     kept = result.verdict.level != "failed" or wanted.keep_failed
     made = _make_products(place, sources, wanted.first, lambda _text: None) if kept else Made()
     seconds = {"read": read_seconds, **result.seconds, "write": time.perf_counter() - began}
-    return _complete(report_of(job, result, seconds), made, place, timed=False)
+    report = report_of(job, result, seconds)
+    if wanted.pictures and kept:
+        echoes = load(GradientEcho, place.echoes)
+        report = with_pictures(report, lambda: pictures_of(echoes, result), place, sources.series.affine)
+    return _complete(report, made, place, timed=False)
 
 
 def others(job: Job, place: Place, wanted: Wanted, report: Report, progress: Progress) -> Report:
     """Make what is wanted beside the QSM series, and complete the report that ``write`` returned."""
     sources = _sources(job, place, wanted, progress)
-    return _complete(report, _make_products(place, sources, wanted.others, progress), place)
+    affine = sources.series.affine
+
+    def add_picture(name: str, content: Any) -> None:  # noqa: ANN401 - what the product's function returns
+        nonlocal report
+        if wanted.pictures and name == SWI:
+            report = with_pictures(report, lambda: [swi_picture(content.volume, sources.reconstruction)], place, affine)
+
+    made = _make_products(place, sources, wanted.others, progress, add_picture)
+    return _complete(report, made, place)
 
 
 def write_refusal(job: Job, place: Place, refusal: tuple[str, str]) -> Report:
@@ -194,9 +211,16 @@ def _sources(job: Job, place: Place, wanted: Wanted, progress: Progress) -> Sour
     )
 
 
-def _make_products(place: Place, sources: Sources, names: Sequence[str], progress: Progress) -> Made:
+def _make_products(
+    place: Place,
+    sources: Sources,
+    names: Sequence[str],
+    progress: Progress,
+    on_content: Callable[[str, Any], None] = lambda _name, _content: None,
+) -> Made:
     discard_half_written(place.results)
-    return make_products(names, load(GradientEcho, place.echoes), sources, place.results, progress)
+    echoes = load(GradientEcho, place.echoes)
+    return make_products(names, echoes, sources, place.results, progress, on_content)
 
 
 def _complete(report: Report, made: Made, place: Place, *, timed: bool = True) -> Report:

@@ -16,7 +16,7 @@ from plugin.errors import PluginError
 from plugin.intake.index import existing_index
 from plugin.intake.spool import shortage
 from plugin.jobs.queue import client
-from plugin.service.process import ENGINES_FILE, PROCESSES_FILE
+from plugin.service.process import CONSOLE, ENGINES_FILE, PROCESSES_FILE
 from plugin.service.selftest import last_result
 
 _STALE_SECONDS = 60.0
@@ -39,9 +39,9 @@ def why_dead(settings: Settings) -> list[str]:
 
 
 def why_not_ready(settings: Settings) -> list[str]:
-    """Say why the service cannot take images or turn them into maps; nothing while it can."""
+    """Say why the service cannot take images or turn them into maps, which needs no console; nothing while it can."""
     here = processes(settings.host_folder)
-    found = [f"the {one['role']} is being restarted" for one in here if not one["running"]]
+    found = [f"the {one['role']} is being restarted" for one in here if not one["running"] and one["role"] != CONSOLE]
     return [*why_dead(settings), *found, *_obstacles(settings)]
 
 

@@ -2,7 +2,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from plugin.audit import Participant, application_activity, instances_transferred, record, security_alert
+from plugin.audit import (
+    Participant,
+    application_activity,
+    console_used,
+    instances_transferred,
+    record,
+    security_alert,
+    user_authenticated,
+)
 from plugin.config.service_settings import Audit
 from plugin.config.settings import Settings
 from tests.support.loopback import mr_image
@@ -44,6 +52,23 @@ def test_a_transfer_names_both_ends_the_study_the_objects_and_the_patient(settin
 
 def test_a_rejected_association_is_a_security_alert(settings):
     assert codes(security_alert(settings, "not in allowed_callers", PACS))[:2] == ["110113", "110126"]
+
+
+def test_what_users_of_the_console_do_is_audited_with_their_name_and_address(settings):
+    eve = Participant(ae_title="eve", host="10.0.0.9")
+    for message, expected, outcome in (
+        (user_authenticated(settings, eve, began=True), ["110114", "110122"], "0"),
+        (user_authenticated(settings, eve, began=True, failed=True), ["110114", "110122"], "4"),
+        (user_authenticated(settings, eve, began=False), ["110114", "110123"], "0"),
+        (console_used(settings, eve, "retry x"), ["110113", "110132"], "0"),
+        (console_used(settings, eve, "user x is viewer now", roles=True), ["110113", "110136"], "0"),
+    ):
+        assert codes(message)[:2] == expected
+        root = ElementTree.fromstring(message)
+        assert root.find("EventIdentification").get("EventOutcomeIndicator") == outcome
+        who = root.find("ActiveParticipant")
+        assert (who.get("UserID"), who.get("UserIsRequestor")) == ("eve", "true")
+        assert who.get("NetworkAccessPointID") == "10.0.0.9"
 
 
 def test_messages_are_kept_for_the_service_alone_and_only_where_they_are_wanted(settings, tmp_path):

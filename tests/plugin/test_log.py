@@ -6,25 +6,18 @@ import threading
 import warnings
 
 import pytest
-import structlog
 from pydicom.dataset import Dataset
 
 import plugin.log
 from plugin.config.settings import Log
-from plugin.log import WITHHELD, configure, describe, get_logger, uid_hash
+from plugin.log import RECENT_FILE, WITHHELD, configure, describe, get_logger, recent_lines, uid_hash
+from tests.support.log_state import log_restored
 
 
 @pytest.fixture(autouse=True)
 def _restored():
-    handlers, dbos = list(logging.getLogger().handlers), list(logging.getLogger("dbos").handlers)
-    hooks = warnings.showwarning, sys.excepthook, threading.excepthook
-    yield
-    warnings.showwarning, sys.excepthook, threading.excepthook = hooks
-    logging.getLogger("dbos").handlers[:] = dbos
-    logging.getLogger("dbos").propagate = True
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    logging.getLogger().handlers[:] = handlers
+    with log_restored():
+        yield
 
 
 def test_lines_are_json_with_event_and_process(capsys):
@@ -140,3 +133,35 @@ def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch):
     monkeypatch.setattr("sys.stderr", FullDisk())
     configure(Log(format="json"), process="test")
     get_logger().error("service.started")
+
+
+def test_the_latest_lines_are_kept_for_the_console(tmp_path):
+    configure(Log(format="text"), process="worker", recent_in=tmp_path)
+    get_logger().info("step.done", job="a", patient_name="PLANTED^NAME")
+    get_logger().debug("step.started")
+    get_logger().error("step.failed", job="b")
+    lines = recent_lines(tmp_path, 10)
+    assert [line["event"] for line in lines] == ["step.failed", "step.done"]
+    assert (lines[1]["process"], lines[1]["patient_name"], lines[1]["timestamp"][-6:]) == ("worker", WITHHELD, "+00:00")
+    assert (tmp_path / RECENT_FILE).stat().st_mode & 0o077 == 0
+    assert len(recent_lines(tmp_path, 1)) == 1
+
+
+def test_the_latest_lines_take_two_files_of_a_limited_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugin.log, "_RECENT_BYTES", 1000)
+    configure(Log(format="json"), process="worker", recent_in=tmp_path)
+    for number in range(100):
+        get_logger().info("step.done", attempt=number)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2500
+    kept = [line["attempt"] for line in recent_lines(tmp_path, 100)]
+    assert kept == list(range(99, 99 - len(kept), -1))
+    assert len(kept) > 5
+
+
+def test_a_disk_that_takes_no_line_stops_nothing(tmp_path, capsys):
+    configure(Log(format="json"), process="worker", recent_in=tmp_path / "missing")
+    get_logger().info("step.done")
+    assert "step.done" in capsys.readouterr().err
+    assert recent_lines(tmp_path / "missing", 10) == []
+    (tmp_path / RECENT_FILE).write_text('{"event": "a"}\n{"event": "b", "jo')
+    assert recent_lines(tmp_path, 10) == [{"event": "a"}]

@@ -30,9 +30,13 @@ used_percent = 100
 [retry]
 first_seconds = 0.5
 longest_seconds = 2
+give_up_refused_after_hours = {refused_hours}
 
 [self_test]
 at_start = false
+
+[console]
+{console}
 
 [log]
 format = "json"
@@ -52,6 +56,9 @@ class Service:
     """What the PACS gets, as TOML."""
     switches: str = ""
     """Lines below [objects]."""
+    console_port: int | None = None
+    """Where the operator console is served; nowhere by default."""
+    give_up_refused_after_hours: float = 8.0
     port: int = field(default_factory=free_port)
     pacs_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -62,7 +69,14 @@ class Service:
         self._write_config()
 
     def _write_config(self) -> None:
-        text = TEMPLATE.format(port=self.port, pacs_port=self.pacs_port, quiet=self.quiet_seconds, objects=self.objects)
+        text = TEMPLATE.format(
+            port=self.port,
+            pacs_port=self.pacs_port,
+            quiet=self.quiet_seconds,
+            objects=self.objects,
+            refused_hours=self.give_up_refused_after_hours,
+            console=f"port = {self.console_port}" if self.console_port else "enabled = false",
+        )
         text += f"\n[objects]\n{self.switches}\n" if self.switches else ""
         self.config.write_text(text)
 

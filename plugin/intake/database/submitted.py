@@ -30,6 +30,10 @@ class Submitted(Database):
         """Return the names of all jobs."""
         return {str(row["job"]) for row in self._read("SELECT job FROM job")}
 
+    def is_job(self, job: str) -> bool:
+        """Say whether there is a job of this name."""
+        return bool(self._read("SELECT job FROM job WHERE job = :job", job=job))
+
     def submitted(self) -> list[str]:
         """Return the jobs that acquisitions were submitted as last, oldest first."""
         return [row["job"] for row in self._read("SELECT job FROM acquisition WHERE job != '' ORDER BY changed_at")]

@@ -44,6 +44,12 @@ def quality_pages(
     )
 
 
+def field_window_hz(b0_tesla: float) -> tuple[float, float]:
+    """Return the window of the total field: wider in steps of 3 T."""
+    limit = 100.0 * max(1.0, round(b0_tesla / 3.0))
+    return -limit, limit
+
+
 def _chi_page(
     reconstruction: Reconstruction, plane: Plane, window_ppb: tuple[float, float], name: str
 ) -> npt.NDArray[np.uint8]:
@@ -64,10 +70,10 @@ def _field_page(echoes: GradientEcho, reconstruction: Reconstruction, plane: Pla
     """Return the total field and the histogram of the map."""
     total = reconstruction.total_field
     hz = total.field_ppm * np.float32(GAMMA_HZ_PER_TESLA * 1e-6 * echoes.b0_tesla)
-    limit = 100.0 * max(1.0, round(echoes.b0_tesla / 3.0))
+    window_hz = field_window_hz(echoes.b0_tesla)
     figure = new_page("Total field and distribution of susceptibility", geometry(total.grid))
     sheet = tiles(hz, mask_box(total.mask, 2), plane, 10, 5)
-    shown = show(figure, (0.02, 0.42, 0.86, 0.49), sheet, (-limit, limit), aspect=plane.aspect(total.grid))
+    shown = show(figure, (0.02, 0.42, 0.86, 0.49), sheet, window_hz, aspect=plane.aspect(total.grid))
     show_bar(figure, (0.90, 0.50, 0.018, 0.33), shown, "Hz")
     chi_ppb = reconstruction.susceptibility.chi_ppm[total.mask] * 1e3
     axes = figure.add_axes((0.08, 0.10, 0.84, 0.26), facecolor="#181818")

@@ -12,7 +12,7 @@ from recon.operators.boxes import Box, mask_box
 from recon.quality.page.canvas import ALARM, ALERT, INK, new_page, pixels, write_lines
 from recon.quality.page.mosaic import geometry, show, show_bar, show_letters
 from recon.quality.page.orientation import Plane
-from recon.types import ExpectedError, GradientEcho, Grid, Reconstruction
+from recon.types import BoolArray, ExpectedError, FloatArray, GradientEcho, Grid, Reconstruction
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,10 +55,10 @@ def summary_page(
     figure = new_page("QSM: quality", f"{provenance.software}, method {provenance.method}; {geometry(grid)}")
     mask = reconstruction.total_field.mask
     box = mask_box(mask, 8)
-    bright = float(np.percentile(echoes.magnitude[0][mask], 99.5)) * 1.1
+    window = magnitude_window(echoes.magnitude[0], mask)
     first_ms = echoes.echo_times_s[0] * 1e3
     title = f"magnitude at {first_ms:.1f} ms, outline of the mask"
-    _three_planes(figure, 0.645, title, echoes.magnitude[0], grid, box, views, (0.0, bright), mask)
+    _three_planes(figure, 0.645, title, echoes.magnitude[0], grid, box, views, window, mask)
     chi_ppb = reconstruction.susceptibility.chi_ppm * np.float32(1e3)
     title = f"QSM, black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
     shown = _three_planes(figure, 0.355, title, chi_ppb, grid, box, views, window_ppb, None)
@@ -74,6 +74,11 @@ def summary_page(
         figure.text(left, below, heading, color=INK, fontsize=12, fontweight="bold", va="top")
         write_lines(figure, lines, left=left, top=below - 0.024, bottom=0.035, columns=columns, size=9)
     return pixels(figure)
+
+
+def magnitude_window(magnitude: FloatArray, mask: BoolArray) -> tuple[float, float]:
+    """Return the window of a magnitude: from zero to a little above the bright end inside the mask."""
+    return 0.0, max(1e-6, float(np.percentile(magnitude[mask], 99.5)) * 1.1)
 
 
 def _write_verdict(figure: Figure, reconstruction: Reconstruction) -> float:

@@ -22,6 +22,9 @@ def test_what_a_site_says_about_the_service_is_read(tmp_path):
         ('[audit]\nto = "syslog"\n', "audit: host: missing"),
         ("[retry]\nprobe_seconds = 90\n", "retry.probe_seconds"),
         ("[work]\nstep_minutes = 0\n", "work.step_minutes"),
+        ('[console]\nbind = "0.0.0.0"\n', "console: bind = '0.0.0.0' is reachable from other machines"),
+        ('[console]\ncertificate = "c.pem"\n', "console: certificate and key: give both"),
+        ('[console]\npatient_names = ["god"]\n', "console.patient_names"),
     ],
 )
 def test_a_mistake_is_named(tmp_path, text, mistake):
@@ -29,3 +32,12 @@ def test_a_mistake_is_named(tmp_path, text, mistake):
     file.write_text(text)
     with pytest.raises(ConfigurationError, match=mistake):
         read_settings(file)
+
+
+@pytest.mark.parametrize("text", ["plain_http = true", "enabled = false", 'certificate = "c.pem"\nkey = "k.pem"'])
+def test_the_console_may_be_reached_from_elsewhere_where_that_is_meant(tmp_path, text):
+    file = tmp_path / "site.toml"
+    file.write_text(f'[console]\nbind = "0.0.0.0"\n{text}\n')
+    console = read_settings(file).console
+    assert console.certificate in (None, tmp_path / "c.pem")
+    assert console.address == ("https" if console.certificate else "http") + "://127.0.0.1:8112/"

@@ -13,6 +13,7 @@ from plugin.errors import SpoolError
 from plugin.intake.database import heartbeats
 from plugin.intake.database.connection import prepared
 from plugin.intake.database.notices import CommitmentRow
+from plugin.intake.database.overview import Wanted
 from plugin.intake.database.schema import VERSION
 from plugin.intake.database.submitted import JobRow
 from plugin.intake.index import AcquisitionRow, ImageRow, Index, index_url, migrate_index
@@ -251,3 +252,41 @@ def test_a_connection_that_broke_while_idle_is_opened_again(postgres):
         os.kill(row["pid"], signal.SIGTERM)
         index.add_image(image("x"))
         assert index.digest_of("x") == "d"
+
+
+def test_pages_of_acquisitions_are_found_by_state_name_words_and_uid(url):
+    names = [letter * 64 for letter in "abc"]
+    with closing(Index(url)) as index:
+        for number, name in enumerate(names):
+            row = {**ACQUISITION, "acquisition": name, "study": name[0], "series": (f"series-{name[0]}",)}
+            row |= {"changed_at": float(number), "state": "queued" if number else "refused", "job": f"{name[:16]}-1"}
+            index.save_acquisitions(name[0], [AcquisitionRow(**row)])
+        for wanted, found in (
+            (Wanted(), "cba"),
+            (Wanted(states=["queued"]), "cb"),
+            (Wanted(names=["a" * 16, "c" * 16]), "ca"),
+            (Wanted(names=[]), ""),
+            (Wanted(words="ECHO planar"), "cba"),
+            (Wanted(words=f"{'b' * 16}-1"), "b"),
+            (Wanted(words="x", uid="b"), "b"),
+            (Wanted(words="x", uid="series-c"), "c"),
+            (Wanted(words="' OR 1=1 --", uid="x"), ""),
+        ):
+            assert index.acquisition_names(wanted, limit=9, offset=0) == [letter * 64 for letter in found]
+            assert index.count_acquisitions(wanted) == len(found)
+        assert index.acquisition_names(Wanted(), limit=1, offset=1) == [names[1]]
+        assert [row.acquisition for row in index.acquisitions_named(names[:2])] == [names[1], names[0]]
+
+
+def test_an_acquisition_says_when_its_images_came_from_whom_and_which_were_skipped(url):
+    with closing(Index(url)) as index:
+        index.open_association("a", "MR1", "10.0.0.5", 1.0)
+        index.add_images([image(name, series="x", received_at=at) for name, at in (("i2", 3.0), ("i1", 2.0))])
+        index.add_images([image("i0", series="z", association="unknown")])
+        index.save_acquisitions("s", [AcquisitionRow(**{**ACQUISITION, "state": "queued"})])
+        index.save_headers([], [("epi", "echo planar", "i0")])
+        (came,) = index.arrived([ACQUISITION["acquisition"], "gone"]).values()
+        assert (came.image, came.first_at, came.last_at) == ("i1", 2.0, 3.0)
+        assert (came.calling_ae, came.address) == ("MR1", "10.0.0.5")
+        assert index.arrived(["gone"]) == {}
+        assert index.skipped_in("s") == [{"code": "epi", "reason": "echo planar", "images": 1}]

@@ -1,15 +1,18 @@
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from plugin.config.service_settings import Console
 from plugin.config.settings import Disk, Settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder
 from plugin.service import supervisor
 from plugin.service.health import processes
+from plugin.service.process import roles_of
 from plugin.service.supervisor import check_port, prepare_databases, serve
 from tests.support.loopback import free_port, pacs, scanner, wait_for
 
@@ -22,7 +25,7 @@ def settings(tmp_path):
 @pytest.fixture
 def only_receiver(settings, monkeypatch):
     """Run the supervisor with the receiver alone; return its children."""
-    monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
+    monkeypatch.setattr(supervisor, "roles_of", lambda _settings: ["receiver"])
     started, start, stopping, hung_up = [], supervisor._start, threading.Event(), threading.Event()
     config = settings.spool.parent / "site.toml"
 
@@ -84,8 +87,23 @@ def test_a_new_configuration_restarts_only_what_it_changes(settings, only_receiv
     assert statuses == []
 
 
+def test_a_new_configuration_starts_and_stops_the_console(settings, monkeypatch):
+    started, stopped = [], []
+    monkeypatch.setattr(supervisor, "_start", lambda role, _: started.append(role) or SimpleNamespace(role=role))
+    monkeypatch.setattr(supervisor, "_stop", lambda children: stopped.extend(one.role for one in children))
+    children = [supervisor._start(role, settings) for role in roles_of(settings)]
+    assert "console" in started
+    off = settings.model_copy(update={"console": Console(enabled=False)})
+    supervisor._start_and_stop(children, off)
+    assert stopped == ["console"]
+    assert [one.role for one in children] == roles_of(off)
+    supervisor._start_and_stop(children, settings)
+    assert [one.role for one in children] == roles_of(settings)
+    assert (started.count("console"), started.count("receiver")) == (2, 1)
+
+
 def test_a_child_that_cannot_run_as_configured_ends_the_service(settings, monkeypatch):
-    monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
+    monkeypatch.setattr(supervisor, "roles_of", lambda _settings: ["receiver"])
     make_private_folder(settings.spool)
     with pacs(settings.port):
         assert supervisor._supervise(settings, threading.Event(), None, threading.Event()) == 2

@@ -71,6 +71,9 @@ def begin(visitor, service):
     visitor.follow("main button")
     assert page.url.endswith("/series")
     assert "Nothing was received yet" in page.inner_text("main")
+    visitor.follow('nav a[href="/log"]')
+    visitor.inspect("log")
+    visitor.follow('nav a[href="/series"]')
 
 
 def watch_the_head_come(visitor, service, scan):
@@ -86,7 +89,7 @@ def watch_the_head_come(visitor, service, scan):
 
 def look_around(visitor):
     """Pages that every newcomer opens once; meanwhile the map is made."""
-    for name in ("system", "log", "users"):
+    for name in ("system", "users"):
         visitor.follow(f'nav a[href="/{name}"]')
         visitor.inspect(name)
     visitor.follow('.who a[href="/account"]')

@@ -6,6 +6,15 @@ from typing import Any
 
 from plugin.cli.console import ConfigOption, JsonOption, ago, load_settings, print_table, show, tell
 
+EXAMPLES = ("qsm-plugin status --config site.toml", "qsm-plugin status --json")
+
+WAITING_COLUMNS = {
+    "acquisition": "{acquisition!s}", "state": "{state}", "images": "{images:d}", "since": "{since}", "why": "{why}",
+}  # fmt: skip
+JOB_COLUMNS = {
+    "job": "{job!s}", "state": "{state}", "begun": "{begun}", "sent to": "{deliveries}", "why": "{why}",
+}  # fmt: skip
+
 _SHOWN = 20
 """Rows of a table."""
 
@@ -29,16 +38,17 @@ def _tell(found: dict[str, Any]) -> None:
         if row["state"] != "queued"
     ]
     if waiting:
-        columns = ("acquisition", "state", "images", "since", "why")
-        print_table("Acquisitions without a map", waiting[:_SHOWN], columns)
+        print_table("Acquisitions without a map", waiting[:_SHOWN], WAITING_COLUMNS)
     for engine in found["engines"]:
         if engine["state"] in ("ready", "refused"):
             tell(f"engine {engine['name']}: {engine['state']}, {engine['reason']}")
-    print_table("Jobs", map(_job, found["jobs"][:_SHOWN]), ("job", "state", "begun", "deliveries", "why"))
+    print_table("Jobs", map(_job, found["jobs"][:_SHOWN]), JOB_COLUMNS)
+    if len(found["jobs"]) > _SHOWN:
+        tell(f"{len(found['jobs']) - _SHOWN} earlier jobs are in --json")
 
 
 def _job(job: dict[str, Any]) -> dict[str, object]:
     reasons = [one["reason"] or one["code"] for one in (job, *job["deliveries"]) if one["reason"] or one["code"]]
     deliveries = (f"{one['destination']} ({one['part']}): {one['state']}" for one in job["deliveries"])
     begun, why = ago(job["created_at"]), "; ".join(reasons)
-    return {**job, "begun": begun, "deliveries": ", ".join(deliveries), "why": why}
+    return {**job, "begun": begun, "deliveries": "\n".join(deliveries), "why": why}

@@ -93,9 +93,8 @@ def count_attempt(request: Request, name: str) -> None:
         if throttle.is_news(name, address_of(request)):
             get_logger().warning("console.slowed", address=address_of(request), reason="too many attempts to sign in")
             note_sign_in(request, name, failed=True)
-        raise HTTPException(
-            429, f"Too many attempts. Try again in {minutes} minutes.", {"Retry-After": f"{60 * minutes}"}
-        )
+        text = f"Too many attempts. Try again in {minutes} minutes."
+        raise HTTPException(429, text, {"Retry-After": str(60 * minutes)})
 
 
 def note_sign_in(request: Request, name: str, *, began: bool = True, failed: bool = False) -> None:
@@ -107,9 +106,8 @@ def note_sign_in(request: Request, name: str, *, began: bool = True, failed: boo
     known = name if name in accounts_of(request).users() else "an unknown name"
     event = "console.sign_in_failed" if failed else "console.signed_in" if began else "console.signed_out"
     (get_logger().warning if failed else get_logger().info)(event, address=address, reason=known)
-    record(
-        settings, user_authenticated(settings, Participant(ae_title=known, host=address), began=began, failed=failed)
-    )
+    who = Participant(ae_title=known, host=address)
+    record(settings, user_authenticated(settings, who, began=began, failed=failed))
 
 
 def note_action(request: Request, user: User, what: str, *, roles: bool = False) -> None:

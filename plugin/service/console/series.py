@@ -10,9 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 from plugin.errors import PluginError
 from plugin.service import control
 from plugin.service.console.access import Operator, Viewer, note_action
-from plugin.service.console.listing import VIEWS, View, list_series
 from plugin.service.console.pages import is_live, leave_message, render, render_live
-from plugin.service.console.timeline import detail_of
+from plugin.service.console.records.listing import VIEWS, View, list_series
+from plugin.service.console.records.timeline import detail_of
 
 router = APIRouter()
 

@@ -24,8 +24,8 @@ from plugin.network.send import echo
 from plugin.network.tls import certificate_ends_at
 from plugin.service.console.access import Operator, Viewer, note_action
 from plugin.service.console.accounts import ACCOUNTS_FOLDER
-from plugin.service.console.listing import Delivery, delivery_from
 from plugin.service.console.pages import is_live, leave_message, render, render_live
+from plugin.service.console.records.listing import Delivery, delivery_from
 from plugin.service.health import processes, why_not_ready
 from plugin.service.process import ENGINES_FILE
 from plugin.service.selftest import REQUEST_FILE, last_result
@@ -43,11 +43,12 @@ _HIDDEN: Final = "(not shown)"
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """Deliveries to a destination that are not done."""
+    """Deliveries to a destination that are not done; ``dead`` are the latest of those that were given up."""
 
     name: str
     address: str
     pending: int
+    given_up: int
     uncommitted: int
     oldest: float | None
     last_error: str
@@ -153,6 +154,7 @@ def _waiting(name: str, address: str, left: Sequence[Delivery], last_echo: Mappi
         name=name,
         address=address,
         pending=states["pending"],
+        given_up=states["dead"],
         uncommitted=states["sent"],
         oldest=min((one.queued_at for one in left if one.state == "pending"), default=None),
         last_error=last.reason if last else "",

@@ -60,5 +60,6 @@ def test_a_changed_setting_restarts_each_process_that_reads_it(role):
     assert {name for name in read if not restarted(role, name)} == set()
 
 
-def test_the_monitor_is_restarted_by_every_change():
-    assert all(restarted("monitor", name) for name in Settings.model_fields)
+@pytest.mark.parametrize("role", ["monitor", "console"])
+def test_what_shows_everything_is_restarted_by_every_change(role):
+    assert all(restarted(role, name) for name in Settings.model_fields)

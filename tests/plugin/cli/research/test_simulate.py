@@ -1,5 +1,6 @@
 """``qsm-plugin simulate``: images and truth that belong together."""
 
+import functools
 import json
 
 import numpy as np
@@ -10,8 +11,19 @@ from dicom_io.source.folder import find_acquisitions
 from dicom_io.source.read import read_acquisition
 from plugin.cli import app
 from plugin.errors import ConfigurationError
+from recon.lab.simulation import scan as simulation
 
 
+@pytest.fixture
+def one_head(monkeypatch):
+    """Simulate the head once for all vendors: what differs between them is how it is written."""
+    monkeypatch.setattr(simulation, "simulate_case", simulated)
+
+
+simulated = functools.cache(simulation.simulate_case)
+
+
+@pytest.mark.usefixtures("one_head")
 @pytest.mark.parametrize(
     ("vendor", "kind"), [("siemens", "classic"), ("ge", "legacy"), ("philips", "enhanced"), ("canon", "enhanced")]
 )

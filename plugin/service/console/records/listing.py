@@ -20,9 +20,9 @@ from plugin.intake.index import AcquisitionRow, existing_index
 from plugin.jobs.job import REPORT_FILE
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client, delivery_name, delivery_of
 from plugin.log import uid_hash
-from plugin.service.console.descriptions import Description, describe_image
-from plugin.service.console.progress import Progress, progress_of
-from plugin.service.status import latest_attempts, not_done, shown_of, state_of
+from plugin.service.console.records.descriptions import Description, describe_image
+from plugin.service.console.records.progress import Progress, progress_of
+from plugin.service.status import RETRIED, latest_attempts, not_done, shown_of, state_of
 
 PER_PAGE: Final = 25
 
@@ -107,11 +107,10 @@ def list_series(settings: Settings, view: View, words: str, page: int) -> Listin
     """Return a page of the series, those that changed last first."""
     with closing(existing_index(settings)) as index, client(settings) as connected:
         left = not_done(connected, _NOT_DONE)
-        wanted = _wanted(view, words, left)
+        receiving = index.acquisition_names(Wanted(states=[State.COLLECTING]), limit=_NOT_DONE, offset=0)
+        wanted = _wanted(view, words, left, receiving)
         found = index.count_acquisitions(wanted)
-        attention = (
-            found if view == "attention" and not words else index.count_acquisitions(_wanted("attention", "", left))
-        )
+        attention = index.count_acquisitions(_wanted("attention", "", left, ()))
         pages = max(1, -(-found // PER_PAGE))
         page = min(max(page, 1), pages)
         names = index.acquisition_names(wanted, limit=PER_PAGE, offset=(page - 1) * PER_PAGE)
@@ -140,6 +139,7 @@ def joined(
         if not row.job or one.workflow_id.startswith(f"{row.job}.") or state_of(one) == "dead"
     )
     report = read_report(settings, row.job)
+    report = report.get("failed_map") or report
     state, kind = _state(row, job, deliveries)
     shown: dict[str, Any] = shown_of(job) if job else {"code": "", "reason": "", "changed_at": 0.0}
     return Series(
@@ -186,13 +186,14 @@ def read_report(settings: Settings, job: str) -> dict[str, Any]:
     return found if job else {}
 
 
-def _wanted(view: View, words: str, left: Sequence[WorkflowStatus]) -> Wanted:
+def _wanted(view: View, words: str, left: Sequence[WorkflowStatus], receiving: Iterable[str]) -> Wanted:
     """Turn a view and words into what the index is asked for; ``left`` is what is not done or failed."""
     text = words.strip()
     asked = {"words": text, "uid": uid_hash(text) if text else ""}
     dead = {one.workflow_id[:NAME_LENGTH] for one in left if state_of(one) in ("failed", "dead")}
     if view == "working":
-        return Wanted(names={one.workflow_id[:NAME_LENGTH] for one in left} - dead, **asked)
+        names = {one[:NAME_LENGTH] for one in (*receiving, *(one.workflow_id for one in left))}
+        return Wanted(names=names - dead, **asked)
     if view == "attention":
         return Wanted(names=dead, **asked)
     return Wanted(states=_WITHOUT_MAP if view == "without-map" else (), **asked)
@@ -215,6 +216,9 @@ def _workflows(
     ]
     jobs = [row.job for row in rows if row.job]
     found = connected.list_workflows(workflow_ids=jobs + names, load_input=False) if jobs else []
+    retried = [one.workflow_id for one in found if (one.attributes or {}).get(RETRIED)]
+    if retried:
+        found += connected.list_workflows(workflow_id_prefix=[f"{name}~" for name in retried], load_input=False)
     shown = {row.acquisition[:NAME_LENGTH] for row in rows}
     known = {one.workflow_id: one for one in found}
     known |= {one.workflow_id: one for one in left if one.workflow_id[:NAME_LENGTH] in shown}

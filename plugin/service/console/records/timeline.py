@@ -16,8 +16,8 @@ from plugin.intake.database.overview import Wanted
 from plugin.intake.explain import explain_row
 from plugin.intake.index import AcquisitionRow, existing_index
 from plugin.jobs.queue import RECONSTRUCT, REFUSE, TELL, client
-from plugin.service.console.listing import Kind, Series, joined, read_report
-from plugin.service.console.progress import STEPS, step_seconds
+from plugin.service.console.records.listing import Kind, Series, joined, read_report
+from plugin.service.console.records.progress import STEPS, step_seconds
 from plugin.service.status import UNFINISHED, shown_of, state_of
 
 _REPORTED: Final = ("total field", "inversion", "quality")
@@ -101,9 +101,7 @@ def detail_of(settings: Settings, name: str) -> Detail:
         series = joined(settings, connected, row, arrived, workflows)
         report = read_report(settings, row.job) or _report_of_page(settings, workflows)
         made = [one for one in workflows if one.name in (RECONSTRUCT, REFUSE, TELL)]
-        events = sorted(
-            (*_received(series), *_worked(connected, row, made, report), *_sent(series)), key=lambda one: one.at
-        )
+        events = [*_received(series), *_worked(connected, row, made, report), *_sent(series)]
     failed = {one.workflow_id.partition(".")[0] for one in workflows if state_of(one) in ("failed", "dead")}
     again = {one.name.partition(".")[0] for one in series.deliveries if one.state == "dead"}
     jobs = {one.workflow_id.partition(".")[0] for one in workflows}

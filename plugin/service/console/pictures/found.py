@@ -116,4 +116,4 @@ def _why_missing(name: str, report: Mapping[str, Any], settings: Settings) -> st
         return "not made"
     if reason := report.get("not_made", {}).get(SWI):
         return str(reason)
-    return "not made yet" if settings.objects.root[SWI] else "switched off; swi = true below [objects] makes it"
+    return "not made yet" if settings.objects.root[SWI] else "switched off in [objects]"

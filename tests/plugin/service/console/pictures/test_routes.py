@@ -84,7 +84,7 @@ def test_the_page_shows_three_slices_with_links_that_need_no_script(browser):
     assert {(int(w), int(h)) for w, h in re.findall(r'width="(\d+)" height="(\d+)" alt="QSM, ', page)} == sizes
     assert "axial=5&amp;coronal=7&amp;sagittal=5" in page  # the next axial slice
     assert "−200 ppb" in page
-    assert "SWI (switched off; swi = true below [objects] makes it)" in page
+    assert "SWI (switched off in [objects])" in page
     assert "Total field (not made)" in page
     assert "oblique" not in page
     assert "onclick" not in page

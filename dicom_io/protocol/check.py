@@ -41,8 +41,10 @@ class Finding:
 
 def check_protocol(acquisition: Acquisition) -> tuple[Finding, ...]:
     """Judge each recommendation that applies; empty for images that are not those of a gradient echo."""
-    images = acquisition.headers
-    if not any(header.component for header in images) or any(header.other_kind in SEQUENCE_KINDS for header in images):
+    images, reason = acquisition.headers, acquisition.completeness.reason
+    kinds = {header.other_kind for header in images}
+    is_other = not SEQUENCE_KINDS.isdisjoint(kinds) or (reason is not None and reason.code in kinds)
+    if is_other or not any(header.component for header in images):
         return ()
     try:
         facts = facts_of(acquisition)

@@ -91,7 +91,7 @@ class Bar:
     @property
     def _pace(self) -> float | None:
         """How many times longer than typical the steps so far took."""
-        if self.is_timed:
+        if self.is_timed and self._steps:
             return 1.0
         return (self._step_began - self._began) / self._before if self._before else None
 

@@ -23,7 +23,9 @@ def self_test(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         raise PluginError(f"no service runs on the spool {settings.spool}; start one, or name its configuration")
     began, limit = time.time(), 60 * (settings.self_test.limit_minutes + 1)
     (settings.spool / REQUEST_FILE).touch()
-    with progress_shown("self-test", as_json=as_json) as say:
+    earlier = last_result(settings.spool)
+    typical = (("", earlier.seconds),) if earlier else ()
+    with progress_shown("self-test", typical, as_json=as_json, is_timed=True) as say:
         say("the phantom is on its way")
         while (result := last_result(settings.spool)) is None or result.at < began:
             if time.time() - began > limit:

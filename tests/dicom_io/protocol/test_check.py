@@ -190,6 +190,14 @@ def test_phase_alone_and_other_sequences(scan, tmp_path):
     assert check_protocol(acquisition_in(tmp_path)) == ()
 
 
+def test_a_field_map_in_one_series_with_its_magnitude_is_not_judged(tmp_path):
+    write_scan(ECHOES, tmp_path, vendor="philips", study_seed=1)
+    change(tmp_path, put(RescaleType="Hz"), only="P")
+    acquisition = acquisition_in(tmp_path)
+    assert acquisition.completeness.reason.code == "field-map"
+    assert check_protocol(acquisition) == ()
+
+
 def test_real_scans_are_judged_as_they_were_made():
     if not REAL_DATA.is_dir():
         pytest.skip("no real data beside the repository (../shared/realdata)")

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "clinic": (
             "serve",
+            "prepare",
             "send",
             "status",
             "retry",

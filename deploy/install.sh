@@ -16,7 +16,7 @@ set -euo pipefail
 umask 022
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 python="${PYTHON:-python3}"
-root='' dry='' gpu='' offline='' start=yes action=install source=''
+root='' dry='' gpu='' offline='' start=yes action=install source='' changed=''
 
 fail() { echo "install.sh: $*" >&2; exit 2; }
 
@@ -59,7 +59,7 @@ folder() {  # MODE FOLDER [GROUP|OWNER]
 }
 
 file() {  # MODE FROM TO: only where it differs
-  cmp -s "$2" "$3" || run install -D -m "$1" "$2" "$3"
+  if ! cmp -s "$2" "$3"; then changed=yes; run install -D -m "$1" "$2" "$3"; fi
 }
 
 check_machine() {
@@ -96,10 +96,12 @@ start_service() {
   [ -n "$start" ] || return 0
   on_machine systemctl daemon-reload
   on_machine systemctl enable --quiet "$unit"
-  on_machine systemctl restart "$unit"
+  on_machine systemctl "$([ -n "$changed" ] && echo restart || echo start)" "$unit"
 }
 
 switch_to() {  # VERSION: in one step, so that there is always a program
+  [ "$(current current)" != "$1" ] || return 0
+  changed=yes
   run ln -sfn "versions/$1" "$program/current.new"
   run mv -fT "$program/current.new" "$program/current"
 }
@@ -111,6 +113,14 @@ copy_databases() {  # FROM TO: SQLite's files of a stopped service; PostgreSQL i
   done
 }
 
+restore_databases() {
+  local found
+  for found in "$spool"/*.sqlite "$spool"/*.sqlite-wal "$spool"/*.sqlite-shm; do
+    if [ -e "$found" ]; then run rm "$found"; fi
+  done
+  copy_databases "$saved" "$spool"
+}
+
 upgrade() {  # OLD NEW
   [ -n "$start" ] || fail "an upgrade stops the service; leave --no-start out"
   say "upgrade from $1 to $2"
@@ -119,7 +129,7 @@ upgrade() {  # OLD NEW
   folder 0700 "$saved" "$user:$user"
   copy_databases "$spool" "$saved"
   if ! as_service "$program/versions/$2/bin/qsm-plugin" migrate --config "$configuration/site.toml"; then
-    copy_databases "$saved" "$spool"
+    restore_databases
     start_service
     fail "the databases cannot be brought up to date; version $1 runs again"
   fi
@@ -169,8 +179,7 @@ roll_back() {
     say "restore the databases of $old; those of $new are kept in $late"
     folder 0700 "$late" "$user:$user"
     copy_databases "$spool" "$late"
-    if [ -z "$dry" ]; then rm -f "$spool"/*.sqlite "$spool"/*.sqlite-wal "$spool"/*.sqlite-shm; fi
-    copy_databases "$saved" "$spool"
+    restore_databases
   fi
   start_service
 }
@@ -183,6 +192,7 @@ uninstall() {
 }
 
 check_machine
+cd /
 case "$action" in
   install) install_program ;;
   rollback) roll_back ;;

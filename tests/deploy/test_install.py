@@ -140,4 +140,3 @@ def test_uninstalling_keeps_spool_and_configuration(machine):
 def test_wrong_usage_is_refused(machine, arguments):
     machine.install(*arguments, status=2)
     assert not machine.program.exists()
-

@@ -16,7 +16,7 @@ def serve(config: ConfigOption = None) -> None:
     from plugin.service.supervisor import serve as run_service
 
     settings = load_settings(config)
-    configure(settings.log, process="supervisor")
+    configure(settings.log, process="supervisor", recent_in=settings.host_folder)
     if not settings.destinations and not settings.return_to_sender:
         reason = "no destinations and no return_to_sender: QSM series will stay in the spool"
         get_logger().warning("service.delivers_nothing", reason=reason)

@@ -97,7 +97,7 @@ def test_databases_and_figures_have_no_way_out_and_pages_are_for_this_machine():
     assert COMPOSE["networks"]["database"] == COMPOSE["networks"]["metrics"] == {"internal": True}
     for name, service in COMPOSE["services"].items():
         for port in service.get("ports", ()):
-            assert port.startswith("127.0.0.1:") or name == "plugin"
+            assert port.startswith("127.0.0.1:") or (name, port) == ("plugin", "11112:11112")
     assert COMPOSE["services"]["postgres"]["networks"] == ["database"]
 
 
@@ -109,4 +109,9 @@ def test_the_configurations_are_valid_and_meet_their_neighbours(tmp_path):
     modalities = json.loads(COMPOSE["services"]["orthanc"]["environment"]["ORTHANC__DICOM_MODALITIES"])
     assert modalities == {"QSM": [settings.ae_title, "plugin", settings.port]}
     assert settings.destinations[0].host in COMPOSE["services"]
-    assert f"{settings.port}:{settings.port}" in COMPOSE["services"]["plugin"]["ports"]
+    published = COMPOSE["services"]["plugin"]["ports"]
+    assert published == [
+        f"{settings.port}:{settings.port}",
+        f"127.0.0.1:{settings.console.port}:{settings.console.port}",
+    ]
+    assert settings.console.plain_http

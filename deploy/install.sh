@@ -11,7 +11,8 @@
 #   --root DIR       install below another root: files alone, without users and services
 #   --no-start       leave the service as it is: stopped, or with the old version until it is restarted
 #
-# PYTHON names the interpreter (3.11 or newer; python3 by default).
+# PYTHON names the interpreter (3.11 or newer; python3 by default), TORCH_INDEX where torch for CPUs is found, which
+# PyPI has for GPUs alone.
 set -euo pipefail
 umask 022
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -82,7 +83,11 @@ make_environment() {  # FOLDER
     fail "$python is older than 3.11; name another interpreter in PYTHON"
   say "install Python packages into $1 (some minutes)"
   local from=() what="${source:-$here/..}${gpu:+[tensorrt-rtx]}"
-  if [ -n "$offline" ]; then from=(--no-index --find-links "$offline"); fi
+  if [ -n "$offline" ]; then
+    from=(--no-index --find-links "$offline")
+  elif [ -z "$gpu" ]; then
+    from=(--extra-index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}")
+  fi
   run rm -rf "$1"
   run "$python" -m venv "$1"
   run "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \

@@ -232,12 +232,12 @@ def read_settings(path: Path) -> Settings:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         settings = Settings.model_validate(values)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}; check the path and its rights") from error
     except ValidationError as error:
         lines = [*_lines(error), *_further_contradictions(values, error)]
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in lines)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
+        raise ConfigurationError(f"{path}: is not a TOML file: {error}; correct it there") from error
     folder = path.parent.resolve()
     tls = settings.tls.below(folder) if settings.tls else None
     local = settings.local_folder and (folder / settings.local_folder).resolve()

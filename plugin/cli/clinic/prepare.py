@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
-from plugin.cli.console import ConfigOption, JsonOption, load_settings, people, progress_shown, show, tell
+from plugin.cli.console import ConfigOption, JsonOption, load_settings, progress_shown, show, tell
 
-_MOVE_SECONDS = 0.2
-"""How often the bar moves within a step."""
+EXAMPLES = (
+    "qsm-plugin prepare",
+    "sudo -u qsm qsm-plugin prepare --config /etc/qsm-plugin/site.toml",
+)
 
 
 def prepare(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -26,8 +26,11 @@ def prepare(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     options = Options(**dict(load_settings(config).reconstruction))
     folder, began = cache_folder("engines"), time.monotonic()
-    with locked(folder, "prepare") if folder else nullcontext(), _bar_shown(dict(WARM_UP_SECONDS)) as begin:
-        attempts = warm_up(options, begin)
+    with (
+        locked(folder, "prepare") if folder else nullcontext(),
+        progress_shown("prepare", WARM_UP_SECONDS.items(), as_json=as_json) as say,
+    ):
+        attempts = warm_up(options, say)
     found = {
         "seconds": round(time.monotonic() - began, 1),
         "folder": str(folder.parent) if folder else None,
@@ -38,42 +41,8 @@ def prepare(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def _tell(found: dict[str, Any]) -> None:
     ready = next((one for one in found["engines"] if one["state"] == "ready"), None)
-    tell(
-        f"ready in {found['seconds']:.0f} s" + (f": engine {ready['name']}, {ready['reason']}" if ready else ""),
-        f"kept in {found['folder']}"
-        if found["folder"]
-        else "nothing is kept: this user has no folder for it; name one in CACHE_DIRECTORY",
-    )
-
-
-@contextmanager
-def _bar_shown(seconds: dict[str, float]) -> Iterator[Callable[[str], None]]:
-    """Show a bar of steps that are expected to take some seconds each; lines where no terminal watches."""
-    if not people.is_terminal:
-        with progress_shown("prepare") as say:
-            yield say
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
-    ended, until = threading.Event(), 0.0
-    with Progress(*columns, console=people) as progress:
-        task = progress.add_task("prepare", total=sum(seconds.values()))
-
-        def begin(step: str) -> None:
-            nonlocal until
-            progress.update(task, completed=until, description=f"prepare: {step}")
-            until += seconds.get(step, 0.0)
-
-        def move() -> None:
-            while not ended.wait(_MOVE_SECONDS):
-                progress.update(task, completed=min(progress.tasks[0].completed + _MOVE_SECONDS, until))
-
-        mover = threading.Thread(target=move, daemon=True)
-        mover.start()
-        try:
-            yield begin
-        finally:
-            ended.set()
-            mover.join()
-        progress.update(task, completed=progress.tasks[0].total)
+    tell(f"ready in {found['seconds']:.0f} s" + (f": engine {ready['name']}, {ready['reason']}" if ready else ""))
+    if found["folder"]:
+        tell(f"kept in {found['folder']}")
+    else:
+        tell("nothing is kept: this user has no folder for it; name one in CACHE_DIRECTORY")

@@ -24,9 +24,23 @@ from plugin.cli.console import (
     tell,
 )
 
+EXAMPLES = (
+    "qsm-plugin reconstruct FOLDER --output OUT",
+    "qsm-plugin reconstruct FOLDER --output OUT --objects all --nifti",
+    "qsm-plugin reconstruct FOLDER --output OUT --method tgv --mask mask.nii.gz --json",
+)
+
+TYPICAL = (
+    ("finding", 0.5), ("reading", 1.1), ("total field", 11.7), ("inversion", 8.2), ("quality", 1.5), ("writing", 1.8),
+    ("making", 3.0),
+)  # fmt: skip
+"""Steps of an acquisition, and their seconds on two cores."""
+
 
 def reconstruct(
-    folder: Annotated[Path, typer.Argument(metavar="IN", help="Folder with the DICOM images of a gradient echo.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="IN", readable=False, help="Folder with the DICOM images of a gradient echo.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")],
     as_json: JsonOption = False,
     engine: EngineOption = "auto",
@@ -67,7 +81,7 @@ def reconstruct(
         mask=mask,
         keep_failed=keep_failed,
     )
-    with progress_shown("reconstruct") as say:
+    with progress_shown("reconstruct", TYPICAL, as_json=as_json) as say:
         found = reconstruct_folder(folder, output, wanted, load_settings(config), say)
     show(found, as_json, _tell)
     states = {outcome["state"] for outcome in found["acquisitions"]}

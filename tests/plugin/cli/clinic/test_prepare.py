@@ -2,12 +2,9 @@
 
 import json
 import os
-import re
 import threading
-from io import StringIO
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 import recon.pipeline
@@ -40,6 +37,7 @@ def test_it_says_what_runs_here_and_where_it_is_kept(prepared, tmp_path):
     done = CliRunner().invoke(app, ["prepare", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
+    assert done.stderr == ""
     assert found["folder"] == str(tmp_path / "qsm-plugin")
     assert found["engines"][0]["reason"] == "openvino fp32 CPU"
     said = CliRunner().invoke(app, ["prepare"])
@@ -55,14 +53,6 @@ def test_it_prepares_for_the_method_of_the_site(monkeypatch, tmp_path):
     config.write_text('[reconstruction]\nmethod = "tkd"\n')
     assert CliRunner().invoke(app, ["prepare", "--config", str(config)]).exit_code == 0
     assert wanted == ["tkd"]
-
-
-def test_a_terminal_is_shown_a_bar_that_ends_full(prepared, monkeypatch):
-    screen = StringIO()
-    monkeypatch.setattr(prepare, "people", Console(force_terminal=True, width=100, file=screen))
-    assert CliRunner().invoke(app, ["prepare"]).exit_code == 0
-    assert "prepare: brain networks" in screen.getvalue()
-    assert "left 0:00:00" in re.sub(r"\x1b\[[\d;?]*\w", "", screen.getvalue())
 
 
 def test_two_at_once_wait_for_each_other(prepared):

@@ -1,6 +1,7 @@
 """A backup made while images come, restored: what was acknowledged is there, and what came later is found again."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -11,7 +12,7 @@ from plugin.files import locked
 from plugin.intake.completion import State
 from plugin.intake.recovery import prepare_index, recover
 from plugin.intake.spool import Spool
-from tests.deploy.support import DEPLOY, run
+from tests.deploy.support import DEPLOY, ROOT, run
 from tests.support.intake import QUIET, Site
 from tests.support.synthetic import write_small_scan
 
@@ -39,6 +40,26 @@ def an_hour_ago(scan, tmp_path):
     site.send(scan[half:], "second")
     site.spool.index.close()
     return site.spool.folder, tmp_path / "backup", images(site.spool.folder)
+
+
+VOLATILE = (
+    {".reserve", "trash", "work", "journal.jsonl", "index.sqlite"}
+    | {f"{name}.json" for name in ("echoes", "engines", "processes", "rejections", "self-test-port", "job", "report")}
+    | {"recent-log.jsonl", "self-test.request", "qsm"}
+)
+"""What belongs to a running service, is copied in another way, or is in the folder of a job."""
+
+
+def test_everything_in_a_spool_is_backed_up_or_belongs_to_a_running_service():
+    kept = re.search(r"^kept=\((.*)\)", (DEPLOY / "backup.sh").read_text(), flags=re.MULTILINE)[1].split()
+    made = set()
+    for path in (ROOT / "plugin").rglob("*.py"):
+        if not {"cli", "lab"} & set(path.parts):
+            made |= set(
+                re.findall(r'^_?[A-Z_]+_(?:FILE|FOLDER)(?:: \w+)? = "(.+)"', path.read_text(), flags=re.MULTILINE)
+            )
+    assert {"index.sqlite", "retention.json", "console"} <= made
+    assert made - VOLATILE - set(kept) == set()
 
 
 def test_a_backup_is_private_whole_and_free_of_unfinished_files(an_hour_ago, scan):

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "clinic": (
             "serve",
+            "prepare",
             "send",
             "status",
             "retry",

@@ -21,6 +21,51 @@ One TOML file configures a site. It is read and checked as a whole: `qsm-plugin 
 at once. Every setting that has a default may be left out. On SIGHUP (`systemctl reload qsm-plugin`) the service reads
 the file again: the processes that it changes restart, and a file with mistakes, which the log names, changes nothing.
 
+A site with a console, a PACS, a viewer and an open magnet:
+
+```toml
+ae_title = "QSM"
+bind = "0.0.0.0"
+spool = "/var/lib/qsm-plugin"
+return_to_sender = true      # the console that sent the images receives the map, or a notice that no map was made
+largest_gib = 16             # larger acquisitions are rejected
+otherwise = "ignore"         # when no rule matches
+
+[[allowed_callers]]          # nobody else may send
+ae_title = "MR1"
+host = "10.0.0.11"           # an IP address, not a name
+
+[[destinations]]             # as many as you like; one that is down never delays another
+name = "pacs"
+ae_title = "PACS"
+host = "10.0.0.2"
+port = 104
+commitment = true            # it is asked to answer for what it was sent; then the delivery is "committed"
+
+[[destinations]]
+name = "viewer"
+ae_title = "VIEWER"
+host = "10.0.0.3"
+port = 104
+objects = ["qsm", "swi"]     # without this line: everything that is switched on
+
+[objects]                    # made beside the QSM series, which is always made and goes first
+swi = true
+r2star = true
+parametric-map = true        # 32-bit floats
+brain-mask = true            # Segmentation
+
+[[rules]]                    # the first that matches decides
+name = "qsm"
+action = "reconstruct"
+protocol = "*qsm*"
+minimum_echoes = 3
+
+[[magnets]]                  # no DICOM element states the B0 direction
+model = "OASIS*"
+field = "vertical"           # follows PatientPosition; or a direction in patient axes, such as [0, 1, 0]
+```
+
 A setting of a table stands below the heading of that table in the file: `port` of `[monitoring]` below a line
 `[monitoring]`. A heading in double brackets, such as `[[destinations]]`, may stand several times, once for each.
 """

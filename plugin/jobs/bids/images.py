@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicom_io.source.main_field import field_strength_t
+from dicom_io.source.vendors.ge import undo_alternation
 from plugin.jobs.bids.dataset import Recording, sidecar
 from plugin.jobs.bids.phase import in_radians, phase_sign
 from plugin.jobs.mask_file import Affine, stated_affine
@@ -38,18 +39,22 @@ class Axes:
 
     Parameters
     ----------
-    own
-        Affine of the files: from voxel to RAS mm.
+    own, own_shape
+        Affine of the files, from voxel to RAS mm, and their number of voxels.
     affine
         The same of the volume in the axes of DICOM images.
     to_dicom, to_own
         Axis and sense of each axis, as ``nibabel.orientations`` writes them.
+    in_scanner
+        Whether the affine leads to the axes of the scanner, and not of another image or of an atlas.
     """
 
     own: Affine
+    own_shape: tuple[int, ...]
     affine: Affine
     to_dicom: npt.NDArray[np.float64]
     to_own: npt.NDArray[np.float64]
+    in_scanner: bool
 
     def in_dicom_axes(self, volume: Volume) -> Volume:
         """Bring a volume ``(i, j, k)`` of the files to the axes of DICOM images."""
@@ -88,12 +93,13 @@ def read_recording(recording: Recording, dataset: Path, stated_sign: str | None)
     magnitude = _stack((images[path] for path, _ in pairs), axes)
     if not np.isfinite(magnitude).all():
         raise InvalidInputError(f"{recording.stem}: the magnitude holds values that are not numbers; write 0 there")
+    undo_alternation(magnitude, phase_rad)  # of GE, which converters leave in
     return GradientEcho(
         magnitude=magnitude,
         phase_rad=phase_rad,
         echo_times_s=tuple(_echo_time_s(pair, said) for pair in pairs),
         b0_tesla=_b0_tesla(said.values()),
-        grid=_grid(axes.affine, magnitude.shape[1:], recording.stem),
+        grid=_grid(axes, magnitude.shape[1:], said.values(), recording.stem),
     ), axes
 
 
@@ -133,33 +139,45 @@ def _common_axes(images: dict[Path, Nifti1Image]) -> Axes:
             raise InvalidInputError(
                 f"{path.name} is on another grid than {first.name}; expected one grid for all echoes"
             )
-    if _SCANNER not in (int(image.header["qform_code"]), int(image.header["sform_code"])):
-        raise InvalidInputError(
-            f"{first.name}: neither qform nor sform is in the axes of the scanner (code 1), so the B0 direction is not "
-            "known; give the images as they were converted from DICOM, not registered to others"
-        )
     found = io_orientation(own)
     usual = axcodes2ornt(_USUAL_AXES[ornt2axcodes(found)[2]])
     to_dicom = ornt_transform(found, usual)
     return Axes(
         own=own,
+        own_shape=image.shape,
         affine=own @ inv_ornt_aff(to_dicom, image.shape),
         to_dicom=to_dicom,
         to_own=ornt_transform(usual, found),
+        in_scanner=_SCANNER in (int(image.header["qform_code"]), int(image.header["sform_code"])),
     )
 
 
-def _grid(affine: Affine, shape: tuple[int, ...], name: str) -> Grid:
-    """Geometry in the axes of DICOM images; B0 is along the scanner's z."""
-    size_mm = np.linalg.norm(affine[:3, :3], axis=0)
-    directions = affine[:3, :3] / size_mm
+def _grid(axes: Axes, shape: tuple[int, ...], sidecars: Iterable[dict[str, Any]], name: str) -> Grid:
+    """Geometry in the axes of DICOM images; B0 is along the scanner's z, or as the sidecars state."""
+    size_mm = np.linalg.norm(axes.affine[:3, :3], axis=0)
+    directions = axes.affine[:3, :3] / size_mm
     skew = np.abs(directions.T @ directions - np.eye(3)).max()
     if skew > _LARGEST_SKEW:
         raise InvalidInputError(f"{name}: the axes are not at right angles (by {skew:.3f}); give images without shear")
-    b0 = directions[2] / np.linalg.norm(directions[2])
+    b0 = directions[2] if axes.in_scanner else _stated_b0(axes, sidecars, name)
+    b0 = b0 / np.linalg.norm(b0)
     nx, ny, nz = shape
     dx, dy, dz = (round(float(size), 5) for size in size_mm)
     return Grid(shape=(nx, ny, nz), voxel_size_mm=(dx, dy, dz), b0_direction=(float(b0[0]), float(b0[1]), float(b0[2])))
+
+
+def _stated_b0(axes: Axes, sidecars: Iterable[dict[str, Any]], name: str) -> npt.NDArray[np.float64]:
+    """Return the B0 direction that sidecars state in the axes of the files, as qsm-forward writes it."""
+    stated = {tuple(one["B0_dir"]) for one in sidecars if isinstance(one.get("B0_dir"), list)}
+    if len(stated) != 1 or len(own := np.asarray(stated.pop(), dtype=np.float64)) != 3:
+        raise InvalidInputError(
+            f"{name}: neither qform nor sform is in the axes of the scanner (code 1), so the B0 direction is not "
+            "known; give the images as they were converted from DICOM, not registered to others, or write the "
+            "direction in the axes of the files into the sidecars as B0_dir"
+        )
+    b0 = np.zeros(3)
+    b0[axes.to_dicom[:, 0].astype(int)] = own * axes.to_dicom[:, 1]
+    return b0
 
 
 def _echo_time_s(pair: tuple[Path, Path], said: dict[Path, dict[str, Any]]) -> float:

@@ -92,7 +92,7 @@ def _reconstruct(
 
     progress("reading")
     echoes, axes = read_recording(recording, dataset.folder, dataset.phase_sign)
-    mask = None if wanted.mask is None else read_mask(wanted.mask, echoes.grid.shape, axes.affine)
+    mask = None if wanted.mask is None else axes.in_dicom_axes(read_mask(wanted.mask, axes.own_shape, axes.own))
     result = reconstruct(echoes, options=wanted.options, mask=mask, progress=progress)
     files = []
     if result.verdict.level != "failed" or wanted.keep_failed:

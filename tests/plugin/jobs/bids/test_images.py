@@ -97,6 +97,15 @@ def test_a_missing_field_strength_is_refused_and_the_measured_frequency_goes_bef
     assert read(write_dataset(ECHOES, tmp_path / "b", sidecar=said))[0].b0_tesla == pytest.approx(2.8947, abs=1e-3)
 
 
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "ASR"])
+def test_b0_is_where_the_sidecars_say_if_the_affine_is_of_another_image(axes, tmp_path):
+    _, scanned = read(write_dataset(ECHOES, tmp_path / "a", axes=axes))
+    own = scanned.own[:3, :3] / np.linalg.norm(scanned.own[:3, :3], axis=0)
+    expected = read(tmp_path / "a")[0].grid.b0_direction
+    root = write_dataset(ECHOES, tmp_path / "b", axes=axes, code=2, sidecar={"B0_dir": own[2].tolist()})
+    assert np.allclose(read(root)[0].grid.b0_direction, expected, atol=1e-6)
+
+
 def test_a_missing_part_and_another_grid_are_refused(tmp_path):
     root = write_dataset(ECHOES, tmp_path / "a")
     (root / "sub-01/anat/sub-01_echo-2_part-mag_MEGRE.nii.gz").unlink()

@@ -89,6 +89,8 @@ def test_a_recording_that_is_refused_does_not_keep_the_others_back(scan, tmp_pat
     assert (first["state"], first["acquisition"]) == ("refused", "sub-01")
     assert (second["state"], second["code"]) == ("failed", "quality-failed")
     assert not (tmp_path / "out").exists()
+    reconstruct_dataset(dataset, replace(WANTED, objects=(), keep_failed=True), lambda _text: None)
+    assert (tmp_path / "out/sub-02/anat/sub-02_desc-networkFAILED_Chimap.nii.gz").exists()
 
 
 def test_mistakes_of_the_user_are_said_before_anything_is_read(scan, tmp_path):

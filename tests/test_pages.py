@@ -104,17 +104,32 @@ def test_the_example_of_all_settings_does_what_it_says(tmp_path):
     assert settings.magnets[0].field == "vertical"
 
 
-def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch):
+FROM_A_FOLDER, FROM_ARRAYS = blocks(README, "python")
+
+
+@pytest.mark.parametrize("example", [FROM_A_FOLDER, FROM_ARRAYS])
+def test_an_example_of_the_readme_has_five_lines(example):
+    assert len(list(filter(None, example.splitlines()))) == 5
+
+
+def test_the_example_from_a_folder_runs(tmp_path, monkeypatch):
     """As it stands, but for the method and the mask, which take a test too long to find."""
     write_scan(small_echoes(), tmp_path / "FOLDER", vendor="siemens", study_seed=1)
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks(README, "python")
-    assert len(list(filter(None, example.splitlines()))) == 5
     monkeypatch.setattr("recon.pipeline.reconstruct", quick_reconstruct)
     names: dict[str, object] = {}
-    exec(example, names)
+    exec(FROM_A_FOLDER, names)
     assert names["chi_ppm"].shape == small_echoes().grid.shape
     assert names["verdict"].level in ("ok", "degraded", "failed")
+
+
+def test_the_example_from_arrays_hands_in_the_arrays(monkeypatch):
+    monkeypatch.setattr("recon.pipeline.reconstruct", lambda echoes: echoes)
+    echoes = small_echoes()
+    names = {"magnitude": echoes.magnitude, "phase_rad": echoes.phase_rad}
+    exec(FROM_ARRAYS, names)
+    assert names["result"].magnitude is echoes.magnitude
+    assert names["result"].grid.shape == echoes.grid.shape
 
 
 def quick_reconstruct(echoes):

@@ -33,7 +33,7 @@ _TRANSFER_TAGS = ("StudyInstanceUID", "PatientID", "SOPClassUID")
 
 @dataclass(frozen=True, kw_only=True)
 class Participant:
-    """An application entity that took part; ``host`` is empty for ourselves."""
+    """An application entity, or a user of the console, that took part; ``host`` is empty for ourselves."""
 
     ae_title: str
     host: str = ""
@@ -99,6 +99,29 @@ def configuration_changed(settings: Settings, mistakes: Sequence[str]) -> bytes:
     return _finished(root)
 
 
+def user_authenticated(settings: Settings, user: Participant, *, began: bool, failed: bool = False) -> bytes:
+    """Say that a user of the console signed in or out, or tried to (A.5.3.12)."""
+    root = _message("110114", "User Authentication", action="E", outcome=_MINOR_FAILURE if failed else _SUCCESS)
+    _code(root[0], "EventTypeCode", *(("110122", "Login") if began else ("110123", "Logout")))
+    _participant(root, user, "110150", "Application", requestor=True)
+    _source(root, settings)
+    return _finished(root)
+
+
+def console_used(settings: Settings, user: Participant, what: str, *, roles: bool = False) -> bytes:
+    """Say that a user of the console acted on a job, a delivery or a peer, or on the ``roles`` of users (A.5.3.11)."""
+    root = _message("110113", "Security Alert", action="E")
+    kind = ("110136", "Security Roles Changed") if roles else ("110132", "Use of Restricted Function")
+    _code(root[0], "EventTypeCode", *kind)
+    _participant(root, user, "110150", "Application", requestor=True)
+    _source(root, settings)
+    node = _object(root, settings.ae_title, _SYSTEM, _SECURITY_RESOURCE_ROLE)
+    _code(node, "ParticipantObjectIDTypeCode", "110182", "Node ID")
+    SubElement(node, "ParticipantObjectName").text = settings.ae_title
+    SubElement(node, "ParticipantObjectDetail", type="Alert Description", value=b64encode(what.encode()).decode())
+    return _finished(root)
+
+
 def record(settings: Settings, message: bytes) -> None:
     """Keep a message on the disk until it has been sent, where an audit is wanted; a full disk stops nothing."""
     if settings.audit.to == "nowhere":
@@ -127,9 +150,11 @@ def _code(parent: Element, name: str, code: str, meaning: str, *, system: str = 
     SubElement(parent, name, {"csd-code": code, "codeSystemName": system, "originalText": meaning})
 
 
-def _participant(root: Element, one: Participant, role: str, meaning: str) -> None:
+def _participant(root: Element, one: Participant, role: str, meaning: str, *, requestor: bool = False) -> None:
     place = {"NetworkAccessPointID": one.host, "NetworkAccessPointTypeCode": _IP_ADDRESS} if one.host else {}
-    element = SubElement(root, "ActiveParticipant", {"UserID": one.ae_title, "UserIsRequestor": "false", **place})
+    element = SubElement(
+        root, "ActiveParticipant", {"UserID": one.ae_title, "UserIsRequestor": str(requestor).lower(), **place}
+    )
     _code(element, "RoleIDCode", role, meaning)
 
 

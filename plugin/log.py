@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
+import os
 import sys
 import threading
 import traceback
 import warnings
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
+
+from plugin.files import locked
 
 if TYPE_CHECKING:
     from plugin.config.settings import Log
@@ -32,6 +38,11 @@ FIELDS = frozenset({
 """Names that a log line may use."""
 
 WITHHELD = "(withheld)"
+
+RECENT_FILE = "recent-log.jsonl"
+"""In the spool: the latest lines, for the console; lines before them are in a second file of as many bytes."""
+
+_RECENT_BYTES = 1 << 20
 
 _REPEATED = ("pynetdicom.transport", "pynetdicom.acse", "pynetdicom.association", "pynetdicom.dul")
 """Library loggers whose messages repeat an event of ours."""
@@ -59,6 +70,40 @@ def _restrict(process: str, _logger: object, _method: str, event: MutableMapping
     """Put the process's name into a line, leave empty fields out, and withhold what ``FIELDS`` does not list."""
     named = {"process": process, **event}.items()
     return {name: value if name in FIELDS else WITHHELD for name, value in named if value is not None}
+
+
+def recent_lines(folder: Path, limit: int) -> list[dict[str, Any]]:
+    """Return the latest lines that the processes of the service have logged, the latest first."""
+    found: list[dict[str, Any]] = []
+    for path in (folder / RECENT_FILE, _previous(folder / RECENT_FILE)):
+        with contextlib.suppress(OSError):
+            for line in reversed(path.read_bytes().splitlines()):
+                if len(found) == limit:
+                    break
+                with contextlib.suppress(ValueError):  # a line of which a full disk took only the beginning
+                    found.append(json.loads(line))
+    return found
+
+
+def _keep(path: Path, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep a line in the file of the latest lines, which all processes share; a disk that takes none stops nothing."""
+    named = {**event, "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        try:
+            os.write(descriptor, json.dumps(named, sort_keys=True, default=str).encode() + b"\n")
+            full = os.fstat(descriptor).st_size > _RECENT_BYTES
+        finally:
+            os.close(descriptor)
+        if full:
+            with locked(path.with_suffix(".lock")):
+                if path.stat().st_size > _RECENT_BYTES:  # no other process was faster
+                    path.replace(_previous(path))
+    return event
+
+
+def _previous(path: Path) -> Path:
+    return path.with_suffix(".1.jsonl")
 
 
 class _StandardError:
@@ -101,8 +146,12 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
         get_logger().critical("thread.failed", **describe(args.exc_value))
 
 
-def configure(log: Log, *, process: str) -> None:
-    """Send log lines to standard error, and through the log what libraries, warnings and uncaught errors write."""
+def configure(log: Log, *, process: str, recent_in: Path | None = None) -> None:
+    """Send log lines to standard error, and through the log what libraries, warnings and uncaught errors write.
+
+    The latest lines are also kept in a file of the folder ``recent_in``.
+    """
+    recent = [partial(_keep, recent_in / RECENT_FILE)] if recent_in else []
     text = log.format == "text" or (log.format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(sort_keys=True)
     if text:
@@ -112,6 +161,7 @@ def configure(log: Log, *, process: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text),
             partial(_restrict, process),
+            *recent,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[log.level.upper()]),

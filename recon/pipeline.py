@@ -7,7 +7,8 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from recon.field.total import total_field
 from recon.inversion.methods import Inverted, find_method
 from recon.masking.brain import Segmenter
 from recon.options import Options
+from recon.products.contrasts.relaxation import fit_r2star
 from recon.quality.expected_error import expected_error
 from recon.quality.figures import judge_quality, quality_figures
 from recon.quality.polarity import chi_of_darkest_ppb
@@ -32,6 +34,11 @@ from recon.types import (
     TotalField,
     Verdict,
 )
+
+WARM_UP_SECONDS: Final = MappingProxyType(
+    {"total field": 12.0, "inversion": 8.0, "quality": 0.5, "relaxation": 2.0, "brain networks": 2.0}
+)
+"""The steps of the first warm-up on a machine, and how long each takes on two cores."""
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -198,28 +205,39 @@ def _figures(chi_ppm: FloatArray, total: TotalField, device: str) -> dict[str, f
         return quality_figures(chi_ppm, total)
 
 
-def warm_up(options: Options) -> tuple[EngineAttempt, ...]:
+def warm_up(options: Options, progress: Callable[[str], None] = lambda step: None) -> tuple[EngineAttempt, ...]:
     """Load the networks and compile what is compiled at first use, so that no patient waits for it.
+
+    ``progress`` is told which of ``WARM_UP_SECONDS`` begins.
 
     Returns
     -------
     tuple of EngineAttempt
         What became of each engine; empty for a method without one.
     """
-    shape = (48, 40, 32)
+    echoes, inside = _ball()
+    reconstruct(echoes, options=replace(options, fallback=""), mask=inside, progress=progress)
+    progress("relaxation")
+    fit_r2star(echoes.magnitude, echoes.echo_times_s, inside, noise=1.0)
+    progress("brain networks")
+    deepbet.load_networks()
+    return choose_engine(options.engine).attempts if options.method == "network" else ()
+
+
+def _ball() -> tuple[GradientEcho, BoolArray]:
+    """Return a small noisy ball with a hole of random phase, which reaches every compiled kernel, and its mask."""
+    shape, times_s, random = (48, 40, 32), (0.004, 0.008, 0.012, 0.016, 0.020), np.random.default_rng(1)
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
-    inside = x**2 + y**2 + z**2 < 0.8
-    magnitude = np.where(inside, 100.0, 1.0).astype(np.float32)
-    field_ppm = np.where(inside, 0.1 * x * y, 0.0)
-    times_s = (0.005, 0.010, 0.015)
-    phase = [2 * math.pi * 127.7 * field_ppm * t for t in times_s]
+    radius = x**2 + y**2 + z**2
+    turns = np.stack([127.7 * 0.1 * x * y * t for t in times_s])
+    signal = np.where(radius < 0.8, 100.0, 1.0) * np.exp(2j * math.pi * turns)
+    signal[:, radius < 0.05] *= np.exp(2j * math.pi * random.random(signal[:, radius < 0.05].shape))
+    signal += random.standard_normal(signal.shape) + 1j * random.standard_normal(signal.shape)
     echoes = GradientEcho(
-        magnitude=np.stack([magnitude] * 3),
-        phase_rad=np.stack(phase).astype(np.float32),
+        magnitude=np.abs(signal).astype(np.float32),
+        phase_rad=np.angle(signal).astype(np.float32),
         echo_times_s=times_s,
         b0_tesla=3.0,
         grid=Grid(shape=shape, voxel_size_mm=(4.0, 4.0, 4.0), b0_direction=(0.0, 0.0, 1.0)),
     )
-    reconstruct(echoes, options=replace(options, fallback=""), mask=inside)
-    deepbet.load_networks()
-    return choose_engine(options.engine).attempts if options.method == "network" else ()
+    return echoes, radius < 0.8

@@ -78,7 +78,7 @@ def test_every_folder_of_tests_mirrors_a_folder_of_the_packages():
 
 REFERENCE = re.compile(r"(?::\w+:`|``)((?:recon|dicom_io|plugin|tests)\.[\w.]+)`{1,2}")
 NEW_MODULES = ("recon/brand_new.py", "plugin/brand_new.py")
-FILE = re.compile(r"(?<![\w/.])((?:recon|dicom_io|plugin|deploy|tests)/[\w/.-]+\.(?:py|md|sh|txt|toml|safetensors))")
+FILE = re.compile(r"(?<![\w/.-])((?:recon|dicom_io|plugin|deploy|tests)/[\w/.-]+\.(?:py|md|sh|txt|toml|safetensors))")
 
 
 def exists(reference: str) -> bool:

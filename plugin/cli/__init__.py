@@ -1,10 +1,12 @@
 """The command line: one file per command, one row each in ``COMMANDS``.
 
-Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 input refused, the reason is printed.
+Exit status: 0 done; 1 failed; 2 wrong usage or configuration; 3 input refused; 130 interrupted. Every error is one
+sentence that says what was found and what to do; with ``--json`` it is one JSON object.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -17,13 +19,14 @@ from typing import Annotated
 
 import typer
 
-from plugin.cli.console import DONE, FAILED, REFUSED, USAGE
+from plugin.cli.console import DONE, FAILED, REFUSED, USAGE, examples
 from plugin.errors import ConfigurationError, NoSuchFolderError, PluginError, PortTakenError
 
 COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "clinic": (
             "serve",
+            "prepare",
             "send",
             "status",
             "retry",
@@ -39,13 +42,25 @@ COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "development": ("evaluate", "train", "average", "bench"),
     }
 )
-"""Commands by who uses them, in the order of the help; the module of a name holds ``NAME()`` or ``app``."""
+"""Commands by who uses them, in the order of the help.
+
+The module of a name holds ``NAME()`` and ``EXAMPLES``, or ``app`` with commands of its own.
+"""
+
+PANELS: Mapping[str, str] = MappingProxyType(
+    {
+        "clinic": "Clinic: the service beside the scanner",
+        "research": "Research: folders in, folders out",
+        "development": "Development: train and measure the method",
+    }
+)
+"""Headings of the help."""
 
 app = typer.Typer(
     name="qsm-plugin",
     help="Quantitative susceptibility mapping at the MRI scanner: DICOM in, QSM series out.",
+    epilog=examples(("qsm-plugin serve --config site.toml", "qsm-plugin reconstruct FOLDER --output OUT")),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -70,9 +85,10 @@ for _group, _names in COMMANDS.items():
         _function = _name.replace("-", "_")
         _module = importlib.import_module(f"plugin.cli.{_group}.{_function}")
         if hasattr(_module, "app"):
-            app.add_typer(_module.app, name=_name, rich_help_panel=_group.capitalize())
+            app.add_typer(_module.app, name=_name, rich_help_panel=PANELS[_group])
         else:
-            app.command(_name, rich_help_panel=_group.capitalize())(getattr(_module, _function))
+            _shown = examples(_module.EXAMPLES)
+            app.command(_name, rich_help_panel=PANELS[_group], epilog=_shown)(getattr(_module, _function))
 
 
 def main() -> None:
@@ -80,7 +96,10 @@ def main() -> None:
     as_json = "--json" in sys.argv[1:]
     try:
         # With --json, typer must not print usage errors in its own way, nor end the process itself.
-        status = app(standalone_mode=not as_json)
+        status = app(prog_name="qsm-plugin", standalone_mode=not as_json)
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
     except Exception as error:
         known = exit_status(error)
         if as_json:
@@ -101,7 +120,27 @@ def _print_error(error: Exception) -> None:
     typer.echo(json.dumps({"error": {"code": code, "reason": reason}}, indent=2))
 
 
+_ADVICE: Mapping[int, str] = MappingProxyType(
+    {
+        errno.ENOSPC: "free space there, or choose another folder",
+        errno.EDQUOT: "free space there, or choose another folder",
+        errno.EACCES: "change its owner or its rights, or choose another",
+        errno.EPERM: "change its owner or its rights, or choose another",
+        errno.EROFS: "choose a folder that can be written",
+        errno.ENOENT: "check the path",
+        errno.EISDIR: "name a file",
+        errno.ENOTDIR: "name a folder",
+        errno.EEXIST: "choose another name",
+    }
+)
+"""What to do about an error of the operating system."""
+
+
 def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f"{error.filename}: " if error.filename else ""
+        advice = _ADVICE.get(error.errno)
+        return f"{place}{error.strerror}" + (f"; {advice}" if advice else "")
     tell = getattr(error, "format_message", None)  # typer's usage errors
     return str(tell() if tell else error)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 SENDER = "sender"
 """Name of the destination that stands for the sender of the images."""
 
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -26,10 +26,16 @@ def contradictions(settings: Settings) -> list[str]:
             mistakes.append(f"magnets: the field of {magnet.model!r} is not a direction of length 1")
     if SENDER in names:
         mistakes.append(f"destinations: the name {SENDER!r} is kept for return_to_sender; choose another")
-    if settings.bind not in _LOOPBACK and not settings.allowed_callers:
+    if settings.bind not in LOOPBACK and not settings.allowed_callers:
         mistakes.append(
             f"allowed_callers: empty, but bind = {settings.bind!r} is reachable from other machines; "
             'list the AE titles that may send, or write ae_title = "*" to accept every one'
+        )
+    console = settings.console
+    if console.enabled and console.bind not in LOOPBACK and console.certificate is None and not console.plain_http:
+        mistakes.append(
+            f"console: bind = {console.bind!r} is reachable from other machines; name a certificate and its key, "
+            'write bind = "127.0.0.1", or plain_http = true if something else encrypts the way there'
         )
     if settings.tls is None:
         secured = [destination for destination in settings.destinations if destination.tls]

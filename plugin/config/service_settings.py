@@ -108,3 +108,58 @@ class Audit(Frozen):
         if self.to == "syslog" and not self.host:
             raise ValueError('host: missing; name the collector, or write to = "file"')
         return self
+
+
+Role = Literal["viewer", "operator", "administrator"]
+"""What a user of the console may do: look, act on jobs, change users; each may also do what those before may."""
+
+
+class Console(Frozen):
+    """The operator console: pages in a browser that show what the service does, with users and roles of their own.
+
+    Parameters
+    ----------
+    enabled
+        Whether it is served.
+    bind, port
+        Where. An address that other machines reach needs ``certificate`` and ``key``.
+    certificate, key
+        PEM files of the console alone, readable by the service's user; relative to the configuration file. The page is
+        then served with TLS 1.2 or 1.3 and with nothing else. Files that change are read again.
+    plain_http
+        Whether other machines may reach it without TLS: passwords and images then cross the network unencrypted.
+    hosts
+        Names under which browsers reach it, beside this machine's own name; IP addresses are always accepted.
+    session_hours
+        How long a user stays signed in.
+    patient_names
+        Roles that see names and numbers of patients; nobody does unless a role is listed here.
+    """
+
+    enabled: bool = True
+    bind: str = "127.0.0.1"
+    port: int = Field(default=8112, ge=1, le=65535)
+    certificate: Path | None = None
+    key: Path | None = None
+    plain_http: bool = False
+    hosts: tuple[str, ...] = ()
+    session_hours: float = Field(default=12.0, gt=0)
+    patient_names: tuple[Role, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine reaches it."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+        host = everywhere.get(self.bind, f"[{self.bind}]" if ":" in self.bind else self.bind)
+        return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/"
+
+    @model_validator(mode="after")
+    def _has_both_files(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key: give both, or neither")
+        return self
+
+    def below(self, folder: Path) -> Self:
+        """Return the settings with paths relative to a folder."""
+        files = {name: path and folder / path for name in ("certificate", "key") for path in (getattr(self, name),)}
+        return self.model_copy(update=files)

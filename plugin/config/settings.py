@@ -16,7 +16,7 @@ from plugin.config.contradictions import contradictions
 from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.reconstruction_settings import Reconstruction
 from plugin.config.rules import Frozen, Magnet, Name, Rule
-from plugin.config.service_settings import Audit, Commitment, Monitoring, Retention, Retry, SelfTest, Work
+from plugin.config.service_settings import Audit, Commitment, Console, Monitoring, Retention, Retry, SelfTest, Work
 from plugin.config.switches import ObjectName, Objects
 from plugin.errors import ConfigurationError
 
@@ -147,6 +147,7 @@ class Settings(Frozen):
     monitoring: Monitoring = Monitoring()
     self_test: SelfTest = SelfTest()
     audit: Audit = Audit()
+    console: Console = Console()
     disk: Disk = Disk()
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()
@@ -220,16 +221,17 @@ def read_settings(path: Path) -> Settings:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         settings = Settings.model_validate(values)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}; check the path and its rights") from error
     except ValidationError as error:
         lines = [*_lines(error), *_further_contradictions(values, error)]
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in lines)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not a TOML file: {error}") from error
+        raise ConfigurationError(f"{path}: is not a TOML file: {error}; correct it there") from error
     folder = path.parent.resolve()
     tls = settings.tls.below(folder) if settings.tls else None
     local = settings.local_folder and (folder / settings.local_folder).resolve()
-    return settings.model_copy(update={"spool": (folder / settings.spool).resolve(), "local_folder": local, "tls": tls})
+    placed = {"spool": (folder / settings.spool).resolve(), "local_folder": local, "tls": tls}
+    return settings.model_copy(update={**placed, "console": settings.console.below(folder)})
 
 
 def checked_settings(**values: object) -> Settings:

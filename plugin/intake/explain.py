@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_io.errors import Refusal
+from dicom_io.protocol.check import check_protocol
 from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.folder import find_acquisitions
@@ -32,7 +33,10 @@ _SENTENCES = {
 
 
 def explain_folder(folder: Path, settings: Settings) -> dict[str, Any]:
-    """Say of each acquisition in a folder of DICOM files what would become of it under a site's settings, and why."""
+    """Say of each acquisition in a folder of DICOM files what would become of it under a site's settings, and why.
+
+    Its ``"protocol"`` is held against the recommendations of the field (``dicom_io.protocol.check.Finding``).
+    """
     scan = find_acquisitions(
         folder,
         patterns=patterns_of(settings.rules),
@@ -70,6 +74,7 @@ def _explain(acquisition: Acquisition, settings: Settings) -> dict[str, Any]:
         "missing": list(completeness.missing) if ours else [],
         "rules": list(selection.trace),
         "notes": list(notes_of(acquisition)),
+        "protocol": [asdict(finding) for finding in check_protocol(acquisition)],
     }
 
 

@@ -16,6 +16,7 @@ from plugin.intake.database.associations import Associations
 from plugin.intake.database.connection import prepared
 from plugin.intake.database.forgetting import Forgetting
 from plugin.intake.database.notices import Notices
+from plugin.intake.database.overview import Overview
 from plugin.intake.database.submitted import Submitted
 
 INDEX_FILE = "index.sqlite"
@@ -77,7 +78,7 @@ class AcquisitionRow:
     rules: Json[tuple[str, ...]] = ()
 
 
-class Index(Notices, Associations, Submitted, Forgetting):
+class Index(Notices, Associations, Submitted, Forgetting, Overview):
     """Open the index of a spool, and create it where there is none."""
 
     # images
@@ -256,8 +257,12 @@ class Index(Notices, Associations, Submitted, Forgetting):
             " WHERE :uid IN (image.image, image.series, image.study) OR acquisition LIKE :start",
             **{"uid": uid, "start": f"{uid}%" if len(uid) >= _SHORTEST_START else ""},
         )
-        names = {row["acquisition"] for row in rows}
-        return [row for row in self.acquisitions() if row.acquisition in names]
+        return self.acquisitions_named([row["acquisition"] for row in rows])
+
+    def acquisitions_named(self, names: Sequence[str]) -> list[AcquisitionRow]:
+        """Return acquisitions by name, the latest first."""
+        condition = f"WHERE acquisition IN {self._listed(':names')} ORDER BY changed_at DESC, acquisition"
+        return self._rows(AcquisitionRow, "acquisition", condition, names=json.dumps(names))
 
     def save_acquisitions(self, study: str, rows: Sequence[AcquisitionRow]) -> None:
         """Replace what is known of a study's acquisitions."""

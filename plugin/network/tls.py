@@ -56,7 +56,7 @@ class ListeningContext:
             get_logger().error("tls.not_reloaded", reason=f"{error}; the certificate of before stays in use")
 
     def _state(self) -> tuple[tuple[int, int] | None, ...]:
-        return tuple(_identity(path) for _, path in self._tls)
+        return tuple(file_identity(path) for _, path in self._tls)
 
 
 def calling_context(tls: Tls, host: str) -> ssl.SSLContext:
@@ -72,15 +72,36 @@ def calling_context(tls: Tls, host: str) -> ssl.SSLContext:
     return context
 
 
-def certificate_ends_at(tls: Tls) -> float:
-    """Return when our certificate ends, in seconds since the epoch."""
-    decoded = ssl._ssl._test_decode_cert(str(tls.certificate))  # type: ignore[attr-defined]  # the library has no other
+def serving_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Make the context of a page that browsers open, which have no certificate of their own.
+
+    Raises
+    ------
+    ConfigurationError
+        The files cannot be used.
+    """
+    context = _plain_context(ssl.PROTOCOL_TLS_SERVER)
+    load_certificate(context, certificate, key)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Load our certificate into a context, whose later connections use it; errors as of ``serving_context``."""
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"tls: {certificate} and {key}: {_why(error)}") from error
+
+
+def certificate_ends_at(certificate: Path) -> float:
+    """Return when a certificate ends, in seconds since the epoch."""
+    decoded = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]  # the library has no other
     return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
 
 
 def say_when_it_ends(tls: Tls) -> None:
     """Log when our certificate ends: as a warning in the last 30 days, as an error after its end."""
-    ends_at = certificate_ends_at(tls)
+    ends_at = certificate_ends_at(tls.certificate)
     left = ends_at - time.time()
     day = time.strftime("%Y-%m-%d", time.gmtime(ends_at))
     if left <= 0:
@@ -91,16 +112,18 @@ def say_when_it_ends(tls: Tls) -> None:
         get_logger().info("tls.certificate", reason=f"our certificate ends on {day}")
 
 
-def _context(tls: Tls, protocol: int) -> ssl.SSLContext:
+def _plain_context(protocol: int) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    return context
+
+
+def _context(tls: Tls, protocol: int) -> ssl.SSLContext:
+    context = _plain_context(protocol)
     context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        context.load_cert_chain(tls.certificate, tls.key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"tls: {tls.certificate} and {tls.key}: {_why(error)}") from error
+    load_certificate(context, tls.certificate, tls.key)
     try:
         context.load_verify_locations(tls.authorities)
     except (OSError, ValueError) as error:
@@ -120,7 +143,8 @@ def _why(error: OSError | ValueError) -> str:
     return error.strerror or "cannot be read" if isinstance(error, OSError) else str(error)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file does; None if there is none."""
     try:
         found = path.stat()
     except OSError:

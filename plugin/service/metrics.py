@@ -153,7 +153,7 @@ def _door(settings: Settings) -> Iterator[Metric]:
         rejected.add_metric([kind, reason], count)
     yield rejected
     try:
-        ends = [((), certificate_ends_at(settings.tls))] if settings.tls else []
+        ends = [((), certificate_ends_at(settings.tls.certificate))] if settings.tls else []
     except (OSError, ValueError):  # it is being replaced
         ends = []
     yield _gauge("qsm_certificate_end_timestamp_seconds", "When our certificate ends.", ends)

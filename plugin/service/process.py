@@ -35,6 +35,9 @@ ENGINES_FILE = "engines.json"
 PROCESSES_FILE = "processes.json"
 """In the spool, while the service runs: which of its processes do."""
 
+CONSOLE = "console"
+"""The one process that a site may do without."""
+
 EXIT_CONFIGURATION = 2
 """Exit status of a process that a restart would not help."""
 
@@ -122,6 +125,13 @@ def run_monitor(settings: Settings, stopping: threading.Event) -> None:
         Monitor(settings).run(stopping)
 
 
+def run_console(settings: Settings, stopping: threading.Event) -> None:
+    """Serve the operator console until told to stop."""
+    from plugin.service.console.server import serve_console
+
+    serve_console(settings, stopping)
+
+
 @contextmanager
 def _working_as(settings: Settings, executor: str, stopping: threading.Event) -> Iterator[Lease]:
     """Begin to run workflows in the block, watch over them until told to stop, and hand back those that run.
@@ -158,8 +168,14 @@ ROLES: dict[str, Callable[[Settings, threading.Event], None]] = {
     "worker": run_worker,
     "deliverer": run_deliverer,
     "monitor": run_monitor,
+    CONSOLE: run_console,
 }
 """The processes of the service, in the order of their start."""
+
+
+def roles_of(settings: Settings) -> list[str]:
+    """Return the processes that a site wants."""
+    return [role for role in ROLES if role != CONSOLE or settings.console.enabled]
 
 
 def main() -> None:
@@ -169,7 +185,7 @@ def main() -> None:
     _close_standard_input()
     settings = with_self_test(Settings.model_validate_json(lifeline.readline()))
     os.umask(0o077)
-    configure(settings.log, process=role)
+    configure(settings.log, process=role, recent_in=settings.host_folder)
     stopping = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())

@@ -10,7 +10,7 @@ from plugin.audit import configuration_changed, record
 from plugin.config.settings import Settings, read_settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.log import get_logger
-from plugin.network.tls import calling_context
+from plugin.network.tls import calling_context, serving_context
 
 _FIXED: Final = ("spool", "local_folder", "database_url", "host_name", "worker_name")
 """What the service holds locks and databases by: it takes effect at the next start."""
@@ -26,7 +26,7 @@ _USED: Final[dict[str, set[str]]] = {
     | {"objects", "sender_objects", "profile", "window_presets", "withhold_failed_maps", "work", "reconstruction"},
     "deliverer": _DESTINATIONS | {"retry", "commitment", "work", "audit", "sender_objects"},
 }
-"""Settings that a process works with; those of the monitor are all."""
+"""Settings that a process works with; those of the monitor and of the console are all."""
 
 
 def reloaded(settings: Settings, config: Path | None, check_port: Callable[[Settings], None]) -> Settings:
@@ -63,6 +63,11 @@ def _check(old: Settings, new: Settings, check_port: Callable[[Settings], None])
     if new.tls is not None:
         try:
             calling_context(new.tls, "localhost")
+        except ConfigurationError as error:
+            mistakes.append(str(error))
+    if new.console.certificate is not None and new.console.key is not None:
+        try:
+            serving_context(new.console.certificate, new.console.key)
         except ConfigurationError as error:
             mistakes.append(str(error))
     if (old.bind, old.port) != (new.bind, new.port):

@@ -27,7 +27,7 @@ from plugin.files import locked, make_private_folder, write_private_json
 from plugin.intake.recovery import prepare_index
 from plugin.jobs.queue import prepare_database
 from plugin.log import describe, get_logger
-from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, ROLES
+from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, roles_of
 from plugin.service.reload import reloaded, uses_change
 from plugin.service.reserve import keep_reserve
 from plugin.service.systemd import Heartbeat, notify
@@ -139,7 +139,7 @@ def check_port(settings: Settings) -> None:
 
 
 def _supervise(settings: Settings, stopping: threading.Event, config: Path | None, hung_up: threading.Event) -> int:
-    children = [_start(role, settings) for role in ROLES]
+    children = [_start(role, settings) for role in roles_of(settings)]
     _report(settings, children)
     notify("READY=1")
     heartbeat, looked_at, status = Heartbeat(), -math.inf, 0
@@ -171,8 +171,19 @@ def _reload(settings: Settings, config: Path | None, children: list[_Child]) -> 
         if child.start_again is None and uses_change(child.role, settings, new):
             child.process.terminate()
             child.kill_at = time.monotonic() + _STOP_SECONDS
+    _start_and_stop(children, new)
     notify("READY=1")
     return new
+
+
+def _start_and_stop(children: list[_Child], settings: Settings) -> None:
+    """Stop the processes that a new configuration does without, and start those that it adds."""
+    wanted = roles_of(settings)
+    gone = [child for child in children if child.role not in wanted]
+    _stop(gone)
+    children[:] = [child for child in children if child not in gone]
+    running = {child.role for child in children}
+    children += [_start(role, settings) for role in wanted if role not in running]
 
 
 def _look_after_spool(settings: Settings, children: list[_Child]) -> None:

@@ -20,8 +20,11 @@ R = TypeVar("R")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile with numba, keep the machine code on disk, and run without the GIL."""
-    return cast(Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    """Compile with numba, keep the machine code on disk where that can be, and run without the GIL."""
+    try:
+        return cast(Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    except RuntimeError:  # read-only disk, no home: compiled again by each process
+        return cast(Callable[P, R], numba.njit(nogil=True, error_model="numpy")(function))
 
 
 def in_slabs(kernel: Callable[..., None], length: int, *arguments: object) -> None:

@@ -34,6 +34,9 @@ longest_seconds = 2
 [self_test]
 at_start = false
 
+[console]
+enabled = false
+
 [log]
 format = "json"
 level = "debug"

@@ -14,7 +14,7 @@ from typing import Final
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements
 from dicom_io.source.vendors import ge, philips, siemens, standard
-from dicom_io.source.vendors.standard import Scale
+from dicom_io.source.vendors.standard import Scale, ScanSettings
 from recon.types import FloatArray
 
 
@@ -50,6 +50,8 @@ class Vendor:
     radians_per_step
         Unit of a phase whose unit no element states, from the largest stored value of the acquisition; None if
         unknown. None in place of the function where the header has to state the unit.
+    scan_settings
+        How the scan was made, for the check of the protocol (``dicom_io.protocol``).
     restore_phase
         Brings magnitude and phase ``(echo, x, y, z)`` to the convention of ``recon.types``, changing the phase in
         place. None where the phase grows with the field already, or no source says otherwise: PS3.3 does not define
@@ -68,6 +70,7 @@ class Vendor:
     declared_echoes: Callable[[Elements], int | None] = lambda _: None
     makes_phase_differences: Callable[[Elements], bool] = lambda _: False
     radians_per_step: Callable[[int], float | None] | None = None
+    scan_settings: Callable[[Elements], ScanSettings] = standard.scan_settings
     restore_phase: Callable[[FloatArray, FloatArray], None] | None = None
 
 
@@ -82,6 +85,7 @@ VENDORS: Final = (
         declared_slices=siemens.declared_slices,
         declared_echoes=siemens.declared_echoes,
         makes_phase_differences=siemens.makes_phase_differences,
+        scan_settings=siemens.scan_settings,
     ),
     Vendor(
         name="ge",
@@ -104,6 +108,7 @@ VENDORS: Final = (
         value_scale=philips.value_scale,
         declared_slices=lambda elements: elements.integer(philips.SLICES),
         declared_echoes=lambda elements: elements.integer(philips.ECHOES),
+        scan_settings=philips.scan_settings,
     ),
     # All rows below: from documentation only; not tested on scanner data.
     # "CANON_MEC" since the company was renamed. No private element is needed or known. Magnitude names no component

@@ -14,7 +14,7 @@ from typing import Final
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements, Private
 from dicom_io.source.vendors import standard
-from dicom_io.source.vendors.standard import Scale
+from dicom_io.source.vendors.standard import Scale, ScanSettings
 
 SLICES: Final = Private(0x2001, "Philips Imaging DD 001", 0x18, "SL")
 ECHOES: Final = Private(0x2001, "Philips Imaging DD 001", 0x14, "SL")
@@ -72,6 +72,13 @@ def value_scale(elements: Elements, component: Component) -> Scale | None:
     if scale_slope is None or scale_slope <= 0:
         return replace(display, is_common=False)
     return Scale(slope=1 / scale_slope, intercept=display.intercept / (display.slope * scale_slope))
+
+
+def scan_settings(elements: Elements) -> ScanSettings:
+    """Add to the standard's elements whether the corners of k-space were left out: PercentSampling is then 100·π/4."""
+    percent = elements.number("PercentSampling")
+    corners = None if percent is None else math.isclose(percent, 25 * math.pi, rel_tol=1e-4)
+    return replace(standard.scan_settings(elements), corners_left_out=corners or None)
 
 
 def _by_intercept(elements: Elements) -> Scale | None:

@@ -43,6 +43,51 @@ class Scale:
         return replace(self, slope=self.slope * factor, intercept=self.intercept * factor)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScanSettings:
+    """How the scan was made, where the header states it; None or empty where it does not.
+
+    Parameters
+    ----------
+    readout
+        ``"monopolar"`` or ``"bipolar"``: whether the readout gradient has one polarity in all echoes.
+    coil_combination
+        ``"adaptive combine"`` or ``"sum of squares"``.
+    partial_fourier
+        Whether a part of k-space was left out along phase, slice or readout.
+    corners_left_out
+        Whether the corners of k-space were left out (elliptical shutter).
+    flow_compensated
+        Whether gradients compensate for flow in any direction.
+    filtered
+        Whether the scanner filtered the images.
+    """
+
+    readout: str = ""
+    coil_combination: str = ""
+    partial_fourier: bool | None = None
+    corners_left_out: bool | None = None
+    flow_compensated: bool | None = None
+    filtered: bool | None = None
+
+
+_PARTIAL_FOURIER: Final = frozenset({"PFP", "PFF"})
+_YES_OR_NO: Final = MappingProxyType({"YES": True, "NO": False})
+
+
+def scan_settings(elements: Elements) -> ScanSettings:
+    """Read ScanOptions (PS3.3 C.8.3.1), and PartialFourier and FlowCompensation of Enhanced MR (C.8.13.5).
+
+    A list of options that names neither partial Fourier nor flow compensation does not say that there was none.
+    """
+    options, flow = frozenset(elements.texts("ScanOptions")), elements.text("FlowCompensation")
+    partial = _YES_OR_NO.get(elements.text("PartialFourier"))
+    return ScanSettings(
+        partial_fourier=True if options & _PARTIAL_FOURIER else partial,
+        flow_compensated=True if "FC" in options else flow != "NONE" if flow else None,
+    )
+
+
 def complex_component(elements: Elements) -> str:
     """ComplexImageComponent; empty where it is missing, or MIXED, which the object is, and no frame of it."""
     stated = elements.text("ComplexImageComponent")

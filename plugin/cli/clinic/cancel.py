@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from plugin.cli.console import ConfigOption, JobArgument, JsonOption, load_settings, show, tell
 
-import typer
-
-from plugin.cli.console import ConfigOption, JsonOption, load_settings, show, tell
+EXAMPLES = ("qsm-plugin cancel 3f1c9a7e5b2d4860 --config site.toml",)
 
 
-def cancel(
-    job: Annotated[str, typer.Argument(metavar="ID", help="Job, as qsm-plugin status names it.")],
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def cancel(job: JobArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """End a job, or those of its deliveries that are not finished."""
     from plugin.service.control import cancel as cancel_job
 

@@ -1,4 +1,4 @@
-"""``qsm-plugin check``: whether a configuration is valid, and what would be reconstructed of a folder of images."""
+"""``qsm-plugin check``: is a configuration valid, which series would be reconstructed, how good is the protocol."""
 
 from __future__ import annotations
 
@@ -7,20 +7,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugin.cli.console import DONE, REFUSED, ConfigOption, JsonOption, listed, load_settings, print_table, show, tell
+from plugin.cli.console import (
+    DONE,
+    REFUSED,
+    ConfigOption,
+    JsonOption,
+    listed,
+    load_settings,
+    print_table,
+    require_folder,
+    show,
+    tell,
+)
 
 if TYPE_CHECKING:
     from plugin.config.settings import Settings
 
+EXAMPLES = ("qsm-plugin check site.toml", "qsm-plugin check FOLDER --config site.toml")
+
 
 def check(
-    path: Annotated[Path, typer.Argument(metavar="FOLDER|CONFIG", help="Folder of images, or configuration file.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FOLDER|CONFIG", readable=False, help="Folder of images, or configuration file.")
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate a configuration file, or say which series in a folder would be reconstructed, and why others would not.
+    """Validate a configuration file, or check a folder: what would be reconstructed, and how good the protocol is.
 
-    A folder is judged by the rules, magnets and limits of the site, where --config names its configuration.
+    A folder is judged by the rules, magnets and limits of the site, where --config names its configuration. The
+    protocol of each gradient echo is held against the QSM consensus (10.1002/mrm.30006) as far as its headers say.
     """
     from plugin.config.settings import read_settings
     from plugin.files import check_folder_can_be_made
@@ -32,6 +48,7 @@ def check(
         shown = settings.model_dump(mode="json", exclude={"database_url"})  # it may hold a password
         show(shown, as_json, lambda _shown: _tell_settings(path, settings))
         return
+    require_folder(path)
     found = explain_folder(path, load_settings(config))
     show(found, as_json, _tell_folder)
     raise typer.Exit(DONE if any(one["state"] == "complete" for one in found["acquisitions"]) else REFUSED)
@@ -51,9 +68,25 @@ def _tell_folder(found: dict[str, Any]) -> None:
     for one in found["acquisitions"]:
         tell(f"series {listed(one['series'])}: {one['reason']}")
         tell(*(f"  rule {line}" for line in one["rules"]), *(f"  {line}" for line in one["notes"]))
+        if one["protocol"]:
+            _tell_protocol(f"Protocol of series {listed(one['series'])}", one["protocol"])
     tell(*(f"{one['files']} × {one['code']}: {one['reason']}" for one in found["ignored"]))
     if not found["acquisitions"] and not found["ignored"]:
         tell("The folder is empty.")
+
+
+def _tell_protocol(title: str, findings: list[dict[str, Any]]) -> None:
+    """Print what was found as a table, and below it what to change, the most important first."""
+    from dicom_io.protocol.judgements import Level
+
+    print_table(title, findings, {"recommendation": "{name}", "found": "{found}", "judgement": "{level}"})
+    for level in (Level.CHANGE, Level.COSTS):
+        for one in (one for one in findings if one["level"] == level):
+            tell(f"{one['name']}: {level}. {one['why']} {one['change']} ({one['source']})")
+            if one["vendor_words"]:
+                tell(f"  at this scanner (from documentation only): {one['vendor_words']}")
+    if unstated := [one["name"] for one in findings if one["level"] == Level.UNSTATED]:
+        tell(f"The headers do not state: {listed(unstated)}. Check these at the scanner.")
 
 
 def _tell_settings(path: Path, settings: Settings) -> None:

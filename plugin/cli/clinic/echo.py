@@ -8,10 +8,12 @@ import typer
 
 from plugin.cli.console import JsonOption, show, tell
 
+EXAMPLES = ("qsm-plugin echo PACS@10.0.0.2:104",)
+
 
 def echo(
-    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="The peer.")],
-    calling: Annotated[str, typer.Option(help="Our AE title.")] = "QSM",
+    address: Annotated[str, typer.Argument(metavar="AET@HOST:PORT", help="AE title, host and port of the peer.")],
+    calling: Annotated[str, typer.Option(help="AE title to ask as.")] = "QSM",
     as_json: JsonOption = False,
 ) -> None:
     """Ask a DICOM peer whether it is there (C-ECHO)."""

@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from plugin.cli.console import JsonOption, names_of, print_json, print_table, progress_shown, show, tell
+from plugin.cli.bar import evenly
+from plugin.cli.console import (
+    JsonOption,
+    examples,
+    names_of,
+    print_json,
+    print_table,
+    progress_shown,
+    show,
+    tell,
+)
 from plugin.errors import ConfigurationError
 
 app = typer.Typer(help="Build, list and time the engines that run the network.", no_args_is_help=True)
@@ -19,16 +29,18 @@ BUILT = ("engine", "precision", "library", "library_version", "targets", "profil
 
 STATE_COLUMNS = {
     "engine": "{name}", "state": "{state}", "RMS ppb": "{rms_ppb:.3f}", "largest ppb": "{largest_ppb:.3f}",
-    "load s": "{load_seconds:.1f}", "what, or why not": "{reason}",
+    "load s": "{load_seconds:.1f}", "what it is, or why it does not run": "{reason}",
 }  # fmt: skip
-FILE_COLUMNS = {"file": "{name}", "state": "{state}", "what, or why not": "{reason}"}
+FILE_COLUMNS = {"file": "{name}", "state": "{state}", "what it is, or why it does not fit": "{reason}"}
 TIME_COLUMNS = {
-    "engine": "{description}", "first s": "{first_seconds:.3f}", "s": "{seconds:.3f}",
+    "engine": "{description}", "first run, s": "{first_seconds:.3f}", "best run, s": "{seconds:.3f}",
     "times faster than torch": "{ratio:.1f}",
 }  # fmt: skip
 
 
-@app.command()
+@app.command(
+    epilog=examples(("qsm-plugin engine build", "qsm-plugin engine build --ahead-of-time --target sm_86,sm_120"))
+)
 def build(
     ahead_of_time: Annotated[
         bool, typer.Option("--ahead-of-time", help="Build one TensorRT-RTX file for other machines, without a GPU.")
@@ -56,8 +68,8 @@ def build(
     if not ahead_of_time and (target or output):
         raise ConfigurationError("--target and --output are for --ahead-of-time; the engine of this machine is cached")
     trained = load_weights()
-    with progress_shown("engine") as say:
-        say(f"building in {precision}")
+    with progress_shown("engine", as_json=as_json) as say:
+        say(f"building in {precision}; this takes up to some minutes")
         if ahead_of_time:
             folder, targets = output or engines_folder(), tuple(names_of(target)) or TARGETS
             file = build_ahead_of_time(trained, folder, targets=targets, precision=precision)
@@ -68,7 +80,7 @@ def build(
     show({"file": str(file.path), "manifest": manifest}, as_json, lambda _found: tell(*built))
 
 
-@app.command("list")
+@app.command("list", epilog=examples(("qsm-plugin engine list",)))
 def list_engines(as_json: JsonOption = False) -> None:
     """Show every engine, whether it runs here and agrees with the reference, else why not; and the engine files."""
     from recon.engines.choose import try_engine
@@ -78,7 +90,7 @@ def list_engines(as_json: JsonOption = False) -> None:
     from recon.options import ENGINES
 
     trained, states = load_weights(), []
-    with progress_shown("engine") as say:
+    with progress_shown("engine", evenly(len(ENGINES)), as_json=as_json) as say:
         for name in ENGINES:
             say(name)
             states.append(asdict(try_engine(name, trained)[1]))
@@ -91,7 +103,7 @@ def list_engines(as_json: JsonOption = False) -> None:
         print_table(f"Engine files in {folder}", files, FILE_COLUMNS)
 
 
-@app.command()
+@app.command(epilog=examples(("qsm-plugin engine bench --size 160,192,160 --runs 5",)))
 def bench(
     size: Annotated[str, typer.Option(metavar="X,Y,Z", help="Volume in voxels.")] = "160,192,160",
     runs: Annotated[int, typer.Option(min=1, max=100, help="Runs after the first.")] = 3,
@@ -109,7 +121,7 @@ def bench(
     shape = pad_to_stride(_sizes(size), config.stride)
     times: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
-    with progress_shown("engine") as say:
+    with progress_shown("engine", evenly(len(ENGINES)), as_json=as_json) as say:
         for name in ENGINES:
             say(name)
             engine, attempt = try_engine(name, trained)

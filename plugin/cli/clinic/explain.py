@@ -8,6 +8,8 @@ import typer
 
 from plugin.cli.console import DONE, REFUSED, ConfigOption, JsonOption, ago, load_settings, print_table, show, tell
 
+EXAMPLES = ("qsm-plugin explain 1.2.840.113619.2.5 --config site.toml",)
+
 
 def explain(
     uid: Annotated[

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from plugin.cli.console import ConfigOption, JobArgument, JsonOption, load_settings, show, tell
 
-import typer
-
-from plugin.cli.console import ConfigOption, JsonOption, load_settings, show, tell
+EXAMPLES = ("qsm-plugin retry 3f1c9a7e5b2d4860 --config site.toml",)
 
 
-def retry(
-    job: Annotated[str, typer.Argument(metavar="ID", help="Job, as qsm-plugin status names it.")],
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def retry(job: JobArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Run a failed job, or its failed deliveries, again."""
     from plugin.service.control import retry as retry_job
 

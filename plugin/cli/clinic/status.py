@@ -6,6 +6,8 @@ from typing import Any
 
 from plugin.cli.console import ConfigOption, JsonOption, ago, load_settings, print_table, show, tell
 
+EXAMPLES = ("qsm-plugin status --config site.toml", "qsm-plugin status --json")
+
 _SHOWN = 20
 """Rows of a table."""
 

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plugin.cli.bar import Typical
 from plugin.cli.console import JsonOption, names_of, print_table, progress_shown, show, tell
 from plugin.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from recon.lab.bench.row import BenchRow, Say
 
-PARTS = ("unwrapping", "engines", "inversion", "scaling", "intake", "end-to-end")
+EXAMPLES = ("qsm-plugin bench", "qsm-plugin bench --parts unwrapping,engines --voxel-size-mm 2 --output bench.json")
 
 COLUMNS = {
-    "group": "{group}", "work": "{what}", "ours": "{ours}", "our value": "{ours_value:.2f}", "peer": "{peer}",
-    "its value": "{peer_value:.2f}", "unit": "{unit}", "ratio": "{ratio:.2f}", "CPU ratio": "{cpu_ratio:.2f}",
-    "aim": "{aim}",
+    "ours": "{ours}", "peer": "{peer}", "our {unit}": "{ours_value:.2f}", "peer's {unit}": "{peer_value:.2f}",
+    "times faster": "{ratio:.2f}", "times less CPU": "{cpu_ratio:.2f}",
 }  # fmt: skip
+
+_TYPICAL: dict[str, tuple[Typical, ...]] = {
+    "unwrapping": (("offsets and combination", 20.0), ("scikit-image", 30.0)),
+    "engines": (("network, eager", 12.0), ("network, ", 12.0)),
+    "inversion": (("network with", 25.0), ("tfi", 250.0), ("tgv", 150.0)),
+    "scaling": (("scaling", 30.0),) * 8,
+    "end-to-end": (("writing", 5.0), ("starting", 25.0), ("sending", 5.0), ("acknowledged", 30.0), ("arrived", 3.0)),
+    "intake": (("ours", 20.0), ("storescp", 10.0), ("Orthanc", 15.0)),
+}
+"""Steps of each part, in the order in which they run, and their seconds on two cores."""
+
+PARTS = tuple(_TYPICAL)
 
 
 def bench(
@@ -36,7 +50,11 @@ def bench(
     chosen = names_of(parts)
     if unknown := sorted(set(chosen) - set(PARTS)):
         raise ConfigurationError(f"no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
-    with progress_shown("bench") as say, tempfile.TemporaryDirectory(prefix="qsm-bench-") as work:
+    typical = (("simulating", 15.0), *(step for name, steps in _TYPICAL.items() if name in chosen for step in steps))
+    with (
+        progress_shown("bench", typical, as_json=as_json) as say,
+        tempfile.TemporaryDirectory(prefix="qsm-bench-") as work,
+    ):
         rows, whole = _run(chosen, voxel_size_mm, Path(work), say)
     found = {
         "machine": _machine(),
@@ -92,7 +110,11 @@ def _machine() -> dict[str, Any]:
 
 def _tell(found: dict[str, Any]) -> None:
     here = found["machine"]
-    print_table(f"{here['processor']}, {here['cores']} cores, load {here['load_before'][0]}", found["rows"], COLUMNS)
+    tell(f"{here['processor']}, {here['cores']} cores, load {here['load_before'][0]}")
+    for (group, what, unit), rows in itertools.groupby(found["rows"], key=itemgetter("group", "what", "unit")):
+        together = list(rows)
+        print_table(f"{group}: {what}", together, {name.format(unit=unit): cell for name, cell in COLUMNS.items()})
+        tell(*(f"aim: {aim}" for aim in dict.fromkeys(row["aim"] for row in together if row["aim"])))
     if whole := found["end_to_end"]:
         tell(
             f"{whole['images']} images sent in {whole['send_seconds']:.1f} s; {whole['qsm_images']} QSM images at "

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plugin.cli.bar import evenly
 from plugin.cli.console import (
     EngineOption,
     JsonOption,
     MethodOption,
     SeedOption,
     VoxelSizeOption,
+    examples,
     names_of,
     print_json,
     print_table,
@@ -68,7 +70,9 @@ def _by_default(context: typer.Context) -> None:
         inversion(output=_EVALUATION)
 
 
-@app.command()
+@app.command(
+    epilog=examples(("qsm-plugin evaluate field --cases healthy,lesion-hard", "qsm-plugin evaluate field --effects"))
+)
 def field(
     cases: CasesOption = "",
     seed: SeedOption = 0,
@@ -82,14 +86,15 @@ def field(
     as_json: JsonOption = False,
 ) -> None:
     """Judge the total field: wrap errors, error in ppb, mask and time, beside two other ways of unwrapping."""
-    from recon.lab.evaluation.field import OURS, evaluate_field
+    from recon.lab.evaluation.field import OURS, RIVALS, evaluate_field
     from recon.lab.simulation.draw.cases import CASES
 
     if effects:
         _tell_effects(names_of(cases) or ["healthy"], seed, voxel_size_mm, as_json=as_json)
         return
     wanted = names_of(cases) or list(CASES)
-    with progress_shown("evaluate field") as say:
+    steps = evenly(len(wanted) * (3 + len(RIVALS)))
+    with progress_shown("evaluate field", steps, as_json=as_json) as say:
         rows = [asdict(row) for row in evaluate_field(wanted, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)]
     if as_json:
         print_json({"rows": rows})
@@ -103,8 +108,10 @@ def field(
 
 def _tell_effects(cases: list[str], seed: int, voxel_size_mm: float | None, *, as_json: bool) -> None:
     from recon.lab.evaluation.effects import evaluate_effects
+    from recon.lab.simulation.draw.effects import ALL_EFFECTS
 
-    with progress_shown("evaluate field") as say:
+    steps = evenly(len(cases) * (1 + len(ALL_EFFECTS)))
+    with progress_shown("evaluate field", steps, as_json=as_json) as say:
         rows = [asdict(row) for row in evaluate_effects(cases, seed=seed, voxel_size_mm=voxel_size_mm, progress=say)]
     if as_json:
         print_json({"rows": rows})
@@ -113,7 +120,9 @@ def _tell_effects(cases: list[str], seed: int, voxel_size_mm: float | None, *, a
         print_table(f"{case}: what each effect alone costs the network", group, EFFECT_COLUMNS)
 
 
-@app.command()
+@app.command(
+    epilog=examples(("qsm-plugin evaluate inversion --methods network,tgv --cases healthy --output out/evaluation",))
+)
 def inversion(
     methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods; all if not given.")] = "",
     cases: CasesOption = "",
@@ -132,10 +141,12 @@ def inversion(
     from recon.lab.simulation.draw.cases import CASES
     from recon.options import METHODS
 
-    with progress_shown("evaluate inversion") as say:
+    chosen, wanted = names_of(methods) or list(METHODS), names_of(cases) or list(CASES)
+    steps = evenly(2 * len(wanted) * (1 + len(chosen)))
+    with progress_shown("evaluate inversion", steps, as_json=as_json) as say:
         found = evaluate_inversion(
-            names_of(methods) or list(METHODS),
-            names_of(cases) or list(CASES),
+            chosen,
+            wanted,
             seed=seed,
             voxel_size_mm=voxel_size_mm,
             engine=engine,
@@ -167,11 +178,11 @@ def _tabulated(found: Iterable[InversionResult], output: Path | None) -> list[In
     return rows
 
 
-app.command()(cohort)
-app.command()(verdict)
+app.command(epilog=examples(("qsm-plugin evaluate cohort --patients 10 --output out/cohort",)))(cohort)
+app.command(epilog=examples(("qsm-plugin evaluate verdict --heads 75 --faults 1",)))(verdict)
 
 
-@app.command()
+@app.command(epilog=examples(("qsm-plugin evaluate robustness --method network --voxel-size-mm 2",)))
 def robustness(
     method: MethodOption = "network",
     engine: EngineOption = "auto",
@@ -183,10 +194,11 @@ def robustness(
     import json
 
     from recon.inversion.methods import find_method
-    from recon.lab.evaluation.robustness import evaluate_geometry, evaluate_spheres, sphere_line
+    from recon.lab.evaluation.robustness import TILTS_DEG, evaluate_geometry, evaluate_spheres, sphere_line
 
     find_method(method)
-    with progress_shown("evaluate robustness") as say:
+    steps = evenly(2 * (1 + len(TILTS_DEG) + 1))  # spheres, tilts and one other shape of the voxels
+    with progress_shown("evaluate robustness", steps, as_json=as_json) as say:
         spheres = evaluate_spheres(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say)
         regions = list(evaluate_geometry(method, engine=engine, voxel_size_mm=voxel_size_mm, say=say))
     slope, r_squared = sphere_line(spheres)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plugin.cli.console import EngineOption, JsonOption, names_of, note, print_json, print_table, progress_shown, tell
+from plugin.cli.bar import evenly
+from plugin.cli.console import (
+    EngineOption,
+    JsonOption,
+    names_of,
+    note,
+    print_json,
+    print_table,
+    progress_shown,
+    tell,
+)
 
 if TYPE_CHECKING:
     from recon.lab.evaluation.cohort import CohortRow
@@ -48,15 +58,17 @@ def cohort(
     for method in wanted:
         find_method(method)
     study = Study(folder=output, engine=engine, purpose=Purpose.TUNING if tuning else Purpose.EVALUATION)
-    with progress_shown("evaluate cohort") as say:
+    count = patients * len(wanted)
+    with progress_shown("evaluate cohort", evenly(count, "maps judged"), as_json=as_json) as say:
         for number, _ in enumerate(run_cohort(range(first, first + patients), wanted, study, say)):
-            say(f"{number + 1} of {patients * len(wanted)} maps judged")
+            say(f"{number + 1} of {count} maps judged")
     rows, others = present_rows(study)
     write_cohort(rows, output)
-    if others:
+    if others and not as_json:
         note(f"{others} rows made by other code, with other weights or for other patients are left out.")
     _tell_cohort(rows, as_json=as_json)
-    note(f"{output / 'cohort.md'}, cohort.json, cohort.png")
+    if not as_json:
+        note(f"written: {output / 'cohort.md'}, cohort.json, cohort.png")
 
 
 def _tell_cohort(rows: list[CohortRow], *, as_json: bool) -> None:
@@ -97,7 +109,7 @@ def verdict(
     study = VerdictStudy(
         folder=output, purpose=Purpose.TUNING if tuning else Purpose.EVALUATION, faults=faults, engine=engine
     )
-    with progress_shown("evaluate verdict") as say:
+    with progress_shown("evaluate verdict", evenly(heads, "simulating"), as_json=as_json) as say:
         rows = list(run_study(range(first, first + heads), study, say))
     if fit:
         write_model(fit_expected_error(rows, load_weights().sha256), fit)
@@ -112,4 +124,4 @@ def verdict(
     )
     if found["spearman"] is not None:
         tell(f"Expected error: rank correlation {found['spearman']:.2f}, {found['covered_percent']:.0f} % below bound.")
-    note(f"{output / 'verdict.json'}, verdict.png")
+    note(f"written: {output / 'verdict.json'}, verdict.png")

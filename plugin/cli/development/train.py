@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plugin.cli.console import note
+from plugin.cli.console import JsonOption, progress_shown, show, tell
 
 if TYPE_CHECKING:
     import torch
 
     from recon.lab.training.state import State
+
+EXAMPLES = ("qsm-plugin train --minutes 60", "qsm-plugin train --minutes 600 --cool-down-minutes 60 --folder .training")
 
 
 def train(
@@ -37,6 +39,7 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Of a new run: the peak; a tenth stays near the shipped weights.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Train on simulated heads: from FOLDER/state.pt, else from the shipped weights, else from nothing.
 
@@ -53,22 +56,25 @@ def train(
     numba.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    state = _state(folder / "state.pt", device, first_head, learning_rate)
     workers = workers or (1 if device.type == "cpu" else max(1, len(os.sched_getaffinity(0)) - 2))
-    train(
-        state,
-        folder,
-        minutes * 60.0,
-        _say,
-        workers=workers,
-        nice=nice,
-        cool_down_seconds=cool_down_minutes * 60.0,
-        stop=_asked_to_stop(),
-    )
-    note(f"weights of the best validation: {folder / 'best.safetensors'}")
+    with progress_shown("train", (("step", minutes * 60.0),), as_json=as_json, is_timed=True) as say:
+        state = train(
+            _state(folder / "state.pt", device, first_head, learning_rate, say),
+            folder,
+            minutes * 60.0,
+            say,
+            workers=workers,
+            nice=nice,
+            cool_down_seconds=cool_down_minutes * 60.0,
+            stop=_asked_to_stop(),
+        )
+    found = {"step": state.step, "best_nrmse_percent": state.best_nrmse, "weights": str(folder / "best.safetensors")}
+    show(found, as_json, lambda _found: tell(f"weights of the best validation: {found['weights']}"))
 
 
-def _state(stored: Path, device: torch.device, first_head: int, learning_rate: float | None) -> State:
+def _state(
+    stored: Path, device: torch.device, first_head: int, learning_rate: float | None, say: Callable[[str], None]
+) -> State:
     """Return the state to train: the stored one, else one from the shipped weights, else from nothing."""
     from recon.lab.training.state import TrainingArgs, load_state, new_state, start_from
     from recon.network.model import ModelConfig
@@ -76,25 +82,21 @@ def _state(stored: Path, device: torch.device, first_head: int, learning_rate: f
 
     if stored.exists():
         state = load_state(stored, device)
-        _say(f"resuming at step {state.step}; --first-head and --learning-rate are those it began with")
+        say(f"resuming at step {state.step}; --first-head and --learning-rate are those it began with")
         if state.args.cooldown_steps:  # of the run that asked for it, whether it ended or was cut short
-            _say("the last run cooled down: the learning rate starts again")
+            say("the last run cooled down: the learning rate starts again")
             state.args = replace(state.args, cooldown_from=0, cooldown_steps=0)
         return state
     args = replace(TrainingArgs.for_device(device), first_head=first_head)
     if learning_rate is not None:
         args = replace(args, learning_rate=learning_rate)
     if not shipped_weights().exists():
-        _say("neither training state nor weights found: a new run from nothing")
+        say("neither training state nor weights found: a new run from nothing")
         return new_state(args, ModelConfig(), device)
-    _say("no training state found: a new run from the shipped weights")
+    say("no training state found: a new run from the shipped weights")
     if learning_rate is None:  # trained weights need smaller steps
         args = replace(args, learning_rate=args.learning_rate / 2)
     return start_from(load_weights().network, args, device)
-
-
-def _say(line: str) -> None:
-    note(f"{time.strftime('%H:%M:%S')} {line}")
 
 
 def _asked_to_stop() -> threading.Event:

@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from plugin.cli.console import JsonOption, SeedOption, VoxelSizeOption, note, print_table, progress_shown, show, tell
 
 if TYPE_CHECKING:
     from plugin.lab.demo.run import DemoResult
+
+EXAMPLES = ("qsm-plugin demo --output out/demo", "qsm-plugin demo --vendor ge --case lesion")
+
+TYPICAL = (
+    ("simulating", 15.0), ("starting", 25.0), ("sending", 4.0), ("acknowledged", 25.0), ("arrived", 3.0),
+)  # fmt: skip
+"""Steps, and their seconds on two cores."""
 
 
 def demo(
@@ -27,7 +35,7 @@ def demo(
     """Send a simulated head to the service by DICOM, wait for QSM at a PACS, and check it against the ground truth."""
     from plugin.lab.demo.run import run_demo
 
-    with progress_shown("demo") as say:
+    with progress_shown("demo", TYPICAL, as_json=as_json) as say:
         result = run_demo(output, vendor=vendor, case=case, seed=seed, voxel_size_mm=voxel_size_mm, say=say)
     show(_as_json(result), as_json, lambda _found: _tell(result))
 
@@ -35,7 +43,7 @@ def demo(
 def _tell(result: DemoResult) -> None:
     rows = ({"what": what, "value": value} for what, value in _values(result))
     print_table("From scanner to PACS", rows, ("what", "value"))
-    note(*(f"[yellow]note[/] {warning}" for warning in result.delivery.report["warnings"]))
+    note(*(f"[yellow]note[/] {escape(warning)}" for warning in result.delivery.report["warnings"]))
     tell(f"picture: {result.picture}")
 
 

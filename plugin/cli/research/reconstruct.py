@@ -29,10 +29,26 @@ from plugin.errors import ConfigurationError
 if TYPE_CHECKING:
     from plugin.jobs.workflow import Wanted
 
+EXAMPLES = (
+    "qsm-plugin reconstruct FOLDER --output OUT",
+    "qsm-plugin reconstruct FOLDER --output OUT --objects all --nifti",
+    "qsm-plugin reconstruct FOLDER --output OUT --method tgv --mask mask.nii.gz --json",
+    "qsm-plugin reconstruct --bids DATASET --phase-sign positive",
+)
+
+TYPICAL = (
+    ("finding", 0.5), ("reading", 1.1), ("total field", 11.7), ("inversion", 8.2), ("quality", 1.5), ("writing", 1.8),
+    ("making", 3.0),
+)  # fmt: skip
+"""Steps of an acquisition, and their seconds on two cores."""
+
 
 def reconstruct(
     folder: Annotated[
-        Path, typer.Argument(metavar="IN", help="Folder with the DICOM images of a gradient echo, or a BIDS dataset.")
+        Path,
+        typer.Argument(
+            metavar="IN", readable=False, help="Folder with the DICOM images of a gradient echo, or a BIDS dataset."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -96,7 +112,7 @@ def reconstruct(
         mask=mask,
         keep_failed=keep_failed,
     )
-    with progress_shown("reconstruct") as say:
+    with progress_shown("reconstruct", TYPICAL, as_json=as_json) as say:
         if output is None or bids:
             found = _reconstruct_dataset(folder, output, phase_sign, wanted, say)
         else:

@@ -10,6 +10,11 @@ import typer
 from plugin.cli.console import JsonOption, SeedOption, VoxelSizeOption, note, progress_shown, show, tell
 from plugin.errors import ConfigurationError
 
+EXAMPLES = (
+    "qsm-plugin simulate OUT --vendor ge --case lesion",
+    "qsm-plugin simulate OUT --vendor philips --object enhanced --voxel-size-mm 2",
+)
+
 
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="New or empty folder.")],
@@ -41,7 +46,7 @@ def simulate(
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty; name a new folder")
     images, truth = folder / "dicom", folder / "truth.npz"
-    with progress_shown("simulate") as say:
+    with progress_shown("simulate", (("head", 5.0), ("writing", 3.0)), as_json=as_json) as say:
         say(f"head {seed}, case {case}")
         scan = simulate_case(case, seed, voxel_size_mm=voxel_size_mm)
         say(f"writing images as {scanner}")

@@ -158,7 +158,7 @@ def _running_service(work: Path, pacs: Address) -> Iterator[Address]:
         f'ae_title = "QSM"\nport = {port}\nspool = "spool"\n\n'
         f'[log]\nformat = "json"\n\n'
         f'[[destinations]]\nname = "pacs"\nae_title = "{pacs.ae_title}"\nhost = "{pacs.host}"\nport = {pacs.port}\n'
-        'objects = ["qsm"]\n\n[self_test]\nat_start = false\n'
+        'objects = ["qsm"]\n\n[self_test]\nat_start = false\n\n[console]\nenabled = false\n'
     )
     address, log = Address(ae_title="QSM", host="127.0.0.1", port=port), work / "service.log"
 

@@ -11,19 +11,9 @@ import pytest
 from pydicom import dcmread
 
 from dicom_io.synthetic import write_scan
+from tests.support.command_line import FAILED, REFUSED, USAGE, run
 from tests.support.loopback import free_port, mr_image, pacs
 from tests.support.synthetic import small_echoes, write_small_scan
-
-DONE, FAILED, USAGE, REFUSED = range(4)
-
-
-def run(*arguments, status=DONE):
-    """Run a command as a user does; check its exit status."""
-    command = [sys.executable, "-m", "plugin", *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert ended.returncode == status, ended.stderr
-    assert "Traceback" not in ended.stderr
-    return ended
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +47,7 @@ def test_help_needs_no_heavy_library_and_shows_three_groups():
     assert "plugin.cli" in imported
     assert not imported & heavy
     shown = run("--help").stdout
-    assert re.search("Clinic.* serve .*Research.* reconstruct .*Development.* train ", shown, re.DOTALL)
+    assert re.search("Clinic:.* serve .*Research:.* reconstruct .*Development:.* train ", shown, re.DOTALL)
 
 
 def test_reconstruct_never_imports_the_lab(scan, tmp_path):
@@ -75,7 +65,8 @@ def test_wrong_usage_and_unknown_commands_are_status_2():
 
 
 def test_version():
-    assert run("--version").stdout.startswith("qsm-plugin ")
+    command = [sys.executable, "-m", "plugin", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("qsm-plugin ")
 
 
 def test_reconstruct_prints_one_json_object_and_names_the_refused(scan, no_phase, tmp_path):

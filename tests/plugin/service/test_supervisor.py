@@ -22,7 +22,7 @@ def settings(tmp_path):
 @pytest.fixture
 def only_receiver(settings, monkeypatch):
     """Run the supervisor with the receiver alone; return its children."""
-    monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
+    monkeypatch.setattr(supervisor, "roles_of", lambda _settings: ["receiver"])
     started, start, stopping, hung_up = [], supervisor._start, threading.Event(), threading.Event()
     config = settings.spool.parent / "site.toml"
 
@@ -85,7 +85,7 @@ def test_a_new_configuration_restarts_only_what_it_changes(settings, only_receiv
 
 
 def test_a_child_that_cannot_run_as_configured_ends_the_service(settings, monkeypatch):
-    monkeypatch.setattr(supervisor, "ROLES", {"receiver": None})
+    monkeypatch.setattr(supervisor, "roles_of", lambda _settings: ["receiver"])
     make_private_folder(settings.spool)
     with pacs(settings.port):
         assert supervisor._supervise(settings, threading.Event(), None, threading.Event()) == 2

@@ -101,11 +101,12 @@ def explain_uid(uid: str, settings: Settings) -> dict[str, Any]:
         for name in (uid_hash(uid), uid.strip()):
             images, rows = index.images_called(name), index.acquisitions_called(name)
             if images or rows:
-                return {"images": images, "acquisitions": [_explain_row(row) for row in rows]}
+                return {"images": images, "acquisitions": [explain_row(row) for row in rows]}
     raise PluginError("the service received no study, series or image with this UID, and knows no such acquisition")
 
 
-def _explain_row(row: AcquisitionRow) -> dict[str, Any]:
+def explain_row(row: AcquisitionRow) -> dict[str, Any]:
+    """Say what became of an acquisition, and why."""
     shown = {name: value for name, value in asdict(row).items() if name not in ("study", "series")}
     reason = row.reason or _SENTENCES.get(State(row.state), "")
     return {**shown, "acquisition": row.acquisition[:16], "reason": reason}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 
@@ -37,7 +36,7 @@ def add_user(settings: Settings, name: str, role: str) -> None:
     """Add a user; the first one is made with the token."""
     accounts = Accounts(settings.spool)
     if accounts.offer_token():
-        accounts.redeem(json.loads(accounts.token_file.read_text()), "root", PASSWORD)
+        accounts.redeem(accounts.token_file.read_text(), "root", PASSWORD)
     if name not in accounts.users():
         accounts.add(name, role, PASSWORD)
 
@@ -46,5 +45,5 @@ def signed_in(settings: Settings, role: str, **options: object) -> TestClient:
     """Open a browser with a user of a role, called like it, signed in."""
     add_user(settings, role, role)
     client = browser(settings, **options)
-    assert submit(client, "/sign-in", name=role, password=PASSWORD).status_code == 200
+    assert submit(client, "/sign-in", name=role, password=PASSWORD, next="/account").status_code == 200
     return client

@@ -137,6 +137,8 @@ def _fill(settings: Settings, cases: list[Case]) -> None:
 
 
 def _insert(database: sqlite3.Connection, table: str, rows: list[dict]) -> None:
+    if not rows:
+        return
     names = list(rows[0])
     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})"
     database.executemany(statement, [list(row.values()) for row in rows])

@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -173,7 +173,7 @@ class Database:
     def _rows(self, kind: type[T], table: str, condition: str = "", **values: object) -> list[T]:
         """Read rows as instances of a dataclass, whose fields are columns; a row that cannot be one is left out."""
         found = self._read(f"SELECT {', '.join(_columns(kind))} FROM {table} {condition}", **values)
-        adapter = TypeAdapter(list[kind])  # type: ignore[valid-type]  # known when it runs
+        adapter: TypeAdapter[list[T]] = _adapter(kind)  # type: ignore[arg-type]  # a class is hashable
         try:
             return adapter.validate_python(found)
         except ValidationError:
@@ -209,6 +209,12 @@ class Database:
 def prepared(statement: str) -> sa.TextClause:
     """Return a statement as SQLAlchemy runs it, with named parameters such as ``:image``."""
     return sa.text(statement)
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[list[Any]]:
+    """Return what makes rows instances of a dataclass; making it takes as long as many queries."""
+    return TypeAdapter(list[kind])  # type: ignore[valid-type]  # known when it runs
 
 
 def _insertion(table: str, kind: type[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from plugin.intake.database.connection import Database
 
@@ -84,6 +85,14 @@ class Overview(Database):
         by_image = {place["image"]: place for place in places}
         times = {row["acquisition"]: {"first_at": row["first_at"], "last_at": row["last_at"]} for row in rows}
         return {row["acquisition"]: Arrived(**by_image[row["image"]], **times[row["acquisition"]]) for row in rows}
+
+    def skipped_in(self, study: str) -> list[dict[str, Any]]:
+        """Return why images of a study were skipped, as ``code``, ``reason`` and number of ``images``."""
+        return self._read(
+            "SELECT code, reason, COUNT(*) AS images FROM image WHERE study = :study AND code IS NOT NULL"
+            " GROUP BY code, reason ORDER BY images DESC",
+            study=study,
+        )
 
     def _condition(self, wanted: Wanted) -> tuple[str, dict[str, object]]:
         """Return what stands after WHERE, and its values."""

@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from plugin.config.service_settings import Role
 from plugin.errors import PluginError, SpoolError
-from plugin.files import locked, make_private_folder, write_private_json
+from plugin.files import PART, durable_part, locked, make_private_folder, publish, write_private_json
 
 ACCOUNTS_FOLDER: Final = "console"
 """In the spool: users, the key that signs sessions, and, before the first user, the token."""
@@ -80,7 +80,10 @@ class Accounts:
             if self.users():
                 self.token_file.unlink(missing_ok=True)
                 return False
-            write_private_json(secrets.token_urlsafe(24), self.token_file, replacing=False)
+            if not self.token_file.exists():
+                part = self.token_file.with_name(PART + self.token_file.name)
+                with durable_part(part, [f"{secrets.token_urlsafe(24)}\n".encode()]):
+                    publish(part, self.token_file)
             return True
 
     def users(self) -> Mapping[str, User]:
@@ -122,10 +125,7 @@ class Accounts:
             The token is not the right one, or the name or the password cannot be used.
         """
         with self._locked():
-            try:
-                right = str(json.loads(self.token_file.read_text(encoding="utf-8")))
-            except (OSError, ValueError):
-                right = ""
+            right = self.token_file.read_text(encoding="utf-8").strip() if self.token_file.exists() else ""
             if self.users() or not right or not hmac.compare_digest(right.encode(), token.strip().encode()):
                 raise AccountError(f"this is not the token in {self.token_file.name}; read it from that file")
             user = _new_user(name, "administrator", password)

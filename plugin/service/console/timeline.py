@@ -12,8 +12,8 @@ from dbos import DBOSClient, WorkflowStatus
 from plugin.config.settings import Settings
 from plugin.errors import PluginError
 from plugin.intake.completion import State
-from plugin.intake.database.overview import NAME_LENGTH
-from plugin.intake.explain import explain_uid
+from plugin.intake.database.overview import Wanted
+from plugin.intake.explain import explain_row
 from plugin.intake.index import AcquisitionRow, existing_index
 from plugin.jobs.queue import RECONSTRUCT, REFUSE, TELL, client
 from plugin.service.console.listing import Kind, Series, joined, read_report
@@ -67,7 +67,8 @@ class Event:
 class Detail:
     """One series.
 
-    ``report`` is of its last job, or of its failed map; ``explained`` is what ``qsm-plugin explain`` says.
+    ``report`` is of its last job, or of its failed map; ``explained`` is what ``qsm-plugin explain`` says, and
+    ``skipped`` why images of the study were skipped.
     ``can_retry`` and ``can_cancel`` name those of the ``jobs`` with which that may be done.
     """
 
@@ -75,6 +76,7 @@ class Detail:
     events: Sequence[Event]
     report: Mapping[str, Any]
     explained: Mapping[str, Any]
+    skipped: Sequence[Mapping[str, Any]]
     jobs: Sequence[str]
     can_retry: Sequence[str]
     can_cancel: Sequence[str]
@@ -90,11 +92,11 @@ def detail_of(settings: Settings, name: str) -> Detail:
         There is no such series.
     """
     with closing(existing_index(settings)) as index, client(settings) as connected:
-        rows = [row for row in index.acquisitions_called(name) if row.acquisition.startswith(name)]
+        rows = index.acquisitions_named(index.acquisition_names(Wanted(names=[name]), limit=1, offset=0))
         if not rows:
             raise PluginError("there is no such series; it may have been removed meanwhile")
         row = rows[0]
-        arrived = index.arrived([row.acquisition]).get(row.acquisition)
+        arrived, skipped = index.arrived([row.acquisition]).get(row.acquisition), index.skipped_in(row.study)
         workflows = connected.list_workflows(workflow_id_prefix=f"{name}-", load_input=False)
         series = joined(settings, connected, row, arrived, workflows)
         report = read_report(settings, row.job) or _report_of_page(settings, workflows)
@@ -111,7 +113,8 @@ def detail_of(settings: Settings, name: str) -> Detail:
         series=series,
         events=sorted(events, key=lambda event: event.at),
         report={**_EMPTY, **(report.get("failed_map") or report)},
-        explained=explain_uid(row.acquisition[:NAME_LENGTH], settings),
+        explained=explain_row(row),
+        skipped=skipped,
         jobs=sorted(jobs),
         can_retry=sorted(failed & (again | ended)),
         can_cancel=sorted(open_),

@@ -115,36 +115,27 @@ Role = Literal["viewer", "operator", "administrator"]
 
 
 class Console(Frozen):
-    """The operator console: pages in a browser that show what the service does, with users and roles of their own.
-
-    Parameters
-    ----------
-    enabled
-        Whether it is served.
-    bind, port
-        Where. An address that other machines reach needs ``certificate`` and ``key``.
-    certificate, key
-        PEM files of the console alone, readable by the service's user; relative to the configuration file. The page is
-        then served with TLS 1.2 or 1.3 and with nothing else. Files that change are read again.
-    plain_http
-        Whether other machines may reach it without TLS: passwords and images then cross the network unencrypted.
-    hosts
-        Names under which browsers reach it, beside this machine's own name; IP addresses are always accepted.
-    session_hours
-        How long a user stays signed in.
-    patient_names
-        Roles that see names and numbers of patients; nobody does unless a role is listed here.
-    """
+    """The operator console: pages in a browser that show what the service does, with users and roles of their own."""
 
     enabled: bool = True
+    """Whether it is served."""
     bind: str = "127.0.0.1"
+    """IP address that it is served on. One that other machines reach needs ``certificate`` and ``key``."""
     port: int = Field(default=8112, ge=1, le=65535)
-    certificate: Path | None = None
-    key: Path | None = None
+    """Port."""
+    certificate: Path | None = Field(default=None, examples=["tls/console.pem"])
+    """PEM file of the certificate of the console alone, relative to the configuration file. The pages are then served
+    with TLS 1.2 or 1.3 and with nothing else. A file that changes is read again."""
+    key: Path | None = Field(default=None, examples=["tls/console.key"])
+    """PEM file of its key, readable by the service's user alone; relative to the configuration file."""
     plain_http: bool = False
-    hosts: tuple[str, ...] = ()
+    """Whether other machines may reach it without TLS: passwords and images then cross the network unencrypted."""
+    hosts: tuple[str, ...] = Field(default=(), examples=[["qsm.example.org"]])
+    """Names under which browsers reach it, beside this machine's own name; IP addresses are always accepted."""
     session_hours: float = Field(default=12.0, gt=0)
-    patient_names: tuple[Role, ...] = ()
+    """How long a user stays signed in."""
+    patient_names: tuple[Role, ...] = Field(default=(), examples=[["operator"]])
+    """Roles that see names and numbers of patients; nobody does unless a role is listed here."""
 
     @property
     def address(self) -> str:

@@ -130,7 +130,7 @@ def _type(prop: Schema) -> str:
     if "prefixItems" in prop:
         return f"list of {len(prop['prefixItems'])} {_type(prop['prefixItems'][0])}s"
     if prop["type"] == "array":
-        return f"list of {_type(prop['items'])}s"
+        return f"list, each {_type(prop['items'])}" if "enum" in prop["items"] else f"list of {_type(prop['items'])}s"
     kind = "path" if prop.get("format") == "path" else _TYPES[prop["type"]]
     return ", ".join([kind, *_limits(prop)])
 

@@ -28,13 +28,16 @@ def relative(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+PROGRAM = re.compile(r"(?:^|[\s/])(qsm-plugin [a-z][^#|&;>]*)")
+"""A command of ours, also behind another one, such as ``sudo -u qsm /opt/qsm-plugin/current/bin/qsm-plugin check``."""
+
 COMMANDS = sorted(
     {
-        line.partition("#")[0].strip()
+        found[1].strip()
         for page in PAGES
         for block in blocks(page, "sh")
         for line in block.replace("\\\n", " ").splitlines()
-        if line.startswith("qsm-plugin ")
+        if (found := PROGRAM.search(line.partition("#")[0]))
     }
 )
 TOML = [(page, block) for page in PAGES for block in blocks(page, "toml")]

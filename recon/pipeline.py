@@ -94,6 +94,12 @@ def reconstruct(
     progress
         Told which step begins.
 
+    Returns
+    -------
+    Reconstruction
+        ``susceptibility.chi_ppm`` is ``(x, y, z)`` float32 in ppm, relative to its mean over the mask and zero outside;
+        ``verdict`` says whether it can be read, ``expected_error`` how wrong it is expected to be.
+
     Raises
     ------
     InvalidInputError

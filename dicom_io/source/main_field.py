@@ -28,7 +28,12 @@ _ON_A_SIDE: Final = re.compile(r"[HF]FD[LR]")
 
 
 def b0_tesla(header: ImageHeader) -> float:
-    """Field strength of an image.
+    """Field strength of an image, as ``field_strength_t`` has it of its elements."""
+    return field_strength_t(header.field_strength_t, header.imaging_frequency_mhz)
+
+
+def field_strength_t(nominal: float | None, frequency: float | None) -> float:
+    """Field strength from MagneticFieldStrength (T) and ImagingFrequency (MHz).
 
     ImagingFrequency is measured and MagneticFieldStrength a nominal label, so the frequency is used where it
     is plausible as megahertz (PS3.3 C.8.3.1); some releases write other units, which are not guessed.
@@ -38,7 +43,6 @@ def b0_tesla(header: ImageHeader) -> float:
     Refusal
         ``no-field-strength`` if neither is usable; ``field-strength-conflict`` if both are and disagree.
     """
-    nominal, frequency = header.field_strength_t, header.imaging_frequency_mhz
     measured = None
     if frequency is not None and _PLAUSIBLE_MHZ[0] <= frequency <= _PLAUSIBLE_MHZ[1]:
         measured = frequency * 1e6 / GAMMA_HZ_PER_TESLA

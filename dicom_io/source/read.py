@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
 
+from dicom_io.errors import DicomError
 from dicom_io.refusals import refuse
 from dicom_io.source.acquisition.grid import SliceGrid
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
 from dicom_io.source.elements import Elements, tolerant
+from dicom_io.source.folder import find_acquisitions
 from dicom_io.source.header import ImageHeader
 from dicom_io.source.main_field import b0_direction, b0_tesla
 from dicom_io.source.phase_range import check_phase_range
@@ -28,6 +30,35 @@ _SLAB: Final = 16
 _IDENTITY: Final = ("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "StudyID")
 
 _Stacks = dict[Path, npt.NDArray[Any]]
+
+
+def read_folder(folder: Path) -> GradientEcho:
+    """Read the one gradient echo in a folder of DICOM images; other images may lie beside it.
+
+    Parameters
+    ----------
+    folder
+        Searched with all folders below it; hidden ones are left out.
+
+    Returns
+    -------
+    GradientEcho
+        As ``read_acquisition`` returns it: ``(echo, x, y, z)`` float32, phase in radians, echo times in seconds.
+
+    Raises
+    ------
+    Refusal
+        The acquisition is incomplete or cannot be reconstructed, with the reason.
+    DicomError
+        The folder holds no gradient echo, or several.
+    """
+    found = find_acquisitions(folder).acquisitions
+    complete = [acquisition for acquisition in found if acquisition.completeness.reason is None]
+    candidates = complete or found
+    if len(candidates) != 1:
+        kind = "complete acquisitions" if complete else "acquisitions"
+        raise DicomError(f"{folder}: {len(candidates)} {kind}; give a folder with the images of one gradient echo")
+    return read_acquisition(candidates[0])
 
 
 def read_acquisition(acquisition: Acquisition) -> GradientEcho:

@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from plugin.config.rules import Frozen
 
@@ -32,15 +32,18 @@ CallerHost = Annotated[str, AfterValidator(_address_or_nothing)]
 
 
 class Tls(Frozen):
-    """TLS 1.2 and 1.3 with certificates of both sides (PS3.15 B.12, BCP 195), as files in PEM format.
+    """TLS 1.2 and 1.3 with certificates of both sides (PS3.15 B.12, BCP 195).
 
-    ``certificate`` and ``key`` are ours, to callers and to destinations alike; the key has no password, and only the
-    service's user can read it. ``authorities`` issued the certificates of our peers. Files that change are read again.
+    The port then speaks TLS and nothing else; destinations have a switch of their own, ``tls``. Files that change are
+    read again.
     """
 
-    certificate: Path
-    key: Path
-    authorities: Path
+    certificate: Path = Field(examples=["tls/plugin.pem"])
+    """PEM file of our certificate, to callers and to destinations alike; relative to the configuration file."""
+    key: Path = Field(examples=["tls/plugin.key"])
+    """PEM file of our key: without a password, and readable by the service's user alone."""
+    authorities: Path = Field(examples=["tls/authorities.pem"])
+    """PEM file of the authorities that issued the certificates of our peers."""
 
     def below(self, folder: Path) -> Self:
         """Return the files with paths relative to a folder."""

@@ -32,133 +32,114 @@ ONLY_HOST = "local"
 
 
 class Destination(Frozen):
-    """A storage SCP that the derived series go to; ``name`` names its deliveries in ``status`` and in the log.
+    """A storage SCP that the derived series go to; as many as you like, and one that is down never delays another."""
 
-    ``objects`` are those of the objects switched on that it gets, such as ``["qsm", "swi"]``. Where it is not given, it
-    gets all, of which an Enhanced MR object then stands for the classic images of the same map. ``tls`` makes the
-    connection with the certificates of ``[tls]``. ``commitment`` has it asked to commit to what it was sent; to answer
-    on an association of its own, it has to be in ``allowed_callers``.
-    """
-
-    name: Name
-    ae_title: AETitle
-    host: str = Field(min_length=1)
-    port: Port
-    objects: tuple[ObjectName, ...] | None = None
+    name: Name = Field(examples=["pacs"])
+    """Name of its deliveries in ``status`` and in the log."""
+    ae_title: AETitle = Field(examples=["PACS"])
+    """Its AE title."""
+    host: str = Field(min_length=1, examples=["10.0.0.2"])
+    """Its host name or IP address."""
+    port: Port = Field(examples=[104])
+    """Its port."""
+    objects: tuple[ObjectName, ...] | None = Field(default=None, examples=[["qsm", "swi"]])
+    """Which of the objects switched on it gets. Where this is not given, it gets all, of which an Enhanced MR object
+    then stands for the classic images of the same map."""
     tls: bool = False
+    """Whether the connection is made with the certificates of ``[tls]``."""
     commitment: bool = False
+    """Whether it is asked to commit to what it was sent (storage commitment); the delivery is then *committed*. To
+    answer on an association of its own, it has to be in ``allowed_callers``."""
 
 
 class Caller(Frozen):
-    """An application entity that may send to us.
+    """An application entity that may send to us."""
 
-    ``"*"`` stands for every calling AE title. ``host`` is the only IP address it may call from; empty means any. For
-    ``return_to_sender``, its own storage SCP listens on ``return_port``, with TLS if ``return_tls``.
-    """
-
-    ae_title: AETitle
-    host: CallerHost = ""
+    ae_title: AETitle = Field(examples=["MR1"])
+    """Its calling AE title; ``*`` stands for every one."""
+    host: CallerHost = Field(default="", examples=["10.0.0.11"])
+    """The only IP address it may call from, not a name; empty for any."""
     return_port: Port = 104
+    """For ``return_to_sender``: port of its own storage SCP."""
     return_tls: bool = False
+    """For ``return_to_sender``: whether its own storage SCP speaks TLS."""
 
 
 class Disk(Frozen):
     """When new associations and images are refused, before the disk is full."""
 
     reserve_gib: float = Field(default=2.0, ge=0)
+    """Free space below which they are refused."""
     used_percent: float = Field(default=95.0, gt=0, le=100)
+    """Used share of the disk above which they are refused."""
 
 
 class Log(Frozen):
-    """What the log looks like: JSON lines, or lines for people; ``auto`` asks whether a terminal watches."""
+    """What the log looks like."""
 
     format: Literal["auto", "json", "text"] = "auto"
+    """JSON lines, or lines for people; ``auto`` asks whether a terminal watches."""
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important messages that are written."""
 
 
 class Settings(Frozen):
-    """Everything a site decides.
-
-    Parameters
-    ----------
-    require_called_aet
-        Whether callers must address us by exactly ``ae_title``.
-    allowed_callers
-        Who may send; required as soon as ``bind`` is reachable from another machine.
-    maximum_associations
-        How many associations are served at once; more are rejected as transient.
-    spool
-        Folder of all received and derived files; relative to the configuration file.
-    database_url
-        Where index and jobs are: empty for files in the spool of one host, else PostgreSQL, which several hosts share.
-    host_name
-        Tells the hosts of one database apart, at every start the same one; empty for the name of the machine.
-    local_folder
-        Folder on a local disk, for the receiver's journal and for what the steps of a job exchange; required with
-        ``database_url``.
-    worker_name
-        Tells the workers of one host apart; a restarted worker resumes the jobs of its name.
-    quiet_seconds
-        How long nothing of a study must have come before an acquisition of it that is incomplete is given up, and one
-        whose scanner states no counts is taken to be complete.
-    largest_gib
-        Largest acquisition that is accepted, in GiB of pixels.
-    rules, otherwise
-        Which acquisitions are reconstructed, and what is done with those that no rule fits.
-    network_silence_seconds
-        How long a sender may be silent before its association is aborted.
-    objects, sender_objects
-        What is made, and what of it goes back to the sender: a console has room for the map, or for a notice that
-        none was made.
-    profile
-        How the map's values are stored: ``console12`` in 12 bits, 1 ppb a step, as consoles expect; ``pacs16`` in
-        16 bits, 0.1 ppb a step.
-    window_presets
-        Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read
-        two windows.
-    withhold_failed_maps
-        Whether a map that failed its quality check stays in the spool, and the page with the reasons is delivered in
-        its place; else the map is delivered. FAILED stands at the head of the description of each of its series.
-    connections_per_address
-        How many connections one IP address may have, with and without an association.
-    largest_object_gib
-        Largest object that is received, in GiB; each association may hold so much memory.
-    user_identity
-        Whether an association that offers a user identity (name, passcode, Kerberos, SAML, JWT) is rejected, or
-        accepted without looking at it. No identity is ever checked.
-    storage_commitment_scp
-        Whether we answer for images as storage commitment SCP. A scanner may then delete its own, so think of how long
-        the spool keeps them, and of its backup.
-    assembler_memory_gib
-        Memory limit of the process that reads the headers of what was received.
-    tls
-        Certificates. The port then speaks TLS and nothing else; destinations have a switch of their own, ``tls``.
-    """
+    """Everything a site decides."""
 
     ae_title: AETitle = "QSM"
-    bind: str = "127.0.0.1"
+    """Our AE title, to callers and to destinations."""
+    bind: str = Field(default="127.0.0.1", examples=["0.0.0.0"])
+    """IP address that the DICOM port is opened on; ``0.0.0.0`` for every address of the machine."""
     port: Port = 11112
+    """DICOM port."""
     require_called_aet: bool = True
+    """Whether callers must address us by exactly ``ae_title``."""
     allowed_callers: tuple[Caller, ...] = ()
+    """Who may send; required as soon as ``bind`` is reachable from another machine."""
     maximum_associations: int = Field(default=10, ge=1, le=250)
-    spool: Path = Path("qsm-spool")
-    database_url: str = ""
-    host_name: Name | Literal[""] = ""
-    local_folder: Path | None = None
+    """How many associations are served at once; more are rejected as transient."""
+    spool: Path = Field(default=Path("qsm-spool"), examples=["/var/lib/qsm-plugin"])
+    """Folder of all received and derived files; relative to the configuration file."""
+    database_url: str = Field(default="", examples=["postgresql://qsm@db.example.org/qsm"])
+    """Where index and jobs are: empty for files in the spool of one host; PostgreSQL for several hosts."""
+    host_name: Name | Literal[""] = Field(default="", examples=["qsm-1"])
+    """Tells the hosts of one database apart, at every start the same one; empty for the name of the machine."""
+    local_folder: Path | None = Field(default=None, examples=["/var/lib/qsm-plugin-local"])
+    """Folder on a local disk, for the receiver's journal and for what the steps of a job exchange; required with
+    ``database_url``."""
     worker_name: Name = "worker-1"
+    """Tells the workers of one host apart; a restarted worker resumes the jobs of its name."""
     quiet_seconds: float = Field(default=60.0, ge=0)
+    """How long nothing of a study must have come before an acquisition of it that is incomplete is given up, and one
+    whose scanner states no counts is taken to be complete."""
     largest_gib: float = Field(default=16.0, gt=0)
+    """Largest acquisition that is accepted, by its pixels."""
     rules: tuple[Rule, ...] = ()
+    """Which acquisitions are reconstructed."""
     otherwise: Literal["reconstruct", "ignore"] = "reconstruct"
+    """What is done with acquisitions that no rule fits."""
     magnets: tuple[Magnet, ...] = ()
+    """The B0 direction of scanners that are not cylinders."""
     network_silence_seconds: float = Field(default=300.0, gt=0)
+    """How long a sender may be silent before its association is aborted."""
     destinations: tuple[Destination, ...] = ()
+    """Where the derived series go."""
     return_to_sender: bool = False
+    """Whether the console that sent the images receives the map, or a notice that no map was made."""
     sender_objects: tuple[ObjectName, ...] = ("qsm", REFUSAL_PAGE)
+    """Which of the objects switched on go back to the sender: a console has room for the map, or for a notice that none
+    was made."""
     objects: Objects = Objects()
+    """What is made beside the map."""
     profile: Literal["console12", "pacs16"] = "console12"
+    """How the map's values are stored: ``console12`` in 12 bits, 1 ppb a step, as consoles expect; ``pacs16`` in 16
+    bits, 0.1 ppb a step."""
     window_presets: bool = True
+    """Whether the map states the window for haemorrhage after the one for tissue; off for viewers that cannot read two
+    windows."""
     withhold_failed_maps: bool = True
+    """Whether a map that failed its quality check stays in the spool, and the page with the reasons is delivered in its
+    place; else the map is delivered. FAILED stands at the head of the description of each of its series."""
     retry: Retry = Retry()
     work: Work = Work()
     commitment: Commitment = Commitment()
@@ -171,11 +152,19 @@ class Settings(Frozen):
     log: Log = Log()
     reconstruction: Reconstruction = Reconstruction()
     connections_per_address: int = Field(default=128, ge=1)
+    """How many connections one IP address may have, with and without an association."""
     largest_object_gib: float = Field(default=4.0, gt=0)
+    """Largest object that is received; each association may hold so much memory."""
     user_identity: Literal["reject", "ignore"] = "reject"
+    """Whether an association that offers a user identity (name, passcode, Kerberos, SAML, JWT) is rejected, or accepted
+    without looking at it. No identity is ever checked."""
     storage_commitment_scp: bool = False
+    """Whether we answer for images as storage commitment SCP. A scanner may then delete its own, so think of how long
+    the spool keeps them, and of its backup."""
     assembler_memory_gib: float = Field(default=8.0, ge=1)
+    """Memory limit of the process that reads the headers of what was received."""
     tls: Tls | None = None
+    """Certificates of both sides; without them nothing is encrypted."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

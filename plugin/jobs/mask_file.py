@@ -55,7 +55,7 @@ def read_mask(path: Path, shape: tuple[int, ...], affine: Affine) -> Mask:
         return mask
     from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
-    own = _stated_affine(image, path.name)
+    own = stated_affine(image, path.name)
     order = io_orientation(np.linalg.solve(affine, own))
     reordered = np.asarray(apply_orientation(mask, order), dtype=np.bool_)
     if found := _differences(reordered.shape, own @ inv_ornt_aff(order, mask.shape), shape, affine):
@@ -94,21 +94,27 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], Nifti1Image | None]:
     raise ConfigurationError(f"{path}: expected a mask as .npy, .nii or .nii.gz")
 
 
-def _stated_affine(image: Nifti1Image, name: str) -> Affine:
-    """Return the affine that sform and qform state; refuse a file in which they differ, or state none."""
+def stated_affine(image: Nifti1Image, name: str) -> Affine:
+    """Return the affine that sform and qform state, from voxel to RAS mm.
+
+    Raises
+    ------
+    InvalidInputError
+        They differ, are singular, or neither is stated.
+    """
     stated = [image.get_sform(coded=True)[0], image.get_qform(coded=True)[0]]
     affines = [np.asarray(one, dtype=np.float64) for one in stated if one is not None]
     if not affines:
         raise InvalidInputError(
-            f"{name}: the mask has neither sform nor qform (both codes are 0), so the sense of its axes is unknown; "
-            "write the affine of the images into it, or give it as .npy in their axes"
+            f"{name}: neither sform nor qform is stated (both codes are 0), so the sense of the axes is unknown; write "
+            "the affine of the images into the file"
         )
     if any(not np.isfinite(one).all() or abs(np.linalg.det(one)) < np.finfo(np.float32).tiny for one in affines):
-        raise InvalidInputError(f"{name}: the affine of the mask is singular; write that of the images into it")
-    apart_mm = _apart_mm(affines[0], affines[-1], image.shape)
+        raise InvalidInputError(f"{name}: the affine is singular; write that of the images into the file")
+    apart_mm = _apart_mm(affines[0], affines[-1], image.shape[:3])
     if apart_mm > _TOLERANCE * _voxel_size_mm(affines[0]).min():
         raise InvalidInputError(
-            f"{name}: sform and qform of the mask differ (by up to {apart_mm:.1f} mm), so its place is ambiguous; "
+            f"{name}: sform and qform differ (by up to {apart_mm:.1f} mm), so the place of the voxels is ambiguous; "
             "write the affine of the images into both"
         )
     return affines[0]

@@ -1,8 +1,8 @@
 """NIfTI volumes with BIDS sidecars, for researchers.
 
-The folder becomes a BIDS derivative dataset with one placeholder subject; nothing of the patient is written. Maps have
-the suffixes and units of the BIDS specification (quantitative MRI: ``Chimap`` in ppm, ``R2starmap`` in 1/s, field maps
-in Hz).
+``write_nifti`` makes a folder a BIDS derivative dataset with one placeholder subject; nothing of the patient is
+written. Maps have the suffixes and units of the BIDS specification (quantitative MRI: ``Chimap`` in ppm, ``R2starmap``
+in 1/s, field maps in Hz).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,30 @@ from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
 _BIDS_VERSION = "1.10.0"
 _SUBJECT = "sub-01"
 _TOTAL_FIELD = "total-field"
+
+Volume = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NiftiVolume:
+    """A volume with its place in a dataset.
+
+    Parameters
+    ----------
+    kind
+        Folder: ``"anat"`` or ``"fmap"``.
+    suffix
+        The end of its name, with the ``desc`` entity if it has one: ``"desc-brain_mask"``.
+    values
+        ``(x, y, z)``.
+    sidecar
+        Unit, acquisition, and how it was made.
+    """
+
+    kind: str
+    suffix: str
+    values: Volume
+    sidecar: Mapping[str, object]
 
 
 def write_nifti(
@@ -56,19 +81,26 @@ def write_nifti(
     Brain Imaging Data Structure, doi:10.1038/sdata.2016.44; its extension to quantitative MRI,
     doi:10.1038/s41597-022-01571-4.
     """
-    common, description = _common(echoes, reconstruction), _description(reconstruction)
-    volumes = _volumes(echoes, reconstruction, contrasts)
     with replaced_folder(folder, ours=rf"{_SUBJECT}|dataset_description\.json") as part:
-        write_private(part / "dataset_description.json", _json(description))
-        for name, values, sidecar in volumes:
-            nifti = PRODUCTS[name].nifti
-            if nifti is None:
-                raise KeyError(f"the product {name!r} has no NIfTI name")
-            kind, _, suffix = nifti.path.partition("/")
-            stem = part / _SUBJECT / kind / f"{_SUBJECT}_{suffix}"
+        write_private(part / "dataset_description.json", as_json(dataset_description(reconstruction)))
+        for volume in nifti_volumes(echoes, reconstruction, contrasts):
+            stem = part / _SUBJECT / volume.kind / f"{_SUBJECT}_{volume.suffix}"
             stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(stem.with_name(f"{stem.name}.nii.gz"), _compressed(values, affine))
-            write_private(stem.with_name(f"{stem.name}.json"), _json({**common, "Units": nifti.unit, **sidecar}))
+            write_private(stem.with_name(f"{stem.name}.nii.gz"), compressed(volume.values, affine))
+            write_private(stem.with_name(f"{stem.name}.json"), as_json(volume.sidecar))
+
+
+def nifti_volumes(
+    echoes: GradientEcho, reconstruction: Reconstruction, contrasts: Mapping[str, Contrast]
+) -> Iterator[NiftiVolume]:
+    """Yield the map, its mask, the total field and the contrasts, by the NIfTI names of the product table."""
+    common = _common(echoes, reconstruction)
+    for name, values, sidecar in _volumes(echoes, reconstruction, contrasts):
+        nifti = PRODUCTS[name].nifti
+        if nifti is None:
+            raise KeyError(f"the product {name!r} has no NIfTI name")
+        kind, _, suffix = nifti.path.partition("/")
+        yield NiftiVolume(kind=kind, suffix=suffix, values=values, sidecar={**common, "Units": nifti.unit, **sidecar})
 
 
 def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, object]:
@@ -89,7 +121,7 @@ def _common(echoes: GradientEcho, reconstruction: Reconstruction) -> dict[str, o
 
 def _volumes(
     echoes: GradientEcho, reconstruction: Reconstruction, contrasts: Mapping[str, Contrast]
-) -> Iterator[tuple[str, npt.NDArray[Any], Mapping[str, object]]]:
+) -> Iterator[tuple[str, Volume, Mapping[str, object]]]:
     """Yield the product, the values and what the sidecar adds of each volume: map, mask, total field, contrasts."""
     chi, total, provenance = reconstruction.susceptibility, reconstruction.total_field, reconstruction.provenance
     made = {
@@ -114,7 +146,7 @@ def _volumes(
             yield name, contrast.volume, {**made, "ContrastWarnings": list(contrast.warnings)}
 
 
-def _description(reconstruction: Reconstruction) -> dict[str, object]:
+def dataset_description(reconstruction: Reconstruction) -> dict[str, object]:
     """Return ``dataset_description.json`` of a derivative dataset."""
     name, _, version = reconstruction.provenance.software.partition(" ")
     return {
@@ -125,7 +157,7 @@ def _description(reconstruction: Reconstruction) -> dict[str, object]:
     }
 
 
-def _compressed(data: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> bytes:
+def compressed(data: Volume, affine: npt.NDArray[np.float64]) -> bytes:
     """Return a volume as the bytes of a ``.nii.gz`` file."""
     import nibabel
 
@@ -136,5 +168,6 @@ def _compressed(data: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> byte
     return gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
 
 
-def _json(value: Mapping[str, object]) -> bytes:
+def as_json(value: Mapping[str, object]) -> bytes:
+    """Return a JSON object as the bytes of a file."""
     return (json.dumps(value, indent=2) + "\n").encode()

@@ -81,10 +81,15 @@ def restore_phase(magnitude: FloatArray, phase_rad: FloatArray) -> None:
 
     ``(echo, x, y, z)`` float32; the phase is changed in place.
     """
+    undo_alternation(magnitude, phase_rad)
+    np.negative(phase_rad, out=phase_rad)
+
+
+def undo_alternation(magnitude: FloatArray, phase_rad: FloatArray) -> None:
+    """Undo the alternation of slices where it is present; as in ``restore_phase``, the phase is changed in place."""
     if slices_alternate(magnitude[0], phase_rad[0]):
         odd = phase_rad[..., 1::2]
         odd += np.where(odd > 0, np.float32(-np.pi), np.float32(np.pi))
-    np.negative(phase_rad, out=phase_rad)
 
 
 def slices_alternate(magnitude: FloatArray, phase_rad: FloatArray) -> bool:

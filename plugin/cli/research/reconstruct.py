@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,11 +24,16 @@ from plugin.cli.console import (
     show,
     tell,
 )
+from plugin.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from plugin.jobs.workflow import Wanted
 
 EXAMPLES = (
     "qsm-plugin reconstruct FOLDER --output OUT",
     "qsm-plugin reconstruct FOLDER --output OUT --objects all --nifti",
     "qsm-plugin reconstruct FOLDER --output OUT --method tgv --mask mask.nii.gz --json",
+    "qsm-plugin reconstruct --bids DATASET --phase-sign positive",
 )
 
 TYPICAL = (
@@ -39,9 +45,17 @@ TYPICAL = (
 
 def reconstruct(
     folder: Annotated[
-        Path, typer.Argument(metavar="IN", readable=False, help="Folder with the DICOM images of a gradient echo.")
+        Path,
+        typer.Argument(
+            metavar="IN", readable=False, help="Folder with the DICOM images of a gradient echo, or a BIDS dataset."
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the results.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="Folder for the results; of a dataset, IN/derivatives/qsm-plugin."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     engine: EngineOption = "auto",
     method: MethodOption = "network",
@@ -57,6 +71,16 @@ def reconstruct(
         bool, typer.Option("--keep-failed", help="Also write a map that failed its quality check, marked FAILED.")
     ] = False,
     config: ConfigOption = None,
+    bids: Annotated[
+        bool, typer.Option("--bids", help="IN is a BIDS dataset: its MEGRE files in, BIDS derivatives out.")
+    ] = False,
+    phase_sign: Annotated[
+        str | None,
+        typer.Option(
+            metavar="positive|negative",
+            help="Of a dataset: whether phase grows (positive) or falls (negative) where the field rises.",
+        ),
+    ] = None,
 ) -> None:
     """Reconstruct every acquisition in a folder to OUT/qsm/*.dcm and OUT/report.json.
 
@@ -64,28 +88,73 @@ def reconstruct(
     mask in .npy has the axes of the images: columns, rows, slices; one in NIfTI is brought to them by its affine. Of a
     map that failed its quality check, report.json alone is written. Of a configuration, magnets and largest_gib are
     used.
+
+    With --bids, IN is a BIDS dataset with sub-*/[ses-*/]anat/*_part-mag_MEGRE.nii.gz and part-phase beside it. Echo
+    times and field strength come from the sidecars, the B0 direction from the affine. BIDS does not state the sign of
+    phase: give --phase-sign, or write "PhaseSign" into the sidecars.
     """
     from plugin.config.settings import checked_settings
-    from plugin.config.switches import objects_of
     from plugin.jobs.folder import reconstruct_folder
     from plugin.jobs.products import NIFTI
     from plugin.jobs.workflow import Wanted
     from recon.options import Options
 
     require_folder(folder)
+    if output is None and not bids:
+        raise ConfigurationError("--output is missing; name a folder for the results")
+    if phase_sign and not bids:
+        raise ConfigurationError("--phase-sign is for --bids; DICOM images state the sign of their phase")
     chosen = checked_settings(reconstruction={"method": method, "engine": engine}, profile=profile)
     wanted = Wanted(
         options=Options(**dict(chosen.reconstruction)),
-        objects=(*objects_of(objects), *([NIFTI] if nifti else [])),
+        objects=(*_objects(objects, bids), *([NIFTI] if nifti and not bids else [])),
         profile=chosen.profile,
         mask=mask,
         keep_failed=keep_failed,
     )
     with progress_shown("reconstruct", TYPICAL, as_json=as_json) as say:
-        found = reconstruct_folder(folder, output, wanted, load_settings(config), say)
-    show(found, as_json, _tell)
+        if output is None or bids:
+            found = _reconstruct_dataset(folder, output, phase_sign, wanted, say)
+        else:
+            found = reconstruct_folder(folder, output, wanted, load_settings(config), say)
+    show(found, as_json, _tell_dataset if bids else _tell)
     states = {outcome["state"] for outcome in found["acquisitions"]}
     raise typer.Exit(FAILED if "failed" in states else DONE if "done" in states else REFUSED)
+
+
+def _objects(names: str, bids: bool) -> tuple[str, ...]:
+    """Return the objects to be made; of a dataset, "all" stands for those that have a NIfTI form."""
+    from plugin.config.switches import objects_of
+    from plugin.jobs.bids.run import NIFTI_OBJECTS
+
+    return NIFTI_OBJECTS if bids and names.strip() == "all" else objects_of(names)
+
+
+def _reconstruct_dataset(
+    folder: Path, output: Path | None, phase_sign: str | None, wanted: Wanted, say: Callable[[str], None]
+) -> dict[str, Any]:
+    from plugin.jobs.bids.phase import SIGNS
+    from plugin.jobs.bids.run import Dataset, reconstruct_dataset
+
+    if phase_sign not in (None, *SIGNS):
+        raise ConfigurationError(f"no phase sign {phase_sign!r}; expected {' or '.join(SIGNS)}")
+    place = output or folder / "derivatives" / "qsm-plugin"
+    return reconstruct_dataset(Dataset(folder=folder, output=place, phase_sign=phase_sign), wanted, say)
+
+
+def _tell_dataset(found: dict[str, Any]) -> None:
+    for outcome in found["acquisitions"]:
+        name, report = outcome["acquisition"], outcome.get("report")
+        if outcome["state"] != "done":
+            note(f"{name}: {outcome['state']} ({outcome['code']}): {outcome['reason']}")
+        if report and report["files"]:
+            tell(
+                f"{name}: {len(report['files'])} files, {sum(report['seconds'].values()):.1f} s, verdict "
+                f"{report['verdict']['level']}",
+                *(f"  {file}" for file in report["files"] if file.endswith(".nii.gz")),
+            )
+        if report:
+            note(*(f"  [yellow]note[/] {warning}" for warning in report["warnings"]))
 
 
 def _tell(found: dict[str, Any]) -> None:

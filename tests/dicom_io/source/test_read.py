@@ -14,11 +14,12 @@ from pydicom.uid import JPEG2000Lossless
 from dicom_io.errors import DicomError, Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from dicom_io.source.folder import find_acquisitions
-from dicom_io.source.read import read_acquisition
+from dicom_io.source.read import read_acquisition, read_folder
 from dicom_io.synthetic import SCANNERS, write_scan
 from recon.types import GradientEcho
 from tests.dicom_io.conftest import only_acquisition
 from tests.support.phantom import change, make_echoes, wrapped
+from tests.support.synthetic import small_echoes, write_small_scan
 
 # Half a step: 12 bits over 2π; real and imaginary of 16 bits resolve phase finer than that.
 HALF_STEP_RAD = np.pi / 4096 * 1.001
@@ -174,3 +175,23 @@ def test_echoes_of_two_patients_are_refused(keyword: str, tmp_path: Path) -> Non
     assert refusal.value.code == "identity-differs"
     assert keyword in str(refusal.value)
     assert "20000101" not in str(refusal.value)
+
+
+def test_one_acquisition_is_read_whatever_lies_beside_it(tmp_path):
+    paths = write_small_scan(tmp_path / "scan")
+    localizer = tmp_path / "localizer"
+    localizer.mkdir()
+    shutil.copy(write_small_scan(tmp_path / "other", seed=2)[0], localizer)
+    shutil.rmtree(tmp_path / "other")
+    assert read_folder(tmp_path).magnitude.shape == small_echoes().magnitude.shape
+    paths[0].unlink()
+    with pytest.raises(DicomError, match="2 acquisitions; give a folder"):
+        read_folder(tmp_path)
+
+
+def test_an_acquisition_that_is_refused_says_why(tmp_path):
+    write_small_scan(tmp_path)[0].unlink()
+    with pytest.raises(Refusal, match=r"missing|Missing"):
+        read_folder(tmp_path)
+    with pytest.raises(DicomError, match="no such folder"):
+        read_folder(tmp_path / "nothing")

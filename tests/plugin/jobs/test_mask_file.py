@@ -75,7 +75,7 @@ def test_a_mask_that_does_not_state_its_axes_is_refused(mask, tmp_path):
 def test_a_mask_whose_forms_disagree_is_refused(mask, tmp_path):
     flipped = AFFINE @ nibabel.orientations.inv_ornt_aff([[0, -1], [1, 1], [2, 1]], SHAPE)
     for forms in ({"sform": AFFINE, "qform": flipped}, {"sform": flipped, "qform": AFFINE}):
-        with pytest.raises(InvalidInputError, match="sform and qform of the mask differ"):
+        with pytest.raises(InvalidInputError, match="sform and qform differ"):
             read_mask(write(tmp_path / "mask.nii", mask, **forms), SHAPE, AFFINE)
 
 

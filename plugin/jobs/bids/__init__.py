@@ -1,0 +1,1 @@
+"""BIDS datasets: gradient echoes in, derivatives out."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
+
+from fastapi.testclient import TestClient
 
 from plugin.config.settings import Settings
 from plugin.service.console.accounts import Accounts
 from plugin.service.console.app import create_app
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it asks for a successor of httpx
-    from fastapi.testclient import TestClient
 
 PASSWORD = "correct horse battery"
 

@@ -3,7 +3,7 @@ import ssl
 import threading
 from contextlib import contextmanager
 
-import httpx
+import httpx2 as httpx
 
 from plugin.config.service_settings import Console
 from plugin.config.settings import Settings

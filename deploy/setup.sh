@@ -43,16 +43,23 @@ make_environment() {
   return 1
 }
 
+# Debian's packages come while Python's are installed.
+installed=0
 if command -v apt-get >/dev/null; then
-  install_debian "${peers[@]}" ||
-    echo "Could not install ${peers[*]} (no root?): tests that talk to these peers will be skipped, saying so."
+  if [ ! -x .venv/bin/python ]; then make_environment; fi
+  install_debian "${peers[@]}" &
+  installed=$!
 fi
 stamp=".venv/.complete-$(cat pyproject.toml deploy/constraints.txt deploy/setup.sh | sha256sum | cut -c1-16)"
-[ -f "$stamp" ] && exit 0
-[ -x .venv/bin/python ] || make_environment
-echo "Installing Python packages (a few minutes the first time)"
-pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt)
-"${pip[@]}" torch==2.13.0
-"${pip[@]}" -e '.[test]'
-rm -f .venv/.complete-*
-touch "$stamp"
+if [ ! -f "$stamp" ]; then
+  [ -x .venv/bin/python ] || make_environment
+  echo "Installing Python packages (a few minutes the first time)"
+  pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt)
+  "${pip[@]}" torch==2.13.0
+  "${pip[@]}" -e '.[test]'
+  rm -f .venv/.complete-*
+  touch "$stamp"
+fi
+if [ "$installed" -ne 0 ] && ! wait "$installed"; then
+  echo "Could not install ${peers[*]} (no root?): tests that talk to these peers will be skipped, saying so."
+fi

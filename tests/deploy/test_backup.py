@@ -45,7 +45,7 @@ def an_hour_ago(scan, tmp_path):
 VOLATILE = (
     {".reserve", "trash", "work", "journal.jsonl", "index.sqlite"}
     | {f"{name}.json" for name in ("echoes", "engines", "processes", "rejections", "self-test-port", "job", "report")}
-    | {"recent-log.jsonl", "self-test.request", "qsm"}
+    | {"recent-log.jsonl", "self-test.request", "qsm", "pictures"}
 )
 """What belongs to a running service, is copied in another way, or is in the folder of a job."""
 

@@ -9,10 +9,7 @@ from typing import Any
 
 from plugin.cli.console import ConfigOption, JsonOption, load_settings, progress_shown, show, tell
 
-EXAMPLES = (
-    "qsm-plugin prepare",
-    "sudo -u qsm qsm-plugin prepare --config /etc/qsm-plugin/site.toml",
-)
+EXAMPLES = ("qsm-plugin prepare", "qsm-plugin prepare --config /etc/qsm-plugin/site.toml")
 
 
 def prepare(config: ConfigOption = None, as_json: JsonOption = False) -> None:

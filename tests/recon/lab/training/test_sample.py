@@ -29,6 +29,11 @@ def volume(hard):
     return volume_of(hard)
 
 
+@pytest.fixture(scope="module")
+def plain(hard):
+    return volume_of(replace(hard, scan=replace(hard.scan, effects=NO_EFFECTS)))
+
+
 def test_a_volume_with_effects_is_finite_and_has_reliable_voxels(volume):
     assert all(bool(torch.isfinite(part).all()) for part in (volume.features, volume.target, volume.measured.noise_ppm))
     assert float(volume.measured.reliable[volume.weight].float().mean()) > 0.8
@@ -42,21 +47,19 @@ def test_a_volume_with_effects_is_the_same_to_the_bit_each_time(hard, volume):
     torch.testing.assert_close(again.target, volume.target, rtol=0, atol=0)
 
 
-def test_the_field_of_a_scan_with_effects_comes_from_the_phase_step_and_the_truth_stays(hard, volume):
-    plain = volume_of(replace(hard, scan=replace(hard.scan, effects=NO_EFFECTS)))
+def test_the_field_of_a_scan_with_effects_comes_from_the_phase_step_and_the_truth_stays(plain, volume):
     both = plain.weight & volume.weight
     shift = (volume.target - plain.target)[both]
     torch.testing.assert_close(shift - shift.mean(), torch.zeros_like(shift), rtol=0, atol=1e-4)
     assert not torch.equal(plain.measured.noise_ppm[both], volume.measured.noise_ppm[both])
 
 
-def test_a_head_whose_echoes_the_phase_step_rejects_gets_the_known_field(hard, caplog):
+def test_a_head_whose_echoes_the_phase_step_rejects_gets_the_known_field(hard, plain, caplog):
     slices = SlicesPlan(jitter_rad=0.0, growth_rad=math.pi)
     flipped = replace(hard.scan, effects=EffectsPlan(two_dimensional=True, slices=slices))
     with caplog.at_level(logging.INFO):
         rejected = volume_of(replace(hard, scan=flipped))
     assert "the phase step rejects a head: phase jumps by about π" in caplog.text
-    plain = volume_of(replace(hard, scan=replace(hard.scan, effects=NO_EFFECTS)))
     torch.testing.assert_close(rejected.features, plain.features, rtol=0, atol=0)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
 from plugin.errors import ConfigurationError, DeliveryError
 from plugin.network.entities import Address, send_without_delay
@@ -97,5 +98,8 @@ def _rejection(association: Association) -> str:
 
 
 def status_name(status: int | None) -> str:
-    """Name the status of an answer, None for none."""
-    return "nothing" if status is None else f"status 0x{status:04X}"
+    """Name the status of an answer, None for none, with the standard's words where it has some (PS3.4 B.2.3)."""
+    if status is None:
+        return "nothing"
+    _, words = STORAGE_SERVICE_CLASS_STATUS.get(status, ("", ""))
+    return f"status 0x{status:04X}" + (f" ({words.removeprefix('Refused: ')})" if words else "")

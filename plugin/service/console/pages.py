@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from plugin.service.console.access import current_user, sees_patients
+from recon.quality.page.summary import SHOWN_FIGURES
 
 HERE: Final = Path(__file__).parent
 
@@ -101,6 +103,11 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def in_words(figures: Mapping[str, float]) -> list[tuple[str, float, str]]:
+    """Return the figures that the quality page shows, as words, value and unit."""
+    return [(words, figures[name] * scale, unit) for name, words, unit, scale in SHOWN_FIGURES if name in figures]
+
+
 def iso(seconds_since_epoch: float) -> str:
     """Write a time for programs."""
     return datetime.fromtimestamp(seconds_since_epoch, UTC).isoformat(timespec="seconds")
@@ -123,7 +130,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (ago, duration, moment, clock, capitalize_first, iso, size)
+    shown = (ago, duration, moment, clock, capitalize_first, in_words, iso, size)
     found.filters.update({function.__name__: function for function in shown})
     return found
 

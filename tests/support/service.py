@@ -61,6 +61,8 @@ class Service:
     give_up_refused_after_hours: float = 8.0
     port: int = field(default_factory=free_port)
     pacs_port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables of the service's processes, beside those of the tests."""
     process: subprocess.Popen[bytes] | None = None
     ready_before: int = 0
 
@@ -123,13 +125,13 @@ class Service:
         seen = self.count("receiver.listening")
         self.ready_before = self.count("worker.ready")
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command("serve", "--config", str(self.config)), stderr=log, start_new_session=True
-            )
+            command = self.command("serve", "--config", str(self.config))
+            variables = {**os.environ, **self.environment}
+            self.process = subprocess.Popen(command, stderr=log, start_new_session=True, env=variables)
         process = self.process
         wait_for(
             lambda: self.count("receiver.listening") > seen or process.poll() is not None,
-            seconds=60,
+            seconds=180,
             what="the receiver listens",
         )
         return process.poll() is None

@@ -54,7 +54,8 @@ stamp=".venv/.complete-$(cat pyproject.toml deploy/constraints.txt deploy/setup.
 if [ ! -f "$stamp" ]; then
   [ -x .venv/bin/python ] || make_environment
   echo "Installing Python packages (a few minutes the first time)"
-  pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt)
+  pip=(.venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check)
+  pip+=(-c deploy/constraints.txt)
   "${pip[@]}" torch==2.13.0
   "${pip[@]}" -e '.[test]'
   rm -f .venv/.complete-*

@@ -150,7 +150,8 @@ class Assembler:
                 if image.image not in cache:
                     cache[image.image] = tuple(ImageHeader.from_json(text) for text in json.loads(image.header))
                 by_path.update({header.path: image for header in cache[image.image]})
-            acquisitions = group_acquisitions(itertools.chain.from_iterable(cache.values()))
+            # Not all that was cached: an image that is sent again is unread for a moment.
+            acquisitions = group_acquisitions(itertools.chain.from_iterable(cache[one.image] for one in images))
         except Exception as error:  # no study, however odd, may stop the others
             get_logger().error("study.failed", study=study, **describe(error))
             self._show_study(study, State.REFUSED, len(images), unexpected(error))

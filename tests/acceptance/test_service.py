@@ -61,10 +61,9 @@ def test_a_series_goes_in_and_its_map_comes_out(service, scan, tmp_path):
         assert service.stop() == 0
 
 
-def test_killed_twice_and_without_a_destination_the_map_arrives_all_the_same_and_once(service, scan, tmp_path):
-    with service.running():  # killed after the last image was acknowledged
-        storescu(service.port, scan)
+def test_killed_and_without_a_destination_the_map_arrives_all_the_same_and_once(service, scan, tmp_path):
     with service.running():  # killed within the job
+        storescu(service.port, scan)
         service.wait_until_ready()
         wait_for(lambda: "reconstruct" in steps(service, "started"), seconds=90, what="the inversion begins")
         service.kill_supervisor()

@@ -30,6 +30,7 @@ used_percent = 100
 [retry]
 first_seconds = 0.5
 longest_seconds = 2
+probe_seconds = 1
 give_up_refused_after_hours = {refused_hours}
 
 [self_test]

@@ -50,14 +50,6 @@ def test_help_needs_no_heavy_library_and_shows_three_groups():
     assert re.search("Clinic:.* serve .*Research:.* reconstruct .*Development:.* train ", shown, re.DOTALL)
 
 
-def test_reconstruct_never_imports_the_lab(scan, tmp_path):
-    imported = imported_by(
-        "reconstruct", scan, "--output", tmp_path / "out", "--method", "tikhonov", "--objects", "all"
-    )
-    assert "recon.pipeline" in imported
-    assert not {name for name in imported if name.startswith(("recon.lab", "plugin.lab"))}
-
-
 def test_wrong_usage_and_unknown_commands_are_status_2():
     run("reconstruct", status=USAGE)
     run("unknown", status=USAGE)

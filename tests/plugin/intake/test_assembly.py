@@ -525,3 +525,24 @@ def test_the_first_of_two_jobs_that_are_written_at_the_same_time_counts(site, sc
     assert job.used_series_numbers == {501}
     (row,) = site.spool.index.jobs(site.spool.index.acquisitions()[0].study)
     assert row.numbers == reserved_numbers(job)
+
+
+def test_an_image_that_is_sent_again_while_its_study_is_grouped_stops_nothing(site, scan, monkeypatch):
+    paths = scan
+    site.send(paths[:50], "cut", how="aborted")
+    site.pass_after()
+    index, grouped = site.spool.index, site.spool.index.images_of_study
+    again = uid_hash(str(dcmread(paths[0], stop_before_pixels=True).SOPInstanceUID))
+
+    def meanwhile(study):
+        site.associate("rest")
+        index.confirm_image(again, "rest", site.now)
+        monkeypatch.setattr(index, "images_of_study", grouped)
+        return grouped(study)
+
+    site.send(paths[50:], "more")
+    monkeypatch.setattr(index, "images_of_study", meanwhile)
+    assert site.pass_after() == [State.COLLECTING]
+    site.release("rest")
+    assert State.QUEUED in site.pass_after(SETTLE_SECONDS + 1)
+    assert len(site.jobs) == 1

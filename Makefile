@@ -16,7 +16,7 @@ lint: setup
 test: setup       ## style, types and architecture, and beside them the whole suite
 	@mkdir -p out && { $(MAKE) --no-print-directory lint >out/lint.txt 2>&1; echo $$? >out/lint.status; } & \
 	.venv/bin/qsm-plugin prepare; \
-	.venv/bin/pytest -n 4 --dist worksteal --durations=15; tests=$$?; \
+	.venv/bin/pytest -n 3 --dist worksteal --durations=15; tests=$$?; \
 	wait; cat out/lint.txt; exit $$((tests + $$(cat out/lint.status)))
 
 faults: setup     ## hundreds of kills, full disks, bad peers and malformed objects, with their counts: about an hour

@@ -62,8 +62,6 @@ class Service:
     give_up_refused_after_hours: float = 8.0
     port: int = field(default_factory=free_port)
     pacs_port: int = field(default_factory=free_port)
-    environment: dict[str, str] = field(default_factory=dict)
-    """Variables of the service's processes, beside those of the tests."""
     process: subprocess.Popen[bytes] | None = None
     ready_before: int = 0
 
@@ -127,8 +125,7 @@ class Service:
         self.ready_before = self.count("worker.ready")
         with self.log.open("ab") as log:
             command = self.command("serve", "--config", str(self.config))
-            variables = {**os.environ, **self.environment}
-            self.process = subprocess.Popen(command, stderr=log, start_new_session=True, env=variables)
+            self.process = subprocess.Popen(command, stderr=log, start_new_session=True)
         process = self.process
         wait_for(
             lambda: self.count("receiver.listening") > seen or process.poll() is not None,

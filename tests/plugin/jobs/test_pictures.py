@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dicom_io.source.folder import find_acquisitions
 from plugin.errors import JobFailedError
 from plugin.jobs.job import Job
 from plugin.jobs.pictures import StoredPictures, read_picture, with_pictures
@@ -15,18 +14,9 @@ from plugin.jobs.workflow import Wanted, make, write_refusal
 from recon.options import Options
 from recon.quality.page.pictures import Picture
 from recon.types import Verdict
-from tests.support.synthetic import write_small_scan
 
 WANTED = Wanted(options=Options(method="tikhonov"), objects=("swi",), pictures=True)
 NAMES = ["magnitude", "field", "qsm", "qsm-wide"]
-
-
-@pytest.fixture(scope="module")
-def acquisition(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scan")
-    write_small_scan(folder)
-    (found,) = find_acquisitions(folder).acquisitions
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pytest
 from pydicom import dcmread
 
 from dicom_io.errors import Refusal
-from dicom_io.source.folder import find_acquisitions
 from plugin.errors import JobFailedError
 from plugin.jobs.job import Job, job_name
 from plugin.jobs.place import Place
@@ -16,17 +15,8 @@ from plugin.jobs.scratch import load
 from plugin.jobs.workflow import Wanted, make, write_refusal
 from recon.options import Options
 from recon.types import Reconstruction, Verdict
-from tests.support.synthetic import write_small_scan
 
 WANTED = Wanted(options=Options(method="tikhonov"))
-
-
-@pytest.fixture(scope="module")
-def acquisition(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scan")
-    write_small_scan(folder)
-    (found,) = find_acquisitions(folder).acquisitions
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -125,7 +125,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock that ends with this process, however it ends.
+    """Hold a lock that ends with this process, however it ends; no process that it forks shares it.
 
     Raises
     ------
@@ -133,11 +133,26 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         Another process holds it, and ``wait`` is off.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    _held.add(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
+        _held.discard(descriptor)
         os.close(descriptor)
+
+
+_held: set[int] = set()
+"""Descriptors of the locks that this process holds or waits for."""
+
+
+def _let_go() -> None:
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _make_folders(folder: Path) -> None:

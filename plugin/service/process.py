@@ -1,7 +1,8 @@
-"""One process of the service: ``python -m plugin.service.process ROLE``, its settings as JSON on standard input.
+"""What each process of the service does; the supervisor forks them.
 
-Standard input stays open as long as the supervisor lives. A process whose supervisor died ends at once: what it
-was doing is done again after the next start, and its port and its locks are free for that.
+``python -m plugin.service.process ROLE``, its settings as JSON on standard input, is one of them alone. A process whose
+supervisor died, or whose standard input was closed, ends at once: what it was doing is done again after the next start,
+and its port and its locks are free for that.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from io import RawIOBase
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from setproctitle import setproctitle
 
 from plugin.config.self_test import with_self_test
 from plugin.config.settings import Settings
@@ -178,20 +181,38 @@ def roles_of(settings: Settings) -> list[str]:
     return [role for role in ROLES if role != CONSOLE or settings.console.enabled]
 
 
+def preload(settings: Settings) -> None:
+    """Import what the processes of a site share, so that those forked afterwards begin at once and share its memory.
+
+    PyTorch is not among it: its threads do not outlive a fork.
+    """
+    shared = ["intake.receiver", "intake.assembly", "jobs.durable", "jobs.delivery.answers", "service.monitor"]
+    for name in [*shared, "service.console.server"] if settings.console.enabled else shared:
+        import_module(f"plugin.{name}")
+
+
 def main() -> None:
     """Run one role."""
-    role = sys.argv[1]
-    lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
+    lifeline = os.dup(0)
+    with os.fdopen(lifeline, "rb", buffering=0, closefd=False) as stream:
+        settings = Settings.model_validate_json(stream.readline())
+    run(sys.argv[1], settings, lifeline)
+
+
+def run(role: str, settings: Settings, lifeline: int) -> None:
+    """Run one role until told to stop, or until the other end of a pipe is closed: the supervisor's."""
+    setproctitle(f"qsm-plugin {role}")
     _close_standard_input()
-    settings = with_self_test(Settings.model_validate_json(lifeline.readline()))
     os.umask(0o077)
     configure(settings.log, process=role, recent_in=settings.host_folder)
     stopping = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C reaches the whole group; the supervisor decides
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: stopping.set())
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     threading.Thread(target=_end_with_supervisor, args=(lifeline,), daemon=True).start()
     try:
-        ROLES[role](settings, stopping)
+        ROLES[role](with_self_test(settings), stopping)
     except (PluginError, ReconError) as error:
         get_logger().error("process.failed", reason=str(error))
         sys.exit(EXIT_CONFIGURATION if isinstance(error, ConfigurationError | PortTakenError) else 1)
@@ -201,14 +222,15 @@ def main() -> None:
 
 
 def _close_standard_input() -> None:
-    """Leave nothing on descriptor 0, so that no library and no child process of one shares the lifeline."""
+    """Leave nothing on descriptor 0, so that no library and no child process of one reads from it."""
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     os.close(empty)
 
 
-def _end_with_supervisor(lifeline: RawIOBase) -> None:
-    lifeline.read()
+def _end_with_supervisor(lifeline: int) -> None:
+    while os.read(lifeline, 1):
+        pass
     os._exit(1)
 
 

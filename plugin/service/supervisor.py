@@ -1,22 +1,24 @@
-"""The supervisor: starts the processes of the service, restarts one that dies, stops them all when told to.
+"""The supervisor: forks the processes of the service, restarts one that dies, stops them all when told to.
 
+It has one thread and no open connection, so that what it forks begins from a known state.
 What runs stands in a file of the spool, for the health checks; systemd is told when all have been started.
 """
 
 from __future__ import annotations
 
+import functools
+import gc
 import math
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import IO
 
 from sqlalchemy.exc import OperationalError
 
@@ -27,7 +29,7 @@ from plugin.files import locked, make_private_folder, write_private_json
 from plugin.intake.recovery import prepare_index
 from plugin.jobs.queue import prepare_database
 from plugin.log import describe, get_logger
-from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, roles_of
+from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, preload, roles_of, run
 from plugin.service.reload import reloaded, uses_change
 from plugin.service.reserve import keep_reserve
 from plugin.service.systemd import Heartbeat, notify
@@ -39,13 +41,13 @@ _STOP_SECONDS = 10.0
 _PORT_PATIENCE_SECONDS = 3.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
 class _Child:
     role: str
-    process: subprocess.Popen[bytes]
-    lifeline: IO[bytes]
+    process: ForkProcess
     started: float
     deaths: int = 0
     deaths_in_all: int = 0
@@ -139,6 +141,9 @@ def check_port(settings: Settings) -> None:
 
 
 def _supervise(settings: Settings, stopping: threading.Event, config: Path | None, hung_up: threading.Event) -> int:
+    preload(settings)
+    gc.freeze()  # so that no collection in a child copies the pages that it shares
+    _lifeline()
     children = [_start(role, settings) for role in roles_of(settings)]
     _report(settings, children)
     notify("READY=1")
@@ -197,31 +202,44 @@ def _look_after_spool(settings: Settings, children: list[_Child]) -> None:
 def _report(settings: Settings, children: list[_Child]) -> None:
     """Say in the spool which processes run, for the health checks."""
     states = [
-        {"role": c.role, "running": c.process.poll() is None, "pid": c.process.pid, "deaths": c.deaths_in_all}
+        {"role": c.role, "running": c.process.is_alive(), "pid": c.process.pid, "deaths": c.deaths_in_all}
         for c in children
     ]
     write_private_json({"at": time.time(), "processes": states}, settings.host_folder / PROCESSES_FILE)
 
 
 def _start(role: str, settings: Settings) -> _Child:
-    process = subprocess.Popen([sys.executable, "-m", "plugin.service.process", role], stdin=subprocess.PIPE)
-    assert process.stdin is not None
-    process.stdin.write(settings.model_dump_json().encode() + b"\n")
-    process.stdin.flush()
+    process = multiprocessing.get_context("fork").Process(target=_run_forked, args=(role, settings))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the child has handlers of its own
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     get_logger().debug("process.started", process=role, pid=process.pid)
-    return _Child(role=role, process=process, lifeline=process.stdin, started=time.monotonic())
+    return _Child(role=role, process=process, started=time.monotonic())
+
+
+def _run_forked(role: str, settings: Settings) -> None:
+    theirs, ours = _lifeline()
+    os.close(ours)
+    run(role, settings, theirs)
+
+
+@functools.cache
+def _lifeline() -> tuple[int, int]:
+    """Return both ends of a pipe whose second end closes when this process ends, however it ends."""
+    return os.pipe()
 
 
 def _revive(child: _Child, settings: Settings) -> int | None:
     """Return the exit status of a child that just died, and start it again after a pause that grows."""
     now = time.monotonic()
     if child.start_again is None:
-        status = child.process.poll()
+        status = child.process.exitcode
         if status is None:
             if child.kill_at is not None and now > child.kill_at:
                 child.process.kill()
             return None
-        child.lifeline.close()
         if child.kill_at is not None:
             get_logger().info("process.restarted", process=child.role)
             child.start_again, child.kill_at = now, None
@@ -239,21 +257,18 @@ def _revive(child: _Child, settings: Settings) -> int | None:
             get_logger().error("process.failed", process=child.role, **describe(error))
             child.start_again = now + _LONGEST_PAUSE_SECONDS
             return None
-        child.process, child.lifeline, child.started = again.process, again.lifeline, again.started
-        child.start_again = None
+        child.process, child.started, child.start_again = again.process, again.started, None
     return None
 
 
 def _stop(children: list[_Child]) -> None:
-    alive = [child for child in children if child.process.poll() is None]
+    alive = [child for child in children if child.process.is_alive()]
     for child in alive:
         child.process.terminate()
     deadline = time.monotonic() + _STOP_SECONDS
     for child in alive:
-        try:
-            child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        child.process.join(max(0.1, deadline - time.monotonic()))
+        if child.process.is_alive():
             get_logger().warning("process.killed", process=child.role)
             child.process.kill()
-            child.process.wait()
-        child.lifeline.close()
+            child.process.join()

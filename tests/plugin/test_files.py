@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import stat
 import sys
@@ -62,6 +63,25 @@ def test_a_lock_has_one_holder(tmp_path):
         pass
     with locked(tmp_path / "lock", wait=False):
         pass
+
+
+def test_a_process_that_is_forked_does_not_share_a_lock(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    begun, ending = fork.Event(), fork.Event()
+
+    def run():
+        begun.set()
+        ending.wait()
+
+    with locked(tmp_path / "lock"):
+        child = fork.Process(target=run, daemon=True)
+        child.start()
+        assert begun.wait(30)
+    with locked(tmp_path / "lock", wait=False):
+        assert child.is_alive()
+    ending.set()
+    child.join(30)
+    assert child.exitcode == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")

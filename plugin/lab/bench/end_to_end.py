@@ -72,6 +72,7 @@ class _ProcessWatch(threading.Thread):
 
 def _role(command: list[str]) -> str:
     """Name a process of the service by its command line; empty for others."""
-    if "plugin.service.process" in command:
-        return command[command.index("plugin.service.process") + 1]
-    return "supervisor" if "serve" in command else ""
+    words = " ".join(command).split()  # a title, padded to the length of the command line that it replaces
+    if len(words) == 2 and words[0] == "qsm-plugin":
+        return words[1]
+    return "supervisor" if "serve" in words else ""

@@ -50,7 +50,7 @@ def site(tmp_path_factory):
             for name in FORMS
         ),
         objects=Objects({"quality-page": False, "refusal-page": False}),
-        retry=Retry(first_seconds=0.1, longest_seconds=0.2, give_up_after_hours=6 / 3600, probe_seconds=0.2),
+        retry=Retry(first_seconds=0.1, longest_seconds=0.2, give_up_after_hours=20 / 3600, probe_seconds=0.2),
         commitment=Commitment(answer_minutes=0.5 / 60, requests=2),
     )
     with pytest.MonkeyPatch.context() as patch, ExitStack() as held, running_worker(settings):

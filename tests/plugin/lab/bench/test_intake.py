@@ -29,7 +29,7 @@ def test_intake_is_timed_beside_every_peer_that_is_installed(tmp_path):
 
 
 def test_processes_are_named_by_their_command_line():
-    assert _role(["python", "-m", "plugin.service.process", "worker"]) == "worker"
+    assert _role(["qsm-plugin worker", "", ""]) == "worker"
     assert _role(["python", "-m", "plugin", "serve", "--config", "x"]) == "supervisor"
     assert _role(["storescp", "104"]) == ""
     assert _role([]) == ""

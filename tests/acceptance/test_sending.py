@@ -80,26 +80,3 @@ def test_echoes_sent_one_by_one_by_a_scanner_that_states_no_counts_give_one_map_
         assert [job["state"] for job in service.status()["jobs"]] == ["done"]
     (report,) = service.spool.glob("jobs/*/report.json")
     assert json.loads(report.read_text())["provenance"]["parameters"]["echo_times_ms"].count(",") == 2
-
-
-def test_explain_says_why_a_series_was_not_reconstructed(service, tmp_path):
-    files = list(write_small_scan(tmp_path / "scan"))
-    image = read_folder(tmp_path / "scan")[0]
-    service.quiet_seconds = 1.0
-    service._write_config()
-    with service.running():
-        storescu(service.port, *files[:40], *files[41:])
-        service.wait("acquisition.incomplete")
-        for uid in (image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID):
-            ended = service.run("explain", uid, "--json")
-            assert ended.returncode == 3
-            (row,) = json.loads(ended.stdout)["acquisitions"]
-            assert (row["code"], row["evidence"]) == ("missing-slices", "quiet time")
-            assert len(row["missing"]) == 1
-        people = service.run("explain", image.SeriesInstanceUID)
-        assert "Images are missing" in " ".join(people.stdout.split())
-        for text in (people.stdout, ended.stdout):
-            assert "PLANTED" not in text
-            assert image.SeriesInstanceUID not in text
-        unknown = service.run("explain", "1.2.3.4")
-        assert (unknown.returncode, "received no" in unknown.stderr) == (1, True)

@@ -20,7 +20,18 @@ def small(monkeypatch):
     return drawn
 
 
-def test_rows_are_kept_and_only_missing_ones_made(small, tmp_path):
+@pytest.fixture(scope="module")
+def whole_way(tmp_path_factory):
+    """What comes of the small scan, made once."""
+    return from_images_to_images(small_scan(), tmp_path_factory.mktemp("whole-way"), 1, "torch")
+
+
+@pytest.fixture
+def made_once(monkeypatch, whole_way):
+    monkeypatch.setattr(cohort, "from_images_to_images", lambda *_: whole_way)
+
+
+def test_rows_are_kept_and_only_missing_ones_made(small, made_once, tmp_path):
     rows = list(run_cohort([1, 2], ["network", "tikhonov"], Study(folder=tmp_path, engine="torch"), lambda text: None))
     assert [(r.patient, r.method) for r in rows] == [(p, m) for p in (1, 2) for m in ("network", "tikhonov")]
     assert all(np.isfinite(r.nrmse) for r in rows)
@@ -31,7 +42,7 @@ def test_rows_are_kept_and_only_missing_ones_made(small, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["patients"]
 
 
-def test_other_weights_make_the_network_s_row_again(small, tmp_path, monkeypatch):
+def test_other_weights_make_the_network_s_row_again(small, made_once, tmp_path, monkeypatch):
     say = lambda text: None  # noqa: E731
     monkeypatch.setattr(cohort, "made_by", lambda method: "published")
     list(run_cohort([1], ["network", "tikhonov"], Study(folder=tmp_path, engine="torch"), say))
@@ -50,19 +61,18 @@ def test_other_weights_make_the_network_s_row_again(small, tmp_path, monkeypatch
     assert present_rows(Study(folder=tmp_path, purpose=Purpose.TUNING)) == ([], 2)
 
 
-def test_the_map_that_comes_back_is_the_one_that_was_made(tmp_path):
-    scan = small_scan()
-    result, chi, seconds = from_images_to_images(scan, tmp_path, 1, "torch")
+def test_the_map_that_comes_back_is_the_one_that_was_made(whole_way):
+    result, chi, seconds = whole_way
     np.testing.assert_allclose(chi, result.susceptibility.chi_ppm, atol=6e-5)
     assert seconds > 0
 
 
-def test_a_patient_who_cannot_be_reconstructed_is_a_failure_and_not_the_end(small, tmp_path, monkeypatch):
+def test_a_patient_who_cannot_be_reconstructed_is_a_failure_and_not_the_end(small, whole_way, tmp_path, monkeypatch):
     def refuse(scan, work, patient, engine):
         if patient == 1:
             (work / "scanner").mkdir(parents=True)
             raise InvalidInputError("no phase")
-        return from_images_to_images(scan, work, patient, engine)
+        return whole_way
 
     monkeypatch.setattr(cohort, "from_images_to_images", refuse)
     said = []

@@ -36,7 +36,9 @@ def test_the_exported_graph_computes_what_the_network_computes(trained, precisio
         np.testing.assert_allclose(compiled([features.numpy()])[0], expected, atol=tolerance * scale)
 
 
-def test_an_engine_is_built_ahead_of_time_and_read_back(library, trained, tmp_path, monkeypatch):
+def test_an_engine_is_built_ahead_of_time_and_read_back_and_its_precision_changes_the_plan(
+    library, trained, tmp_path, monkeypatch
+):
     monkeypatch.setenv("QSM_PLUGIN_ENGINES", str(tmp_path))
     built = build_ahead_of_time(trained, tmp_path, targets=("sm_120", "sm_86"), profile=PROFILE)
     read = read_engine(built.path)
@@ -47,16 +49,11 @@ def test_an_engine_is_built_ahead_of_time_and_read_back(library, trained, tmp_pa
     assert read.manifest.library_version == library.__version__
     assert read.manifest.profile == PROFILE
     assert [file.state for file in engine_files(trained)] == ["fits"]
+    exact = build_ahead_of_time(trained, tmp_path, targets=("sm_86",), profile=PROFILE, precision="fp32")
+    assert exact.path != built.path
+    assert exact.plan != built.plan
     monkeypatch.setattr(ahead_of_time, "_build", None)
     assert build_ahead_of_time(trained, tmp_path, targets=("sm_86", "sm_120"), profile=PROFILE) == read
-
-
-def test_precision_changes_the_plan(library, trained, tmp_path):
-    kwargs = {"targets": ("sm_86",), "profile": PROFILE}
-    half = build_ahead_of_time(trained, tmp_path, precision="fp16", **kwargs)
-    exact = build_ahead_of_time(trained, tmp_path, precision="fp32", **kwargs)
-    assert half.path != exact.path
-    assert half.plan != exact.plan
 
 
 def test_unknown_targets_and_precisions_are_refused(library, trained, tmp_path):

@@ -21,7 +21,7 @@ def volume_of(subject):
 
 @pytest.fixture(scope="module")
 def hard():
-    return draw_case("lesion-hard", generator(Purpose.TUNING, 31), voxel_size_mm=4.0)
+    return draw_case("lesion-hard", generator(Purpose.TUNING, 31), voxel_size_mm=7.0)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from recon.network.features import field_tensors
 from recon.operators.boxes import crop_field
 from recon.operators.dipole import dipole_kernel, good_fft_shape, k_axes
 from recon.operators.lbv import interior
+from recon.quality.b0_direction import b0_direction_figures
 from recon.quality.limits import LIMITS, QUALITY
 from recon.types import BoolArray, FloatArray, Grid, Level, TotalField, Verdict
 
@@ -26,6 +27,7 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
     ``data_residual_above_100ppb_percent``: share of the mask where that exceeds 100 ppb.
     ``streak_energy_ratio``: see :func:`streak_energy_ratio`.
     ``chi_sd_ppb``, ``chi_largest_ppb``: spread and largest absolute value in the mask.
+    ``b0_direction_off_deg``: see :mod:`recon.quality.b0_direction`.
 
     The map is ``(x, y, z)`` float32, zero outside the mask; ``total`` is the field it was inverted from.
     """
@@ -39,7 +41,8 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
     peeled = interior(data.region.cpu().numpy()) & cut.reliable
     judged = peeled if peeled.any() else mask
     residual = unexplained_field(map_ppm, data).cpu().numpy()[judged]
-    without_map = unexplained_field(torch.zeros_like(map_ppm), data).cpu().numpy()[judged]
+    tissue_field_ppm = unexplained_field(torch.zeros_like(map_ppm), data).cpu().numpy()
+    without_map = tissue_field_ppm[judged]
     inside = chi[mask]
     left_ppb = _rms(residual) * 1e3
     return {
@@ -50,6 +53,7 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
         "streak_energy_ratio": streak_energy_ratio(chi, mask, grid, device),
         "chi_sd_ppb": float(inside.std() * 1e3),
         "chi_largest_ppb": float(np.abs(inside).max() * 1e3),
+        **b0_direction_figures(tissue_field_ppm, judged, grid),
     }
 
 

@@ -179,6 +179,13 @@ LIMITS: Final = (
         sentence="By the stated echo times the signal decays {value:.1f} times too fast or too slowly for brain "
         "tissue: they may be wrong.",
     ),
+    # Heads of another simulator, slabs of them and two real brains: 0 to 3.8 degrees.
+    Limit(
+        figure="b0_direction_off_deg",
+        degraded=6.0,
+        failed=20.0,
+        sentence="The field's own pattern puts B0 {value:.0f} degrees from the direction that headers state.",
+    ),
     Limit(
         figure="coverage_along_b0_mm",
         degraded=40.0,

@@ -32,6 +32,7 @@ SPOILED = [
     (SEVERAL, "echo times", 2.0),
     (SEVERAL, "slab fields", 10.0),
     (SEVERAL, "other run's magnitude", 12.0),
+    (SEVERAL, "direction of B0", 14.0),
     (ONE, "mirrored phase", 1.0),
     (ONE, "inverted", 1.0),
     (ONE, "homodyne", 0.2),

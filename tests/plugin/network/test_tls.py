@@ -19,7 +19,7 @@ from plugin.network.entities import Address
 from plugin.network.send import echo, send_files
 from plugin.network.tls import ListeningContext, calling_context
 from tests.support.certificates import issue, make_authority
-from tests.support.loopback import dcmtk, free_port, mr_image
+from tests.support.loopback import dcmtk, free_port, mr_image, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,7 @@ def test_others_are_refused_and_the_log_says_why(hospital, tmp_path, who, said):
     with receiving(tmp_path, hospital["ours"]) as (port, _), capture_logs() as logs:
         with pytest.raises(DeliveryError, match="cannot be reached"):
             echo(peer(port, tls), calling_ae="SCANNER")
+        wait_for(lambda: any(line["event"] == "connection.closed" for line in logs), what="the receiver says why")
         reasons = [line["reason"] for line in logs if line["event"] == "connection.closed"]
         assert reasons == [said]
 

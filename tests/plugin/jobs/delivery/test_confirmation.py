@@ -105,6 +105,7 @@ def is_ended(found):
 def test_a_delivery_is_committed_by_an_answer_in_each_legal_form(site, form):
     found, peer = ended(site, form), FORMS[form]
     assert (found["state"], found["code"], found["reason"]) == ("committed", "", "")
+    wait_for(lambda: peer.statuses, what="the peer has its acknowledgement")
     assert peer.statuses[-1] == 0x0000
     assert len(peer.stored) == IMAGES  # sent once
     assert len(peer.requests) == 1 + peer.silent_requests

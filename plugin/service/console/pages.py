@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from plugin.service.console.access import current_user, sees_patients
+from plugin.service.console.records.protocols import levels_of
 from recon.quality.page.summary import SHOWN_FIGURES
 
 HERE: Final = Path(__file__).parent
@@ -130,7 +131,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (ago, duration, moment, clock, capitalize_first, in_words, iso, size)
+    shown = (ago, duration, moment, clock, capitalize_first, in_words, iso, size, levels_of)
     found.filters.update({function.__name__: function for function in shown})
     return found
 

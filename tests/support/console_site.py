@@ -306,7 +306,7 @@ def measure(count: int, folder: Path) -> None:
     browser = signed_in(settings, "administrator")
     middle = cases[count // 2].address
     for path in ("/series", f"/series?page={count // 50}", "/series?view=attention", "/series?q=phase",
-                 f"/series/{middle}", "/destinations", "/system", "/log", "/users"):  # fmt: skip
+                 f"/series/{middle}", "/protocol", "/destinations", "/system", "/log", "/users"):  # fmt: skip
         took, used = [], []
         for _ in range(5):
             began, used_before = time.perf_counter(), time.process_time()

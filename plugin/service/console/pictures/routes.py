@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from plugin.config.settings import Settings
+from plugin.errors import PluginError
 from plugin.intake.index import AcquisitionRow
 from plugin.service.console.access import Viewer
 from plugin.service.console.pages import render
@@ -24,6 +25,7 @@ from plugin.service.console.pictures.found import (
     why_none,
 )
 from plugin.service.console.protection import empties_cache
+from plugin.service.console.records.timeline import detail_of
 from recon.quality.page.orientation import obliquity_deg
 from recon.quality.page.pictures import Views, slice_png
 from recon.quality.page.summary import VERDICTS
@@ -110,12 +112,13 @@ def draw(request: Request, _user: Viewer, job: str, volume: str, plane: Plane, n
 def show_received(request: Request, _user: Viewer, series: SeriesName, number: Number = None) -> HTMLResponse:
     """Show a slice of the first echo as it was received, and why there is no map where there is none."""
     settings: Settings = request.app.state.settings
-    row = received.find_row(settings, series)
-    if row is None:
-        raise HTTPException(404)
-    found = find(settings, row.job) if row.job else None
-    why = row.reason if found is None else "" if found.pictures else why_none(found)
-    return _received(request, series, row, why, number)
+    try:
+        one = detail_of(settings, series).series
+    except PluginError as error:
+        raise HTTPException(404) from error
+    found = find(settings, one.row.job) if one.row.job else None
+    why = one.reason or (why_none(found) if found else "")
+    return _received(request, series, one.row, "" if found and found.pictures else why, number)
 
 
 @router.get("/received/{series}/{part}/{number}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -10,6 +11,15 @@ from dicom_io.derived.product import Product
 from dicom_io.derived.products import PRODUCTS, QSM, REGIONS
 from dicom_io.derived.sr import EXPECTED_ERROR, SITES
 from dicom_io.identity import IMPLEMENTATION_CLASS_UID, INSTANCE_CREATOR_UID
+from plugin.audit import (
+    Participant,
+    application_activity,
+    configuration_changed,
+    console_used,
+    security_alert,
+    user_authenticated,
+)
+from plugin.config.settings import Settings
 from plugin.network.send import DELIVERED
 from tests.support.everything import MR_IMAGES
 
@@ -63,3 +73,19 @@ def test_every_code_status_and_identifier_is_named() -> None:
         assert f"0x{status:04X}" in STATEMENT
     assert IMPLEMENTATION_CLASS_UID in STATEMENT
     assert INSTANCE_CREATOR_UID in STATEMENT
+
+
+def test_every_audit_message_is_described_with_its_codes() -> None:
+    settings, one = Settings(), Participant(ae_title="ada", host="10.0.0.1")
+    messages = [
+        *(application_activity(settings, started=started) for started in (True, False)),
+        *(user_authenticated(settings, one, began=began) for began in (True, False)),
+        *(console_used(settings, one, "retry", roles=roles) for roles in (True, False)),
+        security_alert(settings, "unknown", one),
+        configuration_changed(settings, ["mistake"]),
+    ]
+    rows = [line for line in STATEMENT.splitlines() if line.startswith("| ")]
+    for message in messages:
+        event = ElementTree.fromstring(message)[0]
+        named = [f"{code.get('csd-code')} {code.get('originalText')}" for code in event]
+        assert [row for row in rows if all(name in row for name in named)], named

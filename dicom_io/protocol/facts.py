@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from dicom_io.errors import Refusal
@@ -86,8 +87,10 @@ class ProtocolFacts:
     reason: str
 
 
-def facts_of(acquisition: Acquisition) -> ProtocolFacts:
+def facts_of(acquisition: Acquisition, *, root: Path = Path()) -> ProtocolFacts:
     """Collect the facts from the headers, and from one image of the acquisition, which is read again.
+
+    Its path is relative to ``root``.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def facts_of(acquisition: Acquisition) -> ProtocolFacts:
     """
     images = [header for header in acquisition.headers if header.component is not None] or list(acquisition.headers)
     first, phase = images[0], [image for image in images if image.component is not Component.MAGNITUDE]
-    elements, reason = _elements_of(first), acquisition.completeness.reason
+    elements, reason = _elements_of(first, root), acquisition.completeness.reason
     repetition_ms = elements.number("RepetitionTime")
     voxel_size_mm, extent_mm = _voxels(acquisition, first)
     return ProtocolFacts(
@@ -123,8 +126,8 @@ def facts_of(acquisition: Acquisition) -> ProtocolFacts:
     )
 
 
-def _elements_of(header: ImageHeader) -> Elements:
-    images = read_image_file(header.path).images()
+def _elements_of(header: ImageHeader, root: Path) -> Elements:
+    images = read_image_file(root / header.path).images()
     return Elements(next(islice(images, header.frame, None)))
 
 

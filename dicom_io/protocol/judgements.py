@@ -162,7 +162,7 @@ def isotropy(facts: ProtocolFacts) -> Judgement:
     if facts.voxel_size_mm is None:
         return _NOT_STATED
     ratio = max(facts.voxel_size_mm) / min(facts.voxel_size_mm)
-    return _judged(ratio <= LIMITS.anisotropy, f"edges 1 to {ratio:.3g}")
+    return _judged(ratio <= LIMITS.anisotropy, f"longest edge {ratio:.3g} times the shortest")
 
 
 def slices(facts: ProtocolFacts) -> Judgement:

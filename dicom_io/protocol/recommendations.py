@@ -93,7 +93,7 @@ RECOMMENDATIONS: Final = (
     Recommendation(
         name="number of echoes",
         judge=judge.echo_count,
-        why="The phase offset of coils and pulses is separated from the field by two echoes, errors are seen by three.",
+        why="Two echoes separate the phase offset of coils and pulses from the field; a third one shows errors.",
         source=CONSENSUS,
         change="Acquire at least three echoes; five are usual.",
     ),

@@ -23,7 +23,7 @@ from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, select
 from plugin.errors import SpoolError
 from plugin.intake.backoff import Backoff
-from plugin.intake.candidate import Candidate, index_jobs, write_job
+from plugin.intake.candidate import Candidate, index_jobs, judge_protocol, write_job
 from plugin.intake.claims import Claims
 from plugin.intake.completion import Decision, State, decide, page_is_due
 from plugin.intake.database.associations import AssociationRow
@@ -244,6 +244,8 @@ class Assembler:
             self._submit(write_job(self._spool, study, acquisition, sender))
         if known is None or _verdict(row) != _verdict(known):
             _announce(row)
+            if decision.state is not State.COLLECTING:
+                judge_protocol(self._spool, study, acquisition)
         return row
 
     def _page_waits(

@@ -1,4 +1,4 @@
-"""Acquisitions as far as they have come, and the jobs that they become."""
+"""Acquisitions as far as they have come, the jobs that they become, and how their protocols are judged."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Final
 
 from dicom_io.derived.context.series_number import series_numbers_of
 from dicom_io.errors import Refusal
+from dicom_io.protocol.check import check_protocol
 from dicom_io.source.acquisition.completeness import Completeness, assess
 from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.components import Component
 from plugin.intake.completion import Arrival
 from plugin.intake.database.associations import AssociationRow
 from plugin.intake.database.notices import Announced
+from plugin.intake.database.protocols import ProtocolRow
 from plugin.intake.database.submitted import JobRow
 from plugin.intake.index import ReadImage
 from plugin.intake.spool import Spool
@@ -157,3 +159,17 @@ def write_job(
     if not job.save(folder, root=Path()) and refusal is None:  # another assembler was faster, and its job counts
         _index_job(spool, name, Job.load(folder, root=Path()))
     return name
+
+
+def judge_protocol(spool: Spool, study: str, acquisition: Acquisition) -> None:
+    """Hold the protocol of an acquisition against the recommendations, and keep the answer for the console.
+
+    It is advice: what goes wrong with it stops nothing.
+    """
+    try:
+        findings = check_protocol(acquisition, root=spool.folder)
+        judged = tuple((one.name, str(one.level), one.found) for one in findings)
+        row = ProtocolRow(acquisition=acquisition.key, study=study, vendor=acquisition.vendor, judged=judged)
+        spool.index.save_protocol(row)
+    except Exception as error:  # no header, however odd, may keep a map from being made
+        get_logger().error("protocol.failed", acquisition=acquisition.key[:16], **describe(error))

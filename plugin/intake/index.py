@@ -17,6 +17,7 @@ from plugin.intake.database.connection import prepared
 from plugin.intake.database.forgetting import Forgetting
 from plugin.intake.database.notices import Notices
 from plugin.intake.database.overview import Overview
+from plugin.intake.database.protocols import Protocols
 from plugin.intake.database.submitted import Submitted
 
 INDEX_FILE = "index.sqlite"
@@ -78,7 +79,7 @@ class AcquisitionRow:
     rules: Json[tuple[str, ...]] = ()
 
 
-class Index(Notices, Associations, Submitted, Forgetting, Overview):
+class Index(Notices, Associations, Submitted, Protocols, Forgetting, Overview):
     """Open the index of a spool, and create it where there is none."""
 
     # images
@@ -208,6 +209,11 @@ class Index(Notices, Associations, Submitted, Forgetting, Overview):
             " GROUP BY 1, 2, 3, 4, 5 ORDER BY MIN(received_at)",
             uid=uid,
         )
+
+    def headers_in(self, study: str, series: Sequence[str]) -> list[ReadImage]:
+        """Return the usable images in series of a study."""
+        condition = f"WHERE study = :study AND header IS NOT NULL AND series IN {self._listed(':series')}"
+        return self._rows(ReadImage, "image", condition, study=study, series=json.dumps(series))
 
     # acquisitions
 

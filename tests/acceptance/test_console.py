@@ -150,7 +150,7 @@ def centre(locator):
 
 
 def find_out_why_there_is_no_map(visitor):
-    """The series without phase says so in words."""
+    """The series without phase says so in words, shows what came, and what to change at the scanner."""
     page = visitor.page
     visitor.follow('nav a[href="/series"]')
     row = page.locator("tbody tr").filter(has_text="no usable phase images")
@@ -159,6 +159,12 @@ def find_out_why_there_is_no_map(visitor):
     assert "There are no usable phase images" in words
     assert page.locator("a.strip").count() == 0
     visitor.inspect("not-reconstructed")
+    visitor.follow("a[href^='/received/']")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("figure img").evaluate_all("images => images.map(one => one.naturalWidth > 0)") == [True]
+    visitor.follow('nav a[href="/protocol"]')
+    assert "0 of 2 echoes with magnitude and phase" in page.inner_text("main")
+    visitor.inspect("protocol")
 
 
 def send_again(visitor):

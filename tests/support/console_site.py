@@ -20,6 +20,8 @@ from plugin.config.service_settings import Console
 from plugin.config.settings import Destination, Settings
 from plugin.files import make_private_folder, write_private_json
 from plugin.intake.completion import State
+from plugin.intake.database.protocols import ProtocolRow
+from plugin.intake.database.submitted import JobRow
 from plugin.intake.index import AcquisitionRow, ImageRow, existing_index
 from plugin.intake.spool import Spool
 from plugin.jobs.delivery.deliveries import Attempt
@@ -32,6 +34,18 @@ from tests.support.job_rows import add_job
 SCRIPT = "<script>alert('planted')</script>"
 """Planted in patient names and descriptions."""
 
+JUDGED = (
+    ("magnitude and phase", "fine", "5 of 5 echoes with magnitude and phase"),
+    ("unfiltered phase", "must change", "marked FM"),
+    ("field strength", "fine", "3 T"),
+    ("readout", "costs accuracy", "bipolar"),
+    ("interpolation", "costs accuracy", "2-fold"),
+    ("partial Fourier", "not stated", "not stated"),
+    ("a recommendation of a later version", "fine", "fine"),
+)
+"""How a protocol was judged."""
+
+_JOBS_NOTED = 40
 _IMAGES = 5
 _STEPS = (("read", 3.1), ("reconstruct", 14.8), ("write", 1.2), ("others", 4.0))
 
@@ -52,6 +66,7 @@ class Case:
     study: str = "Brain with and without contrast"
     protocol: str = "t2s_qsm_gre_5echo_tra_p2"
     patient: str = "Doe^Jane"
+    judged: tuple[tuple[str, str, str], ...] | None = JUDGED
 
     @property
     def acquisition(self) -> str:
@@ -73,16 +88,22 @@ NO_PHASE = (
     "Switch on the phase reconstruction on the scanner and send magnitude and phase."
 )
 CASES = (
-    Case("receiving", state=State.COLLECTING),
+    Case("receiving", state=State.COLLECTING, judged=None),
     Case("running", job="PENDING", deliveries={}, steps=1, verdict=""),
     Case("queued", job="ENQUEUED", deliveries={}, steps=0, verdict=""),
     Case("delivering", deliveries={"pacs": "SUCCESS", "viewer": "DELAYED"}),
     Case("dead", deliveries={"pacs": "SUCCESS", "viewer": "ERROR"}, reason=DEAD),
-    Case("degraded", verdict="degraded"),
+    Case("degraded", verdict="degraded", judged=None),
     Case("failed", job="ERROR", deliveries={}, verdict="", reason="The echoes contradict each other beyond noise."),
     Case("no-phase", state=State.REFUSED, code="no-phase", reason=NO_PHASE, missing=("phase of every echo",)),
     Case("incomplete", state=State.INCOMPLETE, code="missing-slices", reason="images are missing; send them again"),
-    Case("ignored", state=State.IGNORED, code="not-ours", reason="the rule 'localizers' of the configuration says so"),
+    Case(
+        "ignored",
+        state=State.IGNORED,
+        code="not-ours",
+        reason="the rule 'localizers' of the configuration says so",
+        judged=(),
+    ),
     Case("long", study=f"{'VeryLongStudyDescription' * 9}", protocol="p" * 64),
     Case("script", study=SCRIPT, protocol=SCRIPT[:60], patient=f"{SCRIPT}^Eve"),
     *(Case(f"done-{number}") for number in range(8)),
@@ -120,6 +141,15 @@ def _fill(settings: Settings, cases: list[Case]) -> None:
             images = [_image(settings.spool, case, one, now - 120 - 60 * number) for one in range(_IMAGES)]
             index.add_images(images)
             index.save_acquisitions(images[0].study, [_row(case, images, now - 100 - 60 * number)])
+            if case.judged is not None:
+                row = ProtocolRow(
+                    acquisition=case.acquisition, study=images[0].study, vendor="siemens", judged=case.judged
+                )
+                index.save_protocol(row)
+        for case in cases[:_JOBS_NOTED]:
+            if case.state is State.QUEUED:
+                job = JobRow(job=case.job_name, study="", images=frozenset(), numbers=frozenset())
+                index.add_job(job)
     for case in cases:
         if case.verdict:
             write_private_json(report_of(case), settings.spool / "jobs" / case.job_name / "report.json")
@@ -276,7 +306,7 @@ def measure(count: int, folder: Path) -> None:
     browser = signed_in(settings, "administrator")
     middle = cases[count // 2].address
     for path in ("/series", f"/series?page={count // 50}", "/series?view=attention", "/series?q=phase",
-                 f"/series/{middle}", "/destinations", "/system", "/log", "/users"):  # fmt: skip
+                 f"/series/{middle}", "/protocol", "/destinations", "/system", "/log", "/users"):  # fmt: skip
         took, used = [], []
         for _ in range(5):
             began, used_before = time.perf_counter(), time.process_time()

@@ -65,9 +65,11 @@ REGION_COLUMNS = {
 
 
 @app.callback(invoke_without_command=True)
-def _by_default(context: typer.Context) -> None:
+def _by_default(context: typer.Context, as_json: JsonOption = False) -> None:
     if context.invoked_subcommand is None:
-        inversion(output=_EVALUATION)
+        inversion(output=_EVALUATION, as_json=as_json)
+    elif as_json:  # given before the command, it is meant for it
+        context.default_map = {context.invoked_subcommand: {"as_json": True}}
 
 
 @app.command(

@@ -39,7 +39,7 @@ class Forgetting(Database):
         with self._transaction() as connection:
             for table in ("image", "conflict", "announced"):
                 connection.execute(prepared(f"DELETE FROM {table} WHERE {these}"), values)
-            for table in ("acquisition", "job"):
+            for table in ("acquisition", "job", "protocol"):
                 connection.execute(prepared(f"DELETE FROM {table} WHERE {gone}"), values)
 
     def forget_senders(self) -> None:

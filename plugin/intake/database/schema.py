@@ -6,7 +6,7 @@ is as private as the images, readable by the service's user alone, and not for s
 or date of birth of a patient. The jobs themselves live in the durable workflow's database.
 """
 
-VERSION = 3
+VERSION = 4
 """Version of the tables; to be changed with ``SCHEMA`` and ``MIGRATIONS``."""
 
 _HEARTBEAT = """
@@ -20,6 +20,16 @@ CREATE TABLE IF NOT EXISTS heartbeat (     -- processes that share this database
 );
 """
 
+_PROTOCOL = """
+CREATE TABLE IF NOT EXISTS protocol (      -- how the protocol of an acquisition was judged
+    acquisition TEXT PRIMARY KEY,
+    study       TEXT NOT NULL,
+    vendor      TEXT NOT NULL,
+    judged      TEXT NOT NULL              -- JSON list of [recommendation, level, what was found]
+);
+CREATE INDEX IF NOT EXISTS protocol_study ON protocol (study);
+"""
+
 _INDEXES = """
 CREATE INDEX IF NOT EXISTS image_received ON image (received_at);
 CREATE INDEX IF NOT EXISTS image_skipped ON image (code, reason) WHERE code IS NOT NULL;
@@ -29,6 +39,7 @@ CREATE INDEX IF NOT EXISTS acquisition_changed ON acquisition (changed_at);
 MIGRATIONS = {
     1: "ALTER TABLE image ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;",
     2: f"ALTER TABLE association ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';{_HEARTBEAT}{_INDEXES}",
+    3: _PROTOCOL,
 }
 """What makes an index of a version one of the next."""
 
@@ -37,6 +48,7 @@ KEYS = {
     "image": ("image",),
     "acquisition": ("acquisition",),
     "job": ("job",),
+    "protocol": ("acquisition",),
     "commitment": ("transaction_uid",),
 }
 """Primary keys of the tables whose rows are dataclasses."""
@@ -126,5 +138,5 @@ CREATE TABLE IF NOT EXISTS commitment (    -- requests for storage commitment, k
     asked_at    DOUBLE PRECISION NOT NULL,
     next_at     DOUBLE PRECISION NOT NULL
 );
-{_HEARTBEAT}{_INDEXES}
+{_HEARTBEAT}{_PROTOCOL}{_INDEXES}
 """

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from plugin.config.settings import Settings
 from plugin.errors import PluginError
 from plugin.log import describe, get_logger
-from plugin.service.console import series, sign_in, system, users
+from plugin.service.console import protocol, series, sign_in, system, users
 from plugin.service.console.access import SignInNeededError
 from plugin.service.console.accounts import Accounts
 from plugin.service.console.pages import HERE, render
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=guards)
     app.state.settings, app.state.accounts, app.state.throttle = settings, accounts, Throttle()
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for part in (sign_in, series, pictures, system, users):
+    for part in (sign_in, series, pictures, protocol, system, users):
         app.include_router(part.router)
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_exception_handler(SignInNeededError, _sign_in)

@@ -15,7 +15,8 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from plugin.service.console.access import current_user, sees_patients
-from recon.quality.page.summary import SHOWN_FIGURES
+from plugin.service.console.records.protocols import levels_of
+from recon.quality.page.summary import SHOWN_FIGURES, shown_number
 
 HERE: Final = Path(__file__).parent
 
@@ -103,9 +104,15 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def in_words(figures: Mapping[str, float]) -> list[tuple[str, float, str]]:
+def sentence(text: str) -> str:
+    """Write a reason as a sentence: with a capital letter and a full stop."""
+    return capitalize_first(text) + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def in_words(figures: Mapping[str, float]) -> list[tuple[str, str, str]]:
     """Return the figures that the quality page shows, as words, value and unit."""
-    return [(words, figures[name] * scale, unit) for name, words, unit, scale in SHOWN_FIGURES if name in figures]
+    shown = [row for row in SHOWN_FIGURES if row[0] in figures]
+    return [(words, shown_number(figures[name] * scale), unit) for name, words, unit, scale in shown]
 
 
 def iso(seconds_since_epoch: float) -> str:
@@ -130,7 +137,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (ago, duration, moment, clock, capitalize_first, in_words, iso, size)
+    shown = (ago, duration, moment, clock, capitalize_first, sentence, in_words, iso, size, levels_of)
     found.filters.update({function.__name__: function for function in shown})
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Collection
 from http.cookies import SimpleCookie
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -84,6 +84,15 @@ def own_names(console: Console) -> set[str]:
     return {machine, machine.partition(".")[0], *(name.lower() for name in console.hosts)}
 
 
+def empties_cache(request: Request) -> bool:
+    """Say whether a browser empties its cache when it is told to at sign-out.
+
+    It does so for an origin that it trusts: one with TLS, or this machine itself, as through ``ssh -L``.
+    """
+    name = request.url.hostname or ""
+    return request.url.scheme == "https" or name == "localhost" or (_is_address(name) and ip_address(name).is_loopback)
+
+
 class FormToken(CSRFMiddleware):
     """Takes the token from a field of the form too, so that forms work without JavaScript.
 
@@ -157,7 +166,7 @@ def _given(body: bytes, receive: Receive) -> Receive:
 
 def _is_address(name: str) -> bool:
     try:
-        ipaddress.ip_address(name)
+        ip_address(name)
     except ValueError:
         return False
     return True

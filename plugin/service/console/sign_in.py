@@ -49,12 +49,12 @@ def sign_in(request: Request, name: Text = "", password: Text = "", next: Text =
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
-    """End the session."""
+    """End the session, and have the browser forget the pictures that it kept: others may use it."""
     user = current_user(request)
     if user is not None:
         note_sign_in(request, user.name, began=False)
     request.session.clear()
-    return RedirectResponse("/sign-in", status_code=303)
+    return RedirectResponse("/sign-in", status_code=303, headers={"Clear-Site-Data": '"cache"'})
 
 
 @router.get("/first-administrator")

@@ -27,6 +27,11 @@ _MARGIN_MM: Final = 10.0
 _LONGEST_PIXELS: Final = 640
 """Length of the longest side of the box; the three planes have the same scale."""
 
+_STORED_PIXELS: Final = 512
+"""Length of the longest side of an image as it was stored."""
+
+_SHOWN_PERCENTILES: Final = (0.5, 99.5)
+
 _EDGE, _TEXT, _BAND = 28, 20, 34
 """Pixels around a slice, of its letters, and of the words across its top."""
 
@@ -169,6 +174,30 @@ def slice_png(values: ByteArray, views: Views, plane: str, number: int, *, verdi
     _draw_bar(draw, views.scale, page)
     if verdict:
         _write_verdict(draw, verdict, page.width)
+    return _png(page)
+
+
+def stored_png(values: npt.NDArray[Any], spacing_mm: tuple[float, float]) -> bytes:
+    """Return an image as its scanner stored it as PNG, in the proportions of the body.
+
+    Parameters
+    ----------
+    values
+        ``(row, column)`` of any scale and sign; black and white are near the smallest and the largest.
+    spacing_mm
+        Between rows, then between columns.
+    """
+    from PIL import Image
+
+    low, high = (float(end) for end in np.percentile(values, _SHOWN_PERCENTILES))
+    height, width = (n * size for n, size in zip(values.shape, spacing_mm, strict=True))
+    scale = _STORED_PIXELS / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    grey = in_window(values, (low, max(high, low + 1.0)))
+    return _png(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
+
+
+def _png(page: Image.Image) -> bytes:
     file = io.BytesIO()
     page.save(file, "PNG", compress_level=3)
     return file.getvalue()

@@ -7,7 +7,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_io.protocol.check import check_protocol
+from dicom_io.protocol.check import check_protocol, restored
 from dicom_io.protocol.facts import facts_of
 from dicom_io.protocol.judgements import Level
 from dicom_io.protocol.recommendations import RECOMMENDATIONS
@@ -41,6 +41,16 @@ def scan(tmp_path_factory):
 @pytest.fixture(scope="module")
 def facts(scan):
     return facts_of(acquisition_in(scan))
+
+
+def test_what_was_kept_of_findings_makes_them_again_the_most_important_first(scan):
+    found = check_protocol(acquisition_in(scan))
+    ranks = [["must change", "costs accuracy", "not stated", "fine"].index(one.level) for one in found]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) > 1
+    kept = [(one.name, str(one.level), one.found) for one in reversed(found)]
+    assert set(restored([*kept, ("of a later version", "fine", "x"), ("readout", "odd", "x")], "siemens")) == set(found)
+    assert [one.level for one in restored(kept, "siemens")] == [one.level for one in found]
 
 
 def test_every_row_has_words_of_its_own_and_vendors_that_exist():

@@ -18,7 +18,7 @@ from plugin.log import uid_hash
 from tests.support.intake import QUIET, Site, refused_site
 from tests.support.loopback import wait_for
 from tests.support.mutate import mutate_bytes
-from tests.support.synthetic import small_echoes, write_small_scan
+from tests.support.synthetic import read_header, small_echoes, write_small_scan
 
 
 @pytest.fixture
@@ -72,6 +72,29 @@ def test_an_assembler_with_nothing_to_do_looks_at_nothing(site, scan, monkeypatc
         stopped.set()
         thread.join()
         other.index.close()
+
+
+def test_the_protocol_is_judged_when_the_acquisition_is_and_not_before(site, scan):
+    magnitude = [path for path in first_echo(scan) if read_header(path).component == "magnitude"][:4]
+    site.send(magnitude)
+    assert site.pass_after() == [State.COLLECTING]
+    assert site.spool.index.latest_protocols(9) == []
+    assert site.pass_after(QUIET) == [State.INCOMPLETE]
+    (name,) = site.spool.index.latest_protocols(9)
+    row = site.spool.index.protocols([name])[name]
+    assert row.vendor == "siemens"
+    assert ("magnitude and phase", "must change", "0 of 1 echoes with magnitude and phase") in row.judged
+
+
+def test_a_protocol_that_cannot_be_judged_stops_nothing(site, scan, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("plugin.intake.candidate.check_protocol", fail)
+    site.send(first_echo(scan)[:4])
+    site.pass_after(QUIET)
+    assert site.spool.index.acquisitions()
+    assert site.spool.index.latest_protocols(9) == []
 
 
 def test_while_the_association_is_open_more_may_come(site, scan):

@@ -14,6 +14,7 @@ from plugin.intake.database import heartbeats
 from plugin.intake.database.connection import prepared
 from plugin.intake.database.notices import CommitmentRow
 from plugin.intake.database.overview import Wanted
+from plugin.intake.database.protocols import ProtocolRow
 from plugin.intake.database.schema import VERSION
 from plugin.intake.database.submitted import JobRow
 from plugin.intake.index import AcquisitionRow, ImageRow, Index, index_url, migrate_index
@@ -73,8 +74,8 @@ def test_an_index_of_another_version_is_refused(url):
 
 
 def test_an_older_index_is_migrated_by_an_explicit_command_only(url, tmp_path):
-    run(url, "ALTER TABLE association DROP COLUMN owner", "DROP TABLE heartbeat")
-    set_version(url, VERSION - 1)
+    run(url, "ALTER TABLE association DROP COLUMN owner", "DROP TABLE heartbeat", "DROP TABLE protocol")
+    set_version(url, VERSION - 2)
     with pytest.raises(SpoolError, match="run qsm-plugin migrate"):
         Index(url)
     shared = {} if url.startswith("sqlite") else {"database_url": url, "local_folder": tmp_path}
@@ -82,6 +83,7 @@ def test_an_older_index_is_migrated_by_an_explicit_command_only(url, tmp_path):
     with closing(Index(url)) as index:
         index.open_association("a", "MR1", "10.0.0.5", 1.0)
         index.register("w", "worker", "h")
+        assert index.protocols(["a"]) == {}
 
 
 def test_what_a_decision_followed_from_is_kept(url):
@@ -96,6 +98,25 @@ def test_what_a_decision_followed_from_is_kept(url):
         assert (index.job_names(), index.submitted()) == ({"j"}, ["j"])
         index.save_acquisitions("s", [])
         assert index.acquisitions() == []
+
+
+def test_how_a_protocol_was_judged_is_kept_as_long_as_its_study(url):
+    judged = (("readout", "costs accuracy", "bipolar"),)
+    rows = {
+        name: ProtocolRow(acquisition=name, study="s", vendor="ge", judged=one)
+        for name, one in (("a", judged), ("b", ()), ("c", judged))
+    }
+    acquisitions = [
+        AcquisitionRow(**{**ACQUISITION, "acquisition": name, "changed_at": at}) for at, name in enumerate("abc")
+    ]
+    with closing(Index(url)) as index:
+        index.save_acquisitions("s", acquisitions)
+        for row in (replace(rows["a"], judged=()), *rows.values()):
+            index.save_protocol(row)
+        assert index.protocols(["a", "b", "x"]) == {"a": rows["a"], "b": rows["b"]}
+        assert (index.latest_protocols(9), index.latest_protocols(1)) == (["c", "a"], ["c"])
+        index.forget("s", [])
+        assert index.protocols(["a"]) == {}
 
 
 def test_acquisitions_are_found_by_everything_that_names_them(url):

@@ -202,6 +202,7 @@ def test_an_older_index_is_refused_until_it_is_migrated_and_a_newer_one_always(t
         index.execute("ALTER TABLE image DROP COLUMN attempts")
         index.execute("ALTER TABLE association DROP COLUMN owner")
         index.execute("DROP TABLE heartbeat")
+        index.execute("DROP TABLE protocol")
         index.execute("DROP INDEX image_received")
         index.execute("PRAGMA user_version = 1")
     with pytest.raises(SpoolError, match="run qsm-plugin migrate"):

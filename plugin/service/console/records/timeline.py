@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dbos import DBOSClient, WorkflowStatus
 
+from dicom_io.protocol.check import Finding
 from plugin.config.settings import Settings
 from plugin.errors import PluginError
 from plugin.intake.completion import State
@@ -18,6 +19,7 @@ from plugin.intake.index import AcquisitionRow, existing_index
 from plugin.jobs.queue import RECONSTRUCT, REFUSE, TELL, client
 from plugin.service.console.records.listing import Kind, Series, joined, read_report
 from plugin.service.console.records.progress import STEPS, step_seconds
+from plugin.service.console.records.protocols import findings_of
 from plugin.service.status import UNFINISHED, shown_of, state_of
 
 _REPORTED: Final = ("total field", "inversion", "quality")
@@ -69,6 +71,7 @@ class Detail:
 
     ``report`` is of its last job, or of its failed map; ``explained`` is what ``qsm-plugin explain`` says, and
     ``skipped`` why images of the study were skipped.
+    ``protocol`` are the findings on the protocol; None where it was not judged (yet).
     ``can_retry`` and ``can_cancel`` name those of the ``jobs`` with which that may be done.
     """
 
@@ -77,6 +80,7 @@ class Detail:
     report: Mapping[str, Any]
     explained: Mapping[str, Any]
     skipped: Sequence[Mapping[str, Any]]
+    protocol: Sequence[Finding] | None
     jobs: Sequence[str]
     can_retry: Sequence[str]
     can_cancel: Sequence[str]
@@ -97,6 +101,7 @@ def detail_of(settings: Settings, name: str) -> Detail:
             raise PluginError("there is no such series; it may have been removed meanwhile")
         row = rows[0]
         arrived, skipped = index.arrived([row.acquisition]).get(row.acquisition), index.skipped_in(row.study)
+        judged = index.protocols([row.acquisition]).get(row.acquisition)
         workflows = connected.list_workflows(workflow_id_prefix=f"{name}-", load_input=False)
         series = joined(settings, connected, row, arrived, workflows)
         report = read_report(settings, row.job) or _report_of_page(settings, workflows)
@@ -113,6 +118,7 @@ def detail_of(settings: Settings, name: str) -> Detail:
         report={**_EMPTY, **(report.get("failed_map") or report)},
         explained=explain_row(row),
         skipped=skipped,
+        protocol=findings_of(judged) if judged else None,
         jobs=sorted(jobs),
         can_retry=sorted(failed & (again | ended)),
         can_cancel=sorted(open_),

@@ -33,6 +33,15 @@ def test_inversion_prints_one_json_object_and_writes_tables_and_figures(run, tmp
     ]
 
 
+def test_json_may_stand_before_the_command_or_without_one(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr("plugin.cli.development.evaluate.inversion", lambda **options: asked.append(options["as_json"]))
+    run("--json")
+    run()
+    assert asked == [True, False]
+    assert json.loads(run("--json", "inversion", "--methods", "tkd", "--cases", "healthy").stdout)["rows"]
+
+
 def test_inversion_prints_a_table_for_each_field(run):
     done = run("inversion", "--methods", "tikhonov", "--cases", "healthy")
     assert "maps from true field" in done.stdout

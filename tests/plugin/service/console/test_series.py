@@ -24,7 +24,7 @@ def test_a_live_page_answers_only_what_has_changed(operator):
 def test_a_page_says_how_good_the_map_is(viewer):
     page = viewer.get(f"/series/{CASES['degraded'].address}").text
     shown = ("degraded", "explains 71 %", "24.0 ppb", "35.0 ppb", "offsets of their own")
-    figures = ("susceptibility, SD", "21 ppb", "chi_sd_ppb", "20.99")
+    figures = ("susceptibility, SD", "21.0 ppb", "1515 ml", "chi_sd_ppb", "20.99")
     for text in shown + figures:
         assert text in page
 

@@ -70,7 +70,8 @@ def test_a_session_begins_ends_and_is_the_browser_s_alone(settings):
     assert "eve" in page.text
     assert client.get("/users").status_code == 403
     stolen = dict(client.cookies)
-    assert submit(client, "/sign-out", page="/log").headers["location"] == "/sign-in"
+    left = submit(client, "/sign-out", page="/log").headers
+    assert (left["location"], left["clear-site-data"]) == ("/sign-in", '"cache"')
     assert client.get("/log").status_code == 303
     Accounts(settings.spool).set_password("eve", PASSWORD + "2")
     client.cookies.update(stolen)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recon.quality.page.pictures import Views, brain_box, in_window, pictures_of, slice_png, swi_picture
+from recon.quality.page.pictures import Views, brain_box, in_window, pictures_of, slice_png, stored_png, swi_picture
 from tests.support.phantom import make_echoes, make_reconstruction
 
 SIZE_MM = (0.7, 0.9, 1.3)
@@ -36,6 +36,14 @@ def head():
     mask[20:40, 18:30, 15:30] = True
     total = dataclasses.replace(result.total_field, mask=mask, field_ppm=np.full(shape, 0.1, np.float32))
     return echoes, dataclasses.replace(result, total_field=total)
+
+
+def test_an_image_as_it_was_stored_keeps_the_proportions_of_the_body():
+    values = np.arange(-50, 50, dtype=np.int16).reshape(5, 20)
+    shown = opened(stored_png(values, (4.0, 2.0)))
+    assert shown.shape == (256, 512)
+    assert (shown[0, 0], shown[-1, -1]) == (0, 255)
+    assert set(np.unique(opened(stored_png(np.full((3, 3), 7, np.uint16), (1.0, 1.0))))) == {0}
 
 
 def test_a_window_is_black_at_its_lower_end_and_white_at_its_upper():

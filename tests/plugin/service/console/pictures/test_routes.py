@@ -131,6 +131,15 @@ def test_a_picture_is_kept_by_the_browser_under_the_address_of_its_version_alone
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_a_browser_that_would_not_forget_pictures_at_sign_out_may_not_keep_them(browser):
+    address = re.search(r'<img src="([^"]+)"', browser.get(f"/pictures/{JOB}").text).group(1)
+    kept = {
+        host: browser.get(address, headers={"host": host}).headers["cache-control"].startswith("private")
+        for host in ("127.0.0.1:8112", "[::1]:8112", "localhost:8112", "10.0.0.5:8112")
+    }
+    assert list(kept.values()) == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     "address",
     [

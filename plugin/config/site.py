@@ -11,6 +11,7 @@ from dicom_io.source.acquisition.grouping import Acquisition
 from dicom_io.source.attributes import Patterns
 from dicom_io.source.header import ImageHeader
 from plugin.config.rules import Magnet, Rule
+from plugin.config.self_test import SELF_TEST
 from plugin.config.settings import Settings
 
 NOT_OURS = "not-ours"
@@ -57,7 +58,8 @@ def select(acquisition: Acquisition, calling_ae: str, settings: Settings) -> Sel
     trace: list[str] = []
     for rule in settings.rules:
         misfit = _misfit(rule, acquisition, calling_ae)
-        trace.append(f"{rule.name}: {'fits: ' + rule.action if misfit is None else misfit}")
+        if misfit is None or rule.name != SELF_TEST:  # which the site did not write
+            trace.append(f"{rule.name}: {'fits: ' + rule.action if misfit is None else misfit}")
         if misfit is None:
             return Selection(action=rule.action, rule=rule.name, trace=tuple(trace))
     return Selection(action=settings.otherwise, rule="", trace=tuple(trace))

@@ -4,6 +4,7 @@ from dicom_io.source.acquisition.completeness import assess
 from dicom_io.source.folder import find_acquisitions
 from dicom_io.source.main_field import b0_direction
 from plugin.config.rules import Magnet, Rule
+from plugin.config.self_test import SELF_TEST_AE, with_self_test
 from plugin.config.settings import Settings
 from plugin.config.site import patterns_of, select, with_field
 from tests.support.synthetic import write_small_scan
@@ -59,6 +60,12 @@ def test_the_first_rule_that_fits_decides_and_the_trace_ends_with_it(folder):
     selection = chosen(folder, *rules, otherwise="ignore")
     assert (selection.action, selection.rule) == ("reconstruct", "ours")
     assert selection.trace == ("knees: body_part does not fit", "ours: fits: reconstruct")
+
+
+def test_of_the_self_test_s_own_rule_a_site_hears_nothing(folder):
+    rules = with_self_test(Settings(rules=(Rule(name="theirs", action="ignore"),))).rules
+    assert chosen(folder, *rules).trace == ("theirs: fits: ignore",)
+    assert chosen(folder, *rules, calling_ae=SELF_TEST_AE).trace == ("self-test: fits: reconstruct",)
 
 
 def test_what_no_rule_fits_is_treated_as_the_site_says(folder):

@@ -81,11 +81,12 @@ def b0_direction_figures(tissue_field_ppm: FloatArray, region: BoolArray, grid: 
         leaning = begun + slopes[0] * first + slopes[1] * second
         return np.asarray(leaning / np.linalg.norm(leaning))
 
+    def unlikeliness(slopes: np.ndarray) -> float:
+        return spectrum.unlikeliness(direction_of(slopes))
+
+    simplex = np.vstack([np.zeros(2), 0.1 * np.eye(2)])
     found = optimize.minimize(
-        lambda slopes: spectrum.unlikeliness(direction_of(slopes)),
-        np.zeros(2),
-        method="Nelder-Mead",
-        options={"initial_simplex": [[0.0, 0.0], [0.1, 0.0], [0.0, 0.1]], "xatol": 2e-3, "fatol": 1e-5},
+        unlikeliness, simplex[0], method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 2e-3}
     )
     if (_NO_CONE - found.fun) * spectrum.independent < DIRECTION.least_evidence:
         return {}

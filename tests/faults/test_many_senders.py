@@ -26,7 +26,8 @@ def memory_mib(pid, name):
 
 
 def test_many_senders_at_once_are_all_served_and_every_study_gets_its_map(tmp_path):
-    service, echoes = Service(tmp_path / "service", site=f"maximum_associations = {SENDERS}"), small_echoes()
+    service = Service(tmp_path / "service", quiet_seconds=60, site=f"maximum_associations = {SENDERS}")
+    echoes = small_echoes()
     folders = [[tmp_path / f"{sender}-{study}" for study in range(STUDIES)] for sender in range(SENDERS)]
     names = [folder for both in folders for folder in both]
     images = [len(write_scan(echoes, one, vendor="siemens", study_seed=n)) for n, one in enumerate(names)]

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from dicom_io.derived.products import REFUSAL_PAGE
 from plugin.config.contradictions import SENDER as SENDER
 from plugin.config.contradictions import contradictions
+from plugin.config.database import with_connecting
 from plugin.config.network_settings import CallerHost, Tls
 from plugin.config.reconstruction_settings import Reconstruction
 from plugin.config.rules import Frozen, Magnet, Name, Rule
@@ -177,7 +178,7 @@ class Settings(Frozen):
         """URL of the database that the durable workflows live in."""
         if not self.database_url:
             return f"sqlite:///{self.spool / 'jobs.sqlite'}"
-        return f"{self.database_url}{'&' if '?' in self.database_url else '?'}connect_timeout=2"
+        return with_connecting(self.database_url)
 
     @property
     def host(self) -> str:

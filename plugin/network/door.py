@@ -2,7 +2,7 @@
 
 A connection is accepted, and closed again at once if its address is not welcome or has too many. A thread of its own
 then shakes hands (TLS) and reads the A-ASSOCIATE-RQ: 64 KiB and 10 s for all of it. Only then does pynetdicom make an
-association of it, whose two threads look for work a thousand times a second.
+association of it, whose two threads look for work many times a second.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket
@@ -36,6 +37,10 @@ _SMALL_PDU = 1024
 _PIECE = 65536
 """Most bytes that are asked of a connection at once."""
 
+_SHORTEST_PAUSE_SECONDS = 0.001
+_PAUSE_SECONDS_FOR_EACH = 0.0002
+"""How often associations look at their connections: each 1000 times a second, or all together 5000 times."""
+
 _LAST_OF_COMMAND = b"\x03"
 """Message control header of the last or only piece of a command (PS3.8 §E.2)."""
 
@@ -46,6 +51,10 @@ _receive_valid = DIMSEServiceProvider.receive_primitive
 _act = StateMachine.do_action
 _serve_valid = Association._serve_request
 _bytes_arrived = AssociationSocket.ready.fget
+_react = DULServiceProvider.run_reactor
+
+_reacting: set[DULServiceProvider] = set()
+"""Of the associations that are open in this process."""
 
 
 @cache
@@ -66,6 +75,8 @@ def patch_pynetdicom() -> None:
     # A sender waits until the reactor has paused, so that it does not take the answer; _get_message prevents that. A
     # thread that ends an N-EVENT-REPORT says that the reactor runs although it has paused: the sender waits for ever.
     Association._is_paused = property(lambda _association: True, lambda _association, _paused: None)
+    DULServiceProvider.run_reactor = _run_reactor
+    DULServiceProvider._run_loop_delay = property(_pause_seconds, lambda _provider, _seconds: None)
     StateMachine.do_action = _do_action
     DIMSEServiceProvider.receive_primitive = _receive_primitive
     DIMSEServiceProvider.get_msg = _get_message
@@ -87,6 +98,23 @@ def give_back(association: Association, data: bytes) -> None:
 
 def _is_ready(connection: AssociationSocket) -> bool:
     return bool(getattr(connection, "read_before", b"")) or bool(_bytes_arrived(connection))
+
+
+def _run_reactor(provider: DULServiceProvider) -> None:
+    """Look at a connection until its association has ended."""
+    _reacting.add(provider)
+    try:
+        _react(provider)
+    finally:
+        _reacting.discard(provider)
+
+
+def _pause_seconds(_provider: DULServiceProvider) -> float:
+    """Say how long the thread of an association pauses before it looks at its connection again.
+
+    In pynetdicom it is a millisecond, and 64 associations need a whole core for that alone.
+    """
+    return max(_SHORTEST_PAUSE_SECONDS, _PAUSE_SECONDS_FOR_EACH * len(_reacting))
 
 
 def _receive(connection: AssociationSocket, count: int) -> bytearray:

@@ -1,16 +1,14 @@
-"""Many at the door: bad connections while a good sender sends, and many good senders at once."""
+"""Many at the door: bad connections while a good sender sends."""
 
-import os
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from tests.support.campaign import FULL, say
-from tests.support.loopback import mr_image, storescu
+from tests.support.loopback import mr_image
 from tests.support.receiver_process import ReceiverProcess
 
 pytestmark = pytest.mark.skipif(not FULL, reason="a thousand connections: make faults")
@@ -22,8 +20,7 @@ GARBAGE = (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\x
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory):
     found = ReceiverProcess(tmp_path_factory.mktemp("door") / "spool")
-    with found.running() as process:
-        found.pid = process.pid
+    with found.running():
         yield found
 
 
@@ -59,24 +56,3 @@ def test_a_good_sender_keeps_its_place_among_bad_connections(receiver):
     assert min(rates) > quiet / 2, f"{quiet:.0f} images/s alone, {min(rates):.0f} among bad connections"
     say(f"{opened} bad connections by {many} at a time: {quiet:.0f} images/s alone, {min(rates):.0f} among them.")
     receiver.check()
-
-
-def resident_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def test_many_senders_at_once_are_all_served(receiver, tmp_path):
-    before, senders = resident_mib(receiver.pid), 64
-
-    folders = [tmp_path / f"{number}-{study}" for number in range(senders) for study in range(2)]
-    for folder in folders:
-        folder.mkdir()
-        for n in range(5):
-            mr_image(folder.name, "series", n).save_as(folder / f"{n}.dcm", enforce_file_format=True)
-    with ThreadPoolExecutor(senders) as pool:
-        list(pool.map(lambda folder: storescu(receiver.port, folder), folders))
-    after = resident_mib(receiver.pid)
-    assert len(list((receiver.spool / "images").glob("*/*/*.dcm"))) == len(receiver.acknowledged) + 5 * len(folders)
-    assert after < before + 200
-    say(f"{senders} senders at once, 2 studies each: all served; the receiver held {before:.0f}, then {after:.0f} MiB.")

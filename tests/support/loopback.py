@@ -23,6 +23,8 @@ from pynetdicom.sop_class import Verification
 
 from plugin.network.entities import new_ae, send_without_delay
 
+LOOPBACK = "127.0.0.1"
+
 
 def free_port() -> int:
     """Return a port that nobody listens on, and that the system gives to no outgoing connection of other tests."""
@@ -65,16 +67,14 @@ def mr_image(study: str, series: str, number: int, *, name: str = "PLANTED^NAME"
 
 @contextlib.contextmanager
 def scanner(
-    port: int, *, ae_title: str = "SCANNER", called: str = "QSM", images: Sequence[Dataset]
+    port: int, *, host: str = LOOPBACK, ae_title: str = "SCANNER", called: str = "QSM", images: Sequence[Dataset]
 ) -> Iterator[Association]:
     """Associate as a scanner that will send the given images."""
     ae = new_ae(ae_title)
     ae.add_requested_context(Verification)
     for sop_class in {image.SOPClassUID for image in images}:
         ae.add_requested_context(sop_class, ExplicitVRLittleEndian)
-    association = ae.associate(
-        "127.0.0.1", port, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, send_without_delay)]
-    )
+    association = ae.associate(host, port, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, send_without_delay)])
     try:
         yield association
     finally:
@@ -107,7 +107,9 @@ class Pacs:
 
 
 @contextlib.contextmanager
-def pacs(port: int | None = None, answer: Callable[[int], int | None] | None = None) -> Iterator[Pacs]:
+def pacs(
+    port: int | None = None, answer: Callable[[int], int | None] | None = None, *, host: str = LOOPBACK
+) -> Iterator[Pacs]:
     """Run a storage SCP in this process."""
     peer = Pacs(port=port or free_port())
     if answer is not None:
@@ -136,7 +138,7 @@ def pacs(port: int | None = None, answer: Callable[[int], int | None] | None = N
         (evt.EVT_CONN_OPEN, send_without_delay),
     ]
     ae.add_supported_context(Verification)
-    server = ae.start_server(("127.0.0.1", peer.port), block=False, evt_handlers=handlers)
+    server = ae.start_server((host, peer.port), block=False, evt_handlers=handlers)
     try:
         yield peer
     finally:
@@ -154,11 +156,12 @@ def dcmtk(program: str) -> str:
     return found
 
 
-def storescu(port: int, *paths: Path, options: Sequence[str] = ()) -> None:
+def storescu(port: int, *paths: Path, options: Sequence[str] = (), seconds: float = 120) -> None:
     """Send files, and the files in folders, on one association with dcmtk's storescu, as a scanner would."""
     command = [dcmtk("storescu"), "-aec", "QSM", "-aet", "SCANNER", *options, "+sd", "+r"]
     command += ["127.0.0.1", str(port), *map(str, paths)]
-    sent = subprocess.run(command, capture_output=True, text=True, timeout=120, env={"TCP_NODELAY": "1"}, check=False)
+    environment = {"TCP_NODELAY": "1"}
+    sent = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment, check=False)
     assert sent.returncode == 0, sent.stdout + sent.stderr
 
 

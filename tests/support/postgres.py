@@ -6,6 +6,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.loopback import free_port
+from tests.support.loopback import LOOPBACK, free_port
 
 _OPTIONS = "-c fsync=off -c full_page_writes=off -c max_connections=60 -c shared_buffers=32MB"
 _NUMBERS = itertools.count(1)
@@ -31,12 +32,15 @@ def _binaries() -> Path | None:
 class Server:
     """A cluster in a temporary folder; the server refuses to run as root, so another user runs it then."""
 
-    def __init__(self, folder: Path, binaries: Path, user: str | None) -> None:
+    def __init__(self, folder: Path, binaries: Path, user: str | None, address: str) -> None:
         self.folder = folder
+        self.address = address
         self.port = free_port()
         self._binaries = binaries
         self._user = user
         self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "qsm", "--no-sync", "-E", "UTF8")
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), *arguments]
@@ -44,7 +48,7 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = f"{_OPTIONS} -p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder}"
+        options = f"{_OPTIONS} -p {self.port} -c listen_addresses={self.address} -k {self.folder}"
         self._run(
             "pg_ctl", "start", "-w", "-D", str(self.folder / "data"), "-o", options, "-l", str(self.folder / "log")
         )
@@ -54,7 +58,7 @@ class Server:
         self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", how)
 
     def url(self, database: str) -> str:
-        return f"postgresql://qsm@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://qsm@{self.address}:{self.port}/{database}"
 
     def new_database(self) -> str:
         """Create a database and return its URL."""
@@ -65,7 +69,7 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(address: str = LOOPBACK) -> Iterator[Server]:
     """Run a server; skip the test where there is none."""
     binaries = _binaries()
     if binaries is None:
@@ -75,7 +79,7 @@ def running_server() -> Iterator[Server]:
     try:
         if user:
             shutil.chown(folder, user)
-        server = Server(folder, binaries, user)
+        server = Server(folder, binaries, user, address)
         server.start()
         try:
             yield server
@@ -83,6 +87,16 @@ def running_server() -> Iterator[Server]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_left_servers(address: str) -> None:
+    """End the servers that a killed run has left on an address, and remove their folders."""
+    for file in Path("/tmp").glob("qsm-postgres-*/data/postmaster.pid"):
+        pid, *_, listens_on = file.read_text().splitlines()[:6]
+        if listens_on == address:
+            if Path(f"/proc/{pid}/comm").exists() and Path(f"/proc/{pid}/comm").read_text() == "postgres\n":
+                os.kill(int(pid), signal.SIGQUIT)
+            shutil.rmtree(file.parents[1], ignore_errors=True)
 
 
 def _other_user() -> str:

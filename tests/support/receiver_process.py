@@ -38,7 +38,6 @@ class ReceiverProcess:
     spool: Path
     port: int = field(default_factory=free_port)
     log: Path = Path(os.devnull)
-    pid: int = 0
     acknowledged: dict[str, str] = field(default_factory=dict)
     """Hash of each image's UID, and digest of its data set."""
 

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.loopback import free_port, wait_for
+from tests.support.loopback import LOOPBACK, free_port, wait_for
 
 TEMPLATE = """
+{site}
 ae_title = "QSM"
 port = {port}
-spool = "spool"
+spool = "{spool}"
 quiet_seconds = {quiet}
-destinations = [{{ name = "pacs", ae_title = "PACS", host = "127.0.0.1", port = {pacs_port}, objects = {objects} }}]
+destinations = [{{ name = "pacs", ae_title = "PACS", host = "{pacs_host}", port = {pacs_port}, objects = {objects} }}]
 reconstruction = {{ method = "tikhonov" }}
 
 [disk]
@@ -57,6 +58,13 @@ class Service:
     """What the PACS gets, as TOML."""
     switches: str = ""
     """Lines below [objects]."""
+    site: str = ""
+    """Further lines before all tables, as TOML."""
+    shared_spool: Path | None = None
+    """The spool, where it is not in the service's own folder."""
+    pacs_host: str = LOOPBACK
+    namespace: str = ""
+    """The network namespace that the service runs in, where it is not this one."""
     console_port: int | None = None
     """Where the operator console is served; nowhere by default."""
     give_up_refused_after_hours: float = 8.0
@@ -71,7 +79,10 @@ class Service:
 
     def _write_config(self) -> None:
         text = TEMPLATE.format(
+            site=self.site,
             port=self.port,
+            spool=self.shared_spool or "spool",
+            pacs_host=self.pacs_host,
             pacs_port=self.pacs_port,
             quiet=self.quiet_seconds,
             objects=self.objects,
@@ -91,11 +102,12 @@ class Service:
 
     @property
     def spool(self) -> Path:
-        return self.folder / "spool"
+        return self.shared_spool or self.folder / "spool"
 
     def command(self, *arguments: str) -> list[str]:
         code = "import sys; from plugin.cli import main; main()"
-        return [sys.executable, "-c", code, *arguments]
+        within = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        return [*within, sys.executable, "-c", code, *arguments]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command with the service's configuration."""

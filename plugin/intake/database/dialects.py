@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from plugin.config.database import CONNECTING, SERVER_OPTIONS
 from plugin.errors import DamagedIndexError, SpoolError
 from plugin.intake.database.schema import MIGRATIONS, SCHEMA, VERSION
 
@@ -18,16 +19,6 @@ _PRAGMAS: Final = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy
 
 _NAMESPACE: Final = "qsm_index"
 """PostgreSQL schema of the tables; the durable workflow has one of its own."""
-
-_CONNECTING: Final = {
-    "options": f"-csearch_path={_NAMESPACE} -cstatement_timeout=30000",
-    "connect_timeout": 2,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10000,
-}
-"""A server that vanished without a word is noticed within half a minute."""
 
 
 class Dialect(ABC):
@@ -167,7 +158,8 @@ class PostgreSQL(Dialect):
     def engine(self) -> sa.Engine:
         """Connect with the driver that the durable workflow uses."""
         url = self._url.set(drivername="postgresql+psycopg")
-        return sa.create_engine(url, isolation_level="AUTOCOMMIT", connect_args=_CONNECTING)
+        options = f"-csearch_path={_NAMESPACE} -cstatement_timeout=30000 {SERVER_OPTIONS}"
+        return sa.create_engine(url, isolation_level="AUTOCOMMIT", connect_args={**CONNECTING, "options": options})
 
     def prepare(self, connection: sa.Connection, *, migrate: bool) -> None:
         """Keep the version in a table; the tables are made in one transaction."""

@@ -70,6 +70,18 @@ def test_a_sender_without_an_answer_waits_as_long_as_it_says(association):
     assert association.dimse.msg_queue.qsize() == 1
 
 
+def test_many_associations_look_at_their_connections_less_often(association, monkeypatch):
+    paused = []
+    monkeypatch.setattr(patches, "_reacting", {object() for _ in range(63)})
+    monkeypatch.setattr(patches, "_react", lambda provider: paused.append(provider._run_loop_delay))
+    association.dul.run_reactor()
+    assert paused == [pytest.approx(0.0128)]
+    patches._reacting.clear()
+    association.dul.run_reactor()
+    assert paused[1:] == [0.001]
+    assert not patches._reacting
+
+
 def test_another_version_is_left_alone_and_the_log_says_so(monkeypatch):
     said = []
     log = SimpleNamespace(warning=lambda event, reason: said.append((event, reason)))

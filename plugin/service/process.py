@@ -1,8 +1,8 @@
 """What each process of the service does; the supervisor forks them.
 
-``python -m plugin.service.process ROLE``, its settings as JSON on standard input, is one of them alone. A process whose
-supervisor died, or whose standard input was closed, ends at once: what it was doing is done again after the next start,
-and its port and its locks are free for that.
+``python -m plugin.service.process ROLE``, its settings as JSON on standard input, runs one of them on its own. One
+whose supervisor died, or whose standard input was closed, ends at once: what it was doing is done again after the next
+start, and its port and its locks are free for that.
 """
 
 from __future__ import annotations
@@ -186,9 +186,27 @@ def preload(settings: Settings) -> None:
 
     PyTorch is not among it: its threads do not outlive a fork.
     """
-    shared = ["intake.receiver", "intake.assembly", "jobs.durable", "jobs.delivery.answers", "service.monitor"]
-    for name in [*shared, "service.console.server"] if settings.console.enabled else shared:
+    for name in ("intake.receiver", "intake.assembly", "jobs.durable", "jobs.delivery.answers", "service.monitor"):
         import_module(f"plugin.{name}")
+    if settings.console.enabled:
+        with suppress(Exception):  # the console says so itself, and the others do without it
+            import_module("plugin.service.console.server")
+
+
+def run_forked(role: str, settings: Settings, lifeline: tuple[int, int]) -> int:
+    """Run one role in a process that the supervisor has forked; return its exit status.
+
+    ``lifeline`` is a pipe whose second end is to be the supervisor's alone.
+    """
+    os.close(lifeline[1])
+    try:
+        run(role, settings, lifeline[0])
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 1
+    except BaseException as error:
+        get_logger().error("process.failed", **describe(error))
+        return 1
+    return 0
 
 
 def main() -> None:
@@ -200,7 +218,7 @@ def main() -> None:
 
 
 def run(role: str, settings: Settings, lifeline: int) -> None:
-    """Run one role until told to stop, or until the other end of a pipe is closed: the supervisor's."""
+    """Run one role until told to stop, or until the supervisor's end of a pipe closes."""
     setproctitle(f"qsm-plugin {role}")
     _close_standard_input()
     os.umask(0o077)

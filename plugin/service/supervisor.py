@@ -6,18 +6,17 @@ What runs stands in a file of the spool, for the health checks; systemd is told 
 
 from __future__ import annotations
 
-import functools
 import gc
 import math
-import multiprocessing
 import os
 import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing.context import ForkProcess
+from functools import cache, partial
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
@@ -26,10 +25,11 @@ from plugin.audit import application_activity, record
 from plugin.config.settings import Settings
 from plugin.errors import ConfigurationError, PortTakenError
 from plugin.files import locked, make_private_folder, write_private_json
+from plugin.fork import ForkedProcess, fork
 from plugin.intake.recovery import prepare_index
 from plugin.jobs.queue import prepare_database
 from plugin.log import describe, get_logger
-from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, preload, roles_of, run
+from plugin.service.process import EXIT_CONFIGURATION, PROCESSES_FILE, preload, roles_of, run_forked
 from plugin.service.reload import reloaded, uses_change
 from plugin.service.reserve import keep_reserve
 from plugin.service.systemd import Heartbeat, notify
@@ -41,13 +41,12 @@ _STOP_SECONDS = 10.0
 _PORT_PATIENCE_SECONDS = 3.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
 class _Child:
     role: str
-    process: ForkProcess
+    process: ForkedProcess
     started: float
     deaths: int = 0
     deaths_in_all: int = 0
@@ -56,9 +55,10 @@ class _Child:
     """For a child that was told to end so that it starts again with other settings."""
 
 
-def serve(settings: Settings, config: Path | None = None) -> int:
+def serve(settings: Settings, config: Path | None = None, each_look: Callable[[], None] = lambda: None) -> int:
     """Run the service until SIGTERM or Ctrl-C; on SIGHUP read the configuration file again.
 
+    Several times a second, when it looks after its processes, it also calls ``each_look``.
     Returns the exit status: 0 after a stop that was asked for, 2 if a process cannot run as configured.
 
     Raises
@@ -88,7 +88,7 @@ def serve(settings: Settings, config: Path | None = None) -> int:
         get_logger().info("service.started", spool=str(settings.spool), pid=os.getpid())
         record(settings, application_activity(settings, started=True))
         try:
-            return _supervise(settings, stopping, config, hung_up)
+            return _supervise(settings, stopping, config, hung_up, each_look)
         finally:
             record(settings, application_activity(settings, started=False))
 
@@ -140,17 +140,24 @@ def check_port(settings: Settings) -> None:
         time.sleep(0.1)
 
 
-def _supervise(settings: Settings, stopping: threading.Event, config: Path | None, hung_up: threading.Event) -> int:
+def _supervise(
+    settings: Settings,
+    stopping: threading.Event,
+    config: Path | None,
+    hung_up: threading.Event,
+    each_look: Callable[[], None] = lambda: None,
+) -> int:
     preload(settings)
     gc.freeze()  # so that no collection in a child copies the pages that it shares
-    _lifeline()
-    children = [_start(role, settings) for role in roles_of(settings)]
-    _report(settings, children)
-    notify("READY=1")
+    children: list[_Child] = []
     heartbeat, looked_at, status = Heartbeat(), -math.inf, 0
     try:
+        _start_and_stop(children, settings)
+        _report(settings, children)
+        notify("READY=1")
         while not stopping.wait(_POLL_SECONDS) and not status:
             heartbeat.beat()
+            each_look()
             if hung_up.is_set():
                 hung_up.clear()
                 settings = _reload(settings, config, children)
@@ -174,7 +181,7 @@ def _reload(settings: Settings, config: Path | None, children: list[_Child]) -> 
     new = reloaded(settings, config, check_port)
     for child in children:
         if child.start_again is None and uses_change(child.role, settings, new):
-            child.process.terminate()
+            child.process.send_signal(signal.SIGTERM)
             child.kill_at = time.monotonic() + _STOP_SECONDS
     _start_and_stop(children, new)
     notify("READY=1")
@@ -188,7 +195,9 @@ def _start_and_stop(children: list[_Child], settings: Settings) -> None:
     _stop(gone)
     children[:] = [child for child in children if child not in gone]
     running = {child.role for child in children}
-    children += [_start(role, settings) for role in wanted if role not in running]
+    for role in wanted:
+        if role not in running:
+            children.append(_start(role, settings))  # one by one: those that run are stopped if the next cannot
 
 
 def _look_after_spool(settings: Settings, children: list[_Child]) -> None:
@@ -202,30 +211,19 @@ def _look_after_spool(settings: Settings, children: list[_Child]) -> None:
 def _report(settings: Settings, children: list[_Child]) -> None:
     """Say in the spool which processes run, for the health checks."""
     states = [
-        {"role": c.role, "running": c.process.is_alive(), "pid": c.process.pid, "deaths": c.deaths_in_all}
+        {"role": c.role, "running": c.process.poll() is None, "pid": c.process.pid, "deaths": c.deaths_in_all}
         for c in children
     ]
     write_private_json({"at": time.time(), "processes": states}, settings.host_folder / PROCESSES_FILE)
 
 
 def _start(role: str, settings: Settings) -> _Child:
-    process = multiprocessing.get_context("fork").Process(target=_run_forked, args=(role, settings))
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the child has handlers of its own
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    process = fork(partial(run_forked, role, settings, _lifeline()))
     get_logger().debug("process.started", process=role, pid=process.pid)
     return _Child(role=role, process=process, started=time.monotonic())
 
 
-def _run_forked(role: str, settings: Settings) -> None:
-    theirs, ours = _lifeline()
-    os.close(ours)
-    run(role, settings, theirs)
-
-
-@functools.cache
+@cache
 def _lifeline() -> tuple[int, int]:
     """Return both ends of a pipe whose second end closes when this process ends, however it ends."""
     return os.pipe()
@@ -235,10 +233,10 @@ def _revive(child: _Child, settings: Settings) -> int | None:
     """Return the exit status of a child that just died, and start it again after a pause that grows."""
     now = time.monotonic()
     if child.start_again is None:
-        status = child.process.exitcode
+        status = child.process.poll()
         if status is None:
             if child.kill_at is not None and now > child.kill_at:
-                child.process.kill()
+                child.process.send_signal(signal.SIGKILL)
             return None
         if child.kill_at is not None:
             get_logger().info("process.restarted", process=child.role)
@@ -262,13 +260,11 @@ def _revive(child: _Child, settings: Settings) -> int | None:
 
 
 def _stop(children: list[_Child]) -> None:
-    alive = [child for child in children if child.process.is_alive()]
-    for child in alive:
-        child.process.terminate()
+    for child in children:
+        child.process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
-    for child in alive:
-        child.process.join(max(0.1, deadline - time.monotonic()))
-        if child.process.is_alive():
+    for child in children:
+        if child.process.wait(max(0.1, deadline - time.monotonic())) is None:
             get_logger().warning("process.killed", process=child.role)
-            child.process.kill()
-            child.process.join()
+            child.process.send_signal(signal.SIGKILL)
+            child.process.wait(_STOP_SECONDS)

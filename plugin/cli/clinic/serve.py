@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
@@ -28,22 +28,38 @@ def serve(config: ConfigOption = None) -> None:
     from plugin.service.supervisor import serve as run_service
 
     settings = load_settings(config)
-    if people.is_terminal:
-        engines = settings.host_folder / ENGINES_FILE
-        threading.Thread(target=_show_start, args=(engines, time.time()), daemon=True).start()
+    shown = _Start(engines=settings.host_folder / ENGINES_FILE, ended=not people.is_terminal)
     configure(settings.log, process="supervisor", recent_in=settings.host_folder)
     if not settings.destinations and not settings.return_to_sender:
         reason = "no destinations and no return_to_sender: QSM series will stay in the spool"
         get_logger().warning("service.delivers_nothing", reason=reason)
-    raise typer.Exit(run_service(settings, config))
+    raise typer.Exit(run_service(settings, config, shown.show))
 
 
-def _show_start(engines: Path, began: float) -> None:
-    """Print a bar, a line every few seconds among those of the log, until the worker has reported its engines."""
-    bar = Bar(title="starting", typical=(("", _FIRST_START_SECONDS),), is_timed=True)
-    bar.begin("the worker compiles its kernels and checks its engines")
-    time.sleep(_LOOK_SECONDS)
-    while not (engines.exists() and engines.stat().st_mtime >= began):
-        people.print(bar)
-        time.sleep(_LOOK_SECONDS)
-    note("started: maps can be made")
+@dataclass(kw_only=True)
+class _Start:
+    """A bar for the start: a line every few seconds among those of the log, until the worker reports its engines.
+
+    It has no thread of its own: the processes of the service are forked from this one.
+    """
+
+    engines: Path
+    ended: bool
+    began: float = field(default_factory=time.time)
+    _bar: Bar = field(init=False)
+    _printed: float = field(init=False, default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._bar = Bar(title="starting", typical=(("", _FIRST_START_SECONDS),), is_timed=True)
+        self._bar.begin("the worker compiles its kernels and checks its engines")
+
+    def show(self) -> None:
+        """Print a line if it is time."""
+        if self.ended or time.monotonic() - self._printed < _LOOK_SECONDS:
+            return
+        self._printed = time.monotonic()
+        self.ended = self.engines.exists() and self.engines.stat().st_mtime >= self.began
+        if self.ended:
+            note("started: maps can be made")
+        else:
+            people.print(self._bar)

@@ -176,20 +176,20 @@ def test_exit_statuses(tmp_path, config):
 
 def test_the_start_of_a_service_is_shown_until_its_engines_are_known(tmp_path, monkeypatch):
 
-    engines, screen, looks = tmp_path / "engines.json", io.StringIO(), []
+    engines, screen = tmp_path / "engines.json", io.StringIO()
     engines.write_text("[]")
     os.utime(engines, (1.0, 1.0))  # of an earlier start
-
-    def look(_seconds):
-        looks.append(1)
-        if len(looks) == 3:
-            os.utime(engines, (200.0, 200.0))
 
     shown = Console(file=screen, width=100)
     monkeypatch.setattr(serve, "people", shown)
     monkeypatch.setattr(console, "people", shown)
-    monkeypatch.setattr(serve.time, "sleep", look)
-    serve._show_start(engines, began=100.0)
+    monkeypatch.setattr(serve, "_LOOK_SECONDS", 0)
+    start = serve._Start(engines=engines, ended=False, began=100.0)
+    start.show()
+    start.show()
+    os.utime(engines, (200.0, 200.0))
+    start.show()
+    start.show()
     lines = screen.getvalue().splitlines()
     assert [bool(re.search("starting: .* 0:00, 0:35 left", line)) for line in lines] == [True, True, False]
     assert lines[-1] == "started: maps can be made"

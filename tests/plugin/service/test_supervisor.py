@@ -109,6 +109,20 @@ def test_a_child_that_cannot_run_as_configured_ends_the_service(settings, monkey
         assert supervisor._supervise(settings, threading.Event(), None, threading.Event()) == 2
 
 
+def test_a_start_that_fails_half_way_leaves_no_process_behind(settings, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "no space")
+
+    started, start = [], supervisor._start
+    monkeypatch.setattr(supervisor, "roles_of", lambda _settings: ["receiver"])
+    monkeypatch.setattr(supervisor, "_start", lambda *given: started.append(start(*given)) or started[-1])
+    monkeypatch.setattr(supervisor, "_report", refuse)
+    make_private_folder(settings.spool)
+    with pytest.raises(OSError, match="no space"):
+        supervisor._supervise(settings, threading.Event(), None, threading.Event())
+    assert [one.process.poll() is None for one in started] == [False]
+
+
 def test_one_spool_has_one_service(settings):
     make_private_folder(settings.spool)
     with locked(settings.spool / ".service.lock"), pytest.raises(ConfigurationError, match="already uses the spool"):

@@ -1,4 +1,4 @@
-"""Hold an acquisition against the recommendations."""
+"""Compare an acquisition with the recommendations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dicom_io.errors import Refusal
 from dicom_io.protocol.facts import facts_of
 from dicom_io.protocol.judgements import Judgement, Level
 from dicom_io.protocol.recommendations import RECOMMENDATIONS, Recommendation
@@ -49,16 +48,18 @@ def check_protocol(acquisition: Acquisition, *, root: Path = Path()) -> tuple[Fi
     """Judge each recommendation that applies, the most important first; empty for images that are not a gradient echo.
 
     One image is read again, its path relative to ``root``.
+
+    Raises
+    ------
+    Refusal
+        That image cannot be read any more.
     """
     images, reason = acquisition.headers, acquisition.completeness.reason
     kinds = {header.other_kind for header in images}
     is_other = not SEQUENCE_KINDS.isdisjoint(kinds) or (reason is not None and reason.code in kinds)
     if is_other or not any(header.component for header in images):
         return ()
-    try:
-        facts = facts_of(acquisition, root=root)
-    except Refusal:  # the file changed since its header was read
-        return ()
+    facts = facts_of(acquisition, root=root)
     judged = ((row, row.judge(facts)) for row in RECOMMENDATIONS)
     return _ordered(_finding(row, judgement, facts.vendor) for row, judgement in judged if judgement is not None)
 

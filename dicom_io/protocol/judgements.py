@@ -1,4 +1,4 @@
-"""How each recommendation is measured on a protocol, and the limits that it is held against.
+"""How each recommendation is measured on a protocol, and the limits that it is compared with.
 
 Each function returns what was found and the level, or None where the recommendation does not apply. The consensus
 states most recommendations without a number; ``dicom_io.protocol.limits`` says which limits are ours.

@@ -26,6 +26,9 @@ SERVER_OPTIONS: Final = (
 def with_connecting(url: str) -> str:
     """Add the parameters to the URL of a database; those that it has are kept."""
     base, _, query = url.partition("?")
-    given = dict(parse_qsl(query))
-    options = f"{SERVER_OPTIONS} {given.get('options', '')}".strip()
-    return f"{base}?{urlencode({**CONNECTING, **given, 'options': options}, quote_via=quote)}"
+    given = parse_qsl(query, keep_blank_values=True)  # a name may be repeated: one host after the other
+    names = {name for name, _ in given}
+    missing = [(name, value) for name, value in CONNECTING.items() if name not in names]
+    kept = [(name, value) for name, value in given if name != "options"]
+    options = " ".join([SERVER_OPTIONS, *(value for name, value in given if name == "options" and value)])
+    return f"{base}?{urlencode([*missing, *kept, ('options', options)], quote_via=quote)}"

@@ -162,9 +162,9 @@ def write_job(
 
 
 def judge_protocol(spool: Spool, study: str, acquisition: Acquisition) -> None:
-    """Hold the protocol of an acquisition against the recommendations, and keep the answer for the console.
+    """Compare the protocol of an acquisition with the recommendations, and keep the answer for the console.
 
-    It is advice: what goes wrong with it stops nothing.
+    It is advice: what goes wrong with it stops nothing, and then nothing is saved.
     """
     try:
         findings = check_protocol(acquisition, root=spool.folder)

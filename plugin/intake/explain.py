@@ -35,7 +35,7 @@ _SENTENCES = {
 def explain_folder(folder: Path, settings: Settings) -> dict[str, Any]:
     """Say of each acquisition in a folder of DICOM files what would become of it under a site's settings, and why.
 
-    Its ``"protocol"`` is held against the recommendations of the field (``dicom_io.protocol.check.Finding``).
+    Its ``"protocol"`` is compared with the recommendations of the field (``dicom_io.protocol.check.Finding``).
     """
     scan = find_acquisitions(
         folder,
@@ -74,8 +74,15 @@ def _explain(acquisition: Acquisition, settings: Settings) -> dict[str, Any]:
         "missing": list(completeness.missing) if ours else [],
         "rules": list(selection.trace),
         "notes": list(notes_of(acquisition)),
-        "protocol": [asdict(finding) for finding in check_protocol(acquisition)],
+        "protocol": _protocol(acquisition),
     }
+
+
+def _protocol(acquisition: Acquisition) -> list[dict[str, Any]]:
+    try:
+        return [asdict(finding) for finding in check_protocol(acquisition)]
+    except Refusal:  # the file changed since its header was read
+        return []
 
 
 def _with_identity(acquisition: Acquisition, completeness: Completeness) -> Completeness:

@@ -36,7 +36,8 @@ def check(
     """Validate a configuration file, or check a folder: what would be reconstructed, and how good the protocol is.
 
     A folder is judged by the rules, magnets and limits of the site, where --config names its configuration. The
-    protocol of each gradient echo is held against the QSM consensus (10.1002/mrm.30006) as far as its headers say.
+    protocol of each gradient echo is compared with the QSM consensus (doi:10.1002/mrm.30006) and with physics,
+    as far as the headers allow.
     """
     from plugin.config.settings import read_settings
     from plugin.files import check_folder_can_be_made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -183,16 +184,17 @@ def stored_png(values: npt.NDArray[Any], spacing_mm: tuple[float, float]) -> byt
     Parameters
     ----------
     values
-        ``(row, column)`` of any scale and sign; black and white are near the smallest and the largest.
+        ``(row, column)`` of any scale and sign; the window is from the 0.5th to the 99.5th percentile.
     spacing_mm
-        Between rows, then between columns.
+        Between rows, then between columns; pixels are square where these are not both positive.
     """
     from PIL import Image
 
     low, high = (float(end) for end in np.percentile(values, _SHOWN_PERCENTILES))
-    height, width = (n * size for n, size in zip(values.shape, spacing_mm, strict=True))
-    scale = _STORED_PIXELS / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    lengths_mm = [n * size for n, size in zip(values.shape, spacing_mm, strict=True)]
+    height, width = lengths_mm if all(0 < length < math.inf for length in lengths_mm) else values.shape
+    longest = max(height, width)
+    size = max(1, round(_STORED_PIXELS * (width / longest))), max(1, round(_STORED_PIXELS * (height / longest)))
     grey = in_window(values, (low, max(high, low + 1.0)))
     return _png(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
 

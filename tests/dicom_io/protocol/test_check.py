@@ -7,6 +7,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from dicom_io.errors import Refusal
 from dicom_io.protocol.check import check_protocol, restored
 from dicom_io.protocol.facts import facts_of
 from dicom_io.protocol.judgements import Level
@@ -198,6 +199,15 @@ def test_phase_alone_and_other_sequences(scan, tmp_path):
     assert findings(tmp_path)["magnitude and phase"].level == Level.CHANGE
     change(tmp_path, put(ScanningSequence="SE"))
     assert check_protocol(acquisition_in(tmp_path)) == ()
+
+
+def test_an_image_that_is_gone_is_not_judged_as_another_sequence(tmp_path):
+    write_scan(ECHOES, tmp_path, vendor="siemens", study_seed=1)
+    acquisition = acquisition_in(tmp_path)
+    for path in tmp_path.glob("*.dcm"):
+        path.unlink()
+    with pytest.raises(Refusal):
+        check_protocol(acquisition)
 
 
 def test_a_field_map_in_one_series_with_its_magnitude_is_not_judged(tmp_path):

@@ -1,4 +1,5 @@
 from contextlib import closing
+from urllib.parse import parse_qs
 
 import psycopg
 import sqlalchemy as sa
@@ -36,3 +37,11 @@ def test_what_the_url_of_a_database_says_is_kept():
     assert (found["password"], found["host"], found["dbname"]) == ("p@ss", "one,two", "qsm")
     assert (found["sslmode"], found["connect_timeout"], found["tcp_user_timeout"]) == ("verify-full", "5", "10000")
     assert str(found["options"]).endswith("=10000 -cx=y")
+
+
+def test_repeated_and_blank_parameters_of_the_url_are_kept():
+    url = with_connecting("postgresql://q@/qsm?host=a:5432&host=b:5432&sslcert=&connect_timeout=5&options=-cx%3Dy")
+    assert sa.make_url(url).query["host"] == ("a:5432", "b:5432")
+    found = parse_qs(url.partition("?")[2], keep_blank_values=True)
+    assert (found["sslcert"], found["connect_timeout"], found["tcp_user_timeout"]) == ([""], ["5"], ["10000"])
+    assert [text.endswith("=10000 -cx=y") for text in found["options"]] == [True]

@@ -8,6 +8,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage
 
+from dicom_io.errors import Refusal
 from dicom_io.synthetic import write_scan
 from plugin.config.rules import Rule
 from plugin.intake.completion import PAGE_PATIENCE, SETTLE_SECONDS, State
@@ -86,15 +87,16 @@ def test_the_protocol_is_judged_when_the_acquisition_is_and_not_before(site, sca
     assert ("magnitude and phase", "must change", "0 of 1 echoes with magnitude and phase") in row.judged
 
 
-def test_a_protocol_that_cannot_be_judged_stops_nothing(site, scan, monkeypatch):
+@pytest.mark.parametrize("error", [ZeroDivisionError(), Refusal("not-dicom", "It cannot be read.")])
+def test_a_protocol_that_cannot_be_judged_stops_nothing_and_is_not_saved(site, scan, monkeypatch, error):
     def fail(*_arguments, **_options):
-        raise ZeroDivisionError
+        raise error
 
     monkeypatch.setattr("plugin.intake.candidate.check_protocol", fail)
     site.send(first_echo(scan)[:4])
     site.pass_after(QUIET)
-    assert site.spool.index.acquisitions()
-    assert site.spool.index.latest_protocols(9) == []
+    (row,) = site.spool.index.acquisitions()
+    assert site.spool.index.protocols([row.acquisition]) == {}
 
 
 def test_while_the_association_is_open_more_may_come(site, scan):

@@ -1,4 +1,4 @@
-"""The protocols of the site as the latest series show them, each held against the recommendations of the field."""
+"""The protocols of the site as the latest series show them, each compared with the recommendations of the field."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dicom_io.errors import Refusal
 from dicom_io.synthetic import write_scan
 from plugin.cli import app
 from tests.support.phantom import change, make_echoes, put
@@ -43,6 +44,15 @@ def test_every_folder_of_real_images_gives_the_known_answer(name):
 def folder(tmp_path):
     write_scan(make_echoes(), tmp_path / "scan", vendor="siemens", study_seed=1, patient_name="PLANTED^NAME")
     return tmp_path / "scan"
+
+
+def test_images_that_change_meanwhile_have_no_protocol_and_the_rest_of_the_answer(folder, monkeypatch):
+    def refuse(*_arguments):
+        raise Refusal("not-dicom", "It cannot be read.")
+
+    monkeypatch.setattr("plugin.intake.explain.check_protocol", refuse)
+    (one,) = checked(folder, status=0)["acquisitions"]
+    assert (one["state"], one["protocol"]) == ("complete", [])
 
 
 def test_the_sites_rules_and_limits_are_part_of_the_answer(folder, tmp_path):

@@ -33,7 +33,7 @@ def test_scripts_in_names_of_protocols_stay_text(viewer):
         ("no-phase", "marked FM"),
         ("receiving", "It is judged when the series is complete."),
         ("ignored", "not the images of a gradient echo"),
-        ("degraded", "an earlier version did not do that"),
+        ("degraded", "could not be judged (protocol.failed in the log)"),
     ],
 )
 def test_the_page_of_a_series_shows_its_protocol_or_says_why_not(viewer, name, words):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import math
 
 import numpy as np
 import pytest
@@ -44,6 +45,11 @@ def test_an_image_as_it_was_stored_keeps_the_proportions_of_the_body():
     assert shown.shape == (256, 512)
     assert (shown[0, 0], shown[-1, -1]) == (0, 255)
     assert set(np.unique(opened(stored_png(np.full((3, 3), 7, np.uint16), (1.0, 1.0))))) == {0}
+
+
+@pytest.mark.parametrize("spacing_mm", [(0.0, 0.0), (0.0, 1.0), (-1.0, 1.0), (math.nan, 1.0), (1e308, 1.0)])
+def test_pixels_are_square_where_the_spacing_is_not_usable(spacing_mm):
+    assert opened(stored_png(np.arange(100).reshape(5, 20), spacing_mm)).shape == (128, 512)
 
 
 def test_a_window_is_black_at_its_lower_end_and_white_at_its_upper():

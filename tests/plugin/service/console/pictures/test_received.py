@@ -11,6 +11,8 @@ from PIL import Image
 from dicom_io.synthetic import write_scan
 from plugin.config.settings import Settings
 from plugin.intake.completion import State
+from plugin.intake.database.submitted import JobRow
+from plugin.intake.index import existing_index
 from plugin.jobs.queue import prepare_database
 from tests.support.console_client import browser, signed_in
 from tests.support.intake import QUIET, Site
@@ -58,7 +60,16 @@ def test_links_lead_from_slice_to_slice_without_script(client, settings):
     _, name = settings
     page = client.get(f"/received/{name}?number=99").text
     assert f'src="/received/{name}/magnitude/3.png"' in page
-    assert re.findall(r'href="\?number=(\d+)"', page) == ["1", "2", "3", "3"]
+    assert re.findall(rf'href="/received/{name}\?number=(\d+)"', page) == ["1", "2", "3", "3"]
+
+
+def test_slices_of_a_job_without_pictures_are_linked(client, settings):
+    site, name = settings
+    with closing(existing_index(site)) as index:
+        index.add_job(JobRow(job=f"{name}-{'0' * 8}", study="", images=frozenset(), numbers=frozenset()))
+    page = client.get(f"/pictures/{name}-{'0' * 8}").text
+    (following,) = re.findall(r'href="([^"]+)"[^>]*>Next<', page)
+    assert f'src="/received/{name}/magnitude/3.png"' in client.get(following).text
 
 
 @pytest.mark.parametrize(

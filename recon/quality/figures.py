@@ -27,7 +27,7 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
     ``data_residual_above_100ppb_percent``: share of the mask where that exceeds 100 ppb.
     ``streak_energy_ratio``: see :func:`streak_energy_ratio`.
     ``chi_sd_ppb``, ``chi_largest_ppb``: spread and largest absolute value in the mask.
-    ``b0_direction_off_deg``: see :mod:`recon.quality.b0_direction`.
+    ``b0_direction_off_deg``, unless no brain was recognised: see :mod:`recon.quality.b0_direction`.
 
     The map is ``(x, y, z)`` float32, zero outside the mask; ``total`` is the field it was inverted from.
     """
@@ -53,7 +53,7 @@ def quality_figures(chi_ppm: FloatArray, total: TotalField, device: torch.device
         "streak_energy_ratio": streak_energy_ratio(chi, mask, grid, device),
         "chi_sd_ppb": float(inside.std() * 1e3),
         "chi_largest_ppb": float(np.abs(inside).max() * 1e3),
-        **b0_direction_figures(tissue_field_ppm, judged, grid),
+        **(b0_direction_figures(tissue_field_ppm, judged, grid) if total.mask_method != "signal" else {}),
     }
 
 

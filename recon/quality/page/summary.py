@@ -28,7 +28,7 @@ SHOWN_FIGURES = (
     ("echo_shift_mm", "largest shift between echoes", "mm", 1.0),
     ("echo_time_error_ms", "echo times wrong by", "ms", 1.0),
     ("open_fringe_lines_mm", "open fringe lines", "mm", 1.0),
-    ("b0_direction_off_deg", "direction of B0 beside the stated one", "°", 1.0),
+    ("b0_direction_off_deg", "field's B0 beside the stated one", "°", 1.0),
     ("data_residual_rms_ppb", "field not explained by the map, RMS", "ppb", 1.0),
     ("data_unexplained_percent", "field of tissue not explained", "%", 1.0),
     ("streak_energy_ratio", "streak energy (true maps: 1)", "", 1.0),

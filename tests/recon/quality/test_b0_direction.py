@@ -61,6 +61,15 @@ def test_one_bleed_does_not_outweigh_all_tissue(tissue, brain):
 def test_noise_and_a_few_slices_tell_nothing(tissue, brain):
     noise = np.where(brain, np.random.default_rng(5).standard_normal(GRID.shape), 0).astype(np.float32)
     assert b0_direction_figures(noise, brain, GRID) == {}
-    few = replace(GRID, shape=(76, 88, 4))
-    assert b0_direction_figures(tissue[:, :, 22:26], brain[:, :, 22:26], few) == {}
+    few = replace(GRID, shape=(76, 88, 12))
+    assert b0_direction_figures(tissue[:, :, 18:30], brain[:, :, 18:30], few) == {}
     assert b0_direction_figures(tissue, np.zeros_like(brain), GRID) == {}
+    assert b0_direction_figures(np.where(brain, np.nan, 0).astype(np.float32), brain, GRID) == {}
+
+
+@pytest.mark.parametrize("noise_ppm", [0.02, 0.04])
+def test_noise_that_interpolation_has_smoothed_along_the_slices_shows_no_cone(tissue, brain, noise_ppm):
+    white = np.random.default_rng(7).standard_normal(GRID.shape)
+    smoothed = ndimage.gaussian_filter(white, [0, 0, 1.2])
+    noisy = np.where(brain, tissue + noise_ppm * smoothed / smoothed.std(), 0).astype(np.float32)
+    assert b0_direction_figures(noisy, brain, GRID).get("b0_direction_off_deg", 0) < 7

@@ -179,8 +179,8 @@ LIMITS: Final = (
         sentence="By the stated echo times the signal decays {value:.1f} times too fast or too slowly for brain "
         "tissue: they may be wrong.",
     ),
-    # Heads of another simulator, slabs of them and two real brains: 0 to 3.9 degrees; interpolated slices with as much
-    # noise as tissue 6.4. No limit for failed until real scans of low signal have been seen.
+    # Heads of another simulator, slabs of them and two real brains: 0 to 3.9 degrees. No limit for failed until real
+    # scans of low signal have been seen.
     Limit(
         figure="b0_direction_off_deg",
         degraded=7.0,

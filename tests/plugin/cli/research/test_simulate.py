@@ -37,7 +37,8 @@ def test_images_and_truth_belong_together(tmp_path, vendor, kind):
     (acquisition,) = find_acquisitions(out).acquisitions
     assert told["images"] == len({header.path for header in acquisition.headers})
     assert acquisition.vendor == vendor
-    truth = np.load(out / "truth.npz")
+    with np.load(out / "truth.npz") as saved:
+        truth = dict(saved)
     echoes = read_acquisition(acquisition)
     assert truth["chi_ppm"].shape == echoes.grid.shape
     turns = 42.577478 * echoes.b0_tesla * (echoes.echo_times_s[1] - echoes.echo_times_s[0])

@@ -35,7 +35,7 @@ class TrainingArgs:
     validate_every, snapshot_every
         Steps between validations, and between the snapshots that the second pass is trained on.
     tell_every
-        Steps between progress lines.
+        Steps between progress lines, and between the states that an interrupted training resumes from.
     cooldown_from, cooldown_steps
         From this step on the learning rate falls in a straight line to zero; no steps, no cool-down.
     """

@@ -167,7 +167,7 @@ def _begin(state: State, folder: Path, say: Callable[[str], None], workers: int,
 
 
 def _after_step(state: State, run: Run, losses: list[torch.Tensor], say: Callable[[str], None]) -> None:
-    """Do what is due after a step: move the window of heads, report, keep a snapshot, validate."""
+    """Do what is due after a step: move the window of heads, report, keep the state, keep a snapshot, validate."""
     args = state.args
     if state.step % 20 == 0:
         oldest, newest = args.oldest(state.step), args.newest(state.step)
@@ -175,6 +175,7 @@ def _after_step(state: State, run: Run, losses: list[torch.Tensor], say: Callabl
         run.heads.move_window(oldest, newest)
     if state.step % args.tell_every == 0:
         say(f"step {state.step}: loss {_mean(losses[-args.tell_every :]):.4f}")
+        save_state(state, run.folder / "state.pt")  # on a processor the next snapshot is hours away
     if state.step % args.snapshot_every == 0:
         _save_snapshot(state, run.production)
         save_state(state, run.folder / "state.pt")

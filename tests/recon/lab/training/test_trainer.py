@@ -81,3 +81,23 @@ def test_a_run_cools_down_only_if_asked_and_keeps_its_state(pool, tmp_path, monk
     kept = load_state(folder / "state.pt")
     assert kept.step == trained.step
     assert kept.args == trained.args
+
+
+def test_a_run_that_is_killed_between_snapshots_resumes_from_what_it_last_reported(pool, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "pool").symlink_to(tmp_path, target_is_directory=True)
+    monkeypatch.setattr(trainer, "Producers", Ready)
+    state, kept = new_state(dataclasses.replace(ARGS, steps_per_head=1000, tell_every=2), CONFIG), []
+
+    def step(state, heads):
+        if state.step == 5:
+            kept.append(load_state(folder / "state.pt").step)  # what a kill would leave now
+            raise KeyboardInterrupt
+        return train_step(state, heads)
+
+    monkeypatch.setattr(trainer, "train_step", step)
+    monkeypatch.setattr(trainer, "validate", lambda *ignored: {"nrmse_percent": 50.0})
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(state, folder, 600.0, lambda line: None)
+    assert kept == [4]

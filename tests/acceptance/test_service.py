@@ -128,7 +128,7 @@ def test_bad_input_is_named_and_the_service_goes_on(service, scan, tmp_path):
 
 
 def check_that_it_is_explained(service, image):
-    """Ask why there is no map of an acquisition that lacks an image."""
+    """Ask why an acquisition that lacks an image was not reconstructed."""
     for uid in (image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID):
         ended = service.run("explain", uid, "--json")
         assert ended.returncode == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,12 +55,13 @@ class _Start:
         self._bar.begin("the worker compiles its kernels and checks its engines")
 
     def show(self) -> None:
-        """Print a line if it is time."""
+        """Print a line if it is time; a terminal that was closed stops nothing."""
         if self.ended or time.monotonic() - self._printed < _LOOK_SECONDS:
             return
         self._printed = time.monotonic()
         self.ended = self.engines.exists() and self.engines.stat().st_mtime >= self.began
-        if self.ended:
-            note("started: maps can be made")
-        else:
-            people.print(self._bar)
+        with suppress(OSError):
+            if self.ended:
+                note("started: maps can be made")
+            else:
+                people.print(self._bar)

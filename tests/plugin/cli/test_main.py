@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import socket
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -175,7 +176,6 @@ def test_exit_statuses(tmp_path, config):
 
 
 def test_the_start_of_a_service_is_shown_until_its_engines_are_known(tmp_path, monkeypatch):
-
     engines, screen = tmp_path / "engines.json", io.StringIO()
     engines.write_text("[]")
     os.utime(engines, (1.0, 1.0))  # of an earlier start
@@ -193,3 +193,16 @@ def test_the_start_of_a_service_is_shown_until_its_engines_are_known(tmp_path, m
     lines = screen.getvalue().splitlines()
     assert [bool(re.search("starting: .* 0:00, 0:35 left", line)) for line in lines] == [True, True, False]
     assert lines[-1] == "started: maps can be made"
+
+
+def test_a_terminal_that_is_closed_during_the_start_does_not_stop_the_service(tmp_path, monkeypatch):
+    printed = []
+
+    def closed(*_):
+        printed.append(1)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(serve, "people", SimpleNamespace(print=closed))
+    monkeypatch.setattr(serve, "_LOOK_SECONDS", 0)
+    serve._Start(engines=tmp_path / "engines.json", ended=False).show()
+    assert printed == [1]

@@ -1,4 +1,4 @@
-"""The images of a series as they were received: what there is to see where there is no map."""
+"""The images of a series as they were received, to be seen where no map was made."""
 
 from __future__ import annotations
 

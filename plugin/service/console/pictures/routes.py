@@ -110,7 +110,7 @@ def draw(request: Request, _user: Viewer, job: str, volume: str, plane: Plane, n
 
 @router.get("/received/{series}")
 def show_received(request: Request, _user: Viewer, series: SeriesName, number: Number = None) -> HTMLResponse:
-    """Show a slice of the first echo as it was received, and why there is no map where there is none."""
+    """Show a slice of the first echo as it was received, and, if no map was made, the reason."""
     settings: Settings = request.app.state.settings
     try:
         one = detail_of(settings, series).series

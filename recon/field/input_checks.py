@@ -11,7 +11,8 @@ from recon.errors import InvalidInputError
 from recon.field.constants import FIELD
 from recon.types import BoolArray, FloatArray, GradientEcho
 
-LEAST_SLICES = 4
+LEAST_SLICES = 5
+"""Least voxels along each axis: with four, no voxel is left on which the map can be checked against the field."""
 """Fewer voxels along an axis hold no three-dimensional field."""
 _PLANES = 48
 """Central planes that statistics are taken from: enough for all of them, and quick."""

@@ -74,7 +74,8 @@ def phase_coherence(echoes: GradientEcho, mask: BoolArray) -> float:
 def compare_with_head_shape(field_ppm: FloatArray, echoes: GradientEcho, brain: BrainMask) -> dict[str, float]:
     """Compare the field with that of the head's own shape; return named figures with their units.
 
-    ``head_shape_correlation``, -1..1: negative where the polarity is inverted. ``smoothness_left``: small where the
+    ``head_shape_correlation``, -1..1: negative where the polarity is inverted; not given where no brain was recognised,
+    as in a cut-out of a head, whose shape is not in the image. ``smoothness_left``: small where the
     phase was high-pass filtered; not given for less than ``FIELD.filter_blind_ml``.
 
     Parameters
@@ -104,7 +105,8 @@ def compare_with_head_shape(field_ppm: FloatArray, echoes: GradientEcho, brain: 
     mean: FloatArray = (summed / np.maximum(inside, 0.1)).astype(np.float32)
     smooth = _unshimmable(mean, weights, coarse)
     smooth_ppm, expected_ppm = (float(values[weights > 0].std()) for values in (smooth, expected))
-    figures["head_shape_correlation"] = polarity_correlation(smooth, expected, weights)
+    if brain.method != "signal":
+        figures["head_shape_correlation"] = polarity_correlation(smooth, expected, weights)
     figures["smooth_field_sd_ppm"] = smooth_ppm
     figures["smooth_field_ratio"] = smooth_ppm / max(expected_ppm, 1e-9)
     is_brain = brain.method == "deepbet"

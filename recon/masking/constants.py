@@ -26,8 +26,9 @@ class MaskingConstants:
     """Least share of the head that a brain mask has to fill: below, the network found something else."""
     most_volume_ml: float = 2300.0
     """Most volume of a brain."""
-    least_breadth_mm: float = 60.0
-    """Least second extent of a brain, also of a slab through one."""
+    breadth_mm: tuple[float, float] = (60.0, 200.0)
+    """Least and most second extent of a brain, also of a slab through one. In the magnitude of five real abdomens the
+    networks are 98 % sure of a brain, 222 to 286 mm broad; a real brain is 147 mm broad."""
     small_island_share: float = 0.02
     """Parts of the head smaller than this share of the largest are specks."""
 

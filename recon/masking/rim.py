@@ -146,8 +146,9 @@ def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segm
     volume_ml = float(seen.sum()) * grid.voxel_volume_mm3 / 1000
     share = float(seen.sum()) / max(1, int(head.sum()))
     breadth_mm = _breadth_mm(seen, grid)
+    least_mm, most_mm = MASKING.breadth_mm
     likely = sureness >= MASKING.least_sureness and share >= MASKING.least_share
-    if likely and volume_ml <= MASKING.most_volume_ml and breadth_mm >= MASKING.least_breadth_mm:
+    if likely and volume_ml <= MASKING.most_volume_ml and least_mm <= breadth_mm <= most_mm:
         return FoundBrain(brain=_without_rim(raw, ~head, grid), raw_brain_mask=raw)
     return FoundBrain(
         brain=None,

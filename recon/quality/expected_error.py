@@ -119,8 +119,11 @@ def load_model(path: Path | None = None) -> ErrorModel | None:
 
 
 def expected_error(figures: Mapping[str, float], weights_sha256: str) -> ExpectedError | None:
-    """Return the error to be expected of a map made by these weights; None if the model is not theirs."""
+    """Return the error to be expected of a map made by these weights.
+
+    None if the model is not theirs, or no brain was recognised: it was fitted on brains, and names nuclei.
+    """
     model = load_model()
-    if model is None or model.weights_sha256 != weights_sha256:
+    if model is None or model.weights_sha256 != weights_sha256 or figures.get("no_brain_recognised"):
         return None
     return model.expected(figures)

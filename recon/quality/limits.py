@@ -177,7 +177,7 @@ LIMITS: Final = (
         degraded=2.0,
         failed=inf,
         sentence="By the stated echo times the signal decays {value:.1f} times too fast or too slowly for brain "
-        "tissue: they may be wrong.",
+        "tissue: they may be wrong, or this is not a brain (a phantom, another part of the body).",
     ),
     # Heads of another simulator, slabs of them and two real brains: 0 to 3.9 degrees. No limit for failed until real
     # scans of low signal have been seen.
@@ -225,6 +225,7 @@ LIMITS: Final = (
         figure="no_brain_recognised",
         degraded=0.5,
         failed=inf,
-        sentence="No brain was recognised: the mask holds all voxels with signal and reliable phase.",
+        sentence="No brain was recognised: values are relative to the mean of all tissue in the image, and how wrong "
+        "they are is not estimated.",
     ),
 )

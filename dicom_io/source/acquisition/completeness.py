@@ -142,7 +142,7 @@ def _components(headers: Sequence[ImageHeader], images: Sequence[ImageHeader]) -
         if _differences_only(echoes):
             return refuse("phase-difference")
         if not magnitude:
-            return refuse("no-magnitude", found=f"{len(echoes[Component.PHASE])} echoes")
+            return refuse("no-magnitude", found=_count(echoes[Component.PHASE]))
         if len(echoes[Component.MAGNITUDE]) == len(echoes[Component.PHASE]) and echoes[Component.MAGNITUDE].isdisjoint(
             echoes[Component.PHASE]
         ):
@@ -155,7 +155,11 @@ def _components(headers: Sequence[ImageHeader], images: Sequence[ImageHeader]) -
     vendor = vendor_named(headers[0].vendor)
     if vendor.unnamed_is_magnitude and len({(echo_key_s(h), h.image_position_mm) for h in headers}) < len(headers):
         return refuse("component-unknown", attribute=vendor.component_element)
-    return refuse("no-phase", found=f"found the magnitude of {len(echoes[Component.MAGNITUDE])} echoes")
+    return refuse("no-phase", found=f"found the magnitude of {_count(echoes[Component.MAGNITUDE])}")
+
+
+def _count(echoes: set[float]) -> str:
+    return f"{len(echoes)} echo{'' if len(echoes) == 1 else 'es'}"
 
 
 def _differences_only(echoes: dict[Component, set[float]]) -> bool:

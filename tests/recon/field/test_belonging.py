@@ -85,6 +85,13 @@ def test_the_magnitude_of_another_scan_lies_beside_the_phase(lopsided):
     assert shift_mm == pytest.approx(8.0, abs=3)
 
 
+def test_a_part_without_coherent_phase_is_not_a_shift(lopsided):
+    """As where a phantom's air bubble lets the phase turn too steeply: moved, the rest fits no better."""
+    noise = np.random.default_rng(3).uniform(-np.pi, np.pi, lopsided.phase_rad.shape).astype(np.float32)
+    phase = np.where(positions()[2] > -0.3, noise, lopsided.phase_rad)
+    assert magnitude_beside_phase(replace(lopsided, phase_rad=phase))[0] < 3
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_mirrored_phase_fits_better_mirrored(lopsided, axis):
     mirrored = np.ascontiguousarray(np.flip(lopsided.phase_rad, 1 + axis))

@@ -64,11 +64,11 @@ def test_echo_times_that_cannot_be_are_refused(times):
 def test_a_thin_volume_is_refused():
     echoes = acquire()
     thin = GradientEcho(
-        magnitude=echoes.magnitude[..., :2].copy(),
-        phase_rad=echoes.phase_rad[..., :2].copy(),
+        magnitude=echoes.magnitude[..., :4].copy(),
+        phase_rad=echoes.phase_rad[..., :4].copy(),
         echo_times_s=echoes.echo_times_s,
         b0_tesla=3.0,
-        grid=Grid(shape=(*SHAPE[:2], 2), voxel_size_mm=(2.5, 2.0, 3.0), b0_direction=(0.0, 0.0, 1.0)),
+        grid=Grid(shape=(*SHAPE[:2], 4), voxel_size_mm=(2.5, 2.0, 3.0), b0_direction=(0.0, 0.0, 1.0)),
     )
     with pytest.raises(InvalidInputError, match="three-dimensional"):
         total_field(thin)

@@ -83,6 +83,16 @@ def test_no_brain_gives_the_signal_and_a_warning():
     assert not found.mask[:, :30].any()
 
 
+@pytest.mark.parametrize(("half_mm", "is_brain"), [(70.0, True), (120.0, False)])
+def test_what_is_broader_than_a_brain_is_not_one(half_mm, is_brain):
+    """The networks are as sure of the kidneys and liver in a real abdomen as of a brain."""
+    grid = Grid(shape=(60, 66, 12), voxel_size_mm=(5.0, 4.5, 4.0), b0_direction=(0.0, 1.0, 0.0))
+    body = radius(grid, half_mm=(half_mm, half_mm, 1000.0)) < 1
+    found = find_brain(body.astype(np.float32), body, grid, lambda stage, volume: (volume > volume.mean()).float())
+    assert (found.brain is not None) == is_brain
+    assert ("broad" in found.reason) != is_brain
+
+
 def test_poor_phase_eats_the_rim_but_not_the_core(head):
     _, brain = head
     r = radius()

@@ -72,6 +72,12 @@ def test_a_map_of_other_weights_or_without_a_model_has_no_expected_error(monkeyp
     assert expected_error({"residual": 0.0}, "ab") is None
 
 
+def test_without_a_recognised_brain_there_is_no_expected_error(monkeypatch):
+    monkeypatch.setattr(module, "load_model", lambda: MODEL)
+    assert expected_error({"residual": 0.0, "no_brain_recognised": 1.0}, "ab") is None
+    assert expected_error({"residual": 0.0, "no_brain_recognised": 0.0}, "ab") == MODEL.expected({"residual": 0.0})
+
+
 def test_a_shipped_model_gives_a_bound_above_the_error():
     model = load_model()
     if model is None:

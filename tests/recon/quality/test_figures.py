@@ -8,6 +8,7 @@ import torch
 
 from recon import pipeline
 from recon.errors import MapError
+from recon.field.input_checks import LEAST_SLICES
 from recon.field.reliability import total_field_of
 from recon.inversion.methods import Inverted, find_method
 from recon.operators.dipole import dipole_field
@@ -64,6 +65,15 @@ def test_an_empty_map_leaves_everything_unexplained():
     figures = figures_of(np.zeros(GRID.shape))
     assert figures["data_unexplained_percent"] == pytest.approx(100, abs=0.1)
     assert judge_quality(figures).level == "degraded"
+
+
+def test_the_thinnest_volume_that_is_reconstructed_can_be_judged():
+    grid = Grid(shape=(30, 28, LEAST_SLICES), voxel_size_mm=(2.0, 2.0, 3.0), b0_direction=(0.0, 0.0, 1.0))
+    mask = np.zeros(grid.shape, bool)
+    mask[3:-3, 3:-3] = True
+    noise = np.random.default_rng(0).normal(0, 0.02, grid.shape).astype(np.float32)
+    total = total_field_of(noise, np.full(grid.shape, 0.002, np.float32), mask, grid)
+    assert quality_figures(np.zeros(grid.shape, np.float32), total)["data_unexplained_percent"] == pytest.approx(100)
 
 
 def test_a_background_that_any_outside_source_could_make_does_not_count():

@@ -135,7 +135,11 @@ def test_a_further_magnitude_says_that_the_scan_is_complete_without_it(headers: 
 
 
 def test_a_scan_without_any_phase_is_told_to_store_it(headers: list[ImageHeader]) -> None:
-    assert answers([h for h in headers if h.component is Component.MAGNITUDE]) == ["no-phase"]
+    magnitude = [h for h in headers if h.component is Component.MAGNITUDE]
+    assert answers(magnitude) == ["no-phase"]
+    first = [h for h in magnitude if h.echo_time_s == magnitude[0].echo_time_s]
+    (group,) = group_acquisitions(first)
+    assert "the magnitude of 1 echo)" in str(assess(group).reason)
 
 
 def test_phase_of_a_scan_of_another_place_is_not_its_phase(headers: list[ImageHeader]) -> None:

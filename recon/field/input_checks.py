@@ -227,7 +227,11 @@ def refuse_phase_difference(
     if offset.size < 100:
         return
     times_s = np.linspace(0.0, longest_s, 80)
-    turned = [float(np.abs(np.mean(np.exp(1j * (offset + t * field))))) for t in times_s]
+    phasors, step_on = np.exp(1j * offset.astype(float)), np.exp(1j * times_s[1] * field.astype(float))
+    turned = []
+    for _ in times_s:
+        turned.append(float(np.abs(np.mean(phasors))))
+        phasors *= step_on
     best = int(np.argmax(turned))
     # Explained means: little is left, and far less than of the offset as it is.
     if times_s[best] < 1e-3 or turned[0] > FIELD.unexplained_spread:

@@ -89,7 +89,7 @@ def _costs(
                 at = (x, y, z)
                 for axis in range(3):
                     inside = at[axis] + 1 < shape[axis] and mask[i] and mask[i + steps[axis]]
-                    costs[axis, i] = (
+                    costs[i, axis] = (
                         _edge_cost(phase, second, ratio, magnitude, i, steps[axis], at[axis], shape[axis])
                         if inside
                         else 0
@@ -122,12 +122,12 @@ def edge_costs(
     Returns
     -------
     numpy.ndarray
-        ``(3, x·y·z)`` uint8: for each axis and voxel, the edge to the next voxel on that axis; 0 is
+        ``(x·y·z, 3)`` uint8: for each axis and voxel, the edge to the next voxel on that axis; 0 is
         no edge.
     """
     shape = phase_rad.shape
     nothing = np.empty(0, np.float32)
-    costs: CostArray = np.empty((3, phase_rad.size), np.uint8)
+    costs: CostArray = np.empty((phase_rad.size, 3), np.uint8)
     in_slabs(
         _costs,
         shape[0],
@@ -149,8 +149,8 @@ def _mean_weight(start: int, stop: int, shape: tuple[int, int, int], costs: Cost
     for i in range(start * ny * nz, stop * ny * nz):
         total, count = 0, 0
         for axis in range(3):
-            forward = costs[axis, i]
-            backward = costs[axis, i - steps[axis]] if i >= steps[axis] else np.uint8(0)
+            forward = costs[i, axis]
+            backward = costs[i - steps[axis], axis] if i >= steps[axis] else np.uint8(0)
             for neighbour in (forward, backward):
                 if neighbour > 0:
                     total += 255 - int(neighbour)

@@ -120,8 +120,9 @@ def total_field(
         brain = _found_mask(found.within(box), head, phase, part, surface_bleeds=surface_bleeds)
     if not brain.mask.any():
         raise InvalidInputError("the mask is empty: no voxel has signal and a reliable phase")
-    total = restore_field(_in_ppm(part, phase, brain), box, echoes.grid)
-    return _beside_the_whole(total, echoes, warnings=interpolated)
+    total = _in_ppm(part, phase, brain)
+    del part, phase  # a third of the memory
+    return _beside_the_whole(restore_field(total, box, echoes.grid), echoes, warnings=interpolated)
 
 
 def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray, where: BoolArray | None = None) -> PhaseFit:
@@ -154,10 +155,10 @@ def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray, where: 
         warnings=(*warnings, *more, *offsets.warnings),
         figures={**figures, **uneven, **offsets.figures},
     )
+    quality = unwrapped.quality
+    del unwrapped, theta_rad  # the memory is needed
     if len(echoes.echo_times_s) > 1:
         fit, offsets = without_intercept(echoes, fit, offsets, where, core, noise)
-    quality = unwrapped.quality
-    if len(echoes.echo_times_s) > 1:
         quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2
     return PhaseFit(fit=fit, offsets=offsets, quality=quality)
 

@@ -54,9 +54,9 @@ def without_intercept(
     sigma_mm = smoothing_mm(gain, echoes.grid)
     cells = coarse_grid(echoes.grid, FIELD.intercept_cell_share * sigma_mm)
     rounds, outlier = FIELD.intercept_rounds, FIELD.intercept_outlier_ratio
-    smooth = np.stack(
-        [smooth_part(i, w, cells, sigma_mm, rounds, outlier) for i, w in zip(intercept, weight, strict=True)]
-    )
+    smooth = np.empty_like(intercept)
+    for own, values, weights in zip(smooth, intercept, weight, strict=True):
+        own[:] = smooth_part(values, weights, cells, sigma_mm, rounds, outlier)
     _on_voxels(_correct, echoes, fit, offsets, mask, bias_per_noise, smooth, fit.residual_rad)
     # 0.455 is the median of a χ² variable with one degree of freedom.
     scatter = np.sqrt(median_square(intercept[0] - smooth[0], weight[0]) / 0.455) / max(noise, 1e-20)

@@ -20,6 +20,8 @@ from recon.errors import EngineError, ReconError
 from recon.masking.brain import Stage
 
 _FILES: dict[Stage, str] = {"locate": "bbox_model.pt", "segment": "model.pt"}
+_BRAIN = 1
+"""Channel of the networks' output that tells how likely each voxel is brain."""
 
 
 def segment(stage: Stage, volume: torch.Tensor) -> torch.Tensor:
@@ -30,7 +32,7 @@ def segment(stage: Stage, volume: torch.Tensor) -> torch.Tensor:
     ReconError
         If the package with the networks is missing.
     """
-    return _compiled(stage)(volume[None, None])[0, 1]
+    return _compiled(stage)(volume[None, None])
 
 
 def load_networks() -> None:
@@ -50,6 +52,6 @@ def _compiled(stage: Stage) -> Callable[[torch.Tensor], torch.Tensor]:
         warnings.simplefilter("ignore", DeprecationWarning)
         network: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     try:
-        return compile_scripted(network)
+        return compile_scripted(network, _BRAIN)
     except EngineError:
-        return network
+        return lambda volume: network(volume)[0, _BRAIN]

@@ -73,8 +73,10 @@ def load(trained: TrainedNetwork, row: EngineRow) -> OpenVinoEngine:
     return OpenVinoEngine(trained, row.precision)
 
 
-def compile_scripted(network: torch.jit.ScriptModule) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Compile a scripted network of one volume, ``(1, 1, x, y, z)`` float32, in the processor's best precision.
+def compile_scripted(network: torch.jit.ScriptModule, channel: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Compile a scripted network of one volume in the processor's best precision.
+
+    It takes ``(1, 1, x, y, z)`` float32 and returns one channel of the output, ``(x, y, z)``.
 
     Raises
     ------
@@ -86,7 +88,13 @@ def compile_scripted(network: torch.jit.ScriptModule) -> Callable[[torch.Tensor]
         _, compiled = _compile(model, "bf16")
     except (OSError, RuntimeError) as error:
         raise EngineError(f"OpenVINO cannot compile the network ({error})") from error
-    return lambda volume: _run(compiled, volume)
+
+    def run(volume: torch.Tensor) -> torch.Tensor:
+        found = _run(compiled, volume, (0, channel))
+        compiled.release_memory()  # of its layers, 0.5 GiB here: what follows would come on top
+        return found
+
+    return run
 
 
 def _compile(model: Any, precision: str) -> tuple[str, Any]:  # noqa: ANN401 - OpenVINO has no types
@@ -102,8 +110,9 @@ def _compile(model: Any, precision: str) -> tuple[str, Any]:  # noqa: ANN401 - O
     return precision, core.compile_model(model, "CPU", settings)
 
 
-def _run(compiled: Any, volume: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
-    return torch.from_numpy(np.array(compiled([np.ascontiguousarray(volume.numpy())])[0], dtype=np.float32))
+def _run(compiled: Any, volume: torch.Tensor, part: tuple[int, ...] = ()) -> torch.Tensor:  # noqa: ANN401
+    """Return a part of the output, copied: the next run writes over OpenVINO's own array."""
+    return torch.from_numpy(np.array(compiled([np.ascontiguousarray(volume.numpy())])[0][part], dtype=np.float32))
 
 
 def _converted(trained: TrainedNetwork) -> bytes:

@@ -52,8 +52,8 @@ def belonging(echoes: GradientEcho, mask: BoolArray) -> dict[str, float]:
 
 def coverage_mm(mask: BoolArray, grid: Grid) -> float:
     """Return how far a mask reaches along B0: twelve tenths of the middle five sixths of its voxels."""
-    where = np.argwhere(mask)[::7] * np.asarray(grid.voxel_size_mm)
-    along = where @ np.asarray(grid.b0_direction)
+    where = np.unravel_index(np.flatnonzero(mask)[::7], mask.shape)
+    along = sum(w * (mm * b) for w, mm, b in zip(where, grid.voxel_size_mm, grid.b0_direction, strict=True))
     low, high = np.quantile(along, [1 / 12, 11 / 12])
     return float(high - low) * 1.2
 

@@ -84,7 +84,7 @@ def fit_field(
     """
     shape, count = echoes.grid.shape, len(echoes.echo_times_s)
     field = first_guess(theta_rad, template, offsets)
-    residual, information, dephasing, spread = np.zeros((4, *shape), np.float32)
+    residual, information, dephasing, spread = (np.zeros(shape, np.float32) for _ in range(4))
     times = np.asarray(echoes.echo_times_s, np.float32)
     phase, magnitude = (np.ascontiguousarray(v).reshape(count, -1) for v in (echoes.phase_rad, echoes.magnitude))
     series = (phase, magnitude, times, offsets.odd_rad.reshape(-1), offsets.even_rad.reshape(-1))
@@ -107,11 +107,12 @@ def fit_field(
         reliable = (core & ~uncertain).reshape(-1).astype(np.uint8)
         weighting = (spread.reshape(-1), bias_per_noise, FIELD.refinements, np.float32(FIELD.refit_tie_ratio))
         refitted = refit_doubted(shape, doubted, reliable, *series, *weighting, *flat[:2])
+    dephasing *= np.float32(FIELD.dephasing_rad)
     return FieldFit(
         field_rad_per_s=field,
         residual_rad=residual,
         information=information,
-        dephasing_rad_per_s=dephasing * np.float32(FIELD.dephasing_rad),
+        dephasing_rad_per_s=dephasing,
         spread_hz=spread,
         refitted_percent=100 * refitted / max(1, int(core.sum())),
     )

@@ -5,6 +5,8 @@ Those that only limit it are named in a warning.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from recon.errors import InvalidInputError
@@ -28,32 +30,45 @@ _WRAP_SHARE, _LEAST_WRAPS = 0.8, 2e-4
 """Step between neighbours over that range that is a wrap, and the share of wraps that head or noise always hold."""
 
 
-def _refuse_values(echoes: GradientEcho) -> None:
-    for name, volumes in (("magnitude", echoes.magnitude), ("phase", echoes.phase_rad)):
-        for e, volume in enumerate(volumes, start=1):
-            low, high = float(volume.min()), float(volume.max())
+@dataclass(frozen=True, kw_only=True)
+class _Range:
+    """Smallest and largest value in each slice of each echo, ``(echo, slice)``."""
+
+    low: FloatArray
+    high: FloatArray
+
+    @classmethod
+    def of(cls, volumes: FloatArray) -> _Range:
+        return cls(low=volumes.min(axis=(1, 2)), high=volumes.max(axis=(1, 2)))
+
+
+def _refuse_values(echoes: GradientEcho, magnitude: _Range, phase: _Range) -> None:
+    for name, volumes, ranges in (("magnitude", echoes.magnitude, magnitude), ("phase", echoes.phase_rad, phase)):
+        for e, volume in enumerate(volumes):
+            low, high = float(ranges.low[e].min()), float(ranges.high[e].max())
             if not np.isfinite(low + high):
                 bad = int(volume.size - np.isfinite(volume).sum())
                 raise InvalidInputError(
-                    f"{name} of echo {e} has {bad} voxels that are NaN or infinite: expected finite numbers"
+                    f"{name} of echo {e + 1} has {bad} voxels that are NaN or infinite: expected finite numbers"
                 )
             if low == high:
                 raise InvalidInputError(
-                    f"{name} of echo {e} is {low:g} in every voxel: the image is empty, or a phase difference "
+                    f"{name} of echo {e + 1} is {low:g} in every voxel: the image is empty, or a phase difference "
                     "was stored against it; send the phase of every echo"
                 )
-        if name == "magnitude" and float(volumes.min()) < 0:
-            raise InvalidInputError("magnitude has negative values: expected zero or more; is it a real part?")
-        if name == "phase" and float(np.abs(volumes).max()) > 4 * np.pi:
-            raise InvalidInputError(
-                f"phase reaches {float(np.abs(volumes).max()):.1f}: expected wrapped radians in -π to π; was the "
-                "rescale slope applied?"
-            )
+    if float(magnitude.low.min()) < 0:
+        raise InvalidInputError("magnitude has negative values: expected zero or more; is it a real part?")
+    if (largest := float(np.maximum(-phase.low, phase.high).max())) > 4 * np.pi:
+        raise InvalidInputError(
+            f"phase reaches {largest:.1f}: expected wrapped radians in -π to π; was the rescale slope applied?"
+        )
 
 
 def _refuse_copies(echoes: GradientEcho) -> None:
     for e in range(1, len(echoes.echo_times_s)):
-        if np.array_equal(echoes.phase_rad[e], echoes.phase_rad[e - 1]):
+        before, own = echoes.phase_rad[e - 1], echoes.phase_rad[e]
+        middle = len(own) // 2
+        if np.array_equal(own[middle], before[middle]) and np.array_equal(own, before):
             raise InvalidInputError(
                 f"phase of echoes {e} and {e + 1} is the same image: one phase, perhaps a phase difference, was "
                 "filed under both echoes; send the phase of every echo"
@@ -70,34 +85,33 @@ def _refuse_coarse_phase(echoes: GradientEcho) -> None:
             )
 
 
-def _refuse_lost_slices(echoes: GradientEcho) -> None:
+def _refuse_lost_slices(magnitude: _Range, phase: _Range) -> None:
     """Raise if the images of single slices are missing: dark between bright ones, or of one phase."""
-    for e, (magnitude, phase) in enumerate(zip(echoes.magnitude, echoes.phase_rad, strict=True), start=1):
-        brightest = magnitude.max(axis=(0, 1))
+    for e, brightest in enumerate(magnitude.high):
         lit = brightest > _LIT_SHARE * brightest.max()
         first, last = np.flatnonzero(lit)[[0, -1]]
         dark = int(np.count_nonzero(brightest[first : last + 1] == 0))
-        flat = int(np.count_nonzero(lit & (phase.max(axis=(0, 1)) == phase.min(axis=(0, 1)))))
+        flat = int(np.count_nonzero(lit & (phase.high[e] == phase.low[e])))
         for name, count in (("magnitude is zero", dark), ("phase is the same everywhere", flat)):
             if count:
                 raise InvalidInputError(
-                    f"the {name} in {count} slices of echo {e} between others that hold an image: images were lost or "
-                    "replaced; send the series again"
+                    f"the {name} in {count} slices of echo {e + 1} between others that hold an image: images were "
+                    "lost or replaced; send the series again"
                 )
 
 
-def _refuse_short_turn(echoes: GradientEcho) -> None:
+def _refuse_short_turn(echoes: GradientEcho, phase: _Range) -> None:
     """Raise if the phase wraps at less than a turn: its range was read wrong."""
-    for e, (magnitude, phase) in enumerate(zip(echoes.magnitude, echoes.phase_rad, strict=True), start=1):
-        span = float(phase.max()) - float(phase.min())
+    for e, (magnitude, volume) in enumerate(zip(echoes.magnitude, echoes.phase_rad, strict=True)):
+        span = float(phase.high[e].max()) - float(phase.low[e].min())
         if span > _SHORT_TURN * 2 * np.pi:
             continue
         strong = magnitude > np.percentile(magnitude, 75)
         both = strong[1:] & strong[:-1]
-        wraps = float(np.mean(np.abs(np.diff(phase, axis=0))[both] > _WRAP_SHARE * span)) if both.any() else 0.0
+        wraps = float(np.mean(np.abs(np.diff(volume, axis=0))[both] > _WRAP_SHARE * span)) if both.any() else 0.0
         if wraps > _LEAST_WRAPS:
             raise InvalidInputError(
-                f"the phase of echo {e} wraps at {span:.2f} rad, expected 2π: its range was stated or read wrong"
+                f"the phase of echo {e + 1} wraps at {span:.2f} rad, expected 2π: its range was stated or read wrong"
             )
 
 
@@ -116,11 +130,12 @@ def refuse_unusable(echoes: GradientEcho, mask: BoolArray | None) -> None:
             f"volume of {shape[0]} x {shape[1]} x {shape[2]} voxels: expected at least {LEAST_SLICES} along each axis; "
             "susceptibility needs a three-dimensional acquisition"
         )
-    _refuse_values(echoes)
+    magnitude, phase = _Range.of(echoes.magnitude), _Range.of(echoes.phase_rad)
+    _refuse_values(echoes, magnitude, phase)
     _refuse_copies(echoes)
     _refuse_coarse_phase(echoes)
-    _refuse_lost_slices(echoes)
-    _refuse_short_turn(echoes)
+    _refuse_lost_slices(magnitude, phase)
+    _refuse_short_turn(echoes, phase)
     if mask is None:
         return
     if mask.shape != shape or mask.dtype != np.bool_:
@@ -228,7 +243,11 @@ def refuse_phase_difference(
     if offset.size < 100:
         return
     times_s = np.linspace(0.0, longest_s, 80)
-    turned = [float(np.abs(np.mean(np.exp(1j * (offset + t * field))))) for t in times_s]
+    phasors, step_on = np.exp(1j * offset.astype(float)), np.exp(1j * times_s[1] * field.astype(float))
+    turned = []
+    for _ in times_s:
+        turned.append(float(np.abs(np.mean(phasors))))
+        phasors *= step_on
     best = int(np.argmax(turned))
     # Explained means: little is left, and far less than of the offset as it is.
     if times_s[best] < 1e-3 or turned[0] > FIELD.unexplained_spread:

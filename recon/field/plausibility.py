@@ -95,9 +95,9 @@ def compare_with_head_shape(field_ppm: FloatArray, echoes: GradientEcho, brain: 
     grid, magnitude = echoes.grid, echoes.magnitude[0]
     figures = {"phase_coherence": phase_coherence(echoes, brain.mask)}
     coarse = coarse_grid(grid)
-    bright = (magnitude > signal_threshold(magnitude)).astype(np.float32)
+    bright = magnitude > signal_threshold(magnitude)
     masked = np.where(brain.mask, field_ppm, np.float32(0))
-    tissue, inside, summed = (block_mean(v, coarse) for v in (bright, brain.mask.astype(np.float32), masked))
+    tissue, inside, summed = (block_mean(v, coarse) for v in (bright, brain.mask, masked))
     weights = np.where(inside > 0.6, inside, 0).astype(np.float32)
     if np.count_nonzero(weights) < 50:
         return figures

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from recon.errors import InvalidInputError
 from recon.field.belonging import belonging
@@ -27,7 +28,13 @@ from recon.masking.brain import Segmenter
 from recon.masking.head import head_mask
 from recon.masking.rim import BrainMask, FoundBrain, find_brain, finish_mask, without_doubtful_rim
 from recon.masking.surface_bleeds import with_surface_bleeds
+from recon.operators.boxes import crop_echoes, mask_box, restore_field
 from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho, TotalField
+
+_MARGIN = 2
+"""Voxels around the mask that neighbourhoods of its voxels reach."""
+_MULTIPLE = 12
+"""Voxels: coarse cells, and samples of every so many voxels, are those of the whole volume."""
 
 
 def rad_per_s_of_one_ppm(b0_tesla: float) -> float:
@@ -90,25 +97,32 @@ def total_field(
     consensus of the field, doi:10.1002/mrm.30006.
     """
     refuse_unusable(echoes, mask)
-    magnitude, grid = echoes.magnitude[0], echoes.grid
-    head = head_mask(magnitude)
+    head = head_mask(echoes.magnitude[0])
     refuse_slice_chopper(echoes, head)
     interpolated = zero_filling(echoes)
     if mask is not None:
-        found, core, head = None, mask, head | mask
+        found, core, head, where = None, mask, head | mask, mask
     elif segment is not None:
-        found = find_brain(magnitude, head, grid, segment)
+        found = find_brain(echoes.magnitude[0], head, echoes.grid, segment)
         core = head if found.brain is None else found.brain
+        # The voxels beside the brain tell how steep the field is at its rim.
+        where = head if surface_bleeds else head & ndimage.binary_dilation(core)
     else:
         raise InvalidInputError("neither a mask nor networks to find one were handed in: expected either")
-    phase = fit_phase(echoes, head, core=core, where=head if mask is None else mask)
+    # The mask will lie within this box, and so does all that is needed for it.
+    box = mask_box(where | core, _MARGIN, _MULTIPLE)
+    part = crop_echoes(echoes, box)
+    head, core, where = (np.ascontiguousarray(volume[box]) for volume in (head, core, where))
+    phase = fit_phase(part, head, core=core, where=where)
     if found is None:
-        brain = _given_mask(core, phase, echoes)
+        brain = _given_mask(core, phase, part)
     else:
-        brain = _found_mask(found, head, phase, echoes, surface_bleeds=surface_bleeds)
+        brain = _found_mask(found.within(box), head, phase, part, surface_bleeds=surface_bleeds)
     if not brain.mask.any():
         raise InvalidInputError("the mask is empty: no voxel has signal and a reliable phase")
-    return _in_ppm(echoes, phase, brain, interpolated)
+    total = _in_ppm(part, phase, brain)
+    del part, phase  # a third of the memory
+    return _beside_the_whole(restore_field(total, box, echoes.grid), echoes, warnings=interpolated)
 
 
 def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray, where: BoolArray | None = None) -> PhaseFit:
@@ -141,10 +155,10 @@ def fit_phase(echoes: GradientEcho, head: BoolArray, *, core: BoolArray, where: 
         warnings=(*warnings, *more, *offsets.warnings),
         figures={**figures, **uneven, **offsets.figures},
     )
+    quality = unwrapped.quality
+    del unwrapped, theta_rad  # the memory is needed
     if len(echoes.echo_times_s) > 1:
         fit, offsets = without_intercept(echoes, fit, offsets, where, core, noise)
-    quality = unwrapped.quality
-    if len(echoes.echo_times_s) > 1:
         quality /= 1 + (fit.residual_rad / np.float32(FIELD.reliable_residual_rad)) ** 2
     return PhaseFit(fit=fit, offsets=offsets, quality=quality)
 
@@ -194,10 +208,10 @@ def _given_mask(given: BoolArray, phase: PhaseFit, echoes: GradientEcho) -> Brai
     return BrainMask(mask=mask, method="given", warnings=tuple(warnings))
 
 
-def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: tuple[str, ...]) -> TotalField:
-    """Bring the field to ppm, check it, and set everything to zero outside the mask."""
+def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask) -> TotalField:
+    """Bring the field to ppm, judge its voxels, and set everything to zero outside the mask."""
     mask, grid, times_s = brain.mask, echoes.grid, echoes.echo_times_s
-    several = len(times_s) > 1
+    several, warnings = len(times_s) > 1, (*phase.offsets.warnings, *brain.warnings)
     offset_rad = phase.offsets.odd_rad
     if several and offset_rad is phase.offsets.even_rad:
         refuse_phase_difference(offset_rad, phase.fit.field_rad_per_s, mask, times_s[-1])
@@ -209,15 +223,12 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     reliable, closed_mask = reliability(noise_ppm, mask, grid, ppm_per_2pi)
     figures = {
         **phase.offsets.figures,
-        **belonging(echoes, mask),
         **field_figures(echoes, phase.fit, field_ppm, phase.quality, noise_ppm, reliable, mask),
+        "no_brain_recognised": float(brain.method == "signal"),
     }
     if not several:
         removed, offset = remove_offset(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
-        warnings, figures = (*warnings, removed), figures | offset
-    if brain.method == "deepbet" and (ghosts := ghost_percent(echoes, mask)) is not None:
-        figures["ghost_percent"] = ghosts
-    shape = compare_with_head_shape(field_ppm, echoes, brain)
+        warnings, figures = (removed, *warnings), figures | offset
     for volume in (field_ppm, phase.quality):
         volume[~mask] = 0
     return TotalField(
@@ -230,6 +241,16 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
         grid=grid,
         ppm_per_2pi=ppm_per_2pi,
         mask_method=brain.method,
-        warnings=(*warnings, *phase.offsets.warnings, *brain.warnings),
-        figures={**figures, **shape, "no_brain_recognised": float(brain.method == "signal")},
+        warnings=warnings,
+        figures=figures,
     )
+
+
+def _beside_the_whole(total: TotalField, echoes: GradientEcho, *, warnings: tuple[str, ...]) -> TotalField:
+    """Compare the field with what lies outside its mask, and put warnings before its own."""
+    brain = BrainMask(mask=total.mask, method=total.mask_method, warnings=())
+    shape = compare_with_head_shape(total.field_ppm, echoes, brain)
+    figures = {**total.figures, **belonging(echoes, total.mask), **shape}
+    if total.mask_method == "deepbet" and (ghosts := ghost_percent(echoes, total.mask)) is not None:
+        figures["ghost_percent"] = ghosts
+    return replace(total, warnings=(*warnings, *total.warnings), figures=figures)

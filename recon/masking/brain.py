@@ -11,6 +11,7 @@ Fisch et al., doi:10.48550/arXiv.2308.07003 (deepbet).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -75,10 +76,18 @@ def _resampled(volume: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.nn.functional.interpolate(volume[None, None], shape, mode="nearest-exact")[0, 0]
 
 
-def _normalised(volume: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """Return grey values between two limits with the mean and spread that the networks were trained with."""
-    scaled = ((volume - low) / max(high - low, 1e-12)).clamp(0, 1)
-    return 0.226 * (scaled - scaled.mean()) / scaled.std().clamp_min(1e-6) + 0.449
+def _normalised(volume: torch.Tensor, shape: tuple[int, int, int], low: float, high: float) -> torch.Tensor:
+    """Return grey values between two limits, resampled, with the mean and spread that the networks were trained with.
+
+    The resampled volume is large, and worked on in place.
+    """
+    scaled = _resampled(((volume - low) / max(high - low, 1e-12)).clamp_(0, 1), shape)
+    count = scaled.numel()
+    mean = float(scaled.sum(dim=-1).double().sum()) / count
+    squares = float(torch.linalg.vector_norm(scaled, dim=-1).double().square().sum())
+    spread = math.sqrt(max(squares - count * mean**2, 0.0) / (count - 1))
+    scale = 0.226 / max(spread, 1e-6)
+    return scaled.mul_(scale).add_(0.449 - scale * mean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +118,8 @@ def _span(brain: BoolArray, axis: int, size: int) -> slice:
 
 def _locate(volume: torch.Tensor, segment: Segmenter) -> _Location:
     small = _resampled(volume, _LOCATE_SHAPE)
-    ends = torch.quantile(small.reshape(-1), torch.tensor([0.005, 0.995]))
-    low, high = float(ends[0]), float(ends[1])
-    probability = segment("locate", _normalised(small, low, high)).numpy()
+    low, high = (float(end) for end in np.quantile(small.numpy(), (0.005, 0.995)))
+    probability = segment("locate", _normalised(small, _LOCATE_SHAPE, low, high)).numpy()
     brain = largest_component(probability > 0.5)
     box = None
     if all((brain.mean(axis=others) > 0.02).any() for others in ((1, 2), (0, 2), (0, 1))):
@@ -175,7 +183,7 @@ def segment_brain(magnitude: FloatArray, grid: Grid, segment: Segmenter) -> tupl
     location = view.location
     if location.box is not None:
         region = view.volume[location.box]
-        cube = _normalised(_resampled(region, _SEGMENT_SHAPE), location.low, location.high)
+        cube = _normalised(region, _SEGMENT_SHAPE, location.low, location.high)
         probability = _resampled(segment("segment", cube), tuple(region.shape)).numpy()
         brain[location.box] = probability > 0.5
         sureness = _sureness(probability)

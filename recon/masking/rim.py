@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cc3d
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from recon.masking.brain import Segmenter, segment_brain
 from recon.masking.constants import MASKING
-from recon.operators.boxes import mask_box
+from recon.operators.boxes import Box, mask_box
 from recon.operators.morphology import box_filter, clean, grown_within, largest_component
 from recon.types import BoolArray, FloatArray, Grid
 
@@ -129,6 +129,11 @@ class FoundBrain:
     brain: BoolArray | None
     raw_brain_mask: BoolArray
     reason: str = ""
+
+    def within(self, box: Box) -> FoundBrain:
+        """Return what of it lies in a box."""
+        brain = None if self.brain is None else np.ascontiguousarray(self.brain[box])
+        return replace(self, brain=brain, raw_brain_mask=np.ascontiguousarray(self.raw_brain_mask[box]))
 
 
 def find_brain(magnitude: FloatArray, head: BoolArray, grid: Grid, segment: Segmenter) -> FoundBrain:

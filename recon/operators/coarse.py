@@ -81,17 +81,31 @@ def block_phasors(
     return out
 
 
-def block_sum(volume: FloatArray, coarse: CoarseGrid) -> FloatArray:
-    """Return the sum of each cell's voxels, ``(x, y, z)`` float32."""
-    for axis, block in enumerate(coarse.block):
-        volume = np.add.reduceat(volume, np.arange(0, coarse.fine_shape[axis], block), axis=axis)
-    return volume
+@compiled
+def _block_sums(
+    start: int,
+    stop: int,
+    block: tuple[int, int, int],
+    volume: npt.NDArray[np.float32 | np.bool_],
+    out: FloatArray,
+) -> None:
+    for cx in range(start, stop):
+        for x in range(cx * block[0], min(volume.shape[0], (cx + 1) * block[0])):
+            for y in range(volume.shape[1]):
+                sums, row = out[cx, y // block[1]], volume[x, y]
+                for cz in range(sums.size):
+                    total = np.float32(0)
+                    for z in range(cz * block[2], min(row.size, (cz + 1) * block[2])):
+                        total += np.float32(row[z])
+                    sums[cz] += total
 
 
-def block_mean(volume: FloatArray, coarse: CoarseGrid) -> FloatArray:
+def block_mean(volume: npt.NDArray[np.float32 | np.bool_], coarse: CoarseGrid) -> FloatArray:
     """Return the mean of each cell's voxels, ``(x, y, z)`` float32; voxels beyond the volume count as zero."""
-    means: FloatArray = block_sum(volume, coarse) / np.float32(np.prod(coarse.block))
-    return means
+    out: FloatArray = np.zeros(coarse.shape, np.float32)
+    in_slabs(_block_sums, coarse.shape[0], coarse.block, np.ascontiguousarray(volume), out)
+    out /= np.float32(np.prod(coarse.block))
+    return out
 
 
 @compiled

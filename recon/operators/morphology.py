@@ -2,25 +2,89 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cc3d
 import fill_voids
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
+from recon.operators.slabs import compiled, in_slabs
 from recon.types import BoolArray, Grid
 
+ByteArray = npt.NDArray[np.uint8]
 
-def box_filter(mask: BoolArray, grid: Grid, radius_mm: float, extreme: str) -> BoolArray:
+_MOST_REACH = 127
+"""Voxels: a window of them, counted in a byte."""
+
+
+@compiled
+def _row(volume: ByteArray, axis: int, at: int, beside: int) -> ByteArray:
+    row: ByteArray = volume[at, beside] if axis == 0 else volume[beside, at]
+    return row
+
+
+@compiled
+def _dilate_rows(start: int, stop: int, volume: ByteArray, axis: int, reach: int, out: ByteArray) -> None:
+    """Dilate along the first or second axis, rows of the last one at a time; ranges are of the other of the two."""
+    length = volume.shape[axis]
+    count = np.empty(volume.shape[2], np.uint8)
+    for beside in range(start, stop):
+        count[:] = 0
+        for at in range(-reach, length):
+            if at + reach < length:
+                ahead = _row(volume, axis, at + reach, beside)
+                for z in range(count.size):
+                    count[z] += ahead[z]
+            if at - reach - 1 >= 0:
+                behind = _row(volume, axis, at - reach - 1, beside)
+                for z in range(count.size):
+                    count[z] -= behind[z]
+            if at >= 0:
+                dilated = _row(out, axis, at, beside)
+                for z in range(count.size):
+                    dilated[z] = count[z] > 0
+
+
+@compiled
+def _dilate_within_rows(start: int, stop: int, volume: ByteArray, reach: int, out: ByteArray) -> None:
+    """Dilate along the last axis; ranges are of the first one."""
+    length = volume.shape[2]
+    for x in range(start, stop):
+        for y in range(volume.shape[1]):
+            last = -length - reach
+            for z in range(length):
+                last = z if volume[x, y, z] else last
+                out[x, y, z] = z - last <= reach
+            last = 2 * length + reach
+            for z in range(length - 1, -1, -1):
+                last = z if volume[x, y, z] else last
+                out[x, y, z] |= last - z <= reach
+
+
+def _dilated(volume: ByteArray, reaches: tuple[int, ...]) -> ByteArray:
+    """Dilate zeros and ones by a box of half-widths in voxels; the volume's faces are no part of it."""
+    for axis, reach in enumerate(reaches):
+        out = np.empty_like(volume)
+        reach = min(reach, volume.shape[axis] - 1, _MOST_REACH)
+        if reach > 0 and axis < 2:
+            in_slabs(_dilate_rows, volume.shape[1 - axis], volume, axis, reach, out)
+        elif reach > 0:
+            in_slabs(_dilate_within_rows, volume.shape[0], volume, reach, out)
+        volume = out if reach > 0 else volume
+    return volume
+
+
+def box_filter(mask: BoolArray, grid: Grid, radius_mm: float, extreme: Literal["erode", "dilate", "open"]) -> BoolArray:
     """Erode, dilate or open by a box with half-widths of about a radius; nothing is eaten from the volume's faces."""
+    reaches = tuple(round(radius_mm / size) for size in grid.voxel_size_mm)
+    grown = np.ascontiguousarray(mask if extreme == "dilate" else ~mask).view(np.uint8)
+    # What is eroded is what the outside does not reach.
+    grown = _dilated(grown, reaches)
     if extreme == "open":
-        return mask & box_filter(box_filter(mask, grid, radius_mm, "erode"), grid, radius_mm, "dilate")
-    out = mask.astype(np.uint8)
-    run = ndimage.minimum_filter1d if extreme == "erode" else ndimage.maximum_filter1d
-    for axis, size in enumerate(grid.voxel_size_mm):
-        reach = round(radius_mm / size)
-        if reach > 0:
-            out = run(out, 2 * reach + 1, axis=axis, mode="nearest")
-    filtered: BoolArray = out.astype(np.bool_)
+        grown = _dilated(1 - grown, reaches) & mask
+    filtered: BoolArray = (grown ^ 1 if extreme == "erode" else grown).view(np.bool_)
     return filtered
 
 

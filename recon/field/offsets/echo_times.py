@@ -36,7 +36,7 @@ def echo_time_error_ms(
     if not known.any():
         return None
     box = mask_box(known, 0)
-    cells, inner = coarse_grid(crop_grid(grid, box), _CELL_MM), known[box].astype(np.float32)
+    cells, inner = coarse_grid(crop_grid(grid, box), _CELL_MM), known[box]
     share = block_mean(inner, cells)
     inside = share > 0.8
     if np.count_nonzero(inside) < _LEAST_CELLS:

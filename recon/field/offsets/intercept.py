@@ -54,9 +54,9 @@ def without_intercept(
     sigma_mm = smoothing_mm(gain, echoes.grid)
     cells = coarse_grid(echoes.grid, FIELD.intercept_cell_share * sigma_mm)
     rounds, outlier = FIELD.intercept_rounds, FIELD.intercept_outlier_ratio
-    smooth = np.stack(
-        [smooth_part(i, w, cells, sigma_mm, rounds, outlier) for i, w in zip(intercept, weight, strict=True)]
-    )
+    smooth = np.empty_like(intercept)
+    for own, values, weights in zip(smooth, intercept, weight, strict=True):
+        own[:] = smooth_part(values, weights, cells, sigma_mm, rounds, outlier)
     _on_voxels(_correct, echoes, fit, offsets, mask, bias_per_noise, smooth, fit.residual_rad)
     # 0.455 is the median of a χ² variable with one degree of freedom.
     scatter = np.sqrt(median_square(intercept[0] - smooth[0], weight[0]) / 0.455) / max(noise, 1e-20)
@@ -150,7 +150,7 @@ def _intercepts(
         w[:], wt[:], wr[:] = 0.0, 0.0, 0.0
         wtt, wtr = 0.0, 0.0
         for e in range(times.size):
-            p, t = e % parities, float(times[e])
+            p, t = e & (parities - 1), float(times[e])
             r = float(wrap_scalar(phase[e, i] - (even[i] if e & 1 else odd[i]) - field[i] * times[e]))
             m = float(echo_weight(magnitude[e, i], times[e], spread[i], bias_per_noise))
             w[p] += m
@@ -201,10 +201,11 @@ def _correct(
             continue
         moved, information, weights, square = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         for e in range(times.size):
-            offset = (even[i] if e & 1 else odd[i]) + intercept[e % parities, i]
+            own = intercept[e & (parities - 1), i]
+            offset = (even[i] if e & 1 else odd[i]) + own
             left[e] = wrap_scalar(phase[e, i] - offset - field[i] * times[e])
             weight[e] = echo_weight(magnitude[e, i], times[e], spread[i], bias_per_noise)
-            moved -= weight[e] * times[e] * intercept[e % parities, i]
+            moved -= weight[e] * times[e] * own
             information += weight[e] * times[e] * times[e]
             weights += weight[e]
         if not information > 0:

@@ -68,9 +68,7 @@ def remove_offset(
     """
     coarse = coarse_grid(grid, _CELL_MM)
     usable = np.where(closed_mask, interpolate_doubtful(field_ppm, reliable, mask, grid), np.float32(0))
-    inside, known, summed = (
-        block_mean(v.astype(np.float32), coarse) for v in (closed_mask, closed_mask & reliable, usable)
-    )
+    inside, known, summed = (block_mean(v, coarse) for v in (closed_mask, closed_mask & reliable, usable))
     closed = np.asarray(inside > 0.5)
     cells = _Cells(
         coarse=coarse,

@@ -22,6 +22,7 @@ CostArray = npt.NDArray[np.uint8]
 
 _PI = np.float32(np.pi)
 _LINEARITY_AT_BORDER = np.float32(0.9)
+_TINY = np.float32(1e-30)
 
 
 @compiled
@@ -32,40 +33,51 @@ def _factor(coherence: np.float32) -> np.float32:
 @compiled
 def _bend(before: np.float32, middle: np.float32, after: np.float32) -> np.float32:
     """Linearity of three phases in a row: 1 is a straight line."""
-    return np.float32(1) - abs(wrap_scalar(before - 2 * middle + after)) * np.float32(0.5)
+    return np.float32(1) - abs(wrap_scalar(before - np.float32(2) * middle + after)) * np.float32(0.5)
 
 
 @compiled
-def _linearity(phase: FloatArray, i: int, j: int, step: int, at: int, length: int) -> np.float32:
-    """Product of the linearity of both triplets that contain the edge from voxel i to voxel j."""
-    before = _bend(phase[i - step], phase[i], phase[j]) if at > 0 else _LINEARITY_AT_BORDER
-    after = _bend(phase[i], phase[j], phase[j + step]) if at + 2 < length else _LINEARITY_AT_BORDER
-    return max(np.float32(0), before) * max(np.float32(0), after)
-
-
-@compiled
-def _edge_cost(
+def _row_costs(
+    count: int,
+    i: int,
+    step: int,
+    inner: tuple[bool, bool],
     phase: FloatArray,
     second: FloatArray,
     ratio: np.float32,
     magnitude: FloatArray,
-    i: int,
-    step: int,
-    at: int,
-    length: int,
-) -> int:
-    j = i + step
-    difference = wrap_scalar(phase[j] - phase[i])
-    weight = _factor(np.float32(1) - abs(difference) / _PI)
+    mask: BoolArray,
+    costs: CostArray,
+) -> None:
+    """Work out the cost of ``count`` edges from voxels in a row to those a ``step`` on, without a branch for each.
+
+    ``inner`` says whether there are voxels before the edges and behind them, with which a line is looked for.
+    """
+    here, on = phase[i : i + count], phase[i + step : i + step + count]
+    before = phase[i - step : i - step + count] if inner[0] else here
+    behind = phase[i + 2 * step : i + 2 * step + count] if inner[1] else here
+    other_here, other_on = here, on
     if second.size > 0:
-        other = wrap_scalar(second[j] - second[i]) * ratio
-        weight *= _factor(np.float32(1) - abs(difference - other))
-    weight *= _factor(_linearity(phase, i, j, step, at, length))
+        other_here, other_on = second[i : i + count], second[i + step : i + step + count]
+    bright_here, bright_on = here, on
     if magnitude.size > 0:
-        small, big = min(magnitude[i], magnitude[j]), max(magnitude[i], magnitude[j])
-        quotient = small / big if big > 0 else np.float32(0)
-        weight *= _factor(quotient * quotient)
-    return max(1, min(255, int(255 - 254 * weight)))
+        bright_here, bright_on = magnitude[i : i + count], magnitude[i + step : i + step + count]
+    inside_here, inside_on = mask[i : i + count], mask[i + step : i + step + count]
+    for z in range(count):
+        difference = wrap_scalar(on[z] - here[z])
+        weight = _factor(np.float32(1) - abs(difference) / _PI)
+        if second.size > 0:
+            other = wrap_scalar(other_on[z] - other_here[z]) * ratio
+            weight *= _factor(np.float32(1) - abs(difference - other))
+        first = _bend(before[z], here[z], on[z]) if inner[0] else _LINEARITY_AT_BORDER
+        last = _bend(here[z], on[z], behind[z]) if inner[1] else _LINEARITY_AT_BORDER
+        weight *= _factor(max(np.float32(0), first) * max(np.float32(0), last))
+        if magnitude.size > 0:
+            small, big = min(bright_here[z], bright_on[z]), max(bright_here[z], bright_on[z])
+            quotient = small / max(big, _TINY)
+            weight *= _factor(quotient * quotient)
+        cost = max(np.int32(1), min(np.int32(255), np.int32(np.float32(255) - np.float32(254) * weight)))
+        costs[z] = np.uint8(cost) if inside_here[z] & inside_on[z] else np.uint8(0)
 
 
 @compiled
@@ -80,20 +92,25 @@ def _costs(
     mask: BoolArray,
     costs: CostArray,
 ) -> None:
-    _, ny, nz = shape
-    steps = (ny * nz, nz, 1)
+    nx, ny, nz = shape
+    row = np.zeros((3, nz), np.uint8)
+    given = (phase, second, ratio, magnitude, mask)
     for x in range(start, stop):
         for y in range(ny):
+            i = (x * ny + y) * nz
+            row[:] = 0
+            if x + 1 < nx:
+                _row_costs(nz, i, ny * nz, (x > 0, x + 2 < nx), *given, row[0])
+            if y + 1 < ny:
+                _row_costs(nz, i, nz, (y > 0, y + 2 < ny), *given, row[1])
+            if nz > 1:
+                _row_costs(1, i, 1, (False, nz > 2), *given, row[2])
+            if nz > 2:
+                _row_costs(nz - 3, i + 1, 1, (True, True), *given, row[2, 1:])
+                _row_costs(1, i + nz - 2, 1, (True, False), *given, row[2, nz - 2 :])
             for z in range(nz):
-                i = (x * ny + y) * nz + z
-                at = (x, y, z)
                 for axis in range(3):
-                    inside = at[axis] + 1 < shape[axis] and mask[i] and mask[i + steps[axis]]
-                    costs[axis, i] = (
-                        _edge_cost(phase, second, ratio, magnitude, i, steps[axis], at[axis], shape[axis])
-                        if inside
-                        else 0
-                    )
+                    costs[i + z, axis] = row[axis, z]
 
 
 def edge_costs(
@@ -122,12 +139,12 @@ def edge_costs(
     Returns
     -------
     numpy.ndarray
-        ``(3, x·y·z)`` uint8: for each axis and voxel, the edge to the next voxel on that axis; 0 is
+        ``(x·y·z, 3)`` uint8: for each axis and voxel, the edge to the next voxel on that axis; 0 is
         no edge.
     """
     shape = phase_rad.shape
     nothing = np.empty(0, np.float32)
-    costs: CostArray = np.empty((3, phase_rad.size), np.uint8)
+    costs: CostArray = np.empty((phase_rad.size, 3), np.uint8)
     in_slabs(
         _costs,
         shape[0],
@@ -149,8 +166,8 @@ def _mean_weight(start: int, stop: int, shape: tuple[int, int, int], costs: Cost
     for i in range(start * ny * nz, stop * ny * nz):
         total, count = 0, 0
         for axis in range(3):
-            forward = costs[axis, i]
-            backward = costs[axis, i - steps[axis]] if i >= steps[axis] else np.uint8(0)
+            forward = costs[i, axis]
+            backward = costs[i - steps[axis], axis] if i >= steps[axis] else np.uint8(0)
             for neighbour in (forward, backward):
                 if neighbour > 0:
                     total += 255 - int(neighbour)

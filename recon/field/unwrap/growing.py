@@ -45,7 +45,7 @@ def _visit(
         edge_at = i if side & 1 else i - steps[axis]
         if edge_at < 0:
             continue
-        cost = costs[axis, edge_at]
+        cost = costs[edge_at, axis]
         if cost == 0:
             continue
         j = i + steps[axis] if side & 1 else edge_at
@@ -114,7 +114,7 @@ def _grow_all(
             _drain(best, limit, steps, costs, phase, regions, queue, starts, ends, votes)
     _drain(1, 255, steps, costs, phase, regions, queue, starts, ends, votes)
     for i in range(phase.size):
-        if regions[i] == 0 and (costs[0, i] > 0 or costs[1, i] > 0 or costs[2, i] > 0):
+        if regions[i] == 0 and (costs[i, 0] > 0 or costs[i, 1] > 0 or costs[i, 2] > 0):
             best = _visit(i, STRAY, steps, costs, phase, regions, queue, ends, votes)
             _drain(best, 255, steps, costs, phase, regions, queue, starts, ends, votes)
     return count
@@ -132,9 +132,9 @@ def _block_seeds(
         for y in range(ny):
             for z in range(nz):
                 i = (x * ny + y) * nz + z
-                if costs[0, i] == 0 or costs[1, i] == 0 or costs[2, i] == 0:
+                if costs[i, 0] == 0 or costs[i, 1] == 0 or costs[i, 2] == 0:
                     continue
-                total = int(costs[0, i]) + int(costs[1, i]) + int(costs[2, i])
+                total = int(costs[i, 0]) + int(costs[i, 1]) + int(costs[i, 2])
                 b = (x // block * by + y // block) * bz + z // block
                 if total < best_sum[b]:
                     best_sum[b] = total
@@ -221,7 +221,7 @@ def grow(phase_rad: FloatArray, costs: CostArray) -> FloatArray:
     phase_rad
         ``(x, y, z)`` float32, wrapped.
     costs
-        ``(3, x·y·z)`` uint8 from :func:`recon.field.unwrap.edge_weights.edge_costs`.
+        ``(x·y·z, 3)`` uint8 from :func:`recon.field.unwrap.edge_weights.edge_costs`.
 
     Returns
     -------

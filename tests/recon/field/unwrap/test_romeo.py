@@ -95,7 +95,7 @@ def test_costs_rise_with_noise_and_stop_at_the_mask():
     inside_x = mask.copy()
     inside_x[:-1] &= mask[1:]
     inside_x[-1] = False
-    np.testing.assert_array_equal(calm[0].reshape(mask.shape) > 0, inside_x)
+    np.testing.assert_array_equal(calm[:, 0].reshape(mask.shape) > 0, inside_x)
 
 
 def test_quality_tells_a_noisy_corner_from_a_calm_one():

@@ -1,35 +1,36 @@
 """Hold a map to the measured field: closed-form steps with the true kernel and a free background.
 
 ``χ + D r / (D² + λ(k))`` with ``r`` the field that neither the map nor any harmonic background explains. As in Wiener's
-filter, λ is the power of the field's noise over the power of the map's error. That error falls steeply with spatial
-frequency while the noise does not: coarse structure, and with it the mean of a region, is set by the field; fine
-structure and what lies near the magic angle stay with the map. The noise is what the residual itself shows, so that a
-field that is better or worse than stated is used accordingly; what no map near this one explains, such as phase a turn
-off, is doubted, and the rim of the mask counts as an outside source (data-consistent steps inside a learned inversion:
-Cognolato 2023, doi:10.1016/j.media.2022.102700; harmonic background by its boundary values: Zhou 2014,
+filter, λ is the power of what no map explains over the power of the map's error. That error falls steeply with spatial
+frequency: coarse structure, and with it the mean of a region, is set by the field; fine structure and what lies near
+the magic angle stay with the map. Both powers are what the residual itself shows (:mod:`recon.network.trust`), so that
+a field that is better or worse than stated, or that no scalar susceptibility explains, is used accordingly. Phase a
+turn off is doubted, and the rim of the mask counts as an outside source (data-consistent steps inside a learned
+inversion: Cognolato 2023, doi:10.1016/j.media.2022.102700; harmonic background by its boundary values: Zhou 2014,
 doi:10.1002/nbm.3064).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import torch
 
 from recon.inversion.closed_form import padded_shape
 from recon.network.constants import NETWORK
+from recon.network.trust import Shells, error_over_expected, make_shells, noise_variance_ppm2
 from recon.operators.dipole import convolve, dipole_kernel, k_axes
 from recon.operators.lbv import SWEEPS
 from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
 
 REGULARISATION: Final = (
-    f"{NETWORK.least_regularisation} + (noise / {NETWORK.map_error_ppm_mm15} ppm)^2 (voxel / mm^3) "
+    f"variance of the residual at |D| < {NETWORK.on_cone} / ({NETWORK.map_error_ppm_mm15} ppm)^2 (voxel / mm^3) "
     f"(1 + ({NETWORK.map_error_corner_mm:g} mm k)^2)^{NETWORK.map_error_fall}"
 )
 """λ, for provenance."""
-_MAD_TO_SD: Final = 1.4826
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,6 @@ class FieldData:
         Relaxation sweeps for the harmonic background: the smaller it is, the fewer do.
     kernel
         Dipole kernel on the half spectrum of :func:`recon.inversion.closed_form.padded_shape`.
-    noise_weight
-        What the variance of the noise (ppm²) adds to λ, on the same half spectrum.
     """
 
     field_ppm: torch.Tensor
@@ -64,7 +63,16 @@ class FieldData:
     grid: Grid
     sweeps: int
     kernel: torch.Tensor
-    noise_weight: torch.Tensor
+
+    @cached_property
+    def noise_weight(self) -> torch.Tensor:
+        """λ of noise of 1 ppm², on the kernel's half spectrum, where the map's error is the expected one."""
+        return _noise_weight(padded_shape(self.grid), self.grid, self.kernel.device)
+
+    @cached_property
+    def shells(self) -> Shells:
+        """Where noise and error are measured."""
+        return make_shells(self.kernel, self.noise_weight, padded_shape(self.grid), self.grid)
 
 
 def field_data(
@@ -80,7 +88,6 @@ def field_data(
 
     ``reliable`` and ``closed_mask`` are those of :class:`recon.types.TotalField`; the whole mask if not given.
     """
-    shape, device = padded_shape(grid), field_ppm.device
     return FieldData(
         field_ppm=field_ppm,
         mask=mask,
@@ -88,8 +95,7 @@ def field_data(
         region=_peeled(mask if closed_mask is None else closed_mask, grid),
         grid=grid,
         sweeps=sweeps,
-        kernel=dipole_kernel(shape, grid, device),
-        noise_weight=_noise_weight(shape, grid, device),
+        kernel=dipole_kernel(padded_shape(grid), grid, field_ppm.device),
     )
 
 
@@ -123,19 +129,20 @@ def unexplained_field(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     return local_field(left, data.region, data.grid, data.sweeps) * data.reliable
 
 
-def consistent_step(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
-    """Return a map ``(x, y, z)`` after one step towards the field, relative to its mean over the mask, zero outside."""
-    left = unexplained_field(chi_ppm, data)
-    regularisation = NETWORK.least_regularisation + residual_noise_ppm(left, data) ** 2 * data.noise_weight
-    believed = left / (1.0 + (left / NETWORK.doubted_residual_ppm) ** 2)
-    step = convolve(believed, data.kernel / (data.kernel**2 + regularisation), padded_shape(data.grid))
-    return centred(chi_ppm + step, data.mask)
-
-
-def residual_noise_ppm(left_ppm: torch.Tensor, data: FieldData) -> float:
-    """Return the standard deviation of the :func:`unexplained_field`, by its median: a few places do not rule it."""
-    inside = left_ppm[data.reliable & (left_ppm != 0)].abs()
-    return _MAD_TO_SD * float(inside.median()) if inside.numel() else 0.0
+def steps_towards_field(chi_ppm: torch.Tensor, data: FieldData, count: int) -> torch.Tensor:
+    """Return a map ``(x, y, z)`` after some steps, relative to its mean over the mask, zero outside."""
+    shape, shells = padded_shape(data.grid), data.shells
+    larger: torch.Tensor | None = None
+    for _ in range(count):
+        left = unexplained_field(chi_ppm, data)
+        if larger is None:
+            larger = error_over_expected(left, shells, shape)
+        variance = (noise_variance_ppm2(left, shells, shape) / larger).float()
+        regularisation = data.noise_weight * variance[shells.number.int()]
+        believed = left / (1.0 + (left / NETWORK.doubted_residual_ppm) ** 2)
+        step = convolve(believed, data.kernel / (data.kernel**2 + regularisation), shape)
+        chi_ppm = centred(chi_ppm + step, data.mask)
+    return chi_ppm
 
 
 def centred(volume: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

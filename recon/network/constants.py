@@ -11,11 +11,22 @@ class NetworkConstants:
     """Tuned by the mean NRMSE from phase over heads and patients that serve nothing else (``Purpose.TUNING``).
 
     Healthy 800 and 810, lesion 801, oblique 802, steep 803, swi 804 and 805, 7t 806, bipolar 807, patients 2000 to
-    2009; voids on patients 2000 to 2008, 2013 and 2080.
+    2009; voids on patients 2000 to 2008, 2013 and 2080; what the residual shows on heads 900 to 903, 906 and 907
+    without effects, with white matter's, and with all.
     """
 
-    least_regularisation: float = 0.02
-    """Least λ of a step towards the field; searched 0.02 0.03 0.05 0.1."""
+    on_cone: float = 0.07
+    """Kernel below which the field shows only what no map explains."""
+    beside_cone: float = 0.15
+    """Kernel from which on it shows the map's error, too."""
+    longest_error_mm: float = 54.0
+    """Longest wavelength at which the cone and what lies beside it can be told apart, so that a larger error of the map
+    shows; searched 32 40 54 and none. Among coarser ones the mask's edge mixes both, and errors of the field pass for
+    the map's."""
+    shortest_error_mm: float = 8.0
+    """Shortest one; at finer ones what is left is noise. Searched 8 and none."""
+    most_error: float = 30.0
+    """Power of the map's error over the expected one, at most; searched 4 8 30 100. Heads with large bleeds need it."""
     map_error_ppm_mm15: float = 0.35
     """Error of the network's map, per root of a volume in mm³. The power of the error was fitted to maps of validation
     heads of 0.4 to 9 ppb noise; 0.25 and 0.5 change the mean by less than 0.3 points."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import torch
 
-from recon.network.consistency import FieldData, centred, consistent_step, field_data, unexplained_field
+from recon.network.consistency import FieldData, centred, field_data, steps_towards_field, unexplained_field
 from recon.network.constants import NETWORK
 from recon.network.features import (
     CHI_UNIT_PPM,
@@ -66,9 +66,7 @@ def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored:
 
 def held_to(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     """Return a map ``(x, y, z)`` after the steps that follow every pass."""
-    for _ in range(NETWORK.steps_per_pass):
-        chi_ppm = consistent_step(chi_ppm, data)
-    return chi_ppm
+    return steps_towards_field(chi_ppm, data, NETWORK.steps_per_pass)
 
 
 def refined_channels(start_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:

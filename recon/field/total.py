@@ -11,7 +11,7 @@ from recon.field.belonging import belonging
 from recon.field.constants import FIELD
 from recon.field.figures import field_figures
 from recon.field.fit import FieldFit, fit_field
-from recon.field.ghosts import ghost_percent
+from recon.field.ghosts import ghost_field_ppb
 from recon.field.input_checks import refuse_phase_difference, refuse_slice_chopper, refuse_unusable, zero_filling
 from recon.field.noise import field_noise, magnitude_noise
 from recon.field.offsets.intercept import without_intercept
@@ -215,8 +215,8 @@ def _in_ppm(echoes: GradientEcho, phase: PhaseFit, brain: BrainMask, warnings: t
     if not several:
         removed, offset = remove_offset(field_ppm, mask, grid, reliable=reliable, closed_mask=closed_mask)
         warnings, figures = (*warnings, removed), figures | offset
-    if brain.method == "deepbet" and (ghosts := ghost_percent(echoes, mask)) is not None:
-        figures["ghost_percent"] = ghosts
+    if brain.method == "deepbet" and (ghost_ppb := ghost_field_ppb(echoes, mask)) is not None:
+        figures["ghost_field_ppb"] = ghost_ppb
     shape = compare_with_head_shape(field_ppm, echoes, brain)
     for volume in (field_ppm, phase.quality):
         volume[~mask] = 0

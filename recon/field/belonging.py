@@ -16,7 +16,7 @@ _R2STAR_AT_0_PER_S, _R2STAR_PER_S_TESLA = 8.4, 3.6
 """Line through brain tissue's R2* at 1.5, 3 and 7 T (Peters et al., doi:10.1016/j.mri.2007.02.014)."""
 _WITHIN_MM = 16.0
 """Images are looked for this far from each other."""
-_PLANES = ((2, (0, 1)), (0, (1, 2)))
+_PLANES = ((0, (1, 2)), (1, (0, 2)), (2, (0, 1)))
 """Axis that is summed over, and the two that are left."""
 _SAMPLED_MM, _ALIKE_MM, _COHERENT = 3.0, 8.0, 0.7
 """Voxels that are looked at, size of their neighbourhood, and mean phase step from which on it is tissue's."""
@@ -72,14 +72,9 @@ def r2star_over_usual(echoes: GradientEcho, mask: BoolArray) -> float:
 
 def echo_shift_mm(echoes: GradientEcho) -> float:
     """Return the largest distance between an echo and the one before it, by their magnitudes' projections."""
-    volumes, size_mm = echoes.magnitude, echoes.grid.voxel_size_mm
-    largest = 0.0
-    for axis, plane in _PLANES:
-        images = [volume.sum(axis=axis) for volume in volumes]
-        cell = (size_mm[plane[0]], size_mm[plane[1]])
-        for before, after in pairwise(images):
-            largest = max(largest, float(np.hypot(*_shift_mm(before, after, cell))))
-    return largest
+    projections = [[volume.sum(axis=axis) for axis, _ in _PLANES] for volume in echoes.magnitude]
+    size_mm = echoes.grid.voxel_size_mm
+    return max(_distance_mm(before, after, size_mm) for before, after in pairwise(projections))
 
 
 def magnitude_beside_phase(echoes: GradientEcho) -> tuple[float, float]:
@@ -98,6 +93,7 @@ def magnitude_beside_phase(echoes: GradientEcho) -> tuple[float, float]:
     coherent = (_coherence(echoes.phase_rad[0], stride, size_mm) > _COHERENT).astype(np.float32)
     if not (bright.any() and coherent.any()):
         return 0.0, 0.0
+<<<<<<< HEAD
     shift_mm, overlap = 0.0, float((bright * coherent).sum())
     for axis, plane in _PLANES:
         cell = (size_mm[plane[0]], size_mm[plane[1]])
@@ -108,6 +104,13 @@ def magnitude_beside_phase(echoes: GradientEcho) -> tuple[float, float]:
             shift_mm = max(shift_mm, float(np.hypot(*found_mm)))
     mirrored = max(float((bright * np.flip(coherent, axis)).sum()) for axis in (0, 1, 2))
     return shift_mm, 2 * (mirrored - overlap) / float(bright.sum() + coherent.sum())
+=======
+    of_magnitude, of_phase = ([volume.sum(axis=axis) for axis, _ in _PLANES] for volume in (bright, coherent))
+    shift_mm = _distance_mm(of_magnitude, of_phase, size_mm)
+    overlaps = [2 * float((bright * np.flip(coherent, axis)).sum()) for axis in (0, 1, 2)]
+    gain = max(overlaps) - 2 * float((bright * coherent).sum())
+    return shift_mm, gain / float(bright.sum() + coherent.sum())
+>>>>>>> hC
 
 
 def _coherence(phase_rad: FloatArray, stride: Sequence[int], size_mm: Sequence[float]) -> FloatArray:
@@ -121,6 +124,19 @@ def _coherence(phase_rad: FloatArray, stride: Sequence[int], size_mm: Sequence[f
         mean = [ndimage.uniform_filter(part, size) for part in (step.real, step.imag)]
         total += np.hypot(*mean)
     return total / np.float32(3)
+
+
+def _distance_mm(before: Sequence[FloatArray], after: Sequence[FloatArray], size_mm: Sequence[float]) -> float:
+    """Return how far two volumes lie from each other, by their three projections.
+
+    Each component is seen in two projections. The smaller value counts: where signal has decayed beside air, one of
+    them may have its peak anywhere.
+    """
+    components = [np.inf] * 3
+    for (_, axes), one, other in zip(_PLANES, before, after, strict=True):
+        for axis, mm in zip(axes, _shift_mm(one, other, (size_mm[axes[0]], size_mm[axes[1]])), strict=True):
+            components[axis] = min(components[axis], abs(mm))
+    return float(np.linalg.norm(components))
 
 
 def _shift_mm(before: FloatArray, after: FloatArray, cell_mm: tuple[float, float]) -> tuple[float, float]:

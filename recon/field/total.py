@@ -12,7 +12,7 @@ from recon.field.belonging import belonging
 from recon.field.constants import FIELD
 from recon.field.figures import field_figures
 from recon.field.fit import FieldFit, fit_field
-from recon.field.ghosts import ghost_percent
+from recon.field.ghosts import ghost_field_ppb
 from recon.field.input_checks import refuse_phase_difference, refuse_slice_chopper, refuse_unusable, zero_filling
 from recon.field.noise import field_noise, magnitude_noise
 from recon.field.offsets.intercept import without_intercept
@@ -251,6 +251,6 @@ def _beside_the_whole(total: TotalField, echoes: GradientEcho, *, warnings: tupl
     brain = BrainMask(mask=total.mask, method=total.mask_method, warnings=())
     shape = compare_with_head_shape(total.field_ppm, echoes, brain)
     figures = {**total.figures, **belonging(echoes, total.mask), **shape}
-    if total.mask_method == "deepbet" and (ghosts := ghost_percent(echoes, total.mask)) is not None:
-        figures["ghost_percent"] = ghosts
+    if total.mask_method == "deepbet" and (ghost_ppb := ghost_field_ppb(echoes, total.mask)) is not None:
+        figures["ghost_field_ppb"] = ghost_ppb
     return replace(total, warnings=(*warnings, *total.warnings), figures=figures)

@@ -60,7 +60,7 @@ def without_intercept(
     _on_voxels(_correct, echoes, fit, offsets, mask, bias_per_noise, smooth, fit.residual_rad)
     # 0.455 is the median of a χ² variable with one degree of freedom.
     scatter = np.sqrt(median_square(intercept[0] - smooth[0], weight[0]) / 0.455) / max(noise, 1e-20)
-    late_ms = echo_time_error_ms(offsets.odd_rad + intercept[0], fit.field_rad_per_s, weight[0] > 0, echoes.grid)
+    wrong_by_ms = echo_time_error_ms(offsets.odd_rad + intercept[0], fit.field_rad_per_s, weight[0] > 0, echoes.grid)
     odd_rad = offsets.odd_rad + smooth[0]
     spread = float(np.sqrt(np.mean(smooth[0][core] ** 2)))
     moved = replace(
@@ -72,7 +72,7 @@ def without_intercept(
             "intercept_rms_rad": spread,
             "intercept_smoothing_mm": sigma_mm,
             "intercept_scatter_over_noise": float(scatter),
-            **({} if late_ms is None else {"echo_time_error_ms": abs(late_ms)}),
+            **({} if wrong_by_ms is None else {"echo_time_error_ms": wrong_by_ms}),
         },
     )
     return fit, moved

@@ -26,7 +26,7 @@ SHOWN_FIGURES = (
     ("field_jumps_permille", "jumps in the field", "‰ of neighbours", 1.0),
     ("slice_step_rad", "largest phase step between slices", "rad", 1.0),
     ("echo_shift_mm", "largest shift between echoes", "mm", 1.0),
-    ("echo_time_error_ms", "echo times wrong by", "ms", 1.0),
+    ("echo_time_error_ms", "echo times wrong by at least", "ms", 1.0),
     ("open_fringe_lines_mm", "open fringe lines", "mm", 1.0),
     ("b0_direction_off_deg", "field's B0 beside the stated one", "°", 1.0),
     ("data_residual_rms_ppb", "field not explained by the map, RMS", "ppb", 1.0),

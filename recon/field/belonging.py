@@ -74,7 +74,8 @@ def echo_shift_mm(echoes: GradientEcho) -> float:
     """Return the largest distance between an echo and the one before it, by their magnitudes' projections."""
     projections = [[volume.sum(axis=axis) for axis, _ in _PLANES] for volume in echoes.magnitude]
     size_mm = echoes.grid.voxel_size_mm
-    return max(_distance_mm(before, after, size_mm) for before, after in pairwise(projections))
+    shifts = (_shift_by_projections_mm(before, after, size_mm) for before, after in pairwise(projections))
+    return max(float(np.linalg.norm(shift_mm)) for shift_mm in shifts)
 
 
 def magnitude_beside_phase(echoes: GradientEcho) -> tuple[float, float]:
@@ -93,24 +94,14 @@ def magnitude_beside_phase(echoes: GradientEcho) -> tuple[float, float]:
     coherent = (_coherence(echoes.phase_rad[0], stride, size_mm) > _COHERENT).astype(np.float32)
     if not (bright.any() and coherent.any()):
         return 0.0, 0.0
-<<<<<<< HEAD
-    shift_mm, overlap = 0.0, float((bright * coherent).sum())
-    for axis, plane in _PLANES:
-        cell = (size_mm[plane[0]], size_mm[plane[1]])
-        found_mm = _shift_mm(bright.sum(axis=axis), coherent.sum(axis=axis), cell)
-        back = [-round(mm / size) for mm, size in zip(found_mm, cell, strict=True)]
-        # Where the phase turns steeply its head is smaller, as in a real phantom: that is not a shift.
-        if float((bright * np.roll(coherent, back, plane)).sum()) > overlap:
-            shift_mm = max(shift_mm, float(np.hypot(*found_mm)))
-    mirrored = max(float((bright * np.flip(coherent, axis)).sum()) for axis in (0, 1, 2))
-    return shift_mm, 2 * (mirrored - overlap) / float(bright.sum() + coherent.sum())
-=======
     of_magnitude, of_phase = ([volume.sum(axis=axis) for axis, _ in _PLANES] for volume in (bright, coherent))
-    shift_mm = _distance_mm(of_magnitude, of_phase, size_mm)
-    overlaps = [2 * float((bright * np.flip(coherent, axis)).sum()) for axis in (0, 1, 2)]
-    gain = max(overlaps) - 2 * float((bright * coherent).sum())
-    return shift_mm, gain / float(bright.sum() + coherent.sum())
->>>>>>> hC
+    shift_mm, overlap = _shift_by_projections_mm(of_magnitude, of_phase, size_mm), float((bright * coherent).sum())
+    back = [-round(mm / size) for mm, size in zip(shift_mm, size_mm, strict=True)]
+    # Where the phase turns steeply its head is smaller, as in a real phantom: that is not a shift.
+    shifted = float((bright * np.roll(coherent, back, (0, 1, 2))).sum()) > overlap
+    mirrored = max(float((bright * np.flip(coherent, axis)).sum()) for axis in (0, 1, 2))
+    gain = 2 * (mirrored - overlap) / float(bright.sum() + coherent.sum())
+    return float(np.linalg.norm(shift_mm)) if shifted else 0.0, gain
 
 
 def _coherence(phase_rad: FloatArray, stride: Sequence[int], size_mm: Sequence[float]) -> FloatArray:
@@ -126,8 +117,10 @@ def _coherence(phase_rad: FloatArray, stride: Sequence[int], size_mm: Sequence[f
     return total / np.float32(3)
 
 
-def _distance_mm(before: Sequence[FloatArray], after: Sequence[FloatArray], size_mm: Sequence[float]) -> float:
-    """Return how far two volumes lie from each other, by their three projections.
+def _shift_by_projections_mm(
+    before: Sequence[FloatArray], after: Sequence[FloatArray], size_mm: Sequence[float]
+) -> list[float]:
+    """Return by how much a volume is shifted against another along each axis, by their three projections.
 
     Each component is seen in two projections. The smaller value counts: where signal has decayed beside air, one of
     them may have its peak anywhere.
@@ -135,8 +128,8 @@ def _distance_mm(before: Sequence[FloatArray], after: Sequence[FloatArray], size
     components = [np.inf] * 3
     for (_, axes), one, other in zip(_PLANES, before, after, strict=True):
         for axis, mm in zip(axes, _shift_mm(one, other, (size_mm[axes[0]], size_mm[axes[1]])), strict=True):
-            components[axis] = min(components[axis], abs(mm))
-    return float(np.linalg.norm(components))
+            components[axis] = min(components[axis], mm, key=abs)
+    return components
 
 
 def _shift_mm(before: FloatArray, after: FloatArray, cell_mm: tuple[float, float]) -> tuple[float, float]:

@@ -77,7 +77,9 @@ def _slope(values: FloatArray, over: FloatArray, blocks: np.ndarray) -> tuple[fl
         weight = np.minimum(1, usual / np.maximum(distance, np.finfo(np.float32).tiny)).astype(np.float32)
     block = np.unique(blocks, axis=0, return_inverse=True)[1].reshape(-1)
     scores = np.bincount(block, weight * over * (values - slope * over))
-    return slope, float(np.linalg.norm(scores)) / float(np.dot(weight * over, over))
+    # A cell beyond the limit pulls with a force that no longer changes: it does not make the slope more certain.
+    certain = float(np.dot((weight == 1) * over, over))
+    return slope, float(np.linalg.norm(scores)) / certain if certain > 0 else np.inf
 
 
 def _structure(values: FloatArray, weight: FloatArray, sigma: Sequence[float]) -> FloatArray:

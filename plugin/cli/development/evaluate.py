@@ -24,7 +24,7 @@ from plugin.cli.console import (
     progress_shown,
     tell,
 )
-from plugin.cli.development.studies import cohort, verdict
+from plugin.cli.development.studies import cohort, in_vivo, verdict
 
 if TYPE_CHECKING:
     from recon.lab.evaluation.store import InversionResult, InversionRow
@@ -182,6 +182,7 @@ def _tabulated(found: Iterable[InversionResult], output: Path | None) -> list[In
 
 app.command(epilog=examples(("qsm-plugin evaluate cohort --patients 10 --output out/cohort",)))(cohort)
 app.command(epilog=examples(("qsm-plugin evaluate verdict --heads 75 --faults 1",)))(verdict)
+app.command(epilog=examples(("qsm-plugin evaluate in-vivo FOLDER --methods network,tikhonov",)))(in_vivo)
 
 
 @app.command(epilog=examples(("qsm-plugin evaluate robustness --method network --voxel-size-mm 2",)))

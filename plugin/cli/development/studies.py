@@ -1,4 +1,4 @@
-"""``qsm-plugin evaluate cohort`` and ``verdict``: studies of many scans, kept on disk and resumed."""
+"""``qsm-plugin evaluate cohort``, ``verdict`` and ``in-vivo``: studies of many scans, and of a real one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from plugin.cli.console import (
     print_json,
     print_table,
     progress_shown,
+    require_folder,
     tell,
 )
 
@@ -28,6 +29,11 @@ COHORT_COLUMNS = {
     "NRMSE %\nmedian": "{nrmse_median:.1f}", "worst": "{nrmse_worst:.1f}", "XSIM": "{xsim_median:.3f}",
     "bleeds'\nslope": "{bleed_slope_median:.2f}", "network\nbetter": "{better:d}",
 }  # fmt: skip
+IN_VIVO_COLUMNS = {
+    "method": "{method!s}", "NRMSE %": "{nrmse_percent:.1f}", "detr. %": "{nrmse_detrend_percent:.1f}",
+    "XSIM": "{xsim:.3f}", "HFEN %": "{hfen_percent:.1f}", "corr.": "{correlation:.3f}",
+}  # fmt: skip
+BAND_COLUMNS = {"wavelength": "{name}", "signal %": "{signal_percent:.1f}", "error %": "{error_percent:.1f}"}
 KIND_COLUMNS = {
     "fault": "{kind}", "scans": "{scans}", "ruined": "{ruinous}", "of these ok": "{missed}", "refused": "{refused}",
     "failed": "{failed}", "degraded": "{degraded}",
@@ -125,3 +131,27 @@ def verdict(
     if found["spearman"] is not None:
         tell(f"Expected error: rank correlation {found['spearman']:.2f}, {found['covered_percent']:.0f} % below bound.")
     note(f"written: {output / 'verdict.json'}, verdict.png")
+
+
+def in_vivo(
+    folder: Annotated[Path, typer.Argument(help="Folder with the challenge's local field, COSMOS map and mask.")],
+    methods: Annotated[str, typer.Option(metavar="A,B,…", help="Methods.")] = "network",
+    engine: EngineOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Judge methods by the head of the 2016 QSM challenge; for judging only, nothing is tuned on it."""
+    from plugin.lab.in_vivo import judge_in_vivo
+
+    require_folder(folder)
+    wanted = names_of(methods)
+    with progress_shown("evaluate in-vivo", evenly(len(wanted)), as_json=as_json) as say:
+        rows = []
+        for method in wanted:
+            say(method)
+            rows.append(asdict(judge_in_vivo(folder, method, engine)))
+    if as_json:
+        print_json({"rows": rows})
+        return
+    print_table("2016 challenge: maps of the local field against COSMOS", rows, IN_VIVO_COLUMNS)
+    for row in rows:
+        print_table(f"{row['method']}: error by wavelength, in % of the whole signal", row["bands"], BAND_COLUMNS)

@@ -21,7 +21,8 @@ def volume_of(subject):
 
 @pytest.fixture(scope="module")
 def hard():
-    return draw_case("lesion-hard", generator(Purpose.TUNING, 31), voxel_size_mm=7.0)
+    case = draw_case("lesion-hard", generator(Purpose.TUNING, 31), voxel_size_mm=7.0)
+    return replace(case, scan=replace(case.scan, oversample=(2, 2, 3)))
 
 
 @pytest.fixture(scope="module")

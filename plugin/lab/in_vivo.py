@@ -63,6 +63,10 @@ def judge_in_vivo(folder: Path, method: str, engine: str = "auto") -> InVivo:
         raise PluginError(
             f"the volumes have shapes {field.shape}, {truth.shape} and {marked.shape}; expected one shape"
         )
+    if field.ndim != 3 or not (marked > 0.5).any():
+        raise PluginError(
+            f"shape {field.shape}, {int((marked > 0.5).sum())} voxels in the mask; expected a volume and its brain"
+        )
     mask = marked > 0.5
     grid = Grid(shape=field.shape, voxel_size_mm=_VOXEL_SIZE_MM, b0_direction=_B0_DIRECTION)
     total = total_field_of(field, np.full_like(field, _NOISE_PPM), mask, grid)
@@ -81,7 +85,14 @@ def judge_in_vivo(folder: Path, method: str, engine: str = "auto") -> InVivo:
 
 def _read(path: Path) -> FloatArray:
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
 
     if not path.is_file():
         raise PluginError(f"{path.name} is missing in {path.parent}; expected {FIELD}, {TRUTH} and {MASK}")
-    return np.asarray(nibabel.load(path).dataobj, dtype=np.float32)
+    try:
+        values = np.ascontiguousarray(nibabel.load(path).dataobj, dtype=np.float32)
+    except (ImageFileError, OSError, EOFError) as error:
+        raise PluginError(f"{path.name} cannot be read ({error})") from error
+    if not np.isfinite(values).all():
+        raise PluginError(f"{path.name} holds values that are not numbers")
+    return values

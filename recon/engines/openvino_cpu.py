@@ -8,6 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def compile_scripted(network: torch.jit.ScriptModule, channel: int) -> Callable[
 
     def run(volume: torch.Tensor) -> torch.Tensor:
         found = _run(compiled, volume, (0, channel))
-        compiled.release_memory()  # of its layers, 0.5 GiB here: what follows would come on top
+        with suppress(RuntimeError):  # another thread uses it
+            compiled.release_memory()  # of its layers, 0.5 GiB here: what follows would come on top
         return found
 
     return run

@@ -14,8 +14,8 @@ from recon.field.constants import FIELD
 from recon.types import BoolArray, FloatArray, GradientEcho
 
 LEAST_SLICES = 5
-"""Least voxels along each axis: with four, no voxel is left on which the map can be checked against the field."""
-"""Fewer voxels along an axis hold no three-dimensional field."""
+"""Least voxels along each axis: fewer hold no three-dimensional field, and with four no voxel is left on which the map
+can be checked against it."""
 _PLANES = 48
 """Central planes that statistics are taken from: enough for all of them, and quick."""
 _SAMPLES = 25_000

@@ -34,7 +34,7 @@ from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, GradientEcho,
 _MARGIN = 2
 """Voxels around the mask that neighbourhoods of its voxels reach."""
 _MULTIPLE = 12
-"""Voxels: coarse cells, and samples of every so many voxels, are those of the whole volume."""
+"""Voxels that the box's origin is a multiple of: coarse cells whose blocks divide it are those of the whole volume."""
 
 
 def rad_per_s_of_one_ppm(b0_tesla: float) -> float:

@@ -3,7 +3,7 @@
 ``χ + D r / (D² + λ(k))`` with ``r`` the field that neither the map nor any harmonic background explains. As in Wiener's
 filter, λ is the power of what no map explains over the power of the map's error. That error falls steeply with spatial
 frequency: coarse structure, and with it the mean of a region, is set by the field; fine structure and what lies near
-the magic angle stay with the map. Both powers are what the residual itself shows (:mod:`recon.network.trust`), so that
+the magic angle stay with the map. Both powers are what the residual itself shows (:mod:`recon.network.residual_power`), so that
 a field that is better or worse than stated, or that no scalar susceptibility explains, is used accordingly. Phase a
 turn off is doubted, and the rim of the mask counts as an outside source (data-consistent steps inside a learned
 inversion: Cognolato 2023, doi:10.1016/j.media.2022.102700; harmonic background by its boundary values: Zhou 2014,
@@ -20,15 +20,18 @@ import torch
 
 from recon.inversion.closed_form import padded_shape
 from recon.network.constants import NETWORK
-from recon.network.trust import Shells, error_over_expected, make_shells, noise_variance_ppm2
+from recon.network.residual_power import Shells, error_over_expected, make_shells, noise_variance_ppm2
 from recon.operators.dipole import convolve, dipole_kernel, k_axes
 from recon.operators.lbv import SWEEPS
 from recon.operators.lbv_gpu import local_field
 from recon.types import Grid
 
 REGULARISATION: Final = (
-    f"variance of the residual at |D| < {NETWORK.on_cone} / ({NETWORK.map_error_ppm_mm15} ppm)^2 (voxel / mm^3) "
-    f"(1 + ({NETWORK.map_error_corner_mm:g} mm k)^2)^{NETWORK.map_error_fall}"
+    f"variance per wavelength of the residual, cut at 3 SD, at |D| < {NETWORK.on_cone} / "
+    f"({NETWORK.map_error_ppm_mm15} ppm)^2 (voxel / mm^3) "
+    f"(1 + ({NETWORK.map_error_corner_mm:g} mm k)^2)^{NETWORK.map_error_fall} / "
+    f"the map's error over the expected one (1 to {NETWORK.most_error:g}) at |D| > {NETWORK.beside_cone}, "
+    f"{NETWORK.shortest_error_mm:g} to {NETWORK.longest_error_mm:g} mm"
 )
 """λ, for provenance."""
 

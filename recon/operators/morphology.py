@@ -81,7 +81,7 @@ def box_filter(mask: BoolArray, grid: Grid, radius_mm: float, extreme: Literal["
     reaches = tuple(round(radius_mm / size) for size in grid.voxel_size_mm)
     grown = np.ascontiguousarray(mask if extreme == "dilate" else ~mask).view(np.uint8)
     # What is eroded is what the outside does not reach.
-    grown = _dilated(grown, reaches)
+    grown = _dilated(grown, reaches) if any(reaches) else grown.copy()
     if extreme == "open":
         grown = _dilated(1 - grown, reaches) & mask
     filtered: BoolArray = (grown ^ 1 if extreme == "erode" else grown).view(np.bool_)

@@ -29,6 +29,8 @@ _HUBER, _ROUNDS = 1.5, 15
 """Residual, in robust standard deviations, beyond which a cell's weight falls, and rounds of weighting."""
 _BLOCK_MM = 32.0
 """Edge of the blocks that are taken as independent."""
+_LEAST_BLOCKS = 8
+"""Fewer do not show how much they differ."""
 _STANDARD_ERRORS = 2.0
 """How many standard errors are taken off the estimate."""
 
@@ -59,23 +61,24 @@ def echo_time_error_ms(
     intercept, field = (_structure(np.where(inside, mean, np.float32(0)), weight, sigma)[inside] for mean in means)
     ordinary = np.abs(field) < _OUTLIER * np.median(np.abs(field))
     blocks = np.floor(np.argwhere(inside)[ordinary] * np.asarray(cells.cell_mm) / _BLOCK_MM)
-    late_s, error_s = _slope(intercept[ordinary], field[ordinary], blocks)
+    block = np.unique(blocks, axis=0, return_inverse=True)[1].reshape(-1)
+    if block.max(initial=-1) + 1 < _LEAST_BLOCKS or not np.any(field[ordinary]):
+        return None
+    late_s, error_s = _slope(intercept[ordinary], field[ordinary], block)
     return 1e3 * max(0.0, abs(late_s) - _STANDARD_ERRORS * error_s)
 
 
-def _slope(values: FloatArray, over: FloatArray, blocks: np.ndarray) -> tuple[float, float]:
-    """Return the robust slope of values, and its standard error by what ``(value, 3)`` blocks differ in."""
+def _slope(values: FloatArray, over: FloatArray, block: np.ndarray) -> tuple[float, float]:
+    """Return the robust slope of values, and its standard error by what their blocks, numbered, differ in."""
     weight = np.ones_like(over)
     slope = 0.0
     for _ in range(_ROUNDS):
-        power = float(np.dot(weight * over, over))
-        if not power > 0:
-            return 0.0, 0.0
-        slope = float(np.dot(weight * over, values)) / power
+        slope = float(np.dot(weight * over, values)) / float(np.dot(weight * over, over))
         distance = np.abs(values - slope * over)
         usual = _HUBER * 1.4826 * float(np.median(distance))
+        if usual == 0:
+            return slope, 0.0
         weight = np.minimum(1, usual / np.maximum(distance, np.finfo(np.float32).tiny)).astype(np.float32)
-    block = np.unique(blocks, axis=0, return_inverse=True)[1].reshape(-1)
     scores = np.bincount(block, weight * over * (values - slope * over))
     # A cell beyond the limit pulls with a force that no longer changes: it does not make the slope more certain.
     certain = float(np.dot((weight == 1) * over, over))

@@ -62,3 +62,16 @@ def test_too_few_voxels_say_nothing():
     known[20:24, 20:24, 20:24] = True
     field = np.ones(GRID.shape, np.float32)
     assert echo_time_error_ms(field, field, known, GRID) is None
+
+
+def test_an_exact_relation_is_an_error_and_a_field_of_nothing_says_nothing(structure):
+    field, known = structure
+    assert echo_time_error_ms(0.5 * field, field, known, GRID) == pytest.approx(500, rel=0.01)
+    assert echo_time_error_ms(field, np.zeros_like(field), known, GRID) is None
+
+
+def test_a_mask_of_few_blocks_says_nothing(structure):
+    field, _ = structure
+    known = np.zeros(GRID.shape, bool)
+    known[10:24, 10:26, 8:18] = True  # 35 x 32 x 30 mm
+    assert echo_time_error_ms(field, field, known, GRID) is None

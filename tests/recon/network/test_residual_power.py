@@ -7,7 +7,7 @@ import torch
 from recon.inversion.closed_form import padded_shape
 from recon.network.consistency import field_data
 from recon.network.constants import NETWORK
-from recon.network.trust import SHELLS_PER_MM, error_over_expected, noise_variance_ppm2, typical_ppm
+from recon.network.residual_power import SHELLS_PER_MM, error_over_expected, noise_variance_ppm2, typical_ppm
 from recon.operators.dipole import convolve, dipole_field, gaussian_spectrum
 from recon.types import Grid
 

@@ -1,4 +1,4 @@
-"""How far a map may follow the field, wavelength by wavelength: what the residual shows of the noise and of the error.
+"""What the residual shows, wavelength by wavelength, of the field's noise and of the map's error.
 
 On the cone of the magic angle the dipole kernel is zero, and a map makes no field there. What is left of the field on
 the cone is therefore what no map explains: noise, and what a scalar susceptibility does not model, such as white
@@ -39,7 +39,7 @@ class Shells:
         Shell of every frequency, in the half spectrum's shape, int16.
     on_cone, beside_cone
         ``(n,)`` places in the flattened half spectrum where the kernel almost vanishes, and where it does not; the
-        second only of wavelengths at which both can be told.
+        second only of wavelengths at which the two can be compared.
     count_on, count_beside
         ``(shell,)`` how many there are.
     expected
@@ -58,10 +58,15 @@ def make_shells(kernel: torch.Tensor, noise_weight: torch.Tensor, shape: Shape, 
     """Sort the frequencies of a half spectrum of ``shape`` into shells; kernel and weight lie on that spectrum."""
     kx, ky, kz = k_axes(shape, grid.voxel_size_mm, kernel.device)
     number = (torch.sqrt(kx**2 + ky**2 + kz**2) * SHELLS_PER_MM).round().to(torch.int16)
-    told = (number * NETWORK.longest_error_mm >= SHELLS_PER_MM) & (number * NETWORK.shortest_error_mm < SHELLS_PER_MM)
+    comparable = (number * NETWORK.longest_error_mm >= SHELLS_PER_MM) & (
+        number * NETWORK.shortest_error_mm < SHELLS_PER_MM
+    )
     on, beside = (
         torch.nonzero(chosen.flatten())[:, 0]
-        for chosen in ((kernel.abs() < NETWORK.on_cone) & (number > 0), (kernel.abs() > NETWORK.beside_cone) & told)
+        for chosen in (
+            (kernel.abs() < NETWORK.on_cone) & (number > 0),
+            (kernel.abs() > NETWORK.beside_cone) & comparable,
+        )
     )
     everywhere = torch.ones_like(kernel)
     return Shells(

@@ -5,9 +5,9 @@ filter, λ is the power of what no map explains over the power of the map's erro
 frequency: coarse structure, and with it the mean of a region, is set by the field; fine structure and what lies near
 the magic angle stay with the map. Both powers are what the residual itself shows
 (:mod:`recon.network.residual_power`), so that a field that is better or worse than stated, or that no scalar
-susceptibility explains, is used accordingly. Phase a turn off is doubted, and the rim of the mask counts as an outside source (data-consistent steps inside a learned
-inversion: Cognolato 2023, doi:10.1016/j.media.2022.102700; harmonic background by its boundary values: Zhou 2014,
-doi:10.1002/nbm.3064).
+susceptibility explains, is used accordingly. Phase a turn off is doubted, and the rim of the mask counts as an outside
+source (data-consistent steps inside a learned inversion: Cognolato 2023, doi:10.1016/j.media.2022.102700; harmonic
+background by its boundary values: Zhou 2014, doi:10.1002/nbm.3064).
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ _EVALUATION = Path("out/evaluation")
 FIELD_COLUMNS = {
     "method": "{method!s}", "2π\nerr. %": "{wrap_errors_percent:.3f}", "RMS\nppb": "{rms_ppb:.1f}",
     "robust\nppb": "{robust_ppb:.2f}", "> 50\nppb %": "{above_50ppb_percent:.3f}",
-    "in 2 σ\n%": "{within_two_noise_percent:.1f}", "mask\nDice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
+    "noise\nppb": "{noise_ppb:.2f}", "in 2 σ\n%": "{within_two_noise_percent:.1f}",
+    "left\nout %": "{left_out_percent:.2f}", "mask\nDice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
 }  # fmt: skip
 PART_COLUMNS = {
     "part of the brain": "{part}", "share %": "{share_percent:.1f}", "RMS ppb": "{rms_ppb:.1f}",

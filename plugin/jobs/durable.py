@@ -106,7 +106,7 @@ def delivering(settings: Settings, contacts: Contacts) -> Role:
     def register() -> str:
         @DBOS.workflow(name=DELIVER)
         def attempt_delivery(values: dict[str, Any]) -> None:
-            attempt = Attempt(**values)
+            attempt = Attempt.of(values)
             try:
                 with noted_workflow():
                     if attempt.sent_at is None:

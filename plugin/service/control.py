@@ -78,7 +78,14 @@ def _deliver_again(connected: DBOSClient, failed: WorkflowStatus) -> None:
     """Queue another attempt, for which the time begins again."""
     assert failed.input is not None
     attempt = Attempt.of(failed.input["args"][0])
-    begun = {"queued_at": time.time(), "age": Age(), "begun_at": 0.0, "refused_at": None, "uncommitted_at": None}
-    following = replace(attempt, number=attempt.number + 1, **begun)
+    following = replace(
+        attempt,
+        number=attempt.number + 1,
+        queued_at=time.time(),
+        age=Age(),
+        begun_at=0.0,
+        refused_at=None,
+        uncommitted_at=None,
+    )
     connected.enqueue(following.options, asdict(following))
     connected.update_workflow_attributes(failed.workflow_id, {RETRIED: True})

@@ -28,7 +28,9 @@ def pytest_collection_finish(session):
     if FULL:
         campaigns = len({item.path for item in session.items if "faults" in item.path.parts})
         terminal = session.config.pluginmanager.getplugin("terminalreporter")
-        terminal.write_line(f"{campaigns} campaigns; all of them take about an hour. Their counts come at the end.")
+        terminal.write_line(
+            f"{campaigns} campaigns; the whole of make faults takes about an hour. Counts come at the end."
+        )
 
 
 @pytest.hookimpl(wrapper=True)

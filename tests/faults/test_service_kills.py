@@ -46,7 +46,7 @@ def test_every_complete_series_is_delivered_and_none_as_two_results(tmp_path):
         pixels = hashlib.sha256(image.PixelData).hexdigest()
         assert contents.setdefault(image.SOPInstanceUID, pixels) == pixels, "one UID, two results"
     assert len({image.SeriesInstanceUID for image in peer.received}) == SCANS
-    say(f"{kills} kills of the service: {SCANS} series delivered, {len(contents)} images, none twice unlike.")
+    say(f"{kills} kills of the service: {SCANS} series delivered, {len(contents)} images, none with two contents.")
 
 
 def send_until_killed(service, images):

@@ -76,7 +76,8 @@ def test_two_hosts_of_three_fail_and_every_series_is_delivered_once(tmp_path, sc
         say(
             f"Three hosts at {step}, one without power, one cut off for {cut_seconds:.0f} s with {claimed} studies"
             f" claimed: {len(site.acknowledged)} images acknowledged on {site.associations} associations, all on disk;"
-            f" {SCANS} series delivered, {images} images, {len(site.peer.received) - images} sent again, none with two contents;"
+            f" {SCANS} series delivered, {images} images, {len(site.peer.received) - images} sent again, none"
+            " with two contents;"
             f" results by host {[list(written.values()).count(host.name) for host in site.hosts]};"
             f" taken over after {sorted(map(round, dead))} and {sorted(map(round, cut))} s;"
             f" {two.service.count('lease.lost')} leases of the host that came back were lost."

@@ -74,7 +74,7 @@ def test_an_archive_that_is_away_for_a_day_gets_everything_and_nobody_else_waits
         clock.jump(24.0)  # while the service is down
         with service.running(), pacs(archive_port, answer=lambda _n: answers[0]) as late:
             service.wait_until_ready()
-            wait_for(lambda: late.requests >= 2 * 4, what="the archive refuses for lack of resources")
+            wait_for(lambda: late.requests >= 2 * 4, seconds=60, what="the archive refuses for lack of resources")
             clock.jump(-24.0)
             send(scans[4])
             answers[0], back = 0x0000, time.monotonic()

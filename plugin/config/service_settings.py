@@ -18,7 +18,8 @@ class Retry(Frozen):
     longest_seconds: float = Field(default=900.0, gt=0)
     """Longest pause between two attempts."""
     give_up_after_hours: float = Field(default=24.0, gt=0)
-    """How long after it was queued a delivery is given up, however long its attempts took."""
+    """How long after it was queued a delivery is given up, however long its attempts took. Counted while the service
+    runs, by the monotonic clock: neither a clock that jumps nor a host that sleeps ends a delivery."""
     give_up_refused_after_hours: float = Field(default=8.0, gt=0)
     """How long after a destination first refused the objects themselves a delivery is given up: somebody has to allow
     them there."""

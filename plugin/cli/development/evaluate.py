@@ -40,7 +40,7 @@ FIELD_COLUMNS = {
     "method": "{method!s}", "2π\nerr. %": "{wrap_errors_percent:.3f}", "RMS\nppb": "{rms_ppb:.1f}",
     "robust\nppb": "{robust_ppb:.2f}", "> 50\nppb %": "{above_50ppb_percent:.3f}",
     "noise\nppb": "{noise_ppb:.2f}", "in 2 σ\n%": "{within_two_noise_percent:.1f}",
-    "left\nout %": "{left_out_percent:.2f}", "mask\nDice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
+    "left\nout %": "{left_out_percent:.2f}", "mask\nDice": "{mask_dice:.3f}",
 }  # fmt: skip
 PART_COLUMNS = {
     "part of the brain": "{part}", "share %": "{share_percent:.1f}", "RMS ppb": "{rms_ppb:.1f}",
@@ -88,7 +88,7 @@ def field(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge the total field: wrap errors, error in ppb, mask and time, beside two other ways of unwrapping."""
+    """Judge the total field: wrap errors, error in ppb, noise and mask, beside two other ways of unwrapping."""
     from recon.lab.evaluation.field import OURS, RIVALS, evaluate_field
     from recon.lab.simulation.draw.cases import CASES
 

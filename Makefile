@@ -19,8 +19,8 @@ test: setup       ## style, types and architecture, and beside them the whole su
 	.venv/bin/pytest -n 3 --dist worksteal --durations=15; tests=$$?; \
 	wait; cat out/lint.txt; exit $$((tests + $$(cat out/lint.status)))
 
-faults: setup     ## hundreds of kills, full disks, bad peers and malformed objects, with their counts: about an hour
-	QSM_FAULTS=full .venv/bin/pytest tests/faults -s --timeout 0
+faults: setup     ## hundreds of kills, full disks, bad peers and malformed objects, about an hour; their counts at the end, and in out/faults.txt
+	QSM_FAULTS=full .venv/bin/pytest tests/faults -v --timeout 0
 
 same: setup       ## make same BEFORE=REVISION: does this tree make the same objects and figures, to the last bit?
 	.venv/bin/python tests/acceptance/same.py $(BEFORE) $(if $(QUICK),--quick) $(if $(DEMO),--demo)

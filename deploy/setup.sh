@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${PYTHON:-python3.11}"
 command -v "$python" >/dev/null || python=python3
-peers=(dcmtk orthanc dicom3tools postgresql chromium prometheus)
+peers=(dcmtk orthanc dicom3tools postgresql chromium prometheus libfaketime)
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else return 1; fi

@@ -146,6 +146,22 @@ _ROWS: Final = (
         nifti=NiftiName("fmap/desc-local_fieldmap", "ppb"),
     ),
     Product(
+        name="chi-uncertainty",
+        description="standard deviation of each voxel's susceptibility, in ppb",
+        title="QSM uncertainty ppb",
+        number=16,
+        make="recon.products.contrasts.uncertainty:chi_uncertainty_ppb",
+        images=MRImages(
+            flavor=("OTHER", "CHI_SD"),
+            unit=PPB,
+            quantity=Code("chi-uncertainty", "99QSMPLUGIN", "Uncertainty of susceptibility"),
+            lut_label="CHI_SD_PPB",
+            profiles=PROFILES,
+            windows=(Window(25, 50, "Uncertainty"),),
+        ),
+        nifti=NiftiName("anat/desc-uncertainty_Chimap", "ppb"),
+    ),
+    Product(
         name="parametric-map",
         description="susceptibility as a floating-point Parametric Map",
         title="QSM chi ppb float",

@@ -18,7 +18,8 @@ class Retry(Frozen):
     longest_seconds: float = Field(default=900.0, gt=0)
     """Longest pause between two attempts."""
     give_up_after_hours: float = Field(default=24.0, gt=0)
-    """How long after it was queued a delivery is given up, however long its attempts took."""
+    """How long after it was queued a delivery is given up, however long its attempts took. Counted while the service
+    runs, by the monotonic clock: neither a clock that jumps nor a host that sleeps ends a delivery."""
     give_up_refused_after_hours: float = Field(default=8.0, gt=0)
     """How long after a destination first refused the objects themselves a delivery is given up: somebody has to allow
     them there."""
@@ -42,7 +43,8 @@ class Work(Frozen):
     step_minutes: float = Field(default=60.0, gt=0)
     """Longest time for one step; the worker is then restarted, which counts as one of the ``crashes``."""
     crashes: int = Field(default=3, ge=0)
-    """How often a reconstruction during which the worker died is begun again: its images may be what kills it."""
+    """How often a reconstruction during which the worker died is begun again: its images may be what kills it. Where
+    the whole service ended, as in a power cut, it does not count."""
     reserve_gib: float = Field(default=0.5, ge=0)
     """Free space that a job leaves on the spool's disk; a job that needs more waits."""
     urgent_callers: tuple[str, ...] = Field(default=(), examples=[["STROKE*"]])

@@ -26,6 +26,7 @@ from pynetdicom.sop_class import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from plugin.config.settings import Settings
+from plugin.intake.backoff import pause_after
 from plugin.intake.database.notices import CommitmentRow
 from plugin.intake.index import Index
 from plugin.intake.spool import Spool
@@ -204,7 +205,7 @@ class CommitmentAnswers(threading.Thread):
                 self._asked.clear()
                 self._ended.wait(SAME_ASSOCIATION_SECONDS)
             try:
-                for row in self._spool.index.due_commitments(time.time()):
+                for row in self._spool.index.due_commitments(time.time(), self._settings.retry.longest_seconds):
                     if not self._ended.is_set():
                         self._try_to_answer(row)
             except Exception as error:  # a full disk, or a closed index; the next round tries again
@@ -233,13 +234,12 @@ class CommitmentAnswers(threading.Thread):
 
     def _postpone(self, row: CommitmentRow) -> None:
         log = get_logger().bind(calling_ae=row.calling_ae, images=len(row.refs))
-        retry, now = self._settings.retry, time.time()
-        if now - row.asked_at > 3600 * retry.give_up_after_hours:
+        pause, waited = pause_after(self._settings.retry, row.attempts)
+        if waited > 3600 * self._settings.retry.give_up_after_hours:
             self._spool.index.settle_commitment(row.transaction_uid, "given up")
             log.error("commitment.given_up")
             return
-        pause = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(row.attempts, 20))
-        self._spool.index.postpone_commitment(row.transaction_uid, now + pause)
+        self._spool.index.postpone_commitment(row.transaction_uid, time.time() + pause)
         log.warning("commitment.postponed", retry_in_seconds=pause)
 
     def _report_on_new(self, row: CommitmentRow, report: Dataset) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -23,7 +22,7 @@ from plugin.config.settings import Settings
 from plugin.config.site import NOT_OURS, Selection, select
 from plugin.errors import SpoolError
 from plugin.intake.backoff import Backoff
-from plugin.intake.candidate import Candidate, index_jobs, judge_protocol, write_job
+from plugin.intake.candidate import Candidate, QuietTimes, index_jobs, judge_protocol, write_job
 from plugin.intake.claims import Claims
 from plugin.intake.completion import Decision, State, decide, page_is_due
 from plugin.intake.database.associations import AssociationRow
@@ -38,7 +37,7 @@ Headers = tuple[ImageHeader, ...]
 Submit = Callable[[str], None]
 """Queues a job by its name; the same name again changes nothing."""
 
-_REPEATS_SECONDS = 0.1
+_REPEATS_SECONDS = 0.2
 _PAGES_SINCE_SECONDS = 86400.0
 """How far back a start looks for acquisitions whose page is still to be sent."""
 
@@ -57,6 +56,7 @@ class Assembler:
         settings: Settings,
         refuse: Submit | None = None,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spool = spool
         self._submit = submit
@@ -69,7 +69,7 @@ class Assembler:
         self._told: set[str] = set()
         self._changes: object = None
         self._has_read = True
-        self._last_at: dict[str, float] = {}
+        self._quiet = QuietTimes(clock, steady)
         index_jobs(spool)
         self._claims = Claims(spool.index)
         unsettled = self._claims.take(spool.index.unsettled_studies(clock() - _PAGES_SINCE_SECONDS))
@@ -103,10 +103,11 @@ class Assembler:
 
     def run_pass(self) -> None:
         """Read what is new, and decide about every study that changed or waits; one that fails is tried again later."""
+        self._quiet.follow_jumps()
         rows, studies = self._reader.read_new()
         self._has_read = bool(rows)  # and there may be more
         for row in rows:
-            self._last_at[row.study] = max(row.received_at, self._last_at.get(row.study, -math.inf))
+            self._quiet.note(row.study, row.received_at)
         now = self._clock()
         adopted = self._claims.adopt(now, now - _PAGES_SINCE_SECONDS, self._waiting.keys())
         for study in (*studies, *adopted):
@@ -132,7 +133,7 @@ class Assembler:
     def _forget(self, study: str) -> None:
         del self._waiting[study]
         self._headers.pop(study, None)
-        self._last_at.pop(study, None)
+        self._quiet.forget(study)
 
     def _fail(self, study: str, images: int, error: Exception) -> None:
         """Show that deciding about a study failed, and when it is tried again."""
@@ -190,9 +191,9 @@ class Assembler:
         # Asked after the associations: an ended one has all its images in the index, read or not.
         if self._spool.index.has_unread(study):
             return True
-        if study not in self._last_at:  # after a start
-            self._last_at[study] = self._spool.index.last_received_at(study)
-        idle_seconds = self._clock() - self._last_at[study]
+        if not self._quiet.knows(study):  # after a start
+            self._quiet.note(study, self._spool.index.last_received_at(study))
+        idle_seconds = self._quiet.seconds(study)
         known = {row.acquisition: row for row in self._spool.index.acquisitions(study)}
         rows = [
             self._judge(study, one, known.get(one.acquisition.key), associations, idle_seconds) for one in candidates

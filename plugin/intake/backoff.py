@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from plugin.config.service_settings import Retry
+
 _FIRST_SECONDS: Final = 1.0
 _LONGEST_SECONDS: Final = 300.0
 
@@ -35,3 +37,12 @@ class Backoff:
 
 def _pause(failures: int) -> float:
     return float(min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0 ** min(failures - 1, 20)))
+
+
+def pause_after(retry: Retry, failures: int) -> tuple[float, float]:
+    """Return the pause after one more failure, and the sum of those before it.
+
+    For what outlives the process: its pauses are counted, as the system's clock may jump.
+    """
+    pauses = [min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(n, 20)) for n in range(failures + 1)]
+    return pauses[-1], sum(pauses[:-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,41 @@ _OTHER_SCANS: Final = frozenset(
 
 _FEW_ECHOES: Final = frozenset({"phase-difference", "one-slice"})
 """Codes of field maps and localizers, unless they have many echoes."""
+
+
+_JUMP_SECONDS: Final = 2.0
+
+
+class QuietTimes:
+    """For how long nothing has come of each study; a system clock that jumps changes that little."""
+
+    def __init__(self, clock: Callable[[], float], steady: Callable[[], float]) -> None:
+        self._clock, self._steady = clock, steady
+        self._seen = clock(), steady()
+        self._last_at: dict[str, float] = {}
+
+    def follow_jumps(self) -> None:
+        """Move what came before a jump of the clock by as much."""
+        (clock, steady), self._seen = self._seen, (self._clock(), self._steady())
+        jumped = (self._seen[0] - clock) - (self._seen[1] - steady)
+        if abs(jumped) > _JUMP_SECONDS:
+            self._last_at = {study: at + jumped for study, at in self._last_at.items()}
+
+    def note(self, study: str, received_at: float) -> None:
+        """Note when an image of a study came, by the system's clock."""
+        self._last_at[study] = min(self._clock(), max(received_at, self._last_at.get(study, -math.inf)))
+
+    def knows(self, study: str) -> bool:
+        """Say whether it was noted when an image of a study came."""
+        return study in self._last_at
+
+    def seconds(self, study: str) -> float:
+        """Return for how long nothing of a study has come."""
+        return self._clock() - self._last_at[study]
+
+    def forget(self, study: str) -> None:
+        """Forget a study that nothing is awaited of."""
+        self._last_at.pop(study, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +123,7 @@ class Candidate:
             announced=" and ".join(sorted(announced.sources)) if self.names <= announced.images else "",
             awaited=announced.awaited,
             expected=announced.expected,
-            idle_seconds=now - self.last.received_at,
+            idle_seconds=max(idle_seconds, now - self.last.received_at),
             study_idle_seconds=idle_seconds,
             associations=len(came),
             open=sum(one.ended_at is None for one in came),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS, DBOSConfig, _workflow_commands
 
 from dicom_io.derived.product import OTHER_PART, REFUSAL_PART
 from dicom_io.derived.products import REFUSAL_PAGE
@@ -46,9 +46,13 @@ NO_LEASE = Lease()
 _PER_DESTINATION = 4
 """Deliveries to one destination at a time: more than one, so a series it refuses does not hold up the next."""
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 _POLL_DELIVERIES_SECONDS = 1.0
+_POLL_DELAYED_SECONDS = 1.0
 """How often the queues are looked at: a job begins soon after it was queued, and an idle service costs little."""
+
+_SELDOM_SECONDS = 60.0
+"""How often DBOS looks for what this process has none of."""
 
 Role = Callable[[], str]
 """Registers workflows, and returns the queue that they are taken from."""
@@ -56,7 +60,7 @@ Role = Callable[[], str]
 
 def launch(settings: Settings, executor: str, *roles: Role) -> None:
     """Run workflows in this process, beginning with those of this executor that were interrupted."""
-    DBOS(
+    dbos = DBOS(
         config=DBOSConfig(
             name=APPLICATION,
             system_database_url=settings.job_database_url,
@@ -67,10 +71,22 @@ def launch(settings: Settings, executor: str, *roles: Role) -> None:
             serializer=JsonSerializer(),
         )
     )
-    DBOS.listen_queues([role() for role in roles])
+    queues = [role() for role in roles]
+    DBOS.listen_queues(queues)
+    _poll_seldom(dbos, delays=DELIVER in queues or bool(settings.database_url))
     DBOS.launch()
     DBOS.register_queue(RECONSTRUCT, worker_concurrency=1, polling_interval_sec=_POLL_SECONDS)
     DBOS.register_queue(DELIVER, partition_concurrency=_PER_DESTINATION, polling_interval_sec=_POLL_DELIVERIES_SECONDS)
+
+
+def _poll_seldom(dbos: DBOS, *, delays: bool) -> None:
+    """Have DBOS look seldom where it would look every second and find nothing: there is no setting for it.
+
+    Nothing here uses its own queue; and only deliveries have ``delays``. With PostgreSQL the processes take turns in
+    looking for what is delayed, so there each of them has to look often.
+    """
+    dbos._registry.get_internal_queue()._polling_interval_sec = _SELDOM_SECONDS
+    _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _POLL_DELAYED_SECONDS if delays else _SELDOM_SECONDS
 
 
 def reconstructing(settings: Settings, options: Options, lease: Lease = NO_LEASE) -> Role:
@@ -106,7 +122,7 @@ def delivering(settings: Settings, contacts: Contacts) -> Role:
     def register() -> str:
         @DBOS.workflow(name=DELIVER)
         def attempt_delivery(values: dict[str, Any]) -> None:
-            attempt = Attempt(**values)
+            attempt = Attempt.of(values)
             try:
                 with noted_workflow():
                     if attempt.sent_at is None:

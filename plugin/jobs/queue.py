@@ -30,6 +30,9 @@ COMMITMENT = "commitment"
 COMMITTED = "committed"
 """How such an attempt ended, in its attribute ``outcome``, unless it found that it need not ask."""
 
+PAUSE_SECONDS = "pause_seconds"
+"""Attribute of an attempt: how long it was to wait when it was queued."""
+
 ENDED = "ended"
 """Event of a delivery whose first attempt has ended, well or not."""
 

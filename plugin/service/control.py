@@ -10,6 +10,7 @@ from dbos import DBOSClient, WorkflowStatus
 from plugin.config.settings import Settings
 from plugin.errors import PluginError
 from plugin.intake.index import existing_index
+from plugin.jobs.delivery.age import Age
 from plugin.jobs.delivery.deliveries import Attempt
 from plugin.jobs.queue import DELIVER, RECONSTRUCT, attempt_of, client
 from plugin.service.status import RETRIED, UNFINISHED, latest_attempts, state_of
@@ -76,7 +77,15 @@ def _workflows_of(connected: DBOSClient, job: str) -> list[WorkflowStatus]:
 def _deliver_again(connected: DBOSClient, failed: WorkflowStatus) -> None:
     """Queue another attempt, for which the time begins again."""
     assert failed.input is not None
-    attempt = Attempt(**failed.input["args"][0])
-    following = replace(attempt, number=attempt.number + 1, queued_at=time.time(), refused_at=None, uncommitted_at=None)
+    attempt = Attempt.of(failed.input["args"][0])
+    following = replace(
+        attempt,
+        number=attempt.number + 1,
+        queued_at=time.time(),
+        age=Age(),
+        begun_at=0.0,
+        refused_at=None,
+        uncommitted_at=None,
+    )
     connected.enqueue(following.options, asdict(following))
     connected.update_workflow_attributes(failed.workflow_id, {RETRIED: True})

@@ -142,10 +142,12 @@ def _working_as(settings: Settings, executor: str, stopping: threading.Event) ->
     Yields the lease under which that is done where there are other hosts.
     A killed predecessor of the same name may still be in a computation; two must not share its workflows.
     """
+    from plugin.jobs.work.interruptions import excuse_interrupted
     from plugin.jobs.work.watchdog import Watchdog, hand_back
     from plugin.service.leases import hold_lease
 
     with locked(settings.host_folder / f".{executor}.lock"):
+        excuse_interrupted(settings, executor)
         yield hold_lease(settings, executor, "worker")
         Watchdog(settings, executor).start()
         stopping.wait()

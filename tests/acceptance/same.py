@@ -31,8 +31,8 @@ from pydicom.dataset import Dataset
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "realdata" / "philips_brain_classic"
 PRODUCTS = (
-    "qsm-enhanced,swi,true-swi,min-ip,r2star,total-field,local-field,parametric-map,brain-mask,phase-quality,"
-    "quality-page"
+    "qsm-enhanced,swi,true-swi,min-ip,r2star,total-field,local-field,chi-uncertainty,parametric-map,"
+    "brain-mask,phase-quality,quality-page"
 )
 PAGES_IN_WORDS = ("quality-page",)
 TEXTS = frozenset({"AS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UT"})

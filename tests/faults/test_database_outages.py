@@ -7,9 +7,10 @@ from plugin.intake import journal
 from plugin.intake.receiver import start_receiver
 from plugin.intake.spool import Spool
 from plugin.log import uid_hash
-from tests.support.campaign import count, say
+from tests.support.campaign import count, counted, say
 from tests.support.loopback import free_port, mr_image, send_images, wait_for
 from tests.support.postgres import running_server
+from tests.support.privacy import check_nobody_is_named
 
 IMAGES = 6
 
@@ -29,7 +30,7 @@ def test_what_was_acknowledged_outlives_every_outage_of_the_database(tmp_path, m
         spool = Spool(settings.spool, url, settings.host, settings.local_folder)
         running = start_receiver(settings, spool)
         try:
-            for outage in range(outages):
+            for outage in counted(outages, "outages of PostgreSQL"):
                 images = [mr_image("study", str(outage), number) for number in range(IMAGES)]
                 stop_at, start_at = sorted(chance.sample(range(IMAGES + 1), 2))
                 for number, image in enumerate(images):
@@ -44,6 +45,7 @@ def test_what_was_acknowledged_outlives_every_outage_of_the_database(tmp_path, m
             file = settings.local_folder / journal.JOURNAL_FILE
             wait_for(lambda: not file.stat().st_size, seconds=60, what="the journal is repeated")
             assert {row.image for row in spool.index.unread_images(len(sent) + 1)} == set(sent)
+            check_nobody_is_named(tmp_path, texts=[server.dump(url), (server.folder / "log").read_bytes()])
             assert {path.stem for path in settings.spool.glob("images/*/*/*.dcm")} == set(sent)
         finally:
             running.shutdown()

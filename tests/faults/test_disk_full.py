@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
-from tests.support.campaign import count, say
+from tests.support.campaign import count, counted, say
 from tests.support.loopback import mr_image, send_images
+from tests.support.privacy import check_nobody_is_named
 from tests.support.receiver_process import ReceiverProcess
 
 OUT_OF_RESOURCES = 0xA700
@@ -33,7 +34,7 @@ def test_a_full_disk_refuses_and_recovers(small_disk):
     """Each size runs out at another write: of an image, of a folder, of the index, of its journal, of the log."""
     disk, mount = small_disk
     sizes, refused = count(1, 40), 0
-    for number in range(sizes):
+    for number in counted(sizes, "disks filled"):
         mount(4096 + 37 * number, again=True)
         receiver = ReceiverProcess(disk / f"spool{number}", log=disk / "log.jsonl")
         with receiver.running():
@@ -45,5 +46,6 @@ def test_a_full_disk_refuses_and_recovers(small_disk):
             assert receiver.send(images) == len(images)  # also those that had been acknowledged: nothing happens
             assert receiver.send([mr_image("study", "more", n) for n in range(3)]) == 3
         receiver.check()
+        check_nobody_is_named(disk)
         subprocess.run(["rm", "-rf", str(receiver.spool)], check=True)
     say(f"{sizes} disks filled: {refused} images refused with 0xA700, everything acknowledged on the disk afterwards.")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.campaign import FULL, say
 from tests.support.loopback import mr_image, storescu
+from tests.support.privacy import check_nobody_is_named
 from tests.support.receiver_process import ReceiverProcess
 
 pytestmark = pytest.mark.skipif(not FULL, reason="a thousand connections: make faults")
@@ -21,9 +22,11 @@ GARBAGE = (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\x
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory):
-    found = ReceiverProcess(tmp_path_factory.mktemp("door") / "spool")
-    with found.running():
+    folder = tmp_path_factory.mktemp("door")
+    found = ReceiverProcess(folder / "spool", log=folder / "log.jsonl")
+    with found.running() as process:
         yield found
+        check_nobody_is_named(folder, processes=[process.pid])
 
 
 def bother(port: int, number: int, stopping: threading.Event) -> int:

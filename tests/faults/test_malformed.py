@@ -12,6 +12,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from plugin.network.entities import new_ae
 from tests.support.campaign import count, say
 from tests.support.loopback import mr_image
+from tests.support.privacy import check_nobody_is_named
 from tests.support.receiver_process import ReceiverProcess
 
 STUDY = pack("<HH2sH", 0x0020, 0x000D, b"UI", 4) + b"1.2\0"
@@ -63,10 +64,11 @@ def objects() -> dict[str, tuple[str, str, bytes]]:
 
 @pytest.fixture
 def receiver(tmp_path):
-    found = ReceiverProcess(tmp_path / "spool")
+    found = ReceiverProcess(tmp_path / "spool", log=tmp_path / "log.jsonl")
     with found.running() as process:
         yield found
         assert process.poll() is None
+        check_nobody_is_named(tmp_path, processes=[process.pid])
 
 
 @pytest.mark.filterwarnings("ignore:.*for VR UI:UserWarning")  # of this end, which reads its own UIDs in the answer

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from dicom_io.synthetic import write_scan
+from plugin.config.settings import read_settings
 from plugin.service.health import processes
 from tests.support.campaign import FULL, say
 from tests.support.loopback import pacs, storescu, wait_for
+from tests.support.privacy import check_nobody_is_named
 from tests.support.service import Service
 from tests.support.synthetic import small_echoes
 
@@ -30,7 +32,8 @@ def test_many_senders_at_once_are_all_served_and_every_study_gets_its_map(tmp_pa
     echoes = small_echoes()
     folders = [[tmp_path / f"{sender}-{study}" for study in range(STUDIES)] for sender in range(SENDERS)]
     names = [folder for both in folders for folder in both]
-    images = [len(write_scan(echoes, one, vendor="siemens", study_seed=n)) for n, one in enumerate(names)]
+    patient = {"vendor": "siemens", "patient_name": "PLANTED^NAME"}
+    images = [len(write_scan(echoes, one, study_seed=n, **patient)) for n, one in enumerate(names)]
     with service.running(), pacs(service.pacs_port) as peer:
         service.wait_until_ready()
         (receiver,) = (one["pid"] for one in processes(service.spool) if one["role"] == "receiver")
@@ -45,6 +48,8 @@ def test_many_senders_at_once_are_all_served_and_every_study_gets_its_map(tmp_pa
         sent_seconds = time.monotonic() - began
         peak = memory_mib(receiver, "VmHWM")
         wait_for(lambda: len(peer.received) >= len(names) * MAP_IMAGES, seconds=1800, what="all maps are delivered")
+        settings = read_settings(service.config)
+        check_nobody_is_named(service.folder, settings=settings, processes=[service.process.pid])
     assert len(list((service.spool / "images").glob("*/*/*.dcm"))) == sum(images)
     assert len(set(peer.uids())) == len(peer.received) == len(names) * MAP_IMAGES
     maps = {(str(image.StudyInstanceUID), str(image.SeriesInstanceUID)) for image in peer.received}

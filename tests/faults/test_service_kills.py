@@ -6,8 +6,10 @@ import time
 
 import pytest
 
-from tests.support.campaign import FULL, count, say
+from plugin.config.settings import read_settings
+from tests.support.campaign import FULL, count, counted, say
 from tests.support.loopback import pacs, send_images, wait_for
+from tests.support.privacy import check_nobody_is_named
 from tests.support.service import Service
 from tests.support.synthetic import write_small_scan
 
@@ -23,7 +25,7 @@ def test_every_complete_series_is_delivered_and_none_as_two_results(tmp_path):
     kills = count(2, 200)
     acknowledged = [False] * SCANS
     with pacs(service.pacs_port) as peer:
-        for number in range(kills):
+        for number in counted(kills, "kills of the service"):
             with service.running():
                 began, lasts = time.monotonic(), rng.uniform(0.1, 8)
                 scan = number * SCANS // kills
@@ -37,12 +39,14 @@ def test_every_complete_series_is_delivered_and_none_as_two_results(tmp_path):
                 if not done:
                     assert send_images(service.port, scan) == [0x0000] * len(scan)
             wait_for(lambda: len(delivered(peer)) == SCANS, seconds=900, what="everything is delivered")
+            status, settings = service.run("status").stdout, read_settings(service.config)
+            check_nobody_is_named(service.folder, settings=settings, processes=[service.process.pid], texts=[status])
     contents = {}
     for image in peer.received:
         pixels = hashlib.sha256(image.PixelData).hexdigest()
         assert contents.setdefault(image.SOPInstanceUID, pixels) == pixels, "one UID, two results"
     assert len({image.SeriesInstanceUID for image in peer.received}) == SCANS
-    say(f"{kills} kills of the service: {SCANS} series delivered, {len(contents)} images, none twice unlike.")
+    say(f"{kills} kills of the service: {SCANS} series delivered, {len(contents)} images, none with two contents.")
 
 
 def send_until_killed(service, images):

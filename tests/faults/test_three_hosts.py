@@ -9,6 +9,7 @@ from pydicom import dcmread
 from plugin.intake.database.heartbeats import BEAT_SECONDS, DEAD_SECONDS
 from tests.support.campaign import FULL, say
 from tests.support.loopback import wait_for
+from tests.support.privacy import check_nobody_is_named
 from tests.support.synthetic import write_small_scan
 from tests.support.three_hosts import seconds_until_taken_over, three_hosts
 
@@ -65,6 +66,8 @@ def test_two_hosts_of_three_fail_and_every_series_is_delivered_once(tmp_path, sc
         wait_for(lambda: {found.status for found in site.workflows()} == {"SUCCESS"}, seconds=120, what="all ends")
         site.check_images()
         images = site.check_maps(scans)
+        dump, pids = site.server.dump(site.url), [host.service.process.pid for host in site.hosts]
+        check_nobody_is_named(tmp_path, processes=pids, texts=[dump, (site.server.folder / "log").read_bytes()])
         written = site.written_by()
         assert len(written) == SCANS
         dead, cut = (seconds_until_taken_over(three, *moment) for moment in ((one, dead_since), (two, cut_since)))
@@ -73,7 +76,8 @@ def test_two_hosts_of_three_fail_and_every_series_is_delivered_once(tmp_path, sc
         say(
             f"Three hosts at {step}, one without power, one cut off for {cut_seconds:.0f} s with {claimed} studies"
             f" claimed: {len(site.acknowledged)} images acknowledged on {site.associations} associations, all on disk;"
-            f" {SCANS} series delivered, {images} images, {len(site.peer.received) - images} sent again, none unlike;"
+            f" {SCANS} series delivered, {images} images, {len(site.peer.received) - images} sent again, none"
+            " with two contents;"
             f" results by host {[list(written.values()).count(host.name) for host in site.hosts]};"
             f" taken over after {sorted(map(round, dead))} and {sorted(map(round, cut))} s;"
             f" {two.service.count('lease.lost')} leases of the host that came back were lost."

@@ -15,24 +15,34 @@ QUIET = 60.0
 
 
 class Site:
-    """A spool, an assembler on it, a clock that the test turns, and the jobs that were submitted."""
+    """A spool, an assembler on it, a clock that the test turns or sets wrong, and the jobs that were submitted."""
 
     def __init__(self, folder, database_url=""):
         self.spool = Spool(folder, database_url)
-        self.now = 1000.0
+        self.now, self.wrong = 1000.0, 0.0
         self.jobs = []
         self.settings = Settings(quiet_seconds=QUIET)
         self.restart()
 
     def restart(self, **changes):
         self.settings = self.settings.model_copy(update=changes)
-        self.assembler = Assembler(self.spool, self.jobs.append, settings=self.settings, clock=lambda: self.now)
+        self.assembler = self.new_assembler()
+
+    def new_assembler(self, **kwargs):
+        return Assembler(
+            self.spool,
+            self.jobs.append,
+            settings=self.settings,
+            clock=lambda: self.now + self.wrong,
+            steady=lambda: self.now,
+            **kwargs,
+        )
 
     def associate(self, name="a"):
-        self.spool.index.open_association(name, "MR1", "10.0.0.5", self.now)
+        self.spool.index.open_association(name, "MR1", "10.0.0.5", self.now + self.wrong)
 
     def release(self, name="a", how="released"):
-        self.spool.index.end_association(name, how, self.now)
+        self.spool.index.end_association(name, how, self.now + self.wrong)
 
     def send(self, paths, name="a", how="released"):
         self.associate(name)
@@ -51,7 +61,7 @@ class Site:
     def put_bytes(self, content, image, series, study, association="a"):
         digest = hashlib.sha256(content).hexdigest()
         names = {"image": image, "series": series, "study": study, "association": association}
-        return self.spool.store(ImageRow(**names, digest=digest, received_at=self.now), [content])
+        return self.spool.store(ImageRow(**names, digest=digest, received_at=self.now + self.wrong), [content])
 
     def pass_after(self, seconds=0.0):
         self.now += seconds
@@ -61,7 +71,5 @@ class Site:
 
 def refused_site(site):
     told = []
-    site.assembler = Assembler(
-        site.spool, site.jobs.append, settings=site.settings, refuse=told.append, clock=lambda: site.now
-    )
+    site.assembler = site.new_assembler(refuse=told.append)
     return told

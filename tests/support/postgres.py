@@ -57,6 +57,11 @@ class Server:
         """Stop the server as a crash would."""
         self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", how)
 
+    def dump(self, url: str) -> bytes:
+        """Return a database as SQL."""
+        command = [str(self._binaries / "pg_dump"), url]
+        return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
+
     def url(self, database: str) -> str:
         return f"postgresql://qsm@{self.address}:{self.port}/{database}"
 

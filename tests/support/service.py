@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ ae_title = "QSM"
 port = {port}
 spool = "{spool}"
 quiet_seconds = {quiet}
-destinations = [{{ name = "pacs", ae_title = "PACS", host = "{pacs_host}", port = {pacs_port}, objects = {objects} }}]
+destinations = [
+    {{ name = "pacs", ae_title = "PACS", host = "{pacs_host}", port = {pacs_port}, objects = {objects} }},{more}
+]
 reconstruction = {{ method = "tikhonov" }}
 
 [disk]
@@ -30,7 +32,7 @@ used_percent = 100
 
 [retry]
 first_seconds = 0.5
-longest_seconds = 2
+longest_seconds = {longest}
 probe_seconds = 1
 give_up_refused_after_hours = {refused_hours}
 
@@ -63,10 +65,16 @@ class Service:
     shared_spool: Path | None = None
     """The spool, where it is not in the service's own folder."""
     pacs_host: str = LOOPBACK
+    more_destinations: str = ""
+    """Further destinations, as TOML."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside those of this process."""
     namespace: str = ""
     """The network namespace that the service runs in, where it is not this one."""
     console_port: int | None = None
     """Where the operator console is served; nowhere by default."""
+    longest_pause_seconds: float = 2.0
+    """Between two attempts to deliver."""
     give_up_refused_after_hours: float = 8.0
     port: int = field(default_factory=free_port)
     pacs_port: int = field(default_factory=free_port)
@@ -86,6 +94,8 @@ class Service:
             pacs_port=self.pacs_port,
             quiet=self.quiet_seconds,
             objects=self.objects,
+            more=self.more_destinations,
+            longest=self.longest_pause_seconds,
             refused_hours=self.give_up_refused_after_hours,
             console=f"port = {self.console_port}" if self.console_port else "enabled = false",
         )
@@ -137,7 +147,9 @@ class Service:
         self.ready_before = self.count("worker.ready")
         with self.log.open("ab") as log:
             command = self.command("serve", "--config", str(self.config))
-            self.process = subprocess.Popen(command, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, stderr=log, start_new_session=True, env={**os.environ, **self.environment}
+            )
         process = self.process
         wait_for(
             lambda: self.count("receiver.listening") > seen or process.poll() is not None,

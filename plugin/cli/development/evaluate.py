@@ -24,7 +24,7 @@ from plugin.cli.console import (
     progress_shown,
     tell,
 )
-from plugin.cli.development.studies import cohort, in_vivo, verdict
+from plugin.cli.development.studies import cohort, in_vivo, uncertainty, verdict
 
 if TYPE_CHECKING:
     from recon.lab.evaluation.store import InversionResult, InversionRow
@@ -39,7 +39,8 @@ _EVALUATION = Path("out/evaluation")
 FIELD_COLUMNS = {
     "method": "{method!s}", "2π\nerr. %": "{wrap_errors_percent:.3f}", "RMS\nppb": "{rms_ppb:.1f}",
     "robust\nppb": "{robust_ppb:.2f}", "> 50\nppb %": "{above_50ppb_percent:.3f}",
-    "in 2 σ\n%": "{within_two_noise_percent:.1f}", "mask\nDice": "{mask_dice:.3f}", "s": "{seconds:.1f}",
+    "noise\nppb": "{noise_ppb:.2f}", "in 2 σ\n%": "{within_two_noise_percent:.1f}",
+    "left\nout %": "{left_out_percent:.2f}", "mask\nDice": "{mask_dice:.3f}",
 }  # fmt: skip
 PART_COLUMNS = {
     "part of the brain": "{part}", "share %": "{share_percent:.1f}", "RMS ppb": "{rms_ppb:.1f}",
@@ -87,7 +88,7 @@ def field(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge the total field: wrap errors, error in ppb, mask and time, beside two other ways of unwrapping."""
+    """Judge the total field: wrap errors, error in ppb, noise and mask, beside two other ways of unwrapping."""
     from recon.lab.evaluation.field import OURS, RIVALS, evaluate_field
     from recon.lab.simulation.draw.cases import CASES
 
@@ -139,7 +140,7 @@ def inversion(
 ) -> None:
     """Judge the inversion methods, from the true field and from wrapped phase, by the benchmarks' metrics."""
     from recon.lab.evaluation.inversion import evaluate_inversion
-    from recon.lab.evaluation.report import flat
+    from recon.lab.evaluation.report import by_wavelength, flat
     from recon.lab.simulation.draw.cases import CASES
     from recon.options import METHODS
 
@@ -155,13 +156,19 @@ def inversion(
             folder=output / "maps" if output else None,
             progress=say,
         )
-        rows = [flat(row) for row in _tabulated(found, output)]
+        rows = _tabulated(found, output)
     if as_json:
-        print_json({"rows": rows})
+        print_json({"rows": [flat(row) for row in rows]})
         return
-    for (case, source), group in itertools.groupby(rows, key=lambda row: (row["case"], row["source"])):
+    for (case, source), group in itertools.groupby(rows, key=lambda row: (row.case, row.source)):
+        some = list(group)
         title = f"{case}: maps from {source} against the ground truth (DGM: slope)"
-        print_table(title, group, INVERSION_COLUMNS)  # all metrics are in the JSON and in the files
+        print_table(title, map(flat, some), INVERSION_COLUMNS)  # all metrics are in the JSON and in the files
+        bands = [band.name for band in some[0].bands]
+        columns = {"of": "{of!s}"} | {
+            name.replace(" to ", "-").replace(" mm", "\nmm"): f"{{{name}:.1f}}" for name in bands
+        }
+        print_table(f"{case}, {source}: error by wavelength, in % of the whole signal", by_wavelength(some), columns)
 
 
 def _tabulated(found: Iterable[InversionResult], output: Path | None) -> list[InversionRow]:
@@ -182,6 +189,7 @@ def _tabulated(found: Iterable[InversionResult], output: Path | None) -> list[In
 
 app.command(epilog=examples(("qsm-plugin evaluate cohort --patients 10 --output out/cohort",)))(cohort)
 app.command(epilog=examples(("qsm-plugin evaluate verdict --heads 75 --faults 1",)))(verdict)
+app.command(epilog=examples(("qsm-plugin evaluate uncertainty --heads 8",)))(uncertainty)
 app.command(epilog=examples(("qsm-plugin evaluate in-vivo FOLDER --methods network,tikhonov",)))(in_vivo)
 
 

@@ -1,4 +1,4 @@
-"""``qsm-plugin evaluate cohort``, ``verdict`` and ``in-vivo``: studies of many scans, and of a real one."""
+"""``qsm-plugin evaluate cohort``, ``verdict``, ``uncertainty`` and ``in-vivo``: many scans, and a real one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from plugin.cli.console import (
     require_folder,
     tell,
 )
+from recon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from recon.lab.evaluation.cohort import CohortRow
@@ -37,6 +38,11 @@ BAND_COLUMNS = {"wavelength": "{name}", "signal %": "{signal_percent:.1f}", "err
 KIND_COLUMNS = {
     "fault": "{kind}", "scans": "{scans}", "ruined": "{ruinous}", "of these ok": "{missed}", "refused": "{refused}",
     "failed": "{failed}", "degraded": "{degraded}",
+}  # fmt: skip
+COVERAGE_COLUMNS = {
+    "voxels in": "{region}", "maps": "{maps:d}", "within\n1 SD %": "{within_one_percent:.1f}",
+    "within\n2 SD %": "{within_two_percent:.1f}", "worst map\n2 SD %": "{worst_two_percent:.1f}",
+    "stated\nppb": "{uncertainty_ppb:.1f}", "true\nppb": "{error_ppb:.1f}",
 }  # fmt: skip
 
 
@@ -131,6 +137,41 @@ def verdict(
     if found["spearman"] is not None:
         tell(f"Expected error: rank correlation {found['spearman']:.2f}, {found['covered_percent']:.0f} % below bound.")
     note(f"written: {output / 'verdict.json'}, verdict.png")
+
+
+def uncertainty(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for sampled voxels; a study there is resumed.")
+    ] = Path("out/uncertainty"),
+    heads: Annotated[int, typer.Option(min=1, help="How many heads, of four scans each.")] = 12,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first one, to share a study among processes.")] = 0,
+    engine: EngineOption = "auto",
+    tuning: Annotated[bool, typer.Option("--tuning", help="Other heads: those that constants are tuned on.")] = False,
+    fit: Annotated[
+        Path | None, typer.Option(help="Fit the uncertainty of voxels on these scans, and write it to this file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count how many errors lie within the stated uncertainty: in the brain, in nuclei, veins and lesions."""
+    from recon.lab.evaluation.verdict.fit import write_model
+    from recon.lab.evaluation.verdict.uncertainty import coverage, fit_pattern, sampled_voxels
+    from recon.lab.simulation.draw.seeds import Purpose
+    from recon.network.error_pattern import load_pattern
+    from recon.network.weights import load_weights
+
+    purpose = Purpose.TUNING if tuning else Purpose.EVALUATION
+    with progress_shown("evaluate uncertainty", evenly(heads, "simulating"), as_json=as_json) as say:
+        samples = list(sampled_voxels(range(first, first + heads), output, purpose, engine, say))
+    if fit:
+        write_model(fit_pattern(samples, load_weights().sha256), fit)
+    pattern = load_pattern(fit)
+    if pattern is None:
+        raise InvalidInputError("no uncertainty was fitted for these weights: --fit does so")
+    rows = [asdict(row) for row in coverage(samples, pattern)]
+    if as_json:
+        print_json({"rows": rows})
+        return
+    print_table("Errors within the stated uncertainty, all scans good and spoiled", rows, COVERAGE_COLUMNS)
 
 
 def in_vivo(

@@ -110,10 +110,13 @@ class Notices(Database):
         """Keep a request for commitment; the same transaction again asks for its answer again."""
         self._add("commitment", row)
 
-    def due_commitments(self, now: float) -> list[CommitmentRow]:
-        """Return the requests whose answer should be sent now."""
-        condition = "WHERE state = 'pending' AND next_at <= :now ORDER BY asked_at"
-        return self._rows(CommitmentRow, "commitment", condition, now=now)
+    def due_commitments(self, now: float, longest_seconds: float) -> list[CommitmentRow]:
+        """Return the requests whose answer should be sent now.
+
+        None waits longer than ``longest_seconds``: one that would was postponed before the clock was set back.
+        """
+        condition = "WHERE state = 'pending' AND (next_at <= :now OR next_at > :latest) ORDER BY asked_at"
+        return self._rows(CommitmentRow, "commitment", condition, now=now, latest=now + longest_seconds)
 
     def postpone_commitment(self, transaction_uid: str, next_at: float) -> None:
         """Note a failed attempt to answer."""

@@ -1,13 +1,12 @@
 """Attempts to deliver: each is a workflow that ends; a failed one queues the next, later and later.
 
 So a wait holds no slot of its destination. Which files are left, how many attempts there were and since when travel in
-the arguments; why the next attempt waits stands in its attributes, for ``status`` and for the probes.
+the arguments; why the next attempt waits, and how long, stands in its attributes, for ``status`` and for the probes.
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -20,10 +19,11 @@ from plugin.audit import Participant, instances_transferred, record
 from plugin.config.service_settings import Retry
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
+from plugin.jobs.delivery.age import Age
 from plugin.jobs.delivery.contacts import Contacts
 from plugin.jobs.delivery.deliveries import Attempt, destinations, wants_commitment
 from plugin.jobs.job import Job
-from plugin.jobs.queue import COMMITMENT
+from plugin.jobs.queue import COMMITMENT, PAUSE_SECONDS
 from plugin.jobs.steps import durably
 from plugin.log import get_logger
 from plugin.network.association import Trouble
@@ -50,40 +50,40 @@ def deliver(settings: Settings, contacts: Contacts, attempt: Attempt) -> None:
     if not left:
         log.info("delivery.done", delivered=sent["delivered"], seconds=sent["seconds"])
         if sent.get("commitment"):
-            asking = replace(attempt, names=there, sent=[], sent_at=sent["ended_at"], requests=0, refused_at=None)
-            queue_commitment(replace(asking, number=attempt.number + 1), 0.0, "commitment is to be asked for")
+            asking = replace(attempt, names=there, sent=[], sent_at=sent["age_seconds"], requests=0, refused_at=None)
+            queue_next(asking, COMMITMENT, "commitment is to be asked for", sent["age_seconds"], 0.0)
         return
-    refused_at = (attempt.refused_at or sent["ended_at"]) if trouble == Trouble.REFUSED else None
-    wait = pause_seconds(settings.retry, attempt, refused_at, sent["ended_at"])
+    refused_at = (attempt.refused_at or sent["age_seconds"]) if trouble == Trouble.REFUSED else None
+    wait = pause_seconds(settings.retry, attempt, refused_at, sent["age_seconds"])
     if wait is None:
         log.error("delivery.failed", failed=len(left), reason=reason)
         raise JobFailedError(DELIVERY_FAILED, f"{len(left)} objects are not at {attempt.destination}: {reason}")
     wait = round(wait * sent["jitter"], 1)
     log.warning("delivery.retried", failed=len(left), reason=reason, state=trouble, retry_in_seconds=wait)
-    following = replace(attempt, names=left, sent=there, number=attempt.number + 1, refused_at=refused_at)
-    waits = {"waits": trouble, "reason": reason, "queued_at": attempt.queued_at}
-    options: EnqueueOptions = {**following.options, "delay_seconds": wait, "attributes": waits}
+    following = replace(attempt, names=left, sent=there, refused_at=refused_at)
+    queue_next(following, trouble, reason, sent["age_seconds"], wait)
+
+
+def queue_next(attempt: Attempt, waits: str, reason: str, age_seconds: float, pause_seconds: float) -> None:
+    """Queue an attempt that follows, for a delivery that is now so old."""
+    age = Age(seconds=age_seconds, pause_seconds=pause_seconds)
+    following = replace(attempt, number=attempt.number + 1, age=age)
+    attributes = {"waits": waits, "reason": reason, "queued_at": attempt.queued_at, PAUSE_SECONDS: pause_seconds}
+    options: EnqueueOptions = {**following.options, "attributes": attributes}
+    if pause_seconds:
+        options["delay_seconds"] = pause_seconds
     DBOS.enqueue_workflow_with_options(options, asdict(following))
 
 
-def queue_commitment(attempt: Attempt, delay_seconds: float, reason: str) -> None:
-    """Queue an attempt that asks for commitment."""
-    waits = {"waits": COMMITMENT, "reason": reason, "queued_at": attempt.queued_at}
-    options: EnqueueOptions = {**attempt.options, "attributes": waits}
-    if delay_seconds:
-        options["delay_seconds"] = delay_seconds
-    DBOS.enqueue_workflow_with_options(options, asdict(attempt))
-
-
-def pause_seconds(retry: Retry, attempt: Attempt, refused_at: float | None, now: float) -> float | None:
+def pause_seconds(retry: Retry, attempt: Attempt, refused_at: float | None, age_seconds: float) -> float | None:
     """Pause before the next attempt: doubling up to the longest, the last one at the limit; None when it is over."""
-    limit = attempt.queued_at + 3600 * retry.give_up_after_hours
+    limit = attempt.begun_at + 3600 * retry.give_up_after_hours
     if refused_at is not None:
         limit = min(limit, refused_at + 3600 * retry.give_up_refused_after_hours)
-    if now >= limit:
+    if age_seconds >= limit:
         return None
     doubled = retry.first_seconds * 2.0 ** min(attempt.number - 1, 30)
-    return min(doubled, retry.longest_seconds, limit - now)
+    return min(doubled, retry.longest_seconds, limit - age_seconds)
 
 
 def _send(settings: Settings, contacts: Contacts, attempt: Attempt) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _send(settings: Settings, contacts: Contacts, attempt: Attempt) -> dict[str,
         **outcome,
         "undelivered": undelivered,
         "commitment": wants_commitment(settings, attempt.destination),
-        "ended_at": time.time(),
+        "age_seconds": attempt.age.seconds_now(),
         "jitter": random.uniform(0.5, 1.0),  # so that what failed together is not tried together
     }
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, EnqueueOptions
+from dbos import DBOS
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import generate_uid
 
 from plugin.config.settings import Settings
 from plugin.errors import JobFailedError
-from plugin.jobs.delivery.attempts import files_and_peer, pause_seconds, queue_commitment
+from plugin.jobs.delivery.attempts import files_and_peer, pause_seconds, queue_next
 from plugin.jobs.delivery.deliveries import Attempt, wants_commitment
 from plugin.jobs.delivery.requests import (
     Answer,
@@ -31,7 +31,7 @@ from plugin.jobs.delivery.requests import (
     keep_answer,
     note_request,
 )
-from plugin.jobs.queue import COMMITTED
+from plugin.jobs.queue import COMMITMENT, COMMITTED
 from plugin.jobs.steps import durably
 from plugin.log import get_logger
 from plugin.network.association import Failure, Trouble
@@ -52,7 +52,8 @@ SENT = "sent"
 
 Outcome = dict[str, Any]
 """Of an attempt, as JSON values: ``outcome`` (committed, sent or None), ``failed`` (files to be sent again),
-``reason``, ``wait_seconds``, ``requests`` (made so far), ``sent_at`` (since when it is asked), ``at`` (when found)."""
+``reason``, ``wait_seconds``, ``requests`` (made so far), ``sent_at`` (since when it is asked), ``at`` (when that was
+found); the last two are ages of the delivery."""
 
 
 def confirm(settings: Settings, attempt: Attempt) -> None:
@@ -74,15 +75,14 @@ def confirm(settings: Settings, attempt: Attempt) -> None:
         _send_again(settings, attempt, found)
     else:
         log.info("commitment.awaited", reason=found["reason"], retry_in_seconds=found["wait_seconds"])
-        asked = {"requests": found["requests"], "sent_at": found["sent_at"]}
-        following = replace(attempt, number=attempt.number + 1, **asked)
-        queue_commitment(following, found["wait_seconds"], found["reason"])
+        following = replace(attempt, requests=found["requests"], sent_at=found["sent_at"])
+        queue_next(following, COMMITMENT, found["reason"], found["at"], found["wait_seconds"])
 
 
 def _send_again(settings: Settings, attempt: Attempt, found: Outcome) -> None:
     failed, reason, now = found["failed"], found["reason"], found["at"]
     since = attempt.uncommitted_at or now
-    wait = pause_seconds(settings.retry, replace(attempt, queued_at=since), None, now)
+    wait = pause_seconds(settings.retry, replace(attempt, begun_at=since), None, now)
     log = get_logger().bind(job=attempt.job, destination=attempt.destination, part=attempt.part, failed=len(failed))
     if wait is None:
         log.error("delivery.failed", reason=reason)
@@ -92,14 +92,12 @@ def _send_again(settings: Settings, attempt: Attempt, found: Outcome) -> None:
         attempt,
         names=failed,
         sent=[name for name in attempt.names if name not in failed],
-        number=attempt.number + 1,
-        queued_at=now,
+        queued_at=time.time(),
+        begun_at=now,
         sent_at=None,
         uncommitted_at=since,
     )
-    waits = {"waits": NOT_COMMITTED, "reason": reason, "queued_at": now}
-    options: EnqueueOptions = {**following.options, "delay_seconds": wait, "attributes": waits}
-    DBOS.enqueue_workflow_with_options(options, asdict(following))
+    queue_next(following, NOT_COMMITTED, reason, now, wait)
 
 
 def _ask(settings: Settings, attempt: Attempt) -> Outcome:
@@ -110,9 +108,9 @@ def _ask(settings: Settings, attempt: Attempt) -> Outcome:
     paths, peer = files_and_peer(settings, attempt)
     instances = [_instance(path) for path in paths]
     names = {one.sop_instance_uid: name for one, name in zip(instances, attempt.names, strict=True)}
-    now = time.time()
-    since = attempt.sent_at or now
-    wait = pause_seconds(settings.retry, replace(attempt, queued_at=since), None, now)
+    now = attempt.age.seconds_now()
+    since = now if attempt.sent_at is None else attempt.sent_at
+    wait = pause_seconds(settings.retry, replace(attempt, begun_at=since), None, now)
     may_ask = attempt.requests < settings.commitment.requests and wait is not None
     refusal, answer = None, answer_to(settings.spool, attempt.delivery)
     if answer is None and may_ask:
@@ -209,7 +207,7 @@ def _outcome(
         "wait_seconds": wait_seconds,
         "requests": attempt.requests if requests is None else requests,
         "sent_at": attempt.sent_at,
-        "at": time.time(),
+        "at": attempt.age.seconds_now(),
     }
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from dbos import DBOSClient
+from dbos import DBOSClient, WorkflowStatus
 
 from plugin.config.settings import Settings
 from plugin.errors import DeliveryError, UnreachableError
 from plugin.jobs.delivery.deliveries import configured_destinations, destinations
 from plugin.jobs.job import Job
-from plugin.jobs.queue import DELIVER, attempt_of, client, delivery_of
+from plugin.jobs.queue import DELIVER, PAUSE_SECONDS, attempt_of, client, delivery_of
 from plugin.log import describe, get_logger
 from plugin.network.association import Trouble
 from plugin.network.entities import Address
 from plugin.network.send import echo
+
+_CLOCKS_DIFFER_SECONDS = 10.0
+"""How far the clocks of several hosts may be apart before that is corrected."""
 
 
 class Contacts:
@@ -68,7 +71,9 @@ class Probes(threading.Thread):
 
     def probe(self, connected: DBOSClient) -> None:
         """Ask every destination for which deliveries wait, all at the same time: one that is silent delays no other."""
-        waiting = _waiting_for_contact(connected)
+        delayed = connected.list_workflows(name=DELIVER, status="DELAYED", load_input=False, load_output=False)
+        shorten_waits(connected, delayed)
+        waiting = _waiting_for_contact(delayed)
         threads = [
             threading.Thread(target=self._probe_one, args=(connected, destination, names), daemon=True)
             for destination, names in waiting.items()
@@ -120,10 +125,24 @@ def why_unreachable(peer: Address, calling_ae: str) -> str:
     return ""
 
 
-def _waiting_for_contact(connected: DBOSClient) -> Mapping[str, list[str]]:
+def shorten_waits(connected: DBOSClient, delayed: Sequence[WorkflowStatus]) -> None:
+    """Let no attempt wait longer than it was to: where the system's clock was set back, it would."""
+    now, late = time.time(), 0
+    for one in delayed:
+        pause_seconds = (one.attributes or {}).get(PAUSE_SECONDS)
+        left_seconds = (one.delay_until_epoch_ms or 0) / 1000 - now
+        if pause_seconds is not None and left_seconds > pause_seconds + _CLOCKS_DIFFER_SECONDS:
+            connected.set_workflow_delay(one.workflow_id, delay_seconds=pause_seconds)
+            late += 1
+    if late:
+        reason = "the system's clock was set back; their waits begin again"
+        get_logger().warning("clock.set_back", deliveries=late, reason=reason)
+
+
+def _waiting_for_contact(delayed: Sequence[WorkflowStatus]) -> Mapping[str, list[str]]:
     """Return the attempts that wait because their destination was away, by destination."""
     waiting = defaultdict(list)
-    for one in connected.list_workflows(name=DELIVER, status="DELAYED", load_input=False, load_output=False):
+    for one in delayed:
         if (one.attributes or {}).get("waits") == Trouble.AWAY:
             waiting[delivery_of(attempt_of(one.workflow_id)[0])[0]].append(one.workflow_id)
     return waiting

@@ -14,8 +14,9 @@ from dicom_io.derived.product import FIRST_PART, OTHER_PART
 from dicom_io.derived.products import QSM, REFUSAL_PAGE
 from plugin.config.self_test import SELF_TEST, SELF_TEST_AE
 from plugin.config.settings import SENDER, Settings
+from plugin.jobs.delivery.age import Age
 from plugin.jobs.job import Job
-from plugin.jobs.queue import DELIVER, ENDED, attempt_name, delivery_name
+from plugin.jobs.queue import DELIVER, ENDED, PAUSE_SECONDS, attempt_name, delivery_name
 from plugin.jobs.report import files_for
 from plugin.network.entities import Address
 
@@ -30,12 +31,16 @@ _MAP_ALONE_SECONDS = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt to send files of a job to a destination, or to have it commit to them; times since the epoch in s.
+    """One attempt to send files of a job to a destination, or to have it commit to them.
 
     Parameters
     ----------
-    queued_at, refused_at, uncommitted_at
-        When the delivery was queued; since when the destination has refused the objects, and since when it has denied
+    queued_at
+        When the delivery was queued, in seconds since the epoch: for people.
+    age
+        How old the delivery is. The times that follow are ages of it in seconds.
+    begun_at, refused_at, uncommitted_at
+        Since when the files are being sent; since when the destination has refused them, and since when it has denied
         that it has them.
     sent
         Files that earlier attempts have sent, to be committed to together with ``names``.
@@ -51,11 +56,24 @@ class Attempt:
     names: list[str]
     queued_at: float
     number: int = 1
+    age: Age = field(default_factory=Age)
+    begun_at: float = 0.0
     refused_at: float | None = None
     sent: list[str] = field(default_factory=list)
     sent_at: float | None = None
     uncommitted_at: float | None = None
     requests: int = 0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Attempt:
+        """Return the attempt that the argument of its workflow describes.
+
+        One that an earlier version queued gives its times by the system's clock: for that one, time begins again.
+        """
+        asks = values.get("sent_at") is not None
+        again = {"refused_at": None, "uncommitted_at": None, "sent_at": 0.0 if asks else None}
+        known = values if "age" in values else {**values, **again, "age": {}}
+        return cls(**{**known, "age": Age(**known["age"])})
 
     @property
     def delivery(self) -> str:
@@ -102,6 +120,7 @@ def queue_deliveries(
         gets_map = part == OTHER_PART and part_for(settings, series, name, FIRST_PART)
         if gets_map and not DBOS.get_event(delivery_name(job, name, FIRST_PART), ENDED, timeout_seconds=0):
             options["delay_seconds"] = _MAP_FIRST_SECONDS
+            options["attributes"] = {PAUSE_SECONDS: _MAP_FIRST_SECONDS}
         DBOS.enqueue_workflow_with_options(options, asdict(attempt))
         queued.append(attempt.delivery)
     return queued

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
@@ -93,16 +93,17 @@ class Watchdog(threading.Thread):
         self._lost_before = lost.keys() - self._lost_before
 
 
-def hand_back(settings: Settings, executor: str) -> list[str]:
-    """Queue again what this process works on, before it ends because it was told to: that is not a crash.
+def hand_back(settings: Settings, executor: str, but: Container[str] = ()) -> list[str]:
+    """Queue again what this process works on, or its predecessor did, where its end is not a crash.
 
-    Returns the workflows, which continue after the last step that was recorded.
+    Returns the workflows, which continue after the last step that was recorded; those in ``but`` stay where they are.
     """
     with client(settings) as connected:
         mine = connected.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
-        for one in mine:
+        handed_back = [one for one in mine if one.workflow_id not in but]
+        for one in handed_back:
             connected.resume_workflow(one.workflow_id, queue_name=_queue_of(one))
-    return [one.workflow_id for one in mine]
+    return [one.workflow_id for one in handed_back]
 
 
 def tell_of_given_up(connected: DBOSClient) -> None:

@@ -88,7 +88,7 @@ def _effect_row(scan: SimulatedScan, case: str, effect: str, engine: str) -> Eff
     return EffectRow(
         case=case,
         effect=effect,
-        **asdict(field_errors(*scan_errors_ppm(scan, measured.field_ppm))),
+        **asdict(field_errors(*scan_errors_ppm(scan, scan.brain & measured.mask, measured.field_ppm))),
         true_nrmse_percent=from_truth,
         phase_nrmse_percent=from_phase,
         cost_points=from_phase - from_truth,

@@ -21,7 +21,7 @@ from recon.lab.evaluation.field_errors import (
 from recon.lab.evaluation.rivals import laplacian_field, skimage_field
 from recon.lab.simulation.draw.cases import subject_number
 from recon.lab.simulation.scan import SimulatedScan, simulate_case
-from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray
+from recon.types import GAMMA_HZ_PER_TESLA, BoolArray, FloatArray, TotalField
 
 OURS = "ours"
 RIVALS = {"skimage per echo": skimage_field, "laplacian": laplacian_field}
@@ -29,14 +29,20 @@ RIVALS = {"skimage per echo": skimage_field, "laplacian": laplacian_field}
 
 @dataclass(frozen=True, kw_only=True)
 class FieldRow(FieldErrors):
-    """One way on one case, judged in the true brain; for a single echo without the smooth receive phase.
+    """One way on one case, judged in those voxels of the true brain to which ours gives a field.
+
+    For a single echo it is judged without the smooth receive phase.
 
     Parameters
     ----------
     case, method
         Names.
+    left_out_percent
+        Share of the true brain that ours leaves out and no row is judged in; None for the others, which fill it.
     mask_dice
         Dice of the mask against the true brain; None where the true one was handed in.
+    noise_ppb
+        Median of the estimated noise; None where none is estimated.
     within_two_noise_percent
         Share of the errors within two standard deviations of the estimated noise; None where none is estimated.
     parts
@@ -47,7 +53,9 @@ class FieldRow(FieldErrors):
 
     case: str
     method: str
+    left_out_percent: float | None
     mask_dice: float | None
+    noise_ppb: float | None
     within_two_noise_percent: float | None
     parts: tuple[PartErrors, ...]
     seconds: float
@@ -68,8 +76,8 @@ def evaluate_field(
 ) -> Iterator[FieldRow]:
     """Make the total field of simulated scans in three ways and compare each with the truth.
 
-    All three are given the true brain, so that they are judged on the same voxels; of our own mask of the same echoes
-    only the Dice counts.
+    All three are given the true brain, and judged on the same voxels of it; of our own mask of the same echoes only
+    the Dice counts.
 
     Parameters
     ----------
@@ -96,42 +104,47 @@ def evaluate_field(
         start = time.perf_counter()
         ours = total_field(scan.echoes, mask=scan.brain)
         seconds = time.perf_counter() - start
+        judged = scan.brain & ours.mask
         yield _judged(
-            scan, case, OURS, ours.field_ppm, seconds, noise_ppm=ours.noise_ppm, mask_dice=dice(own_mask, scan.brain)
+            scan, judged, case, OURS, ours.field_ppm, seconds, ours=ours, mask_dice=dice(own_mask, scan.brain)
         )
         for name, make in RIVALS.items():
             progress(f"{case}: {name}")
             start = time.perf_counter()
             made = make(scan.echoes, scan.brain)
-            yield _judged(scan, case, name, made, time.perf_counter() - start)
+            yield _judged(scan, judged, case, name, made, time.perf_counter() - start)
 
 
-def scan_errors_ppm(scan: SimulatedScan, field_ppm: FloatArray) -> tuple[np.ndarray, float]:
-    """Return the errors of a field ``(x, y, z)`` in a scan's brain, and what it changes by with one turn of phase."""
+def scan_errors_ppm(scan: SimulatedScan, judged: BoolArray, field_ppm: FloatArray) -> tuple[np.ndarray, float]:
+    """Return the errors of a field ``(x, y, z)`` in the judged voxels, and what one turn of the phase changes it by."""
     times_s = scan.echoes.echo_times_s
     branch_ppm = 1e6 / (GAMMA_HZ_PER_TESLA * scan.echoes.b0_tesla * times_s[-1])
     order = 2 if len(times_s) == 1 else 0
-    return errors_ppm(field_ppm, scan.field_ppm, scan.brain, branch_ppm, order=order), branch_ppm
+    return errors_ppm(field_ppm, scan.field_ppm, judged, branch_ppm, order=order), branch_ppm
 
 
 def _judged(
     scan: SimulatedScan,
+    judged: BoolArray,
     case: str,
     method: str,
     field_ppm: FloatArray,
     seconds: float,
     *,
-    noise_ppm: FloatArray | None = None,
+    ours: TotalField | None = None,
     mask_dice: float | None = None,
 ) -> FieldRow:
-    """Compare a field ``(x, y, z)``, and its noise where that is estimated, with the truth."""
-    error, branch_ppm = scan_errors_ppm(scan, field_ppm)
+    """Compare a field ``(x, y, z)``, and what ours says of itself, with the truth."""
+    error, branch_ppm = scan_errors_ppm(scan, judged, field_ppm)
+    noise_ppm = None if ours is None else ours.noise_ppm[judged]
     return FieldRow(
         case=case,
         method=method,
         **asdict(field_errors(error, branch_ppm)),
+        left_out_percent=None if ours is None else float(100 * (1 - judged.sum() / scan.brain.sum())),
         mask_dice=mask_dice,
-        within_two_noise_percent=None if noise_ppm is None else within_two_noise_percent(error, noise_ppm[scan.brain]),
-        parts=part_errors(error, scan.brain, scan.chi_ppm, scan.label, scan.echoes.grid.voxel_size_mm),
+        noise_ppb=None if noise_ppm is None else float(1e3 * np.median(noise_ppm)),
+        within_two_noise_percent=None if noise_ppm is None else within_two_noise_percent(error, noise_ppm),
+        parts=part_errors(error, scan.brain, judged, scan.chi_ppm, scan.label, scan.echoes.grid.voxel_size_mm),
         seconds=seconds,
     )

@@ -91,24 +91,29 @@ def field_errors(error_ppm: np.ndarray, branch_ppm: float) -> FieldErrors:
 
 
 def part_errors(
-    error_ppm: np.ndarray, region: BoolArray, chi_ppm: FloatArray, label: np.ndarray, voxel_size_mm: tuple[float, ...]
+    error_ppm: np.ndarray,
+    brain: BoolArray,
+    judged: BoolArray,
+    chi_ppm: FloatArray,
+    label: np.ndarray,
+    voxel_size_mm: tuple[float, ...],
 ) -> tuple[PartErrors, ...]:
-    """Summarise errors by depth below the region's surface and by distance from strong sources and lesions in it.
+    """Summarise errors by depth below the brain's surface and by distance from strong sources and lesions in it.
 
     Parameters
     ----------
     error_ppm
-        Errors of :func:`errors_ppm` in the region.
-    region, chi_ppm, label
+        Errors of :func:`errors_ppm` in the judged voxels.
+    brain, judged, chi_ppm, label
         ``(x, y, z)``; ``label`` has the constants of :mod:`recon.lab.simulation.head`.
     voxel_size_mm
         Edges of the voxels.
     """
-    depth = ndimage.distance_transform_edt(region, sampling=voxel_size_mm)[region]
+    depth = ndimage.distance_transform_edt(brain, sampling=voxel_size_mm)[judged]
     parts = _bands("depth", depth, _DEPTHS_MM)
-    sources = region & ((np.abs(chi_ppm) > _STRONG_SOURCE_PPM) | np.isin(label, list(LESION_LABEL.values())))
+    sources = brain & ((np.abs(chi_ppm) > _STRONG_SOURCE_PPM) | np.isin(label, list(LESION_LABEL.values())))
     if sources.any():
-        distance = ndimage.distance_transform_edt(~sources, sampling=voxel_size_mm)[region]
+        distance = ndimage.distance_transform_edt(~sources, sampling=voxel_size_mm)[judged]
         parts |= _bands("from sources", distance, _DISTANCES_MM)
     return tuple(
         PartErrors(

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from recon.field.total import total_field
 from recon.inversion.methods import find_method
+from recon.lab.evaluation.bands import error_bands
 from recon.lab.evaluation.score import coverage_percent, referenced, score
 from recon.lab.evaluation.store import InversionResult, InversionRow, Judged, Source, Store
 from recon.lab.simulation.draw.cases import subject_number
@@ -93,6 +94,7 @@ def _judge(
             judged=judged,
             coverage_percent=coverage_percent(chi, mask),
             score=score(chi, scan.chi_ppm, mask, scan.label),
+            bands=error_bands(chi, scan.chi_ppm, mask, scan.echoes.grid),
             seconds=seconds,
         )
         for judged, mask in masks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,11 +22,28 @@ def flat(row: InversionRow) -> dict[str, Any]:
     return {**values, **metrics}
 
 
+def by_wavelength(rows: Sequence[InversionRow]) -> list[dict[str, Any]]:
+    """Return the error of each row judged on the whole brain by wavelength, in percent of the norm of the truth.
+
+    For each case and source the first line is the truth itself: what there is to be wrong about.
+    """
+    lines = []
+    for (case, source), group in itertools.groupby(rows, key=lambda row: (row.case, row.source)):
+        found = [row for row in group if row.judged == "brain"]
+        of = {"case": case, "source": source}
+        if found:
+            lines.append({**of, "of": "signal", **{band.name: band.signal_percent for band in found[0].bands}})
+        lines += [{**of, "of": row.method, **{band.name: band.error_percent for band in row.bands}} for row in found]
+    return lines
+
+
 def markdown(rows: Sequence[InversionRow]) -> str:
-    """Return the rows as a Markdown table, percent and ratios with the digits that matter."""
-    lines = [flat(row) for row in rows]
-    if not lines:
-        return ""
+    """Return the rows as a Markdown table, percent and ratios with the digits that matter, and one by wavelength."""
+    metrics = [{name: value for name, value in flat(row).items() if name != "bands"} for row in rows]
+    return "\n".join(_table(lines) for lines in (metrics, by_wavelength(rows)) if lines)
+
+
+def _table(lines: Sequence[dict[str, Any]]) -> str:
     heads = list(lines[0])
     body = [[text_of(line[head]) for head in heads] for line in lines]
     table = [heads, ["---"] * len(heads), *body]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recon.lab.evaluation.bands import Band
 from recon.lab.evaluation.fingerprint import code_fingerprint
 from recon.lab.evaluation.score import Score
 from recon.network.weights import load_weights
@@ -35,6 +36,8 @@ class InversionRow:
         Share of them in which the method gave a value; the others count as zero.
     score
         Metrics.
+    bands
+        Error by wavelength, and by the cone on which a field shows nothing.
     seconds
         Wall-clock time of the inversion alone.
     """
@@ -45,6 +48,7 @@ class InversionRow:
     judged: Judged
     coverage_percent: float
     score: Score
+    bands: tuple[Band, ...]
     seconds: float
 
 
@@ -133,4 +137,5 @@ class Store:
 
 
 def _row(values: dict[str, Any]) -> InversionRow:
-    return InversionRow(**{**values, "score": Score(**values["score"])})
+    bands = tuple(Band(**band) for band in values["bands"])
+    return InversionRow(**{**values, "score": Score(**values["score"]), "bands": bands})

@@ -10,10 +10,11 @@ from recon.quality.page.canvas import FAINT, INK, new_page, pixels
 from recon.quality.page.mosaic import geometry, show, show_bar, tiles
 from recon.quality.page.orientation import Plane, planes
 from recon.quality.page.summary import summary_page
-from recon.types import GAMMA_HZ_PER_TESLA, GradientEcho, Reconstruction
+from recon.types import GAMMA_HZ_PER_TESLA, FloatArray, GradientEcho, Reconstruction, SusceptibilityMap
 
 TISSUE_WINDOW_PPB = (-200.0, 200.0)
 HAEMORRHAGE_WINDOW_PPB = (-1000.0, 1000.0)
+UNCERTAINTY_WINDOW_PPB = (0.0, 50.0)
 _COLUMNS, _ROWS = 5, 4
 
 
@@ -32,14 +33,20 @@ def quality_pages(
     Returns
     -------
     tuple of numpy.ndarray
-        Summary, QSM in the tissue window, QSM in the haemorrhage window, total field; each ``(rows, columns, 3)``
-        uint8 RGB, all of one size.
+        Summary, QSM in the tissue window, QSM in the haemorrhage window, its uncertainty where one is known, total
+        field; each ``(rows, columns, 3)`` uint8 RGB, all of one size.
     """
+    from recon.network.error_pattern import uncertainty_ppb
+
     views = planes(affine)
+    chi, total = reconstruction.susceptibility, reconstruction.total_field
+    made_by = reconstruction.provenance.weights_sha256
+    sd_ppb = uncertainty_ppb(chi.chi_ppm, total, reconstruction.expected_error, made_by)
     return (
         summary_page(echoes, reconstruction, views, TISSUE_WINDOW_PPB),
         _chi_page(reconstruction, views[0], TISSUE_WINDOW_PPB, "tissue window"),
         _chi_page(reconstruction, views[0], HAEMORRHAGE_WINDOW_PPB, "haemorrhage window"),
+        *(() if sd_ppb is None else (_uncertainty_page(sd_ppb, chi, views[0]),)),
         _field_page(echoes, reconstruction, views[0]),
     )
 
@@ -56,8 +63,28 @@ def _chi_page(
     """Return the mosaic of the map in a fixed window."""
     chi = reconstruction.susceptibility
     window = f"black {window_ppb[0]:+.0f} to white {window_ppb[1]:+.0f} ppb"
-    figure = new_page(f"QSM, {name}", f"{window}; zero is the {chi.reference}; {geometry(chi.grid)}")
-    sheet = tiles(chi.chi_ppm * np.float32(1e3), mask_box(chi.mask, 2), plane, _COLUMNS * _ROWS, _COLUMNS)
+    heading = f"{window}; zero is the {chi.reference}; {geometry(chi.grid)}"
+    return _mosaic_page(f"QSM, {name}", heading, chi.chi_ppm * np.float32(1e3), chi, plane, window_ppb)
+
+
+def _uncertainty_page(sd_ppb: FloatArray, chi: SusceptibilityMap, plane: Plane) -> npt.NDArray[np.uint8]:
+    """Return the mosaic of the map's standard deviation."""
+    limit = UNCERTAINTY_WINDOW_PPB[1]
+    heading = f"one standard deviation of each voxel, black 0 to white {limit:.0f} ppb; {geometry(chi.grid)}"
+    return _mosaic_page("Uncertainty of susceptibility", heading, sd_ppb, chi, plane, UNCERTAINTY_WINDOW_PPB)
+
+
+def _mosaic_page(
+    title: str,
+    heading: str,
+    volume_ppb: FloatArray,
+    chi: SusceptibilityMap,
+    plane: Plane,
+    window_ppb: tuple[float, float],
+) -> npt.NDArray[np.uint8]:
+    """Return slices of a volume on the grid of a map."""
+    figure = new_page(title, heading)
+    sheet = tiles(volume_ppb, mask_box(chi.mask, 2), plane, _COLUMNS * _ROWS, _COLUMNS)
     shown = show(figure, (0.02, 0.05, 0.86, 0.845), sheet, window_ppb, aspect=plane.aspect(chi.grid))
     left, right, top, bottom = plane.letters
     text = f"every tile: left {left}, right {right}, top {top}, bottom {bottom}"

@@ -12,9 +12,12 @@ from dicom_io.derived.product import FIRST_PART, OTHER_PART, REFUSAL_PART
 from dicom_io.derived.products import OBJECTS, PRODUCTS, QSM, REFUSAL_PAGE, REGIONS, SERIES_NAMES
 from recon.errors import InvalidInputError
 from tests.support.everything import MR_IMAGES
-from tests.support.small_result import small_result
+from tests.support.small_result import small_result, small_result_of_known_error
 
-UNITS = {"swi": "1", "true-swi": "1", "min-ip": "1", "r2star": "/s", "total-field": "Hz", "local-field": "[ppb]"}
+UNITS = {
+    "swi": "1", "true-swi": "1", "min-ip": "1", "r2star": "/s", "total-field": "Hz", "local-field": "[ppb]",
+    "chi-uncertainty": "[ppb]",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -47,7 +50,7 @@ def test_titles_and_labels_fit_their_elements():
 
 @pytest.mark.parametrize("name", UNITS)
 def test_a_contrast_has_its_name_unit_shape_and_history(name):
-    scan, result = small_result()
+    scan, result = small_result_of_known_error()
     made = make(name, scan.echoes, result)
     assert (made.name, made.unit) == (name, UNITS[name])
     assert made.unit == PRODUCTS[name].images.unit.value

@@ -161,7 +161,7 @@ def test_commitment_is_answered_on_the_association_while_it_is_open(site):
         assert ask(association, IMAGES) == 0x0000
         wait_for(lambda: requester.reports, what="the report")
         # Released any earlier, the acknowledgement of the report would meet a closing association.
-        wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6), what="its acknowledgement is heard")
+        wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6, 0.0), what="its acknowledgement is heard")
     ((kind, report),) = requester.reports
     assert kind == 1
     assert report.TransactionUID == "1.2.77"
@@ -190,7 +190,7 @@ def test_an_image_that_comes_while_commitment_is_reported_is_stored_and_the_repo
     handlers = [(evt.EVT_N_EVENT_REPORT, send_and_acknowledge)]
     association = ae.associate("127.0.0.1", settings.port, ae_title="QSM", evt_handlers=handlers)
     assert ask(association, IMAGES[:1]) == 0x0000
-    wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6), what="the acknowledgement is heard")
+    wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6, 0.0), what="the acknowledgement is heard")
     sending[0].join(20)
     assert statuses == [0x0000]
     assert len(sending) == 1
@@ -209,7 +209,7 @@ def test_commitment_is_answered_on_a_new_association_until_it_is_heard(site):
     time.sleep(0.5)  # nobody listens yet
     with listening_for_reports(listening, requester):
         wait_for(lambda: requester.reports, what="the report")
-        wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6), what="the request is settled")
+        wait_for(lambda: not spool.index.due_commitments(time.time() + 1e6, 0.0), what="the request is settled")
     ((kind, report),) = requester.reports
     assert kind == 2
     assert [item.ReferencedSOPInstanceUID for item in report.ReferencedSOPSequence] == [IMAGES[0].SOPInstanceUID]
@@ -282,9 +282,9 @@ def test_an_answer_that_fails_is_postponed_and_does_not_stop_the_others(site, mo
         for transaction in ("1.2.1", "1.2.2"):
             assert ask(association, IMAGES, transaction) == 0x0000
         # Released any earlier, the acknowledgement of the report would meet a closing association.
-        wait_for(lambda: len(spool.index.due_commitments(time.time() + 1e6)) == 1, what="one is answered")
+        wait_for(lambda: len(spool.index.due_commitments(time.time() + 1e6, 0.0)) == 1, what="one is answered")
     assert requester.reports[0][1].TransactionUID == "1.2.2"
-    (row,) = spool.index.due_commitments(time.time() + 1e6)
+    (row,) = spool.index.due_commitments(time.time() + 1e6, 0.0)
     assert (row.transaction_uid, row.attempts > 0) == ("1.2.1", True)
 
 

@@ -57,6 +57,20 @@ def test_a_released_complete_acquisition_starts_at_once_and_once(site, scan):
     assert len(site.jobs) == 1
 
 
+@pytest.mark.parametrize("jump_seconds", [86400.0, -86400.0])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_jumps_neither_ends_the_wait_for_more_images_nor_lengthens_it(
+    site, uncounted, jump_seconds, restarts
+):
+    site.send(uncounted)
+    assert site.pass_after() == [State.COLLECTING]
+    site.wrong = jump_seconds
+    if restarts and jump_seconds < 0:
+        site.restart()
+    assert site.pass_after(QUIET / 2) == [State.COLLECTING]
+    assert site.pass_after(QUIET) == [State.QUEUED]
+
+
 def test_an_assembler_with_nothing_to_do_looks_at_nothing(site, scan, monkeypatch):
     passes, stopped, other = [], threading.Event(), Spool(site.spool.folder)
     run_pass = site.assembler.run_pass

@@ -179,11 +179,12 @@ def test_announcements_steps_and_commitments_are_kept(url):
             transaction_uid="1.2", calling_ae="MR1", address="h", refs=(("1", "2"),), asked_at=1.0, next_at=1.0
         )
         index.add_commitment(row)
-        assert index.due_commitments(1.0) == [row]
+        assert index.due_commitments(1.0, 60.0) == [row]
         index.postpone_commitment("1.2", 5.0)
-        assert index.due_commitments(1.0) == []
+        assert index.due_commitments(1.0, 60.0) == []
+        assert index.due_commitments(1.0, 3.0)  # the clock was set back since it was postponed
         index.settle_commitment("1.2", "answered")
-        assert index.due_commitments(9.0) == []
+        assert index.due_commitments(9.0, 60.0) == []
 
 
 def test_what_is_forgotten_of_a_study_is_what_was_named(url):

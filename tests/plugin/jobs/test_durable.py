@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from dbos import WorkflowStatus
+from dbos import WorkflowStatus, _dbos, _queue, _workflow_commands
 from pydicom import dcmread
 
 from dicom_io.derived.product import FIRST_PART, OTHER_PART
@@ -14,6 +14,7 @@ from dicom_io.errors import Refusal
 from dicom_io.source.acquisition.grouping import group_acquisitions
 from plugin.config.settings import Caller, Destination, Objects, Retry, Settings
 from plugin.errors import JobFailedError, PluginError
+from plugin.jobs import durable
 from plugin.jobs.delivery import deliveries
 from plugin.jobs.delivery.deliveries import Attempt, destinations
 from plugin.jobs.job import Job
@@ -158,6 +159,14 @@ def test_the_database_holds_json_alone(site):
         for table in ("workflow_status", "operation_outputs", "workflow_events"):
             formats = {row[0] for row in database.execute(f"SELECT serialization FROM {table}")}
             assert formats <= {JsonSerializer().name(), None}
+
+
+def test_dbos_looks_seldom_for_what_does_not_occur(site):
+    """There is no setting for it; another version may call these otherwise."""
+    assert _dbos._get_dbos_instance()._registry.get_internal_queue()._polling_interval_sec == durable._SELDOM_SECONDS
+    assert "_polling_interval_sec" in _queue.queue_worker_thread.__code__.co_names
+    assert "_BACKGROUND_JOBS_INTERVAL_SEC" in _workflow_commands.background_jobs_thread.__code__.co_names
+    assert _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC == 1.0  # deliveries wait
 
 
 def test_making_the_other_objects_does_not_wait_long_for_the_map(site, monkeypatch):

@@ -12,9 +12,9 @@ from dicom_io.derived.products import PRODUCTS
 from dicom_io.errors import DicomError
 from plugin.jobs.nifti import write_nifti
 from recon.types import ExpectedError
-from tests.support.small_result import small_result
+from tests.support.small_result import small_result, small_result_of_known_error
 
-CONTRASTS = ("swi", "true-swi", "min-ip", "r2star", "total-field", "local-field")
+CONTRASTS = ("swi", "true-swi", "min-ip", "r2star", "total-field", "local-field", "chi-uncertainty")
 
 
 def oblique_affine(grid):
@@ -30,7 +30,7 @@ def oblique_affine(grid):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    scan, result = small_result()
+    scan, result = small_result_of_known_error()
     folder = tmp_path_factory.mktemp("nifti")
     contrasts = {name: resolve_name(PRODUCTS[name].make)(scan.echoes, result) for name in CONTRASTS}
     affine = oblique_affine(scan.echoes.grid)
@@ -45,7 +45,7 @@ def _sidecar(folder, name):
 def test_geometry_comes_back(written):
     _, paths, affine = written
     volumes = [p for p in paths if p.name.endswith(".nii.gz")]
-    assert len(volumes) == 8
+    assert len(volumes) == 9
     for path in volumes:
         image = nibabel.load(path)
         assert image.shape == small_result()[0].echoes.grid.shape

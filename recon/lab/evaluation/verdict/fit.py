@@ -12,6 +12,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from recon.lab.evaluation.verdict.study import VerdictRow
+from recon.network.error_pattern import ErrorPattern
 from recon.quality.expected_error import ErrorModel, FigureTerm, entering, pieces
 
 LEASTS = {
@@ -64,7 +65,7 @@ def fit_expected_error(rows: Sequence[VerdictRow], weights_sha256: str) -> Error
     )
 
 
-def write_model(model: ErrorModel, path: Path) -> None:
+def write_model(model: ErrorModel | ErrorPattern, path: Path) -> None:
     """Write a model as JSON, its numbers to five digits."""
     path.write_text(json.dumps(_rounded(asdict(model)), indent=1) + "\n")
 

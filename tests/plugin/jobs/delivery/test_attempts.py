@@ -7,12 +7,12 @@ from plugin.config.settings import Retry
 from plugin.jobs.delivery.attempts import pause_seconds
 from plugin.jobs.delivery.deliveries import Attempt
 
-FIRST = Attempt(job="job", destination="pacs", part="qsm", names=["qsm/1.dcm"], queued_at=1000.0)
+FIRST = Attempt(job="job", destination="pacs", part="qsm", names=["qsm/1.dcm"], queued_at=0.0, begun_at=1000.0)
 
 
 def pauses(retry, *, refused_at=None, attempt_takes=0.0):
     """Return the pauses between attempts that all fail, each of which takes some seconds."""
-    now, found = FIRST.queued_at + attempt_takes, []
+    now, found = FIRST.begun_at + attempt_takes, []
     for number in itertools.count(1):
         pause = pause_seconds(retry, replace(FIRST, number=number), refused_at, now)
         if pause is None:
@@ -37,4 +37,4 @@ def test_the_limit_is_absolute_however_long_attempts_take():
 
 def test_refused_objects_are_tried_for_hours_since_the_first_refusal():
     retry = Retry(give_up_after_hours=24, give_up_refused_after_hours=6)
-    assert sum(pauses(retry, refused_at=FIRST.queued_at + 3600)) == pytest.approx(7 * 3600)
+    assert sum(pauses(retry, refused_at=FIRST.begun_at + 3600)) == pytest.approx(7 * 3600)

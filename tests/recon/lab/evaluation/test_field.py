@@ -2,11 +2,13 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from recon.errors import InvalidInputError
+from recon.field.total import total_field
 from recon.lab.evaluation import field
 from recon.lab.evaluation.field import dice, evaluate_field
 from recon.lab.evaluation.field_errors import errors_ppm, field_errors
@@ -105,10 +107,24 @@ def test_each_way_gives_a_row_judged_on_the_true_brain(monkeypatch):
     assert set(rows) == {"ours", *field.RIVALS}
     ours = rows.pop("ours")
     assert 0.5 < ours.mask_dice <= 1
-    assert ours.wrap_errors_percent == 0
+    assert ours.wrap_errors_percent == ours.left_out_percent == 0
+    assert 0.1 < ours.noise_ppb < ours.rms_ppb * 2
     assert 80 < ours.within_two_noise_percent <= 100
     assert {part.part for part in ours.parts} >= {"depth 0-2 mm", "from sources 0-4 mm"}
     for other in rows.values():
         assert other.mask_dice is None
-        assert other.within_two_noise_percent is None
+        assert other.within_two_noise_percent is other.noise_ppb is other.left_out_percent is None
         assert ours.rms_ppb <= other.rms_ppb
+
+
+def test_voxels_that_we_leave_out_are_judged_for_nobody_and_counted(monkeypatch):
+    scan = small_scan()
+    monkeypatch.setattr(field, "simulate_case", lambda name, seed, **_: scan)
+    whole = total_field(scan.echoes, mask=scan.brain)
+    kept = whole.mask & (np.arange(scan.brain.shape[2]) % 4 > 0)
+    spoiled = np.where(kept, whole.field_ppm, np.float32(9))
+    monkeypatch.setattr(field, "total_field", lambda *_, **__: replace(whole, field_ppm=spoiled, mask=kept))
+    ours, *others = evaluate_field(["healthy"])
+    assert ours.wrap_errors_percent == 0
+    assert ours.left_out_percent == pytest.approx(100 * (1 - kept.sum() / scan.brain.sum()))
+    assert [row.parts[0].share_percent for row in others] == [ours.parts[0].share_percent] * 2

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from recon.lab.evaluation.field_errors import errors_ppm, field_errors, part_errors, within_two_noise_percent
 from recon.lab.simulation.head import LESION_LABEL
@@ -49,20 +50,24 @@ def test_parts_are_told_apart_by_depth_in_mm_and_by_distance_from_a_lesion():
     error = np.where(depth_mm <= 2, 0.1, 0.001) * np.where((x + y + z) % 2, 1, -1)
     label = np.zeros(SHAPE, dtype=np.uint8)
     chi = np.zeros(SHAPE, dtype=np.float32)
-    plain = {p.part: p for p in part_errors(error, INNER, chi, label, voxel_size_mm)}
+    plain = {p.part: p for p in part_errors(error, INNER, INNER, chi, label, voxel_size_mm)}
     assert list(plain) == ["depth 0-2 mm", "depth 2-4 mm", "depth 4-8 mm", "depth > 8 mm"]
     assert plain["depth 0-2 mm"].above_50ppb_percent == 100
     assert plain["depth 0-2 mm"].rms_ppb == pytest.approx(100)
     assert plain["depth 2-4 mm"].robust_ppb == pytest.approx(1.4826, rel=1e-3)
     assert plain["depth > 8 mm"].above_50ppb_percent == 0
     assert sum(p.share_percent for p in plain.values()) == pytest.approx(100)
+    inside = INNER & ~ndimage.binary_erosion(INNER, iterations=1)
+    some = {p.part: p for p in part_errors(error[inside[INNER]], INNER, inside, chi, label, voxel_size_mm)}
+    assert some["depth 0-2 mm"].above_50ppb_percent == 100
+    assert some["depth 2-4 mm"].share_percent > 0  # a face across the slices is 3 mm deep, whatever is judged
     label[18, 15, 11] = LESION_LABEL["microbleed"]
     chi[0, 0, 0] = 9.4
-    found = {p.part: p for p in part_errors(error, INNER, chi, label, voxel_size_mm)}
+    found = {p.part: p for p in part_errors(error, INNER, INNER, chi, label, voxel_size_mm)}
     near = ((x - 18) ** 2 + (y - 15) ** 2 + (3 * (z - 11)) ** 2 <= 16).mean()
     assert found["from sources 0-4 mm"].share_percent == pytest.approx(100 * near)
     chi[18, 15, 11], label[18, 15, 11] = -0.6, 0
-    assert part_errors(error, INNER, chi, label, voxel_size_mm) == tuple(found.values())
+    assert part_errors(error, INNER, INNER, chi, label, voxel_size_mm) == tuple(found.values())
 
 
 def test_noise_that_tells_the_truth_admits_95_percent_of_the_errors():

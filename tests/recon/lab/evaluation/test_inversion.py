@@ -8,7 +8,7 @@ import pytest
 from recon.errors import InvalidInputError
 from recon.lab.evaluation import inversion
 from recon.lab.evaluation.inversion import eroded, evaluate_inversion
-from recon.lab.evaluation.report import draw, flat, markdown, text_of, write_tables
+from recon.lab.evaluation.report import by_wavelength, draw, flat, markdown, text_of, write_tables
 from recon.lab.evaluation.score import referenced, score
 from tests.support.small_scan import small_scan
 
@@ -78,12 +78,23 @@ def test_tables_hold_every_row_and_figures_are_drawn(results, tmp_path):
     rows = [row for result in results for row in result.rows]
     write_tables(rows, tmp_path / "out")
     stored = json.loads((tmp_path / "out" / "table.json").read_text())
-    assert stored == [flat(row) for row in rows]
-    lines = (tmp_path / "out" / "table.md").read_text().splitlines()
-    assert len(lines) == len(rows) + 2
-    assert len({line.count("|") for line in lines}) == 1
+    assert stored == json.loads(json.dumps([flat(row) for row in rows]))
+    metrics, bands = (part.splitlines() for part in (tmp_path / "out" / "table.md").read_text().split("\n\n"))
+    assert len(metrics) == len(rows) + 2
+    assert len(bands) == 2 + len(results) + 2  # the signal's line for each of two sources
+    assert all(len({line.count("|") for line in lines}) == 1 for lines in (metrics, bands))
     draw(results[:2], tmp_path / "maps.png")
     assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_errors_by_wavelength_add_up_to_the_error_and_stand_beside_the_signal(results):
+    lines = by_wavelength([row for result in results for row in result.rows])
+    assert [line["of"] for line in lines].count("signal") == 2
+    for result in results:
+        row = result.rows[0]
+        (line,) = (one for one in lines if (one["of"], one["source"]) == (row.method, row.source))
+        wavelengths = [value for name, value in line.items() if name.endswith("mm")]
+        assert np.sqrt(np.sum(np.square(wavelengths))) == pytest.approx(row.score.nrmse, rel=1e-3)
 
 
 def test_cells():

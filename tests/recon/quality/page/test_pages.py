@@ -20,7 +20,7 @@ from recon.quality.page.summary import (
     warning_lines,
 )
 from recon.types import ExpectedError, Verdict
-from tests.support.small_result import small_result
+from tests.support.small_result import small_result, small_result_of_known_error
 
 AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -38,6 +38,15 @@ def test_pages_are_rgb_of_one_size(pages):
         assert page.dtype == np.uint8
         assert page.flags.c_contiguous
         assert page.std() > 5
+
+
+def test_a_page_more_shows_the_uncertainty_where_one_is_known(pages):
+    scan, result = small_result_of_known_error()
+    first, tissue, haemorrhage, uncertainty, field = quality_pages(scan.echoes, result, affine=AFFINE)
+    assert all(np.array_equal(a, b) for a, b in zip((tissue, haemorrhage, field), pages[1:], strict=True))
+    assert not np.array_equal(first, pages[0])  # it names the expected error
+    sheet = uncertainty[120:960, 30:890]
+    assert 10 < np.median(sheet[sheet > 8]) < 200
 
 
 def test_pages_are_the_same_every_time(pages):

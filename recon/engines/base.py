@@ -52,7 +52,7 @@ class Engine(Protocol):
         """Return the correction, ``(1, 1, x, y, z)`` float32 in the network's unit, or raise what the library raises.
 
         ``features`` are ``(1, channel, x, y, z)`` float32 on :attr:`device`, every axis a multiple of the network's
-        stride; :class:`recon.engines.forward.CheckedForward` checks them.
+        stride; :class:`recon.engines.forward.CheckedForward` checks them. Values outside the mask are not used.
         """
         ...
 

@@ -35,11 +35,11 @@ class CheckedForward:
         EngineError
             If the device is lost, or anything else goes wrong in the engine.
         """
-        if not bool(torch.isfinite(features).all()):
+        if not _finite(features):
             raise MapError("the network's input holds values that are not numbers; the map is withheld")
         try:
             output = self._run(features)
-            finite = bool(torch.isfinite(output).all())
+            finite = _finite(output)
         except (RuntimeError, MemoryError) as error:
             raise engine_error(error) from error
         if not finite:
@@ -58,6 +58,11 @@ class CheckedForward:
                 f"with {margin} voxels of its neighbours, which is as far as the network looks."
             )
         return output
+
+
+def _finite(values: torch.Tensor) -> bool:
+    """Return whether all values are finite: their least and their greatest are, which not-a-number spoils."""
+    return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(values))
 
 
 def done_on(device: torch.device, work: Work, forward: CheckedForward) -> torch.Tensor:

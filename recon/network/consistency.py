@@ -104,10 +104,14 @@ def field_data(
 
 def _peeled(closed: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Return a mask peeled by the whole voxels in ``NETWORK.rim_mm``; a volume's face is not a rim."""
-    reach = [int(NETWORK.rim_mm / size) for size in grid.voxel_size_mm]
-    outside = (~closed)[None, None].float()
-    width = [2 * r + 1 for r in reach]
-    peeled: torch.Tensor = torch.nn.functional.max_pool3d(outside, width, stride=1, padding=reach)[0, 0] < 0.5
+    peeled = closed
+    for axis, (length, size) in enumerate(zip(closed.shape, grid.voxel_size_mm, strict=True)):
+        inside = peeled.clone()
+        for shift in range(1, min(int(NETWORK.rim_mm / size), length - 1) + 1):
+            kept = length - shift
+            inside.narrow(axis, shift, kept).logical_and_(peeled.narrow(axis, 0, kept))
+            inside.narrow(axis, 0, kept).logical_and_(peeled.narrow(axis, shift, kept))
+        peeled = inside
     return peeled
 
 

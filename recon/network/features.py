@@ -6,6 +6,7 @@ geometry. All scalings are constants: nothing is normalised per volume.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -46,6 +47,8 @@ NOISE_CHANNEL: Final = 2
 LOCAL_CHANNEL: Final = 3
 START_CHANNEL: Final = 4
 RESIDUAL_CHANNEL: Final = 7
+Channels = torch.Tensor | Sequence[torch.Tensor]
+"""Features, ``(channel, x, y, z)``, in one tensor or several."""
 FEATURE_PARAMETERS: Final = MappingProxyType[str, str | float | int | bool](
     {
         "tikhonov_harmonic": WEAK,
@@ -140,9 +143,17 @@ def pad_to_stride(shape: tuple[int, int, int], stride: int) -> tuple[int, int, i
     return (x, y, z)
 
 
-def padded_to_stride(features: torch.Tensor, stride: int) -> torch.Tensor:
-    """Return features ``(channel, x, y, z)`` as a batch of one, with zeros up to multiples of the network's stride."""
-    channels, x, y, z = features.shape
-    batch = torch.zeros(1, channels, *pad_to_stride((x, y, z), stride), device=features.device)
-    batch[0, :, :x, :y, :z] = features
+def padded_to_stride(channels: Channels, stride: int, *, mirrored: bool = False) -> torch.Tensor:
+    """Return channels ``(x, y, z)`` as a batch of one, with zeros up to multiples of the network's stride.
+
+    All axes of the whole are reversed if ``mirrored``.
+    """
+    x, y, z = channels[0].shape
+    padded = pad_to_stride((x, y, z), stride)
+    batch = torch.zeros(1, len(channels), *padded, device=channels[0].device)
+    for number, channel in enumerate(channels):
+        if mirrored:
+            batch[0, number, padded[0] - x :, padded[1] - y :, padded[2] - z :] = torch.flip(channel, (0, 1, 2))
+        else:
+            batch[0, number, :x, :y, :z] = channel
     return batch

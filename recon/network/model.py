@@ -102,7 +102,11 @@ class TotalFieldNetwork(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map ``(n, inputs, x, y, z)`` to ``(n, 1, x, y, z)``; each axis a multiple of ``config.stride``."""
-        x = self.stem(features)  # (n, w0, x/2, y/2, z/2)
+        return self.at_full_resolution(self.at_half_resolution(features), features)
+
+    def at_half_resolution(self, features: torch.Tensor) -> torch.Tensor:
+        """Map ``(n, inputs, x, y, z)`` to ``(n, width, x/2, y/2, z/2)``, with the width of the finest level."""
+        x = self.stem(features)
         skips = []
         for level, block in enumerate(self.encoder):
             x = block(x)
@@ -111,5 +115,9 @@ class TotalFieldNetwork(nn.Module):
                 x = self.down[level](x)
         for level in reversed(range(len(self.up))):
             x = self.decoder[level](self.up[level](x) + skips[level])
-        x = torch.cat([self.unfold(torch.relu(x)), features], dim=1)  # (n, head + inputs, x, y, z)
+        return torch.relu(x)
+
+    def at_full_resolution(self, half: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Map that and the features, or the same part of both, to ``(n, 1, x, y, z)``; it looks two voxels far."""
+        x = torch.cat([self.unfold(half), features], dim=1)  # (n, head + inputs, x, y, z)
         return self.last(torch.relu(self.head(x)))  # type: ignore[no-any-return]

@@ -25,15 +25,13 @@ from recon.network.features import (
     RESIDUAL_CHANNEL,
     START_CHANNEL,
     TOTAL_CHANNEL,
+    Channels,
     FieldTensors,
     network_features,
     padded_to_stride,
-    start_map,
 )
 from recon.network.void_unwrapping import Voids, unwrap_voids
 from recon.types import Grid
-
-_SPACE = (2, 3, 4)
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 """A compiled network: ``(1, channel, x, y, z)`` to ``(1, 1, x, y, z)``, every axis a multiple of the stride."""
@@ -51,17 +49,15 @@ def measured_field(
     return field_data(local, mask, grid, reliable=reliable, closed_mask=closed_mask, sweeps=NETWORK.sweeps)
 
 
-def one_pass(features: torch.Tensor, forward: Forward, stride: int, *, mirrored: bool = False) -> torch.Tensor:
+def one_pass(features: Channels, forward: Forward, stride: int, *, mirrored: bool = False) -> torch.Tensor:
     """Run the network once on ``(channel, x, y, z)``, all axes reversed if ``mirrored``.
 
     Returns the susceptibility in ppm, ``(x, y, z)`` float32, relative to its mean over the mask, zero outside.
     """
-    x, y, z = features.shape[1:]
-    stack = padded_to_stride(features, stride)
-    seen = torch.flip(stack, _SPACE) if mirrored else stack
-    output = forward(seen).float()
-    output = (torch.flip(output, _SPACE) if mirrored else output) + start_map(stack)
-    return centred(output[0, 0, :x, :y, :z] * CHI_UNIT_PPM, features[MASK_CHANNEL] > 0.5)
+    x, y, z = features[0].shape
+    output = forward(padded_to_stride(features, stride, mirrored=mirrored))[0, 0].float()
+    correction = (torch.flip(output, (0, 1, 2)) if mirrored else output)[:x, :y, :z]
+    return centred((correction + features[START_CHANNEL].float()) * CHI_UNIT_PPM, features[MASK_CHANNEL] > 0.5)
 
 
 def held_to(chi_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
@@ -77,10 +73,10 @@ def refined_channels(start_ppm: torch.Tensor, data: FieldData) -> torch.Tensor:
     return torch.stack([start_ppm / CHI_UNIT_PPM, unexplained_field(start_ppm, data) / LOCAL_UNIT_PPM])
 
 
-def with_channels(features: torch.Tensor, refined: torch.Tensor) -> torch.Tensor:
-    """Return features with the start and residual channels replaced."""
-    replaced = features.clone()
-    replaced[START_CHANNEL], replaced[RESIDUAL_CHANNEL] = refined[0], refined[1]
+def with_channels(features: torch.Tensor, refined: torch.Tensor) -> list[torch.Tensor]:
+    """Return the channels of features, the start and residual channels replaced."""
+    replaced = list(features)
+    replaced[START_CHANNEL], replaced[RESIDUAL_CHANNEL] = refined
     return replaced
 
 

@@ -8,11 +8,13 @@ found coarse to fine with red-black over-relaxation, compiled, without any Pytho
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from scipy import ndimage
 
+from recon.operators.coarse import CoarseGrid, block_mean
 from recon.operators.slabs import compiled, in_slabs
 from recon.types import BoolArray, FloatArray, Grid
 
@@ -33,7 +35,7 @@ def harmonic_background(field_ppm: FloatArray, mask: BoolArray, grid: Grid, swee
 
     All are ``(x, y, z)``, fields in ppm; ``sweeps`` are those on every level.
     """
-    masked = np.where(mask, field_ppm, np.float32(0)).astype(np.float32)
+    masked = np.where(mask, field_ppm, np.float32(0)).astype(np.float32, copy=False)
     return _solve(masked, np.ascontiguousarray(mask), grid.voxel_size_mm, sweeps)
 
 
@@ -46,7 +48,7 @@ def harmonic_local_field(field_ppm: FloatArray, mask: BoolArray, grid: Grid, swe
     """
     peeled = interior(mask)
     background = harmonic_background(field_ppm, peeled, grid, sweeps)
-    return np.where(peeled, field_ppm - background, np.float32(0)).astype(np.float32)
+    return np.where(peeled, field_ppm - background, np.float32(0)).astype(np.float32, copy=False)
 
 
 def interpolate_doubtful(field_ppm: FloatArray, reliable: BoolArray, mask: BoolArray, grid: Grid) -> FloatArray:
@@ -60,11 +62,11 @@ def interpolate_doubtful(field_ppm: FloatArray, reliable: BoolArray, mask: BoolA
         return field_ppm
     known = mask & reliable
     smooth = _smooth_extension(field_ppm, known, grid)
-    guess = np.where(known, field_ppm, smooth).astype(np.float32)
+    guess = np.where(known, field_ppm, smooth).astype(np.float32, copy=False)
     free = doubtful.copy()
     free[[0, -1]] = free[:, [0, -1]] = free[:, :, [0, -1]] = False
     _relax(guess, free, grid.voxel_size_mm, _MEMBRANE_SWEEPS, _MEMBRANE_OMEGA)
-    return np.where(mask, guess, np.float32(0)).astype(np.float32)
+    return np.where(mask, guess, np.float32(0)).astype(np.float32, copy=False)
 
 
 def _smooth_extension(field_ppm: FloatArray, known: BoolArray, grid: Grid) -> FloatArray:
@@ -99,18 +101,30 @@ def over_relaxation(shape: tuple[int, ...], sweeps: int) -> float:
 
 
 def _relax(guess: FloatArray, free: BoolArray, size_mm: tuple[float, float, float], sweeps: int, omega: float) -> None:
-    """Over-relax the free voxels in place, one colour of the chessboard after the other."""
+    """Over-relax the free voxels in place, one colour of the chessboard after the other; none lies on a face.
+
+    Each colour is kept in an array of its own while this lasts, so that all that a voxel needs lies side by side.
+    """
     weights = 1.0 / np.asarray(size_mm, dtype=np.float64) ** 2
     weights = (weights / (2 * weights.sum())).astype(np.float32)
     begin = np.argmax(free, axis=2)
     end = np.where(free.any(axis=2), free.shape[2] - np.argmax(free[..., ::-1], axis=2), begin)
-    rows = np.stack([begin, end], axis=-1).astype(np.int32)
+    rows = np.stack([begin // 2, (end + 1) // 2], axis=-1).astype(np.int32)
+    nx, ny, nz = guess.shape
+    values = np.zeros((2, nx, ny, nz // 2 + 2), np.float32)
+    steps = np.zeros_like(values)
+
+    def run(kernel: Callable[..., None], *arguments: object) -> None:
+        if guess.size < _WORTH_THREADS:
+            kernel(0, nx, *arguments)
+        else:
+            in_slabs(kernel, nx, *arguments)
+
+    run(_split_colours, guess, free, np.float32(omega), values, steps)
     for _ in range(sweeps):
         for colour in (0, 1):
-            if guess.size < _WORTH_THREADS:
-                _relax_colour(0, guess.shape[0], guess, free, rows, weights, np.float32(omega), colour)
-            else:
-                in_slabs(_relax_colour, guess.shape[0], guess, free, rows, weights, np.float32(omega), colour)
+            run(_relax_colour, values[colour], values[1 - colour], steps[colour], rows, weights, colour)
+    run(_join_colours, values, guess)
 
 
 def coarsening(shape: tuple[int, ...], size_mm: tuple[float, float, float]) -> tuple[int, int, int]:
@@ -134,13 +148,11 @@ def interior(mask: BoolArray) -> BoolArray:
 
 def _restrict(field_ppm: FloatArray, mask: BoolArray, factors: tuple[int, int, int]) -> tuple[FloatArray, BoolArray]:
     """Average the field over the mask voxels of each block; a block belongs to the mask if any voxel does."""
-    padding = [(0, -n % f) for n, f in zip(mask.shape, factors, strict=True)]
-    field = np.pad(field_ppm, padding)
-    inside = np.pad(mask, padding)
-    blocks = [d for n, f in zip(inside.shape, factors, strict=True) for d in (n // f, f)]
-    count = inside.reshape(blocks).sum(axis=(1, 3, 5), dtype=np.float32)
-    total = field.reshape(blocks).sum(axis=(1, 3, 5), dtype=np.float32)
-    return (total / np.maximum(count, 1)).astype(np.float32), count > 0
+    blocks = CoarseGrid(fine_shape=field_ppm.shape, block=factors, cell_mm=(1.0, 1.0, 1.0))
+    share = block_mean(mask, blocks)
+    mean = block_mean(field_ppm, blocks)
+    inside = share > 0
+    return np.where(inside, mean / np.where(inside, share, np.float32(1)), mean), inside
 
 
 @compiled
@@ -186,28 +198,56 @@ def _prolong(
 
 
 @compiled
+def _split_colours(
+    start: int, stop: int, guess: FloatArray, free: BoolArray, omega: np.float32, values: FloatArray, steps: FloatArray
+) -> None:
+    """Sort voxels by colour, the one at ``2 n + (i + j + colour) % 2`` into place ``n``, and say how far each moves."""
+    for i in range(start, stop):
+        for j in range(guess.shape[1]):
+            for colour in range(2):
+                first = (i + j + colour) % 2
+                row, step = values[colour, i, j], steps[colour, i, j]
+                line, moves = guess[i, j, first:], free[i, j, first:]
+                for n in range((line.size + 1) // 2):
+                    row[n] = line[2 * n]
+                    step[n] = omega if moves[2 * n] else np.float32(0)
+
+
+@compiled
+def _join_colours(start: int, stop: int, values: FloatArray, guess: FloatArray) -> None:
+    """Undo :func:`_split_colours`."""
+    for i in range(start, stop):
+        for j in range(guess.shape[1]):
+            for colour in range(2):
+                line, row = guess[i, j, (i + j + colour) % 2 :], values[colour, i, j]
+                for n in range((line.size + 1) // 2):
+                    line[2 * n] = row[n]
+
+
+@compiled
 def _relax_colour(
     start: int,
     stop: int,
-    u: FloatArray,
-    free: BoolArray,
+    own: FloatArray,
+    other: FloatArray,
+    steps: FloatArray,
     rows: np.ndarray,
     weights: FloatArray,
-    omega: np.float32,
     colour: int,
 ) -> None:
-    """Over-relax the voxels of one colour of the chessboard in place; ``rows`` says where free voxels lie along z."""
-    nx, ny, nz = u.shape
+    """Over-relax one colour in place; ``rows`` says between which places free voxels lie along z."""
+    nx, ny, _ = own.shape
     wx, wy, wz = weights[0], weights[1], weights[2]
     for i in range(max(start, 1), min(stop, nx - 1)):
         for j in range(1, ny - 1):
-            first = max(1, rows[i, j, 0])
-            first += (i + j + colour + first) % 2
-            for k in range(first, min(nz - 1, rows[i, j, 1]), 2):
-                if free[i, j, k]:
-                    mean = (
-                        wx * (u[i - 1, j, k] + u[i + 1, j, k])
-                        + wy * (u[i, j - 1, k] + u[i, j + 1, k])
-                        + wz * (u[i, j, k - 1] + u[i, j, k + 1])
-                    )
-                    u[i, j, k] += omega * (mean - u[i, j, k])
+            first = (i + j + colour) % 2
+            a, b = max(rows[i, j, 0], 1 - first), rows[i, j, 1]
+            if b <= a:
+                continue
+            u, step = own[i, j, a:b], steps[i, j, a:b]
+            left, right = other[i - 1, j, a:b], other[i + 1, j, a:b]
+            front, back = other[i, j - 1, a:b], other[i, j + 1, a:b]
+            below, above = other[i, j, a - 1 + first : b - 1 + first], other[i, j, a + first : b + first]
+            for n in range(b - a):
+                mean = wx * (left[n] + right[n]) + wy * (front[n] + back[n]) + wz * (below[n] + above[n])
+                u[n] += step[n] * (mean - u[n])

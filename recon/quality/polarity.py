@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from recon.operators.coarse import block_mean, coarse_grid, upsample
 from recon.operators.morphology import box_filter
 from recon.types import BoolArray, FloatArray, GradientEcho
 
@@ -38,11 +39,12 @@ def chi_of_darkest_ppb(chi_ppm: FloatArray, mask: BoolArray, echoes: GradientEch
     if np.count_nonzero(deep) < _FEWEST_VOXELS:
         return None
     magnitude = np.where(mask, echoes.magnitude[-1], np.float32(0))
-    level = np.log(np.maximum(magnitude, 1e-3 * float(np.median(magnitude[deep])) + np.finfo(np.float32).tiny))
-    sigma = [_SURROUNDINGS_MM / size for size in echoes.grid.voxel_size_mm]
-    around = ndimage.gaussian_filter(np.where(mask, level, np.float32(0)), sigma)
-    share = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-    darkness = (around / np.maximum(share, 1e-3) - level)[deep]
+    least = np.float32(1e-3 * float(np.median(magnitude[deep])) + np.finfo(np.float32).tiny)
+    level = np.where(mask, np.log(np.maximum(magnitude, least)), np.float32(0))
+    cells = coarse_grid(echoes.grid)
+    sigma = [_SURROUNDINGS_MM / size for size in cells.cell_mm]
+    around, share = (upsample(ndimage.gaussian_filter(block_mean(v, cells), sigma), cells) for v in (level, mask))
+    darkness = (around / np.maximum(share, np.float32(1e-3)) - level)[deep]
     chi = np.clip(chi_ppm[deep], -_CLIP_PPM, _CLIP_PPM)
     darkest = darkness > np.percentile(darkness, 100 - _DARKEST_PERCENT)
     return 1e3 * float(chi[darkest].mean() - np.median(chi)) if darkest.any() else None

@@ -17,7 +17,7 @@ from recon.engines.self_check import EXACT, REDUCED, check, difference, known_he
 from recon.engines.status import time_engine
 from recon.engines.torch_eager import TorchEngine
 from recon.errors import DeviceMemoryError, EngineAbsentError, EngineError, InvalidInputError, ReconError
-from recon.network.features import CHANNELS
+from recon.network.features import CHANNELS, MASK_CHANNEL
 from recon.network.weights import load_weights
 from recon.options import ENGINES
 from tests.recon.engines.conftest import on
@@ -74,6 +74,17 @@ def test_openvino_equals_the_eager_network_on_any_shape(trained, precision, tole
         scale = float(expected.abs().max())
         np.testing.assert_allclose(engine.run(features), expected, atol=tolerance * scale)
     assert engine.description.engine == "openvino"
+
+
+def test_openvino_equals_the_eager_network_in_a_mask_that_fills_a_part_of_the_volume(trained):
+    features = torch.randn(1, len(CHANNELS), 56, 20, 16, generator=torch.Generator().manual_seed(4))
+    x, y, z = torch.meshgrid(*(torch.arange(n) for n in features.shape[2:]), indexing="ij")
+    mask = ((x - 33) / 20) ** 2 + ((y - 7) / 8) ** 2 + ((z - 8) / 5) ** 2 < 1
+    mask[3:5, 12:14, 1] = True
+    features[0, MASK_CHANNEL] = mask.float()
+    found, expected = OpenVinoEngine(trained, "fp32").run(features), TorchEngine(trained).run(features)
+    np.testing.assert_allclose(found[0, 0][mask], expected[0, 0][mask], atol=1e-4 * float(expected.abs().max()))
+    assert found.shape == expected.shape
 
 
 def test_openvino_converts_once_and_repairs_its_cache(trained, own_cache, monkeypatch, caplog):

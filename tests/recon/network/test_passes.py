@@ -167,7 +167,7 @@ def test_the_next_pass_sees_the_refined_map_and_nothing_else_changes():
     _, field, mask = head()
     features = features_of(field, mask, torch.full(GRID.shape, 0.002), GRID)
     refined = refined_channels(torch.zeros(GRID.shape), data_of(features, mask, GRID))
-    seen = with_channels(features, refined)
+    seen = torch.stack(with_channels(features, refined))
     others = [i for i in range(len(features)) if i not in (START_CHANNEL, RESIDUAL_CHANNEL)]
     assert torch.equal(seen[others], features[others])
     assert torch.equal(seen[[START_CHANNEL, RESIDUAL_CHANNEL]], refined)

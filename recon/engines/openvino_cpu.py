@@ -145,7 +145,8 @@ class _Slab:
 
 def _slabs(mask: BoolArray) -> Iterator[_Slab]:
     """Yield the parts of a mask ``(x, y, z)``, with a plane on each side for what is seen of the neighbours."""
-    half = mask.reshape([n for size in mask.shape for n in (size // 2, 2)]).any(axis=(1, 3, 5))
+    blocks = mask.reshape([n for size in mask.shape for n in (size // 2, 2)])
+    half = np.asarray(blocks.any(axis=(1, 3, 5)))
     for begin in range(0, half.shape[0], _PLANES):
         planes = half[begin : begin + _PLANES]
         if planes.any():

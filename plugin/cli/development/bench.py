@@ -46,18 +46,23 @@ def bench(
         str, typer.Option(metavar="NAME,...", show_default="all", help=f"Some of {', '.join(PARTS)}.")
     ] = ",".join(PARTS),
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Also write JSON here.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PNG of what each process does on the whole way, and when.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Time everything beside a peer on the same data in the same run."""
     chosen = names_of(parts)
     if unknown := sorted(set(chosen) - set(PARTS)):
         raise ConfigurationError(f"no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
+    if picture is not None and "end-to-end" not in chosen:
+        raise ConfigurationError("--picture shows the whole way; add end-to-end to --parts")
     typical = (("simulating", 15.0), *(step for name, steps in _TYPICAL.items() if name in chosen for step in steps))
     with (
         progress_shown("bench", typical, as_json=as_json) as say,
         tempfile.TemporaryDirectory(prefix="qsm-bench-") as work,
     ):
-        rows, whole = _run(chosen, voxel_size_mm, Path(work), say)
+        rows, whole = _run(chosen, voxel_size_mm, Path(work), picture, say)
     found = {
         "machine": _machine(),
         "rows": [{**asdict(row), "ratio": row.ratio, "cpu_ratio": row.cpu_ratio} for row in rows],
@@ -68,7 +73,9 @@ def bench(
     show(found, as_json, _tell)
 
 
-def _run(parts: list[str], voxel_size_mm: float, work: Path, say: Say) -> tuple[list[BenchRow], dict[str, Any] | None]:
+def _run(
+    parts: list[str], voxel_size_mm: float, work: Path, picture: Path | None, say: Say
+) -> tuple[list[BenchRow], dict[str, Any] | None]:
     from dicom_io.synthetic import write_scan
     from plugin.lab.bench.end_to_end import end_to_end
     from plugin.lab.bench.intake import intake_rows
@@ -90,7 +97,7 @@ def _run(parts: list[str], voxel_size_mm: float, work: Path, say: Say) -> tuple[
     say("writing the head as DICOM images")
     images = write_scan(scan.echoes, work / "scanner", vendor="siemens", study_seed=11)
     slices = scan.echoes.grid.shape[2]
-    whole = end_to_end(images, slices, work / "end-to-end", say) if "end-to-end" in parts else None
+    whole = end_to_end(images, slices, work / "end-to-end", say, picture) if "end-to-end" in parts else None
     rows += intake_rows(images, work / "intake", say) if "intake" in parts else ()
     return rows, whole
 

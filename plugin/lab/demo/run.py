@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FETCHED = "from-pacs"
 """Folder of the images that the PACS held at the end."""
+SERVICE_LOG = "service.log"
+"""The service's log, in JSON."""
 
 _SERVICE_START_SECONDS = 180.0
 _QSM_SECONDS = 600.0
@@ -135,7 +137,7 @@ def from_scanner_to_pacs(images: Sequence[Path], slices: int, work: Path, say: S
         if sent.undelivered:
             raise PluginError(f"{len(sent.undelivered)} images were not accepted: {sent.reason}")
         say(f"all acknowledged after {sent.seconds:.1f} s; waiting for QSM at the PACS")
-        waited = _wait_for_instances(pacs, slices, acknowledged, work / "service.log")
+        waited = _wait_for_instances(pacs, slices, acknowledged, work / SERVICE_LOG)
         say(f"{slices} QSM images arrived {waited:.1f} s after the last response")
         arrived = pacs.fetch(work / FETCHED)
         report = json.loads(next((work / "spool" / "jobs").glob("*/report.json")).read_text(encoding="utf-8"))
@@ -160,7 +162,7 @@ def _running_service(work: Path, pacs: Address) -> Iterator[Address]:
         f'[[destinations]]\nname = "pacs"\nae_title = "{pacs.ae_title}"\nhost = "{pacs.host}"\nport = {pacs.port}\n'
         'objects = ["qsm"]\n\n[self_test]\nat_start = false\n\n[console]\nenabled = false\n'
     )
-    address, log = Address(ae_title="QSM", host="127.0.0.1", port=port), work / "service.log"
+    address, log = Address(ae_title="QSM", host="127.0.0.1", port=port), work / SERVICE_LOG
 
     def ready() -> bool:  # the receiver answers, and the worker has warmed up
         return b'"worker.ready"' in log.read_bytes() and answers(address)

@@ -66,7 +66,7 @@ class OpenVinoEngine:
         try:
             models = [ov.Core().read_model(*model) for model in _unpacked(_converted(trained))]
             (precision, self._half), (_, self._full) = (_compile(model, precision) for model in models)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(f"OpenVINO could not compile the network ({error}); use --engine torch") from error
         self.description = Description(engine=NAME, precision=precision, device="CPU")
 

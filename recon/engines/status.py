@@ -13,6 +13,7 @@ from recon.engines.engine_file import mismatch, plans, read_engine
 from recon.engines.folders import engines_folder
 from recon.engines.tensorrt import ahead_of_time
 from recon.errors import EngineError
+from recon.network.features import MASK_CHANNEL
 from recon.network.weights import TrainedNetwork
 
 
@@ -48,9 +49,12 @@ def engine_files(trained: TrainedNetwork) -> Iterator[EngineFileState]:
 def time_engine(engine: Engine, shape: Shape, channels: int, runs: int) -> tuple[float, float]:
     """Return the seconds of a first run, which may compile for this size, and of the best of ``runs`` later ones.
 
-    The volume is noise, its sizes multiples of the network's stride: what is computed does not depend on the values.
+    The volume is noise in a mask that fills it, its sizes multiples of the network's stride: nothing else that is
+    computed depends on the values.
     """
-    features = torch.randn(1, channels, *shape, generator=torch.Generator().manual_seed(0)).to(engine.device)
+    noise = torch.randn(1, channels, *shape, generator=torch.Generator().manual_seed(0))
+    noise[:, MASK_CHANNEL] = 1.0
+    features = noise.to(engine.device)
     seconds = []
     for _ in range(1 + runs):
         began = time.perf_counter()

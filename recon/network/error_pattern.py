@@ -24,9 +24,12 @@ from scipy import ndimage
 from recon.network.consistency import field_data, unexplained_field
 from recon.network.features import field_tensors
 from recon.operators.boxes import crop_field
-from recon.types import ExpectedError, FloatArray, Grid, TotalField
+from recon.operators.coarse import CoarseGrid, block_mean, coarse_grid, upsample
+from recon.types import BoolArray, ExpectedError, FloatArray, TotalField
 
 _NOISE_MM, _CLOSE_MM, _CONTRAST_MM, _REACH_MM = 2.0, 3.0, 4.0, 4.0
+_CELL_MM = 2.0
+"""Edge length that cells come close to; what is looked at around a voxel is smooth."""
 _MOST_NOISE_MEDIANS = 20.0
 _MOST_LEFT_PPM = 0.2
 _LEAST_PPM = 1e-4
@@ -47,6 +50,8 @@ class ErrorPattern:
     ----------
     weights_sha256
         Weights of the network whose maps it was fitted on.
+    expected_error_sha256
+        File of the model of the expected error that it distributes.
     slopes
         Of each of :data:`CLUES`.
     factor
@@ -58,6 +63,7 @@ class ErrorPattern:
     """
 
     weights_sha256: str
+    expected_error_sha256: str
     slopes: Mapping[str, float]
     factor: float
     least: float
@@ -92,49 +98,52 @@ def error_clues(chi_ppm: FloatArray, total: TotalField) -> FloatArray:
         The field that it was inverted from.
     """
     cut, box = crop_field(total, margin=4)
-    mask, grid = cut.mask, cut.grid
+    mask, cells = cut.mask, coarse_grid(cut.grid, _CELL_MM)
     chi = np.ascontiguousarray(chi_ppm[box] * mask, np.float32)
     measured = field_tensors(cut)
     data = field_data(
-        measured.usable_ppm, measured.mask, grid, reliable=measured.reliable, closed_mask=measured.closed_mask
+        measured.usable_ppm, measured.mask, cut.grid, reliable=measured.reliable, closed_mask=measured.closed_mask
     )
     left = np.clip(unexplained_field(torch.from_numpy(chi), data).numpy(), -_MOST_LEFT_PPM, _MOST_LEFT_PPM)
     typical = max(float(np.median(cut.noise_ppm[mask])), 1e-9)
     noise = np.minimum(cut.noise_ppm / np.float32(typical), np.float32(_MOST_NOISE_MEDIANS))
-    contrast = chi - _mean(chi, mask, grid, _CONTRAST_MM)
-    log_contrast = 0.5 * np.log(_mean(contrast**2, mask, grid, _CLOSE_MM)[mask] + _LEAST_PPM**2)
+    contrast = chi - _mean(chi, mask, cells, _CONTRAST_MM)
+    log_contrast = 0.5 * np.log(_mean(contrast**2, mask, cells, _CLOSE_MM)[mask] + _LEAST_PPM**2)
     log_value = np.log(np.abs(chi[mask]) + _LEAST_VALUE_PPM)
     clues = np.stack(
         [
-            np.log(_mean(noise, mask, grid, _NOISE_MM)[mask] + 1e-3),
-            0.5 * np.log(_mean(left**2, mask, grid, _CLOSE_MM)[mask] + _LEAST_PPM**2),
+            np.log(_mean(noise, mask, cells, _NOISE_MM)[mask] + 1e-3),
+            0.5 * np.log(_mean(left**2, mask, cells, _CLOSE_MM)[mask] + _LEAST_PPM**2),
             log_contrast,
             log_value,
             np.maximum(log_contrast - np.log(_BUSY_PPM), 0),
             np.maximum(log_value - np.log(_STRONG_PPM), 0),
-            _nearness(np.pad(~mask, 1, constant_values=True), grid)[1:-1, 1:-1, 1:-1][mask],
-            _nearness(mask & ~cut.reliable, grid)[mask],
+            _nearness(~mask, cells)[mask],
+            _nearness(mask & ~cut.reliable, cells, beyond=False)[mask],
         ]
     ).astype(np.float32)
     clues[:_LOGARITHMS] -= clues[:_LOGARITHMS].mean(axis=1, keepdims=True)
     return clues
 
 
-def _mean(volume: FloatArray, mask: np.ndarray, grid: Grid, width_mm: float) -> FloatArray:
+def _mean(volume: FloatArray, mask: BoolArray, cells: CoarseGrid, width_mm: float) -> FloatArray:
     """Return a volume's mean over a Gaussian neighbourhood in the mask, of this standard deviation."""
-    sigma = [width_mm / size for size in grid.voxel_size_mm]
-    share = ndimage.gaussian_filter(mask.astype(np.float32), sigma, truncate=3.0)
-    summed = ndimage.gaussian_filter((volume * mask).astype(np.float32), sigma, truncate=3.0)
-    summed /= np.maximum(share, np.float32(1e-3))
-    return summed
+    sigma = [width_mm / size for size in cells.cell_mm]
+    total, share = (
+        ndimage.gaussian_filter(block_mean(values, cells), sigma, truncate=3.0)
+        for values in ((volume * mask).astype(np.float32, copy=False), mask)
+    )
+    return upsample(np.asarray(total / np.maximum(share, np.float32(1e-3)), np.float32), cells)
 
 
-def _nearness(places: np.ndarray, grid: Grid) -> np.ndarray:
-    """Return one at places, less with the distance from them; zero everywhere if there are none."""
-    if not places.any():
+def _nearness(places: BoolArray, cells: CoarseGrid, *, beyond: bool = True) -> FloatArray:
+    """Return one at places, less with the distance from them; what lies ``beyond`` the volume is a place, or not."""
+    there = np.pad(block_mean(places, cells) > 0, 1, constant_values=beyond)
+    if not there.any():
         return np.zeros(places.shape, np.float32)
-    distance = ndimage.distance_transform_edt(~places, sampling=grid.voxel_size_mm)
-    return np.exp(-distance / _REACH_MM).astype(np.float32)
+    distance = ndimage.distance_transform_edt(~there, sampling=cells.cell_mm)[1:-1, 1:-1, 1:-1]
+    near = upsample(np.exp(-distance / _REACH_MM).astype(np.float32), cells)
+    return np.where(places, np.float32(1), near)
 
 
 def shipped_pattern() -> Path:

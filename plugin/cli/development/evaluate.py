@@ -48,6 +48,7 @@ PART_COLUMNS = {
 }  # fmt: skip
 EFFECT_COLUMNS = {
     "effect": "{effect!s}", "robust\nppb": "{robust_ppb:.2f}", "> 50\nppb %": "{above_50ppb_percent:.3f}",
+    "left\nout %": "{left_out_percent:.2f}",
     "NRMSE %\ntrue field": "{true_nrmse_percent:.1f}", "NRMSE %\nfrom phase": "{phase_nrmse_percent:.1f}",
     "cost\npoints": "{cost_points:+.1f}",
 }  # fmt: skip

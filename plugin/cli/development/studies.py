@@ -154,24 +154,29 @@ def uncertainty(
 ) -> None:
     """Count how many errors lie within the stated uncertainty: in the brain, in nuclei, veins and lesions."""
     from recon.lab.evaluation.verdict.fit import write_model
-    from recon.lab.evaluation.verdict.uncertainty import coverage, fit_pattern, sampled_voxels
+    from recon.lab.evaluation.verdict.uncertainty import AS_IT_IS, coverage, fit_pattern, sampled_voxels
     from recon.lab.simulation.draw.seeds import Purpose
     from recon.network.error_pattern import load_pattern
     from recon.network.weights import load_weights
 
+    if fit and not tuning:
+        raise InvalidInputError("--fit would tune on the heads that are held out; add --tuning")
     purpose = Purpose.TUNING if tuning else Purpose.EVALUATION
     with progress_shown("evaluate uncertainty", evenly(heads, "simulating"), as_json=as_json) as say:
         samples = list(sampled_voxels(range(first, first + heads), output, purpose, engine, say))
     if fit:
         write_model(fit_pattern(samples, load_weights().sha256), fit)
     pattern = load_pattern(fit)
-    if pattern is None:
-        raise InvalidInputError("no uncertainty was fitted for these weights: --fit does so")
-    rows = [asdict(row) for row in coverage(samples, pattern)]
+    if pattern is None or pattern.weights_sha256 != load_weights().sha256:
+        raise InvalidInputError("no uncertainty was fitted for these weights: --tuning --fit does so")
+    ordinary = [one for one in samples if one.fault == AS_IT_IS]
+    every, good = ([asdict(row) for row in coverage(maps, pattern)] for maps in (samples, ordinary))
     if as_json:
-        print_json({"rows": rows})
+        print_json({"rows": every, "ordinary": good})
         return
-    print_table("Errors within the stated uncertainty, all scans good and spoiled", rows, COVERAGE_COLUMNS)
+    which = ", on the scans of the fit" if fit else ""
+    print_table(f"Errors within the stated uncertainty, ordinary and spoiled scans{which}", every, COVERAGE_COLUMNS)
+    print_table(f"The same, ordinary scans alone{which}", good, COVERAGE_COLUMNS)
 
 
 def in_vivo(

@@ -154,7 +154,7 @@ def _tell_dataset(found: dict[str, Any]) -> None:
                 *(f"  {file}" for file in report["files"] if file.endswith(".nii.gz")),
             )
         if report:
-            note(*(f"  [yellow]note[/] {warning}" for warning in report["warnings"]))
+            _note_shortfalls(report)
 
 
 def _tell(found: dict[str, Any]) -> None:
@@ -184,5 +184,9 @@ def _tell_made(what: str, folder: str, report: dict[str, Any]) -> None:
     for series in report["series"]:
         name, count = f"{series['series_number']} {series['description']}", len(series["files"])
         tell(f"  {series['object']}: series {name}, {count} object{'s' if count > 1 else ''}")
+    _note_shortfalls(report)
+
+
+def _note_shortfalls(report: dict[str, Any]) -> None:
     note(*(f"  [yellow]{name} was not made[/]: {reason}" for name, reason in report["not_made"].items()))
     note(*(f"  [yellow]note[/] {warning}" for warning in report["warnings"]))

@@ -94,10 +94,11 @@ def _reconstruct(
     echoes, axes = read_recording(recording, dataset.folder, dataset.phase_sign)
     mask = None if wanted.mask is None else axes.in_dicom_axes(read_mask(wanted.mask, axes.own_shape, axes.own))
     result = reconstruct(echoes, options=wanted.options, mask=mask, progress=progress)
-    files = []
+    files: list[str] = []
+    missing: dict[str, str] = {}
     if result.verdict.level != "failed" or wanted.keep_failed:
         progress("writing")
-        contrasts = _contrasts(wanted.objects, echoes, result)
+        contrasts, missing = _contrasts(wanted.objects, echoes, result)
         files = write_derivatives(
             recording, echoes, result, contrasts, axes, dataset=dataset.folder, output=dataset.output
         )
@@ -109,9 +110,19 @@ def _reconstruct(
         "seconds": dict(result.seconds),
         "provenance": json.loads(json.dumps(dataclasses.asdict(result.provenance))),
         "files": files,
+        "not_made": missing,
     }
 
 
-def _contrasts(names: Sequence[str], echoes: GradientEcho, result: Reconstruction) -> dict[str, Contrast]:
-    makers = {name: PRODUCTS[name].make for name in names}
-    return {name: resolve_name(make)(echoes, result) for name, make in makers.items() if make}
+def _contrasts(
+    names: Sequence[str], echoes: GradientEcho, result: Reconstruction
+) -> tuple[dict[str, Contrast], dict[str, str]]:
+    """Return the contrasts of a map, and why others of them cannot be made: that costs the contrast, not the map."""
+    made, missing = {}, {}
+    for name in names:
+        if make := PRODUCTS[name].make:
+            try:
+                made[name] = resolve_name(make)(echoes, result)
+            except (DicomError, ReconError) as reason:
+                missing[name] = str(reason)
+    return made, missing

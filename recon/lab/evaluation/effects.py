@@ -10,7 +10,7 @@ import numpy as np
 from recon.errors import InvalidInputError
 from recon.field.total import total_field
 from recon.inversion.methods import find_method
-from recon.lab.evaluation.field import scan_errors_ppm
+from recon.lab.evaluation.field import left_out_percent, scan_errors_ppm
 from recon.lab.evaluation.field_errors import FieldErrors, field_errors
 from recon.lab.evaluation.score import score
 from recon.lab.simulation.draw.cases import CASES, draw_case, subject_number, with_effects
@@ -32,6 +32,8 @@ class EffectRow(FieldErrors):
     ----------
     case, effect
         Names; the effect ``"none"`` is the case as it is.
+    left_out_percent
+        Share of the true brain that is left out of our field, in which its errors are not counted.
     true_nrmse_percent, phase_nrmse_percent
         NRMSE of the map from the true field and from wrapped phase, over the true brain.
     cost_points
@@ -40,6 +42,7 @@ class EffectRow(FieldErrors):
 
     case: str
     effect: str
+    left_out_percent: float
     true_nrmse_percent: float
     phase_nrmse_percent: float
     cost_points: float
@@ -85,10 +88,12 @@ def _effect_row(scan: SimulatedScan, case: str, effect: str, engine: str) -> Eff
     measured = total_field(scan.echoes, mask=scan.brain)
     isolated = replace(measured, field_ppm=np.where(measured.mask, scan.field_ppm, np.float32(0)))
     from_truth, from_phase = (_nrmse_percent(scan, total, engine) for total in (isolated, measured))
+    judged = scan.brain & measured.mask
     return EffectRow(
         case=case,
         effect=effect,
-        **asdict(field_errors(*scan_errors_ppm(scan, scan.brain & measured.mask, measured.field_ppm))),
+        **asdict(field_errors(*scan_errors_ppm(scan, judged, measured.field_ppm))),
+        left_out_percent=left_out_percent(judged, scan.brain),
         true_nrmse_percent=from_truth,
         phase_nrmse_percent=from_phase,
         cost_points=from_phase - from_truth,

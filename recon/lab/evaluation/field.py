@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from recon.engines.deepbet import segment
+from recon.errors import InvalidInputError
 from recon.field.total import total_field
 from recon.lab.evaluation.field_errors import (
     FieldErrors,
@@ -116,11 +117,24 @@ def evaluate_field(
 
 
 def scan_errors_ppm(scan: SimulatedScan, judged: BoolArray, field_ppm: FloatArray) -> tuple[np.ndarray, float]:
-    """Return the errors of a field ``(x, y, z)`` in the judged voxels, and what one turn of the phase changes it by."""
+    """Return the errors of a field ``(x, y, z)`` in the judged voxels, and what one turn of the phase changes it by.
+
+    Raises
+    ------
+    InvalidInputError
+        If no voxel is judged.
+    """
+    if not judged.any():
+        raise InvalidInputError("the field has no value anywhere in the true brain")
     times_s = scan.echoes.echo_times_s
     branch_ppm = 1e6 / (GAMMA_HZ_PER_TESLA * scan.echoes.b0_tesla * times_s[-1])
     order = 2 if len(times_s) == 1 else 0
     return errors_ppm(field_ppm, scan.field_ppm, judged, branch_ppm, order=order), branch_ppm
+
+
+def left_out_percent(judged: BoolArray, brain: BoolArray) -> float:
+    """Return the share of the true brain that is not judged."""
+    return float(100 * (1 - judged.sum() / brain.sum()))
 
 
 def _judged(
@@ -141,7 +155,7 @@ def _judged(
         case=case,
         method=method,
         **asdict(field_errors(error, branch_ppm)),
-        left_out_percent=None if ours is None else float(100 * (1 - judged.sum() / scan.brain.sum())),
+        left_out_percent=None if ours is None else left_out_percent(judged, scan.brain),
         mask_dice=mask_dice,
         noise_ppb=None if noise_ppm is None else float(1e3 * np.median(noise_ppm)),
         within_two_noise_percent=None if noise_ppm is None else within_two_noise_percent(error, noise_ppm),

@@ -11,8 +11,9 @@ from recon.types import GradientEcho, Reconstruction
 def chi_uncertainty_ppb(echoes: GradientEcho, reconstruction: Reconstruction) -> Contrast:
     """Return the standard deviation of the susceptibility in ppb; zero outside the mask.
 
-    Of the errors of a voxel, 68 of 100 should be smaller than it, and 95 smaller than twice that. Errors of neighbours
-    are alike: the mean of a region is not more certain by the root of its voxels.
+    Of the errors of voxels, 95 of 100 should be smaller than twice it and, as they have long tails, some 75 smaller
+    than once. An error of the zero, the mean over the mask, is not in it. Errors of neighbours are alike: the mean of a
+    region is not more certain by the root of its voxels.
 
     Raises
     ------

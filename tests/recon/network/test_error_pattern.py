@@ -1,16 +1,25 @@
 """Errors are expected where they arise, in millimetres and not in voxels, and add up to those of the whole brain."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
 
 from recon.network.error_pattern import CLUES, ErrorPattern, error_clues, load_pattern, uncertainty_ppb
+from recon.network.weights import load_weights
+from recon.quality.expected_error import shipped_model
 from recon.types import ExpectedError
 from tests.support.small_result import small_result, small_result_of_known_error
 
 PATTERN = ErrorPattern(
-    weights_sha256="x", slopes=dict.fromkeys(CLUES, 0.0) | {"noise": 1.0}, factor=0.9, least=0.1, most=5.0, scans=3
+    weights_sha256="x",
+    expected_error_sha256="y",
+    slopes=dict.fromkeys(CLUES, 0.0) | {"noise": 1.0},
+    factor=0.9,
+    least=0.1,
+    most=5.0,
+    scans=3,
 )
 
 
@@ -70,8 +79,8 @@ def test_rim_and_doubt_are_distances_in_millimetres():
     doubt[mask], rim[mask] = clues["doubt"], clues["rim"]
     size_mm = total.grid.voxel_size_mm
     for axis in range(3):
-        beside = tuple(m + (a == axis) for a, m in enumerate(middle))
-        assert doubt[beside] == pytest.approx(np.exp(-size_mm[axis] / 4.0), rel=1e-5)
+        beside = tuple(m + 5 * (a == axis) for a, m in enumerate(middle))
+        assert -4.0 * np.log(doubt[beside]) == pytest.approx(5 * size_mm[axis], abs=2.0)  # a cell's length
     assert doubt[middle] == 1
     assert rim[middle] < 0.2 < rim[mask].max()
     assert not clues_of(result, reliable=mask)["doubt"].any()
@@ -97,9 +106,8 @@ def test_no_uncertainty_is_stated_of_a_failed_map_or_of_another_networks():
 
 
 def test_the_shipped_pattern_belongs_to_the_shipped_weights():
-    from recon.network.weights import load_weights
-
     pattern = load_pattern()
     assert pattern.weights_sha256 == load_weights().sha256
+    assert pattern.expected_error_sha256 == hashlib.sha256(shipped_model().read_bytes()).hexdigest()
     assert set(pattern.slopes) == set(CLUES)
     assert pattern.least < 1 < pattern.most

@@ -93,6 +93,16 @@ def test_a_recording_that_is_refused_does_not_keep_the_others_back(scan, tmp_pat
     assert (tmp_path / "out/sub-02/anat/sub-02_desc-networkFAILED_Chimap.nii.gz").exists()
 
 
+def test_a_contrast_that_cannot_be_made_does_not_cost_the_map(scan, tmp_path):
+    folder, _, _ = scan
+    dataset = Dataset(folder=folder / "bids", output=tmp_path / "out", phase_sign="negative")
+    wanted = Wanted(options=WANTED.options, objects=("qsm", "chi-uncertainty"), mask=folder / "mask.nii")
+    (outcome,) = reconstruct_dataset(dataset, wanted, lambda _text: None)["acquisitions"]
+    assert outcome["state"] == "done"
+    assert any(file.endswith("_Chimap.nii.gz") for file in outcome["report"]["files"])
+    assert "no uncertainty is known of this map" in outcome["report"]["not_made"]["chi-uncertainty"]
+
+
 def test_mistakes_of_the_user_are_said_before_anything_is_read(scan, tmp_path):
     folder, echoes, _ = scan
     dataset = Dataset(folder=folder / "bids", output=tmp_path, phase_sign="positive")

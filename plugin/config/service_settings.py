@@ -44,7 +44,8 @@ class Work(Frozen):
     """Longest time for one step; the worker is then restarted, which counts as one of the ``crashes``."""
     crashes: int = Field(default=3, ge=0)
     """How often a reconstruction during which the worker died is begun again: its images may be what kills it. Where
-    the whole service ended, as in a power cut, it does not count."""
+    the whole service ended, as in a power cut, it does not count: up to ten times in a row during one step, and with
+    several hosts only if the host is back within a minute."""
     reserve_gib: float = Field(default=0.5, ge=0)
     """Free space that a job leaves on the spool's disk; a job that needs more waits."""
     urgent_callers: tuple[str, ...] = Field(default=(), examples=[["STROKE*"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,10 +27,10 @@ def check_nobody_is_named(
     """
     images, others = [], []
     for place in places:
-        files = [path for path in (place, *place.rglob("*")) if path.is_file()]
-        assert not [path for path in place.rglob("*") if PLANTED in str(path.relative_to(place))]
-        for path in files:
-            with suppress(FileNotFoundError):  # SQLite's journals come and go
+        paths = [place, *_below(place)]
+        assert not [path for path in paths if PLANTED in str(path.relative_to(place))]
+        for path in paths:
+            with suppress(FileNotFoundError, IsADirectoryError):  # SQLite's journals come and go
                 content = path.read_bytes()
                 (images if content[128:132] == b"DICM" or path.suffix == ".dcm" else others).append((path, content))
     assert not [path for path, content in others if _NAME in content]
@@ -37,6 +38,12 @@ def check_nobody_is_named(
     assert not [line for line in _command_lines(processes) if _NAME in line]
     said = [*texts, _metrics(settings)] if settings else texts
     assert not [text for text in said if _NAME in (text if isinstance(text, bytes) else text.encode())]
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """Yield what is below a folder, where folders may vanish meanwhile."""
+    for folder, folders, files in os.walk(place):
+        yield from (Path(folder) / name for name in (*folders, *files))
 
 
 def _metrics(settings: Settings) -> bytes:

@@ -13,6 +13,9 @@ from pydantic import Json
 
 from plugin.intake.database.connection import Database, prepared
 
+_CLOCKS_DIFFER_SECONDS = 10.0
+"""By how much the clocks of several hosts may differ."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Announced:
@@ -116,7 +119,9 @@ class Notices(Database):
         None waits longer than ``longest_seconds``: one that would was postponed before the clock was set back.
         """
         condition = "WHERE state = 'pending' AND (next_at <= :now OR next_at > :latest) ORDER BY asked_at"
-        return self._rows(CommitmentRow, "commitment", condition, now=now, latest=now + longest_seconds)
+        return self._rows(
+            CommitmentRow, "commitment", condition, now=now, latest=now + longest_seconds + _CLOCKS_DIFFER_SECONDS
+        )
 
     def postpone_commitment(self, transaction_uid: str, next_at: float) -> None:
         """Note a failed attempt to answer."""

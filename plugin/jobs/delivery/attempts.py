@@ -46,22 +46,24 @@ def deliver(settings: Settings, contacts: Contacts, attempt: Attempt) -> None:
     send = partial(_send, settings, contacts, attempt)
     sent = durably(attempt.job, f"deliver-to-{attempt.destination}", send)
     left, trouble, reason = sent["undelivered"], sent["trouble"], sent["reason"]
+    age_seconds = sent.get("age_seconds", 0.0)  # an earlier version recorded none: for that one, time begins again
     there = [*attempt.sent, *(name for name in attempt.names if name not in left)]
     if not left:
         log.info("delivery.done", delivered=sent["delivered"], seconds=sent["seconds"])
         if sent.get("commitment"):
-            asking = replace(attempt, names=there, sent=[], sent_at=sent["age_seconds"], requests=0, refused_at=None)
-            queue_next(asking, COMMITMENT, "commitment is to be asked for", sent["age_seconds"], 0.0)
+            asking = replace(attempt, names=there, sent=[], sent_at=age_seconds, requests=0, refused_at=None)
+            queue_next(asking, COMMITMENT, "commitment is to be asked for", age_seconds, 0.0)
         return
-    refused_at = (attempt.refused_at or sent["age_seconds"]) if trouble == Trouble.REFUSED else None
-    wait = pause_seconds(settings.retry, attempt, refused_at, sent["age_seconds"])
+    since = age_seconds if attempt.refused_at is None else attempt.refused_at
+    refused_at = since if trouble == Trouble.REFUSED else None
+    wait = pause_seconds(settings.retry, attempt, refused_at, age_seconds)
     if wait is None:
         log.error("delivery.failed", failed=len(left), reason=reason)
         raise JobFailedError(DELIVERY_FAILED, f"{len(left)} objects are not at {attempt.destination}: {reason}")
     wait = round(wait * sent["jitter"], 1)
     log.warning("delivery.retried", failed=len(left), reason=reason, state=trouble, retry_in_seconds=wait)
     following = replace(attempt, names=left, sent=there, refused_at=refused_at)
-    queue_next(following, trouble, reason, sent["age_seconds"], wait)
+    queue_next(following, trouble, reason, age_seconds, wait)
 
 
 def queue_next(attempt: Attempt, waits: str, reason: str, age_seconds: float, pause_seconds: float) -> None:

@@ -81,7 +81,7 @@ def confirm(settings: Settings, attempt: Attempt) -> None:
 
 def _send_again(settings: Settings, attempt: Attempt, found: Outcome) -> None:
     failed, reason, now = found["failed"], found["reason"], found["at"]
-    since = attempt.uncommitted_at or now
+    since = now if attempt.uncommitted_at is None else attempt.uncommitted_at
     wait = pause_seconds(settings.retry, replace(attempt, begun_at=since), None, now)
     log = get_logger().bind(job=attempt.job, destination=attempt.destination, part=attempt.part, failed=len(failed))
     if wait is None:

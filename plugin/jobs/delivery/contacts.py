@@ -127,16 +127,16 @@ def why_unreachable(peer: Address, calling_ae: str) -> str:
 
 def shorten_waits(connected: DBOSClient, delayed: Sequence[WorkflowStatus]) -> None:
     """Let no attempt wait longer than it was to: where the system's clock was set back, it would."""
-    now, late = time.time(), 0
+    now, shortened = time.time(), 0
     for one in delayed:
         pause_seconds = (one.attributes or {}).get(PAUSE_SECONDS)
         left_seconds = (one.delay_until_epoch_ms or 0) / 1000 - now
         if pause_seconds is not None and left_seconds > pause_seconds + _CLOCKS_DIFFER_SECONDS:
             connected.set_workflow_delay(one.workflow_id, delay_seconds=pause_seconds)
-            late += 1
-    if late:
-        reason = "the system's clock was set back; their waits begin again"
-        get_logger().warning("clock.set_back", deliveries=late, reason=reason)
+            shortened += 1
+    if shortened:
+        reason = "the system's clock was set back, or hosts' clocks differ; their waits begin again"
+        get_logger().warning("clock.set_back", deliveries=shortened, reason=reason)
 
 
 def _waiting_for_contact(delayed: Sequence[WorkflowStatus]) -> Mapping[str, list[str]]:

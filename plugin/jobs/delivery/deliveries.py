@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dbos import DBOS, EnqueueOptions
@@ -72,8 +72,9 @@ class Attempt:
         """
         asks = values.get("sent_at") is not None
         again = {"refused_at": None, "uncommitted_at": None, "sent_at": 0.0 if asks else None}
-        known = values if "age" in values else {**values, **again, "age": {}}
-        return cls(**{**known, "age": Age(**known["age"])})
+        said = values if "age" in values else {**values, **again, "age": {}}
+        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}  # a later version may say more
+        return cls(**{**known, "age": Age(**said["age"])})
 
     @property
     def delivery(self) -> str:

@@ -2,31 +2,46 @@
 
 A worker that dies while its supervisor lives on was probably killed by its images, and the job is given up after a few
 of them. Where the supervisor ended, too (power cut, kill of the whole container, restart by force), nothing is known of
-the job's part in it, and what ran goes on uncounted; not for ever, as some images may take the machine with them.
+the job's part in it, and what ran goes on uncounted; not for ever, as some images may take the service with them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from dbos import DBOSClient
+
 from plugin.config.settings import Settings
 from plugin.files import write_private_json
+from plugin.jobs.queue import client
 from plugin.jobs.work.watchdog import hand_back
 from plugin.log import get_logger
 
-MOST_INTERRUPTIONS: Final = 50
-"""How often the service may end during a job until that counts as the job's doing."""
+MOST_INTERRUPTIONS: Final = 10
+"""How often in a row the service may end during one step of a job until that counts as the job's doing."""
 
+_UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
 _START_TIME_FIELD = 19
 """Of ``/proc/PID/stat``, counted behind the name of the program: the field that tells processes of one number apart."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Interruptions:
+    """How often the service ended during a workflow, in a row, after so many of its steps were recorded."""
+
+    times: int
+    steps: int
+
+
 def excuse_interrupted(settings: Settings, executor: str, supervisor: str | None = None) -> list[str]:
-    """Queue again, uncounted, what the predecessor of this process ran, unless it died beneath the same supervisor.
+    """Queue again, uncounted, what the predecessor of this process ran, if it died with a supervisor of its own.
+
+    What cannot be noted first is left to be counted: otherwise it might be excused for ever.
 
     Parameters
     ----------
@@ -44,26 +59,59 @@ def excuse_interrupted(settings: Settings, executor: str, supervisor: str | None
     """
     supervisor = supervisor or _parent()
     note = settings.host_folder / f".{executor}.json"
-    before, counts = _read(note)
-    handed_back: list[str] = []
-    if before != supervisor:
-        worn_out = {job: count for job, count in counts.items() if count >= MOST_INTERRUPTIONS}
-        handed_back = hand_back(settings, executor, but=worn_out)
-        counts = {job: counts.get(job, 0) + 1 for job in handed_back} | worn_out
-        for job in handed_back:
-            get_logger().info("job.interrupted", job=job, times=counts[job])
-    with suppress(OSError):  # on a full disk a death of the service counts as one of the worker
-        write_private_json({"supervisor": supervisor, "interrupted": counts}, note)
+    before, known = _read(note)
+    if before == supervisor:
+        return []
+    with client(settings) as connected:
+        known = _counted(connected, executor, known)
+    if not _write(note, before, known):
+        return []
+    worn_out = [name for name, found in known.items() if found.times > MOST_INTERRUPTIONS]
+    handed_back = hand_back(settings, executor, except_for=worn_out)
+    for name in handed_back:
+        level = "warning" if known[name].times > 2 else "info"
+        getattr(get_logger(), level)("job.interrupted", job=name, attempt=known[name].times)
+    _write(note, supervisor, known)
     return handed_back
 
 
-def _read(note: Path) -> tuple[str, dict[str, int]]:
+def _counted(connected: DBOSClient, executor: str, known: Mapping[str, _Interruptions]) -> dict[str, _Interruptions]:
+    """Count one more interruption of what an executor ran; forget what has ended since."""
+    states = connected.list_workflows(
+        workflow_ids=list(known), status=list(_UNFINISHED), load_input=False, load_output=False
+    )
+    counted = {one.workflow_id: known[one.workflow_id] for one in states if one.workflow_id in known}
+    ran = connected.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
+    for name in (one.workflow_id for one in ran):
+        steps = len(connected.list_workflow_steps(name, load_output=False))
+        earlier = counted.get(name)
+        in_a_row = earlier.times if earlier and earlier.steps == steps else 0
+        counted[name] = _Interruptions(times=in_a_row + 1, steps=steps)
+    return counted
+
+
+def _write(note: Path, supervisor: str, known: Mapping[str, _Interruptions]) -> bool:
+    try:
+        interrupted = {name: asdict(found) for name, found in known.items()}
+        write_private_json({"supervisor": supervisor, "interrupted": interrupted}, note)
+    except OSError as error:
+        get_logger().warning("job.interruptions_unknown", reason=error.strerror)
+        return False
+    return True
+
+
+def _read(note: Path) -> tuple[str, dict[str, _Interruptions]]:
     """Return the predecessor's supervisor and counts; nothing where there was none, or the note is damaged."""
     try:
         said = json.loads(note.read_text())
-        return str(said["supervisor"]), {str(job): int(count) for job, count in said["interrupted"].items()}
+        known = {str(name): _Interruptions(**_whole(found)) for name, found in said["interrupted"].items()}
+        return str(said["supervisor"]), known
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return "", {}
+
+
+def _whole(found: Mapping[str, object]) -> dict[str, int]:
+    return {name: int(str(count)) for name, count in found.items()}
 
 
 def _parent() -> str:

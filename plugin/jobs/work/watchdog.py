@@ -93,14 +93,14 @@ class Watchdog(threading.Thread):
         self._lost_before = lost.keys() - self._lost_before
 
 
-def hand_back(settings: Settings, executor: str, but: Container[str] = ()) -> list[str]:
+def hand_back(settings: Settings, executor: str, except_for: Container[str] = ()) -> list[str]:
     """Queue again what this process works on, or its predecessor did, where its end is not a crash.
 
-    Returns the workflows, which continue after the last step that was recorded; those in ``but`` stay where they are.
+    Returns the workflows, which continue after the last step that was recorded; those in ``except_for`` stay.
     """
     with client(settings) as connected:
         mine = connected.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
-        handed_back = [one for one in mine if one.workflow_id not in but]
+        handed_back = [one for one in mine if one.workflow_id not in except_for]
         for one in handed_back:
             connected.resume_workflow(one.workflow_id, queue_name=_queue_of(one))
     return [one.workflow_id for one in handed_back]

@@ -57,15 +57,17 @@ def test_a_released_complete_acquisition_starts_at_once_and_once(site, scan):
     assert len(site.jobs) == 1
 
 
-@pytest.mark.parametrize("jump_seconds", [86400.0, -86400.0])
-@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("jump_seconds", "restarts"),
+    [(86400.0, False), (-86400.0, False), (-86400.0, True)],  # over a restart, a jump forward passes for time
+)
 def test_a_clock_that_jumps_neither_ends_the_wait_for_more_images_nor_lengthens_it(
     site, uncounted, jump_seconds, restarts
 ):
     site.send(uncounted)
     assert site.pass_after() == [State.COLLECTING]
     site.wrong = jump_seconds
-    if restarts and jump_seconds < 0:
+    if restarts:
         site.restart()
     assert site.pass_after(QUIET / 2) == [State.COLLECTING]
     assert site.pass_after(QUIET) == [State.QUEUED]

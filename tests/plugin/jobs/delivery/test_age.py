@@ -23,6 +23,11 @@ def test_across_runs_a_delivery_ages_by_its_pause_at_most(monkeypatch, passed, c
     assert age.seconds_now() == pytest.approx(100.0 + counted)
 
 
+def test_an_attempt_of_a_later_version_is_understood_as_far_as_it_is_known():
+    attempt = Attempt(job="job", destination="pacs", part="qsm", names=[], queued_at=1.0, refused_at=5.0)
+    assert Attempt.of({**asdict(attempt), "of_later": 3}) == attempt
+
+
 def test_an_attempt_of_an_earlier_version_begins_again():
     attempt = Attempt(job="job", destination="pacs", part="qsm", names=[], queued_at=1.0, refused_at=5.0, sent_at=9.0)
     values = asdict(attempt)

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from plugin.config.settings import Retry
+from plugin.config.settings import Retry, Settings
+from plugin.jobs.delivery import attempts
 from plugin.jobs.delivery.attempts import pause_seconds
 from plugin.jobs.delivery.deliveries import Attempt
 
@@ -38,3 +39,14 @@ def test_the_limit_is_absolute_however_long_attempts_take():
 def test_refused_objects_are_tried_for_hours_since_the_first_refusal():
     retry = Retry(give_up_after_hours=24, give_up_refused_after_hours=6)
     assert sum(pauses(retry, refused_at=FIRST.begun_at + 3600)) == pytest.approx(7 * 3600)
+
+
+def test_a_send_that_an_earlier_version_recorded_is_continued(monkeypatch):
+    queued = []
+    sent = {"undelivered": ["qsm/1.dcm"], "trouble": "refused", "reason": "0xA700", "delivered": 0, "jitter": 1.0}
+    monkeypatch.setattr(attempts, "durably", lambda *_: {**sent, "seconds": 0.1, "ended_at": 1.7e9})
+    monkeypatch.setattr(attempts, "queue_next", lambda *following: queued.append(following))
+    attempts.deliver(Settings(), attempts.Contacts(30.0), replace(FIRST, begun_at=0.0))
+    ((following, trouble, _, age_seconds, pause),) = queued
+    assert (following.names, following.refused_at, trouble, age_seconds) == (["qsm/1.dcm"], 0.0, "refused", 0.0)
+    assert pause == Retry().first_seconds

@@ -88,12 +88,16 @@ LIMITS: Final = (
         failed=600.0,
         sentence="The map's values spread by {value:.0f} ppb, far more than tissue does.",
     ),
-    # Of the field. Step of the field between slices: 1 to 12 ppb in good tuning heads, heads of another simulator and
-    # a real brain, 60 and more with slabs 5 Hz apart. Shift of an echo: at most 0.7 mm; error of the echo times: at
-    # least 0 to 0.8 ms, with the times of the echo before more than 1.0 in 32 of 35; R2* off by 1.5 at most; magnitude
-    # beside phase: at most 4.4 mm, and less overlap when mirrored. Ghosts: 0 to 20 ppb in tuning heads, whose breathing
-    # is that of healthy volunteers (at most 16 ppb in the middle of the brain, 2 Hz at 3 T), 0 to 1 in a real brain and
-    # in heads of another simulator, which do not breathe.
+    # Of the field. Poor phase: 4 % in a real brain, 5 % in heads of another simulator of 1 mm, up to 50 % in voxels of
+    # 2 mm, whose maps are as good; 45 % with an SNR of 13. Jumps: up to 0.4 of 1000 in ordinary tuning scans, 0.8 in
+    # the smallest ruined one. Fringe lines: up to 57 mm in tuning scans whose maps are as good as those of the same
+    # head without, 1000 mm and more in ruined ones; they make an echo seem shifted by up to 1.8 mm, where a head that
+    # moved ruined a map by 8. Step of the field between slices: 1 to 12 ppb in good tuning heads, heads of another
+    # simulator and a real brain, 60 and more with slabs 5 Hz apart. Error of the echo times: at least 0 to 0.8 ms, with
+    # the times of the echo before more than 1.0 in 32 of 35; R2* off by 1.5 at most; magnitude beside phase: at most
+    # 4.4 mm, and less overlap when mirrored. Ghosts: 0 to 20 ppb in tuning heads, whose breathing is that of healthy
+    # volunteers (at most 16 ppb in the middle of the brain, 2 Hz at 3 T), 0 to 1 in a real brain and in heads of
+    # another simulator, which do not breathe.
     Limit(
         figure="fit_residual_excess_rad",
         degraded=0.065,
@@ -102,7 +106,7 @@ LIMITS: Final = (
     ),
     Limit(
         figure="phase_quality_below_half_percent",
-        degraded=30.0,
+        degraded=40.0,
         failed=90.0,
         sentence="The phase is poor in {value:.0f} % of the brain.",
     ),
@@ -114,13 +118,13 @@ LIMITS: Final = (
     ),
     Limit(
         figure="field_jumps_permille",
-        degraded=1.0,
+        degraded=0.6,
         failed=20.0,
         sentence="The field jumps by half a turn at {value:.1f} of 1000 neighbours: unwrapping may have failed.",
     ),
     Limit(
         figure="open_fringe_lines_left_mm",
-        degraded=20.0,
+        degraded=100.0,
         failed=inf,
         sentence="The phase has open-ended fringe lines ({value:.0f} mm in all), as when coils are combined without "
         "their phases: the field is wrong along them.",
@@ -164,7 +168,7 @@ LIMITS: Final = (
     ),
     Limit(
         figure="echo_shift_mm",
-        degraded=1.0,
+        degraded=2.0,
         failed=inf,
         sentence="An echo lies {value:.1f} mm beside the one before it: the head moved, or it is another scan's.",
     ),

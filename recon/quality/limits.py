@@ -89,15 +89,15 @@ LIMITS: Final = (
         sentence="The map's values spread by {value:.0f} ppb, far more than tissue does.",
     ),
     # Of the field. Poor phase: 4 % in a real brain, 5 % in heads of another simulator of 1 mm, up to 50 % in voxels of
-    # 2 mm, whose maps are as good; 45 % with an SNR of 13. Jumps: up to 0.4 of 1000 in ordinary tuning scans, 0.8 in
-    # the smallest ruined one. Fringe lines: up to 57 mm in tuning scans whose maps are as good as those of the same
-    # head without, 1000 mm and more in ruined ones; they make an echo seem shifted by up to 1.8 mm, where a head that
-    # moved ruined a map by 8. Step of the field between slices: 1 to 12 ppb in good tuning heads, heads of another
-    # simulator and a real brain, 60 and more with slabs 5 Hz apart. Error of the echo times: at least 0 to 0.8 ms, with
-    # the times of the echo before more than 1.0 in 32 of 35; R2* off by 1.5 at most; magnitude beside phase: at most
-    # 4.4 mm, and less overlap when mirrored. Ghosts: 0 to 20 ppb in tuning heads, whose breathing is that of healthy
-    # volunteers (at most 16 ppb in the middle of the brain, 2 Hz at 3 T), 0 to 1 in a real brain and in heads of
-    # another simulator, which do not breathe.
+    # 2 mm, whose maps are as good; 45 % in one of 1 mm with an SNR of 13, which must not pass. Jumps: up to 0.4 of 1000
+    # in ordinary tuning scans, 0.8 in the smallest ruined one. Fringe lines: up to 57 mm in tuning scans whose maps are
+    # as good as those of the same head without, 1000 mm and more in ruined ones; they make an echo seem shifted by up
+    # to 1.8 mm, where a head that moved ruined a map by 8. Step of the field between slices: 1 to 12 ppb in good tuning
+    # heads, heads of another simulator and a real brain, 60 and more with slabs 5 Hz apart. Error of the echo times: at
+    # least 0 to 0.8 ms, with the times of the echo before more than 1.0 in 32 of 35; R2* off by 1.5 at most; magnitude
+    # beside phase: at most 4.4 mm, and less overlap when mirrored. Ghosts: 0 to 20 ppb in tuning heads, whose breathing
+    # is that of healthy volunteers (at most 16 ppb in the middle of the brain, 2 Hz at 3 T), 0 to 1 in a real brain and
+    # in heads of another simulator, which do not breathe.
     Limit(
         figure="fit_residual_excess_rad",
         degraded=0.065,

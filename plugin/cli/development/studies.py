@@ -154,7 +154,13 @@ def uncertainty(
 ) -> None:
     """Count how many errors lie within the stated uncertainty: in the brain, in nuclei, veins and lesions."""
     from recon.lab.evaluation.verdict.fit import write_model
-    from recon.lab.evaluation.verdict.uncertainty import AS_IT_IS, coverage, fit_pattern, sampled_voxels
+    from recon.lab.evaluation.verdict.uncertainty import (
+        AS_IT_IS,
+        coverage,
+        expected_error_sha256,
+        fit_pattern,
+        sampled_voxels,
+    )
     from recon.lab.simulation.draw.seeds import Purpose
     from recon.network.error_pattern import load_pattern
     from recon.network.weights import load_weights
@@ -167,8 +173,11 @@ def uncertainty(
     if fit:
         write_model(fit_pattern(samples, load_weights().sha256), fit)
     pattern = load_pattern(fit)
-    if pattern is None or pattern.weights_sha256 != load_weights().sha256:
-        raise InvalidInputError("no uncertainty was fitted for these weights: --tuning --fit does so")
+    fitted_for = pattern and (pattern.weights_sha256, pattern.expected_error_sha256)
+    if pattern is None or fitted_for != (load_weights().sha256, expected_error_sha256()):
+        raise InvalidInputError(
+            "no uncertainty was fitted for these weights and this expected_error.json: --tuning --fit does so"
+        )
     ordinary = [one for one in samples if one.fault == AS_IT_IS]
     every, good = ([asdict(row) for row in coverage(maps, pattern)] for maps in (samples, ordinary))
     if as_json:

@@ -42,8 +42,8 @@ MIGRATIONS = {
     3: _PROTOCOL,
     4: "SELECT 1;",
 }
-"""What makes an index of a version one of the next; the last leaves it as it is, but deliveries are queued in another
-form since, which a program of version 4 must not take."""
+"""What makes an index of a version one of the next. Version 5 has the tables of version 4: it keeps a program of
+version 4 from the queued deliveries, whose form it does not know."""
 
 KEYS = {
     "association": ("association",),

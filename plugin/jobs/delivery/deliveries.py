@@ -73,8 +73,7 @@ class Attempt:
         asks = values.get("sent_at") is not None
         again = {"refused_at": None, "uncommitted_at": None, "sent_at": 0.0 if asks else None}
         said = values if "age" in values else {**values, **again, "age": {}}
-        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}  # a later version may say more
-        return cls(**{**known, "age": Age(**said["age"])})
+        return cls(**{**_known(cls, said), "age": Age(**_known(Age, said["age"]))})
 
     @property
     def delivery(self) -> str:
@@ -90,6 +89,11 @@ class Attempt:
             "workflow_id": attempt_name(self.delivery, self.number),
             "queue_partition_key": self.destination,
         }
+
+
+def _known(kind: type[Attempt] | type[Age], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of a class's fields; a later version may say more."""
+    return {one.name: said[one.name] for one in fields(kind) if one.name in said}
 
 
 def objects_to_make(settings: Settings, calling_ae: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dbos import DBOSClient
 
@@ -41,7 +41,8 @@ class _Interruptions:
 def excuse_interrupted(settings: Settings, executor: str, supervisor: str | None = None) -> list[str]:
     """Queue again, uncounted, what the predecessor of this process ran, if it died with a supervisor of its own.
 
-    What cannot be noted first is left to be counted: otherwise it might be excused for ever.
+    Where the note cannot be written, nothing is queued again, and the end of the service counts as a worker's death:
+    without a note a job might be excused for ever.
 
     Parameters
     ----------
@@ -63,31 +64,31 @@ def excuse_interrupted(settings: Settings, executor: str, supervisor: str | None
     if before == supervisor:
         return []
     with client(settings) as connected:
-        known = _counted(connected, executor, known)
-    if not _write(note, before, known):
-        return []
-    worn_out = [name for name, found in known.items() if found.times > MOST_INTERRUPTIONS]
-    handed_back = hand_back(settings, executor, except_for=worn_out)
-    for name in handed_back:
+        ran, known = _counted(connected, executor, known)
+    for name in ran:
         level = "warning" if known[name].times > 2 else "info"
         getattr(get_logger(), level)("job.interrupted", job=name, attempt=known[name].times)
-    _write(note, supervisor, known)
-    return handed_back
+    if not _write(note, supervisor, known):
+        return []
+    worn_out = [name for name, found in known.items() if found.times > MOST_INTERRUPTIONS]
+    return hand_back(settings, executor, except_for=worn_out)
 
 
-def _counted(connected: DBOSClient, executor: str, known: Mapping[str, _Interruptions]) -> dict[str, _Interruptions]:
-    """Count one more interruption of what an executor ran; forget what has ended since."""
-    states = connected.list_workflows(
-        workflow_ids=list(known), status=list(_UNFINISHED), load_input=False, load_output=False
-    )
-    counted = {one.workflow_id: known[one.workflow_id] for one in states if one.workflow_id in known}
-    ran = connected.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
-    for name in (one.workflow_id for one in ran):
+def _counted(
+    connected: DBOSClient, executor: str, known: Mapping[str, _Interruptions]
+) -> tuple[list[str], dict[str, _Interruptions]]:
+    """Return what an executor ran, and the counts with one more interruption of that; forget what has ended since."""
+    wanted: dict[str, Any] = {"workflow_ids": list(known), "status": list(_UNFINISHED)}
+    states = connected.list_workflows(**wanted, load_input=False, load_output=False) if known else []
+    counted = {one.workflow_id: known[one.workflow_id] for one in states}
+    pending = connected.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
+    ran = [one.workflow_id for one in pending]
+    for name in ran:
         steps = len(connected.list_workflow_steps(name, load_output=False))
         earlier = counted.get(name)
         in_a_row = earlier.times if earlier and earlier.steps == steps else 0
         counted[name] = _Interruptions(times=in_a_row + 1, steps=steps)
-    return counted
+    return ran, counted
 
 
 def _write(note: Path, supervisor: str, known: Mapping[str, _Interruptions]) -> bool:

@@ -53,10 +53,10 @@ def stages_of(log: str, report_seconds: Mapping[str, float]) -> tuple[float, lis
     """
     events = [{**event, "at": _seconds(event["timestamp"])} for event in map(_event, log.splitlines()) if event]
     queued = _first(events, "acquisition.queued")
-    links = [e for e in events if e["event"].startswith("association.") and e["at"] <= queued["at"]]
-    ended = [e for e in links if e["event"] == "association.ended"][-1]
-    begun = next(e for e in links if e["association"] == ended["association"])
-    zero, started = ended["at"], _first(events, "job.started")["at"]
+    started = _first(events, "job.started")["at"]
+    ended = _first((e for e in reversed(events) if e["at"] <= started), "association.ended")
+    begun = _first((e for e in events if e.get("association") == ended["association"]), "association.accepted")
+    zero = ended["at"]
     stages = [
         Stage(process="receiver", name="receive", begin_s=begun["at"] - zero, end_s=0.0),
         Stage(process="assembler", name="assemble", begin_s=0.0, end_s=queued["at"] - zero),
@@ -70,7 +70,7 @@ def stages_of(log: str, report_seconds: Mapping[str, float]) -> tuple[float, lis
 
 
 def _event(line: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+    event: dict[str, Any] = json.loads(line) if line.startswith("{") and line.endswith("}") else {}
     return event
 
 

@@ -112,7 +112,7 @@ def sampled_voxels(
     made_by = _made_by(purpose, engine)
     folder.mkdir(parents=True, exist_ok=True)
     for head in heads:
-        path = folder / f"{head:03d}.npz"
+        path = folder / f"{purpose.name.lower()}-{head:03d}.npz"
         samples = _kept(path, made_by)
         if samples is None:
             samples = list(_of_head(head, purpose, engine, say))

@@ -25,7 +25,8 @@ def test_across_runs_a_delivery_ages_by_its_pause_at_most(monkeypatch, passed, c
 
 def test_an_attempt_of_a_later_version_is_understood_as_far_as_it_is_known():
     attempt = Attempt(job="job", destination="pacs", part="qsm", names=[], queued_at=1.0, refused_at=5.0)
-    assert Attempt.of({**asdict(attempt), "of_later": 3}) == attempt
+    values = asdict(attempt)
+    assert Attempt.of({**values, "of_later": 3, "age": {**values["age"], "of_later": 4}}) == attempt
 
 
 def test_an_attempt_of_an_earlier_version_begins_again():

@@ -11,6 +11,7 @@ from plugin.intake.spool import Spool
 from plugin.lab.demo.pacs import orthanc_program
 from plugin.lab.processes import running
 from tests.support.loopback import free_port, mr_image, wait_for
+from tests.support.orthanc import orthanc_command
 
 IMAGES = [mr_image("study", "series", number) for number in range(3)]
 
@@ -42,16 +43,7 @@ class Orthanc:
 @pytest.mark.skipif(orthanc_program() is None, reason="Orthanc is not installed")
 def test_orthanc_is_answered_on_an_association_towards_it(tmp_path):
     dicom, http, port = free_port(), free_port(), free_port()
-    configuration = {
-        "StorageDirectory": str(tmp_path / "storage"),
-        "IndexDirectory": str(tmp_path / "storage"),
-        "DicomAet": "MR1",
-        "DicomPort": dicom,
-        "HttpPort": http,
-        "DicomModalities": {"qsm": ["QSM", "127.0.0.1", port]},
-        "Plugins": [],
-    }
-    (tmp_path / "orthanc.json").write_text(json.dumps(configuration))
+    command = orthanc_command(tmp_path, ae_title="MR1", port=dicom, our_port=port, HttpPort=http)
     settings = Settings(
         spool=tmp_path / "spool",
         port=port,
@@ -60,7 +52,7 @@ def test_orthanc_is_answered_on_an_association_towards_it(tmp_path):
         retry=Retry(first_seconds=0.2),
         storage_commitment_scp=True,
     )
-    orthanc, command = Orthanc(http), [str(orthanc_program()), str(tmp_path / "orthanc.json")]
+    orthanc = Orthanc(http)
     with running(command, tmp_path / "orthanc.log", ready=orthanc.answers):
         spool = Spool(settings.spool)
         receiver = start_receiver(settings, spool)

@@ -1,7 +1,5 @@
 """Orthanc is a storage commitment SCP, which answers on an association of its own."""
 
-import json
-
 import pytest
 
 from plugin.config.settings import Caller, Destination, Disk, Objects, Retry, Settings
@@ -14,6 +12,7 @@ from plugin.network.entities import Address, new_ae
 from tests.plugin.jobs.delivery.test_confirmation import ended, send
 from tests.support.delivery_campaign import write_job
 from tests.support.loopback import free_port
+from tests.support.orthanc import orthanc_command
 from tests.support.synthetic import write_small_scan
 from tests.support.worker import running_worker
 
@@ -21,16 +20,7 @@ from tests.support.worker import running_worker
 @pytest.mark.skipif(orthanc_program() is None, reason="Orthanc is not installed")
 def test_orthanc_commits_to_what_it_was_sent(tmp_path):
     pacs, port = free_port(), free_port()
-    configuration = {
-        "StorageDirectory": str(tmp_path / "storage"),
-        "IndexDirectory": str(tmp_path / "storage"),
-        "DicomAet": "PACS",
-        "DicomPort": pacs,
-        "HttpServerEnabled": False,
-        "DicomModalities": {"qsm": ["QSM", "127.0.0.1", port]},
-        "Plugins": [],
-    }
-    (tmp_path / "orthanc.json").write_text(json.dumps(configuration))
+    command = orthanc_command(tmp_path, ae_title="PACS", port=pacs, our_port=port, HttpServerEnabled=False)
     settings = Settings(
         spool=tmp_path / "spool",
         port=port,
@@ -40,7 +30,6 @@ def test_orthanc_commits_to_what_it_was_sent(tmp_path):
         objects=Objects({"quality-page": False, "refusal-page": False}),
         retry=Retry(first_seconds=1, probe_seconds=0.5),
     )
-    command = [str(orthanc_program()), str(tmp_path / "orthanc.json")]
     with running(command, tmp_path / "orthanc.log", ready=lambda: answers(pacs)), running_worker(settings):
         spool = Spool(settings.spool)
         receiver = start_receiver(settings, spool)

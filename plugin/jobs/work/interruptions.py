@@ -66,8 +66,7 @@ def excuse_interrupted(settings: Settings, executor: str, supervisor: str | None
     with client(settings) as connected:
         ran, known = _counted(connected, executor, known)
     for name in ran:
-        level = "warning" if known[name].times > 2 else "info"
-        getattr(get_logger(), level)("job.interrupted", job=name, attempt=known[name].times)
+        get_logger().warning("job.interrupted", job=name, attempt=known[name].times)
     if not _write(note, supervisor, known):
         return []
     worn_out = [name for name, found in known.items() if found.times > MOST_INTERRUPTIONS]

@@ -117,6 +117,7 @@ def answer_on_new(peer: CommitmentPeer, port: int, request: Dataset) -> None:
     """Answer a request on an association of the peer's own."""
     report = _report(peer, request)
     ae = new_ae("PACS")
+    ae.dimse_timeout = 60.0  # this machine may be busy
     ae.add_requested_context(StorageCommitmentPushModel)
     roles = [] if peer.form == "plain" else [build_role(StorageCommitmentPushModel, scp_role=True)]
     handlers = [(evt.EVT_CONN_OPEN, send_without_delay)]

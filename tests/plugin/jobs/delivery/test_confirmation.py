@@ -93,7 +93,7 @@ def wait_seconds(workflow):
 
 def ended(site, destination):
     """Return how a delivery ended."""
-    wait_for(lambda: is_ended(latest(site, destination)), what="it ends, or waits for a day")
+    wait_for(lambda: is_ended(latest(site, destination)), seconds=60, what="it ends, or waits for a day")
     return latest(site, destination)
 
 

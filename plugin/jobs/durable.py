@@ -80,7 +80,7 @@ def launch(settings: Settings, executor: str, *roles: Role) -> None:
 
 
 def _poll_seldom(dbos: DBOS, *, delays: bool) -> None:
-    """Have DBOS look seldom where it would look every second and find nothing: there is no setting for it.
+    """Let DBOS poll once a minute what would be empty every second; it has no setting for this.
 
     Nothing here uses its own queue; and only deliveries have ``delays``. With PostgreSQL the processes take turns in
     looking for what is delayed, so there each of them has to look often.

@@ -162,7 +162,7 @@ def test_the_database_holds_json_alone(site):
 
 
 def test_dbos_looks_seldom_for_what_does_not_occur(site):
-    """There is no setting for it; another version may call these otherwise."""
+    """DBOS has no setting for this, and another version may have other private names."""
     assert _dbos._get_dbos_instance()._registry.get_internal_queue()._polling_interval_sec == durable._SELDOM_SECONDS
     assert "_polling_interval_sec" in _queue.queue_worker_thread.__code__.co_names
     assert "_BACKGROUND_JOBS_INTERVAL_SEC" in _workflow_commands.background_jobs_thread.__code__.co_names

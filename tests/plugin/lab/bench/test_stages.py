@@ -16,7 +16,7 @@ def event(second, name, **values):
 
 LOG = "\n".join(
     [
-        "a line that is no event",
+        "not an event",
         event(1, "association.accepted", association="echo", process="receiver"),
         event(1.5, "association.ended", association="echo", process="receiver"),
         event(2, "association.accepted", association="images", process="receiver"),
